@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 from ads.errors import MediaError
 
@@ -19,6 +19,12 @@ MediaKind = Literal["image", "animation", "video"]
 
 Size = tuple[int, int]
 """Width and height in pixels."""
+
+Fit = Literal["contain", "cover", "blur"]
+"""How a picture of another shape meets the screen: whole, with black beside it; filling the screen,
+with its edges cut off; or whole, with an enlarged and blurred copy beside it."""
+
+FITS: tuple[Fit, ...] = get_args(Fit)
 
 PICTURE_ENDINGS = frozenset(
     {".jpg", ".jpeg", ".png", ".apng", ".gif", ".webp", ".bmp", ".tif", ".tiff"}
@@ -63,12 +69,14 @@ class MediaFrame:
         rgb: `(height, width, 3)` uint8, C-contiguous.
         until_ns: When the next picture is due, even if left out; `ENDLESS_NS` for the last one.
         left_out: How many pictures before it were left out because they were late.
+        backdrop: A small blurred copy in the screen's shape, to be enlarged behind it, if wanted.
     """
 
     position_ns: int
     rgb: NDArray[np.uint8]
     until_ns: int = ENDLESS_NS
     left_out: int = 0
+    backdrop: NDArray[np.uint8] | None = None
 
 
 def fit(size: Size, viewport: Size) -> Size:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from ads.errors import AdsError, MediaError
 from ads.media.decode import frames
+from ads.player.framing import decoded_box, framed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -135,7 +136,7 @@ class FrameBuffer:
 
 
 class FrameDecoder:
-    """Own the frame buffers and their threads; frames fit the viewport. A context manager."""
+    """Own the frame buffers and their threads; frames suit the viewport. A context manager."""
 
     def __init__(self, viewport: Size) -> None:
         self._changed = threading.Condition()
@@ -222,6 +223,8 @@ class FrameDecoder:
                 if frame is None:
                     _close(source)
                     source = None
+                else:
+                    frame = framed(frame, buffer.ad, self._viewport)
                 with self._changed:
                     buffer.store(frame, error, replace=again)
                     self._changed.notify_all()
@@ -238,7 +241,7 @@ class FrameDecoder:
         return frames(
             buffer.ad.path,
             buffer.ad.kind,
-            lambda: self._viewport,
+            lambda: decoded_box(buffer.ad, self._viewport),
             loop=True,
             wanted_ns=lambda: buffer.wanted_ns,
             start_ns=buffer.start_ns,

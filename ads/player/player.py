@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from ads.errors import AdsError
 from ads.player.decoder import FrameDecoder
 from ads.player.failures import Failure, Failures
+from ads.player.filler import FillerScreen
 from ads.player.sound import PlaySound, SoundOutput
 from ads.player.timeline import Timeline
 from ads.player.transition import Blend, Transition
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ads.media.types import Size
-    from ads.playlists.playlist import Ad
+    from ads.media.types import Fit, Size
+    from ads.playlists.playlist import Ad, Filler
     from ads.policies.audience import Audience
     from ads.policies.base import Choice, Policy
     from ads.show.blocks import BlockSchedule
@@ -36,16 +37,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Picture:
-    """What to paint now, and its place in a play.
+    """What to paint now, and its place in a play; play 0 is the filler.
 
-    `rgb` is `(height, width, 3)` uint8, C-contiguous, read-only, and fits the viewport. `blend` is
-    to be painted over it, with the bars beside it.
+    `rgb` is `(height, width, 3)` uint8, C-contiguous, read-only, and fits the viewport, or fills it
+    if `fit` is "cover". `backdrop`, smaller, lies behind it. `blend` is to be painted over both,
+    with the bars beside it.
     """
 
     rgb: NDArray[np.uint8]
     play_number: int
     position_ms: float
     blend: Blend | None = None
+    fit: Fit = "contain"
+    backdrop: NDArray[np.uint8] | None = None
 
 
 class AdPlayer:
@@ -74,6 +78,7 @@ class AdPlayer:
             takeover does not wait.
         audience: Who is in front of the screen when the next ad is chosen; None if not measured.
         blocks: Of an experiment, by the wall clock.
+        filler: Shown in a wash-out, and while no ad may play.
     """
 
     def __init__(
@@ -92,6 +97,7 @@ class AdPlayer:
         wash_out_s: float = 0.0,
         audience: Callable[[int], Audience | None] | None = None,
         blocks: BlockSchedule | None = None,
+        filler: Filler | None = None,
     ) -> None:
         self._rotation = Rotation(ads, policy, loops, blocks)
         self._log = log
@@ -112,6 +118,8 @@ class AdPlayer:
             cross_fade_s=cross_fade_s,
             wash_out_s=wash_out_s,
         )
+        self._filler_screen = FillerScreen(self._decoder)
+        self._filler = filler
         self._control = RLock()
         self._is_started = False
         self._is_stopped = False
@@ -157,6 +165,11 @@ class AdPlayer:
         return self._transition.rest_until_ns is not None
 
     @property
+    def filling(self) -> bool:
+        """Whether the filler is on the screen."""
+        return self._filler_screen.is_shown
+
+    @property
     def position_ms(self) -> float:
         """The position in the present ad in milliseconds, as in the log; 0 if nothing is shown."""
         position = None if self.current is None else self._log.at(self._clock())
@@ -173,6 +186,7 @@ class AdPlayer:
             if self._is_started or self._is_stopped:
                 raise AdsError("A player can be started only once; make a new one.")
             self._is_started = True
+            self._filler_screen.replace(self._filler)
             self._transition.prepare(self._clock())
 
     def advance(self) -> Picture | None:
@@ -194,7 +208,8 @@ class AdPlayer:
                 self._transition.restart(now_ns)
                 self._timeline.finish_seek(now_ns)
             self._transition.advance(now_ns)
-            picture = self._due_picture(now_ns)
+            filling = self._due_filler()
+            picture = self._due_picture(now_ns) or filling
             self._last_picture = picture or self._last_picture
             return picture
 
@@ -231,10 +246,13 @@ class AdPlayer:
             if not self._is_stopped:
                 self._timeline.seek(round(position_ms * 1e6))
 
-    def replace(self, ads: Sequence[Ad]) -> None:
+    def replace(self, ads: Sequence[Ad], filler: Filler | None = None) -> None:
         """Switch playlists once the present ad ends; `AdsError` if the new one has no ad."""
         with self._control:
             self._rotation.replace(ads)
+            self._filler = filler
+            if self._is_started and not self._is_stopped:
+                self._filler_screen.replace(filler)
             self._failures.on_playlist_replaced()
             if self._transition.next is not None and self._transition.next.ad not in ads:
                 self._transition.drop_next()
@@ -284,7 +302,19 @@ class AdPlayer:
         is_same = blend is painted if blend is None else blend.resembles(painted)
         if is_same and not is_new:
             return None
-        return Picture(showing.frame.rgb, play.number, showing.frame.position_ns / 1e6, blend)
+        frame = showing.frame
+        at_ms = frame.position_ns / 1e6
+        return Picture(frame.rgb, play.number, at_ms, blend, play.ad.fit, frame.backdrop)
+
+    def _due_filler(self) -> Picture | None:
+        screen = self._filler_screen
+        if self.current is not None or self.finished:
+            screen.is_shown = False
+            return None
+        frame = screen.due()
+        if frame is None:
+            return None
+        return Picture(frame.rgb, 0, 0.0, fit=screen.fit, backdrop=frame.backdrop)
 
 
 def _local_now() -> datetime:

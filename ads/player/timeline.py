@@ -135,10 +135,7 @@ class Timeline:
         if self.is_paused:
             self._log.pause(now_ns)
         self._log_frame(now_ns, showing)
-        if showing.ad.has_sound:
-            self._sound.play(showing.ad.path, position_ns, is_paused=self.is_paused)
-        else:
-            self._sound.stop()
+        self._sound.play(showing.ad, position_ns, is_paused=self.is_paused)
 
     def end(self, now_ns: int, outcome: Outcome, error: MediaError | None) -> None:
         """End the play on the screen, if there is one."""
@@ -209,8 +206,7 @@ class Timeline:
         showing.buffer.close()
         showing.buffer, showing.frame, showing.fade_ns, showing.waiting_ns = buffer, None, 0, now_ns
         showing.course = Course(now_ns, buffer.start_ns, running=not self.is_paused)
-        if showing.ad.has_sound:
-            self._sound.play(showing.ad.path, buffer.start_ns, is_paused=self.is_paused)
+        self._sound.play(showing.ad, buffer.start_ns, is_paused=self.is_paused)
 
     def _next_play(self, now_ns: int, choice: Choice) -> Play:
         self._plays += 1

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from ads.media.types import Fit
     from ads.player.decoder import FrameDecoder
     from ads.player.failures import Failures
     from ads.player.sound import PlaySound
@@ -43,13 +44,15 @@ BLEND_STEPS = 64
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Blend:
-    """The picture to paint over another one during a cross-fade: `rgb` as in `Picture`.
+    """The picture to paint over another one during a cross-fade: see `Picture`.
 
     The opacity is at most about 0.5: the moment counts for the play of the picture below.
     """
 
     rgb: NDArray[np.uint8]
     opacity: float
+    fit: Fit = "contain"
+    backdrop: NDArray[np.uint8] | None = None
 
     def resembles(self, other: Blend | None) -> bool:
         """Return whether another blend looks the same."""
@@ -184,7 +187,7 @@ class Transition:
         if over.frame is None or opacity <= 0:
             self._drop_leaving()
             return None
-        return Blend(over.frame.rgb, opacity)
+        return Blend(over.frame.rgb, opacity, over.ad.fit, over.frame.backdrop)
 
     def drop_next(self) -> None:
         """Close the next ad; `prepare` chooses another one."""
@@ -282,8 +285,7 @@ class Transition:
             return
         if left_ns <= CUE_AHEAD_NS and following.buffer.is_ready:
             following.is_cued = True
-            path = following.ad.path if following.ad.has_sound else None
-            self._sound.cue(path, position_ns, left_ns)
+            self._sound.cue(following.ad, position_ns, left_ns)
 
     def _drop_leaving(self) -> None:
         if self.leaving is not None:

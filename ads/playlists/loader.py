@@ -8,16 +8,42 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from datetime import date, datetime
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from PIL import ImageColor
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from ads.errors import MediaError, PlaylistError
 from ads.media.decode import MAX_DURATION_S, probe_all
-from ads.media.types import KNOWN_ENDINGS, MAX_MEDIA_BYTES, MediaInfo, require_media_file
-from ads.playlists.playlist import DAYS, MAX_CROSS_FADE_S, Ad, Playlist, SkippedAd, parse_hours
+from ads.media.types import (
+    FITS,
+    KNOWN_ENDINGS,
+    MAX_MEDIA_BYTES,
+    PICTURE_ENDINGS,
+    Fit,
+    MediaInfo,
+    require_media_file,
+)
+from ads.playlists.playlist import (
+    DAYS,
+    MAX_CROSS_FADE_S,
+    Ad,
+    Filler,
+    Playlist,
+    SkippedAd,
+    parse_hours,
+)
 from ads.playlists.yaml_file import YamlFileError, nearest, read_yaml_list
 from detector.emotion.labels import EMOTIONS
 
@@ -31,6 +57,13 @@ MIN_DURATION_S = 0.1
 
 MediaCheck = Callable[[Sequence[tuple[Path, str]]], "list[MediaInfo | MediaError]"]
 """Probes media files, given with their SHA-256."""
+
+
+# For all ads of a file, and for one ad, which comes first.
+_FitKey = Annotated[Fit | None, Field(description=f"expected one of {', '.join(FITS)}")]
+_VolumeKey = Annotated[float | None, Field(ge=0, le=1, description="expected a number from 0 to 1")]
+_MuteKey = Annotated[bool | None, Field(description="expected true or false")]
+_SHOWN_KEYS = {"fit", "volume", "mute"}
 
 
 class PlaylistHead(BaseModel):
@@ -48,6 +81,27 @@ class PlaylistHead(BaseModel):
         le=MAX_CROSS_FADE_S,
         description=f"expected a number of seconds from 0 to {MAX_CROSS_FADE_S:g}",
     )
+    fit: _FitKey = None
+    volume: _VolumeKey = None
+    mute: _MuteKey = None
+    media_root: str | None = Field(
+        None, min_length=1, description="expected the folder of the media files"
+    )
+    filler: str = Field(
+        "",
+        min_length=1,
+        description='expected a colour in quotes, like "#203040" or "navy", or the path of a '
+        "picture like those of the ads",
+    )
+
+    @field_validator("filler")
+    @classmethod
+    def _colour_or_picture(cls, value: str) -> str:
+        is_picture = PurePosixPath(value).suffix.lower() in PICTURE_ENDINGS
+        if not is_picture and _colour(value) is None:
+            hint = nearest(value, ImageColor.colormap)
+            raise ValueError(f"{cls.model_fields['filler'].description}{hint}")
+        return _below_the_folder(value) if is_picture else value
 
     @field_validator("timezone")
     @classmethod
@@ -90,9 +144,18 @@ class Entry(BaseModel):
     hours: str | list[str] | None = Field(
         None, description='expected text like "08:00-12:00", or a list of such'
     )
+    first_day: date | None = Field(
+        None, alias="from", description="expected a date like 2026-12-01, the first day to play on"
+    )
+    last_day: date | None = Field(
+        None, alias="until", description="expected a date like 2026-12-31, the last day to play on"
+    )
     max_per_hour: int | None = Field(
         None, ge=1, description="expected a whole number of at least 1"
     )
+    fit: _FitKey = None
+    volume: _VolumeKey = None
+    mute: _MuteKey = None
     brand_at_s: list[Annotated[float, Field(ge=0, allow_inf_nan=False)]] = Field(
         [], description="expected a list of seconds of at least 0"
     )
@@ -110,12 +173,30 @@ class Entry(BaseModel):
     @field_validator("file")
     @classmethod
     def _stays_in_the_folder(cls, value: str) -> str:
-        path = PurePosixPath(value)
-        if path.is_absolute() or ".." in path.parts or path.name in ("", ".") or "\0" in value:
+        return _below_the_folder(value)
+
+    @field_validator("first_day", "last_day", mode="before")
+    @classmethod
+    def _plain_date(cls, value: object, info: ValidationInfo) -> object:
+        if isinstance(value, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
+            # Quoted, or from JSON, which has no dates.
+            with suppress(ValueError):
+                value = date.fromisoformat(value)
+        if value is None or (isinstance(value, date) and not isinstance(value, datetime)):
+            return value
+        field = str(info.field_name)
+        has_time = isinstance(value, datetime) or re.match(r"\d{4}-\d{2}-\d{2}[ T]", str(value))
+        hint = "; for times of the day there is 'hours'" if has_time else ""
+        raise ValueError(f"{cls.model_fields[field].description}{hint}")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Entry:
+        if self.first_day and self.last_day and self.last_day < self.first_day:
             raise ValueError(
-                "expected a path below the playlist's folder, without '..' and not absolute"
+                f"never plays: its 'from' {self.first_day} is after its 'until' {self.last_day}; "
+                "expected an 'until' of the same day or later"
             )
-        return value
+        return self
 
     @field_validator("moods", "days")
     @classmethod
@@ -145,23 +226,80 @@ def load_playlist(path: Path, check: MediaCheck = probe_all) -> Playlist:
     if path.is_dir():
         folder, head, entries = path, PlaylistHead(), _read_folder(path)
     else:
-        folder, (head, entries) = path.parent, _read_file(path)
+        head, entries = _read_file(path)
+        folder = _media_folder(path, head.media_root)
     _refuse_duplicates(path, entries)
     ads: list[Ad] = []
     skipped: list[SkippedAd] = []
-    for entry, (info, digest) in zip(entries, _probed(folder, entries, check), strict=True):
+
+    def skip(entry: Entry, reason: MediaError) -> None:
+        logger.warning("Ad %s is left out: %s", entry.ad_id, reason)
+        skipped.append(SkippedAd(entry.ad_id, folder / entry.file, str(reason)))
+
+    filler, filler_entry = _filler(head)
+    entries_with_filler = [*filter(None, [filler_entry]), *entries]
+    for entry, (info, digest) in zip(
+        entries_with_filler, _probed(folder, entries_with_filler, check), strict=True
+    ):
         if isinstance(info, MediaError):
-            logger.warning("Ad %s is left out: %s", entry.ad_id, info)
-            skipped.append(SkippedAd(entry.ad_id, folder / entry.file, str(info)))
+            skip(entry, info)
+        elif entry is not filler_entry:
+            ads.append(_make_ad(path, folder, entry, head, info, digest))
+        elif info.kind == "image":
+            filler = Filler(_make_ad(path, folder, entry, head, info, digest))
         else:
-            ads.append(_make_ad(path, folder, entry, info, digest))
+            skip(entry, MediaError(f"{folder / entry.file} moves; expected a still picture."))
     if not ads:
         reasons = " ".join(f"[{ad.ad_id}] {ad.reason}" for ad in skipped[:3])
         raise PlaylistError(
             f"Nothing in the playlist {path} can be played; "
             f"expected at least one working file. {reasons}"
         )
-    return Playlist(path, tuple(ads), tuple(skipped), head.timezone, head.cross_fade_s)
+    return Playlist(path, tuple(ads), tuple(skipped), head.timezone, head.cross_fade_s, filler)
+
+
+def _below_the_folder(value: str) -> str:
+    path = PurePosixPath(value)
+    if path.is_absolute() or ".." in path.parts or path.name in ("", ".") or "\0" in value:
+        raise ValueError(
+            "expected a path below the playlist's folder, without '..' and not absolute"
+        )
+    return value
+
+
+def _colour(value: str) -> tuple[int, int, int] | None:
+    """Return the RGB of a colour as in CSS; None if the text names none."""
+    try:
+        red, green, blue, *_ = ImageColor.getrgb(value)
+    except ValueError:
+        return None
+    return red, green, blue
+
+
+def _filler(head: PlaylistHead) -> tuple[Filler | None, Entry | None]:
+    """Return the filler of a playlist, which is black until its picture has been probed."""
+    if not head.filler:
+        return None, None
+    colour = _colour(head.filler)
+    if colour is not None:
+        return Filler(colour=colour), None
+    return Filler(), Entry(id="filler", file=head.filler, duration_s=MAX_DURATION_S)
+
+
+def _media_folder(path: Path, media_root: str | None) -> Path:
+    """Return the folder that a playlist's files are named from."""
+    if media_root is None:
+        return path.parent
+    try:
+        folder = (path.parent / Path(media_root).expanduser()).absolute()
+        if folder.is_dir():
+            return folder
+    except (OSError, RuntimeError, ValueError):
+        logger.debug("The media root %r cannot be used", media_root, exc_info=True)
+    raise PlaylistError(
+        f"The playlist {path} has an invalid 'media_root': expected a folder that exists, "
+        f"absolute or seen from the playlist's own, got {media_root!r}."
+    )
 
 
 def media_in(folder: Path) -> list[Path]:
@@ -250,7 +388,9 @@ def _digest(folder: Path, path: Path) -> str | MediaError:
         )
 
 
-def _make_ad(path: Path, folder: Path, entry: Entry, info: MediaInfo, digest: str) -> Ad:
+def _make_ad(  # noqa: PLR0917 (what an ad follows from)
+    path: Path, folder: Path, entry: Entry, head: PlaylistHead, info: MediaInfo, digest: str
+) -> Ad:
     duration_s = entry.duration_s or info.duration_s
     where = f"Ad {entry.ad_id!r} in the playlist {path}"
     if duration_s is None:
@@ -265,7 +405,14 @@ def _make_ad(path: Path, folder: Path, entry: Entry, info: MediaInfo, digest: st
             f"{where} has an invalid 'brand_at_s': expected seconds within its {duration_s:g} s, "
             f"got {late[0]:g}."
         )
-    same = {"weight", "max_per_hour", "priority", "takeover", "price_per_thousand_s"}
+    same = {
+        *("weight", "max_per_hour", "priority", "takeover", "price_per_thousand_s"),
+        *("first_day", "last_day"),
+    }
+    shown = {
+        **head.model_dump(include=_SHOWN_KEYS, exclude_none=True),
+        **entry.model_dump(include=_SHOWN_KEYS, exclude_none=True),
+    }
     name = entry.name or re.sub(r"[\s_]+", " ", Path(entry.file).stem).strip()
     return Ad(
         entry.ad_id,
@@ -281,6 +428,8 @@ def _make_ad(path: Path, folder: Path, entry: Entry, info: MediaInfo, digest: st
         days=tuple(day for day in DAYS if day in entry.days),
         hours=parse_hours(entry.hours),
         brand_at_s=tuple(sorted(entry.brand_at_s)),
+        fit=shown.get("fit", "contain"),
+        volume=0.0 if shown.get("mute") else shown.get("volume", 1.0),
         **entry.model_dump(include=same),
     )
 
@@ -294,7 +443,7 @@ def _natural_key(name: str) -> tuple[list[tuple[int, int, str]], str]:
 
 def _read_file(path: Path) -> tuple[PlaylistHead, list[Entry]]:
     fields = {**PlaylistHead.model_fields, **Entry.model_fields}
-    expected = {key: str(field.description) for key, field in fields.items()}
+    expected = {field.alias or key: str(field.description) for key, field in fields.items()}
     try:
         models, form = (PlaylistHead, Entry), "a YAML file or a folder of media"
         labels = ("id", "file")

@@ -11,10 +11,10 @@ from zoneinfo import ZoneInfo
 from ads.errors import PlaylistError
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import date, datetime
     from pathlib import Path
 
-    from ads.media.types import MediaKind
+    from ads.media.types import Fit, MediaKind
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 """The days of the week as a playlist names them, in the order of `datetime.weekday`."""
@@ -47,6 +47,10 @@ class Ad:
         width, height: As seen, in pixels.
         max_per_hour: How often it may start within 60 minutes; None for no limit.
         price_per_thousand_s: Agreed price of a thousand attentive seconds, in the owner's currency.
+        fit: How it meets a screen of another shape.
+        volume: Of its sound, 0 (muted) to 1, on a perceptual scale.
+        first_day, last_day: Between which it may play, both included, by the venue's calendar;
+            None for no bound.
     """
 
     ad_id: str
@@ -67,6 +71,10 @@ class Ad:
     priority: int = 0
     takeover: bool = False
     price_per_thousand_s: float | None = None
+    fit: Fit = "contain"
+    volume: float = 1.0
+    first_day: date | None = None
+    last_day: date | None = None
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.duration_s) and self.duration_s > 0):
@@ -79,6 +87,31 @@ class Ad:
     def duration_ns(self) -> int:
         """How long it is shown, in nanoseconds."""
         return max(1, round(self.duration_s * 1e9))
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether it has a sound that is not muted."""
+        return self.has_sound and self.volume > 0
+
+    def runs_on(self, day: date) -> bool:
+        """Return whether a day of the venue's calendar lies within its dates."""
+        return (self.first_day is None or self.first_day <= day) and (
+            self.last_day is None or day <= self.last_day
+        )
+
+    def why_not_on(self, day: date) -> str:
+        """Return "starts on ..." or "ended on ..." for a day outside its dates; else no text."""
+        if self.first_day is not None and day < self.first_day:
+            return f"starts on {self.first_day}"
+        return "" if self.runs_on(day) else f"ended on {self.last_day}"
+
+
+@dataclass(frozen=True, slots=True)
+class Filler:
+    """What the screen shows while no ad is on it: a still picture, or a colour (RGB, 0 to 255)."""
+
+    picture: Ad | None = None
+    colour: tuple[int, int, int] = (0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +132,7 @@ class Playlist:
         ads: What can be played, at least one, in order.
         timezone: IANA name of the zone for days and hours; None for the machine's.
         cross_fade_s: How long consecutive ads overlap, 0 to `MAX_CROSS_FADE_S`.
+        filler: Shown in a wash-out, and while no ad may play; None for a black screen.
     """
 
     path: Path
@@ -106,6 +140,7 @@ class Playlist:
     skipped: tuple[SkippedAd, ...] = ()
     timezone: str | None = None
     cross_fade_s: float = 0.0
+    filler: Filler | None = None
 
     def local(self, at: datetime) -> datetime:
         """Return a moment in the venue's time zone; `PlaylistError` if it has no zone."""

@@ -148,6 +148,8 @@ def _stamp(playlist: Playlist) -> _Stamp:
                 with path.open("rb") as file:
                     content = hashlib.sha256(file.read(MAX_BYTES + 1)).digest()
             media = [*(ad.path for ad in playlist.ads), *(ad.path for ad in playlist.skipped)]
+            if playlist.filler is not None and playlist.filler.picture is not None:
+                media.append(playlist.filler.picture.path)
     except OSError:
         # Loading the playlist reports the error.
         logger.debug("The playlist %s cannot be looked at", path, exc_info=True)

@@ -10,7 +10,8 @@ import errno
 import os
 import stat
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar, get_args
+from datetime import date
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -154,7 +155,7 @@ def validate(
     model: type[Model], raw: dict[Any, Any], where: str, expected: Mapping[str, str]
 ) -> Model:
     """Check a mapping; see `read_yaml_list`. `YamlFileError` about the first mistake."""
-    fields = model.model_fields
+    fields = {field.alias or name: field for name, field in model.model_fields.items()}
     for key in raw:
         if key not in fields:
             hint = nearest(str(key), fields) or "."
@@ -175,8 +176,16 @@ def validate(
         what, _, given = str(problem["ctx"]["error"]).partition("; did")
         hint = f"; did{given}" if given else "."
     elif problem["type"] == "literal_error":
-        hint = nearest(str(raw[key]), get_args(fields[key].annotation)) or "."
-    raise YamlFileError(f"{where} has an invalid {key!r}: {what}, got {raw[key]!r}{hint}")
+        hint = nearest(str(raw[key]), _literals(fields[key].annotation)) or "."
+    given = str(raw[key]) if isinstance(raw[key], date) else repr(raw[key])
+    raise YamlFileError(f"{where} has an invalid {key!r}: {what}, got {given}{hint}")
+
+
+def _literals(annotation: Any) -> list[str]:
+    """Return the words that an annotation such as `Literal["a"] | None` allows."""
+    if get_origin(annotation) is Literal:
+        return [str(word) for word in get_args(annotation)]
+    return [word for part in get_args(annotation) for word in _literals(part)]
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

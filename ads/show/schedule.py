@@ -8,14 +8,15 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypeAlias
 
 from ads.errors import AdsError
-from ads.playlists.playlist import DAYS, Ad
 from ads.policies.base import Choice, Policy, Situation
 from ads.show.blocks import BlockSchedule
 from ads.show.playback import Outcome, Play, PlaybackListener, PlaybackLog, PlayEnd
+from ads.show.timetable import Timetable, is_timed, may_play
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
+    from ads.playlists.playlist import Ad
     from ads.policies.audience import Audience
     from ads.show.blocks import Block
 
@@ -25,28 +26,12 @@ MINUTE_NS = 60 * 1_000_000_000
 HOUR_NS = 60 * MINUTE_NS
 
 
-def may_play(ad: Ad, local: datetime) -> bool:
-    """Return whether an ad may play; hours past midnight belong to the day they begin on."""
-    minute = local.hour * 60 + local.minute
-    today = DAYS[local.weekday()]
-    yesterday = DAYS[local.weekday() - 1]
-    days = ad.days or DAYS
-    if not ad.hours:
-        return today in days
-    return any(
-        (start <= minute < end and today in days)
-        if start < end
-        else (minute >= start and today in days) or (minute < end and yesterday in days)
-        for start, end in ad.hours
-    )
-
-
 class Rotation:
     """Let the policy choose among the ads that may start now, and count rounds.
 
-    Candidates are the ads whose days, hours and hourly limit allow it; if any is a takeover, only
-    takeovers; of these, only those of the highest priority. A round is over after as many plays as
-    there are candidates; the show lasts `loops` rounds, or forever. Not thread-safe.
+    Candidates are the ads whose dates, days, hours and hourly limit allow it; if any is a takeover,
+    only takeovers; of these, only those of the highest priority. A round is over after as many
+    plays as there are candidates; the show lasts `loops` rounds, or forever. Not thread-safe.
 
     A block of an experiment leaves out the ads of its other arm, unless nothing else may play: a
     screen does not go dark for an experiment. The context of a choice names its block.
@@ -82,6 +67,10 @@ class Rotation:
         self._ads = tuple(ads)
         self.ad_ids = frozenset(ad.ad_id for ad in ads)
         self.takeovers = tuple(ad for ad in ads if ad.takeover)
+        self._timetable = Timetable(ads)
+        self._limits = {ad.ad_id: ad.max_per_hour for ad in ads if ad.max_per_hour is not None}
+        # What may play with nothing left out, and the candidates among it.
+        self._ranked: tuple[Sequence[Ad], Sequence[Ad]] = ((), ())
 
     def seed(self, starts: Mapping[str, Iterable[int]]) -> None:
         """Count an earlier run's starts of the last hour; negative if before the clock's zero."""
@@ -116,12 +105,14 @@ class Rotation:
         )
 
     def _is_due(self, ad: Ad, now_ns: int, local: datetime | None) -> bool:
-        if local is not None and not may_play(ad, local):
+        in_time = local is None or may_play(ad, local)
+        return in_time and not self._is_exhausted(ad.ad_id, now_ns)
+
+    def _is_exhausted(self, ad_id: str, now_ns: int) -> bool:
+        limit = self._limits.get(ad_id)
+        if limit is None:
             return False
-        if ad.max_per_hour is None:
-            return True
-        starts = self._starts.get(ad.ad_id, ())
-        return sum(at_ns > now_ns - HOUR_NS for at_ns in starts) < ad.max_per_hour
+        return sum(at_ns > now_ns - HOUR_NS for at_ns in self._starts.get(ad_id, ())) >= limit
 
     def interrupts(
         self, current: Ad, now_ns: int, local: datetime | None, without: Collection[str] = ()
@@ -177,11 +168,13 @@ class Rotation:
         only: Sequence[Ad] | None = None,
     ) -> int | None:
         """Return the next instant at which another ad may be allowed; None if there is none."""
-        ads = self._ads if only is None else only
-        # Hourly limits change an hour after a start, days and hours with minutes of local time.
-        limited = (ad for ad in ads if ad.max_per_hour is not None)
-        instants = [at_ns + HOUR_NS for ad in limited for at_ns in self._starts.get(ad.ad_id, ())]
-        if any(ad.days or ad.hours for ad in ads) and (local := local_at(after_ns)) is not None:
+        ids = self._limits.keys() if only is None else {ad.ad_id for ad in only if ad.max_per_hour}
+        # Hourly limits change an hour after a start, the rest with minutes of local time.
+        instants = [
+            at_ns + HOUR_NS for ad_id in ids & self._starts.keys() for at_ns in self._starts[ad_id]
+        ]
+        timed = self._timetable.is_timed if only is None else any(map(is_timed, only))
+        if timed and (local := local_at(after_ns)) is not None:
             into_minute_ns = (local.second * 1_000_000 + local.microsecond) * 1000 + after_ns % 1000
             instants.append(after_ns + MINUTE_NS - into_minute_ns)
         return min((at_ns for at_ns in instants if after_ns < at_ns <= until_ns), default=None)
@@ -201,15 +194,27 @@ class Rotation:
 
     def _candidates(
         self, now_ns: int, local: datetime | None, without: Collection[str] = ()
-    ) -> list[Ad]:
-        allowed = [
-            ad
-            for ad in self._ads
-            if ad.ad_id not in without and self.allows(ad, now_ns, local, without)
-        ]
-        rivals = [ad for ad in allowed if ad.takeover] or allowed
-        highest = max((ad.priority for ad in rivals), default=0)
-        return [ad for ad in rivals if ad.priority == highest]
+    ) -> Sequence[Ad]:
+        in_time = self._timetable.open_at(local)
+        limited = self._limits.keys() & self._starts.keys()
+        left_out = {ad_id for ad_id in limited if self._is_exhausted(ad_id, now_ns)}
+        left_out.update(without)
+        block = self._blocks.at(local)
+        if not left_out and block is None:
+            if self._ranked[0] is not in_time:
+                self._ranked = in_time, _highest(in_time)
+            return self._ranked[1]
+        allowed = [ad for ad in in_time if ad.ad_id not in left_out]
+        if block is not None:
+            allowed = [ad for ad in allowed if ad.ad_id not in block.withheld] or allowed
+        return _highest(allowed)
+
+
+def _highest(allowed: Sequence[Ad]) -> Sequence[Ad]:
+    """Return those of some ads that the others give way to."""
+    rivals = [ad for ad in allowed if ad.takeover] or allowed
+    highest = max((ad.priority for ad in rivals), default=0)
+    return [ad for ad in rivals if ad.priority == highest]
 
 
 def local_time(begin: datetime, at_ns: int) -> datetime:

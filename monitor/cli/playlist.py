@@ -13,7 +13,7 @@ from monitor.cli.options import output_options
 from monitor.cli.output import print_result
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import date, datetime
 
     from ads.playlists.playlist import Ad, Playlist
     from ads.show.forecast import Forecast
@@ -86,7 +86,9 @@ def _document(playlist: Playlist, coming: Forecast, policy: str) -> dict[str, An
             | {"file": ad.path.name}
             | _fields(ad, "kind", "duration_s", "width", "height", "weight", "moods", "days")
             | {"hours": [_hours_text(*hours) for hours in ad.hours]}
+            | {"from": _date(ad.first_day), "until": _date(ad.last_day)}
             | _fields(ad, "max_per_hour", "priority", "takeover", "price_per_thousand_s")
+            | _fields(ad, "fit", "volume")
             for ad in playlist.ads
         ],
         "skipped": [
@@ -109,6 +111,10 @@ def _document(playlist: Playlist, coming: Forecast, policy: str) -> dict[str, An
             for voice in coming.shares
         ],
     }
+
+
+def _date(day: date | None) -> str | None:
+    return None if day is None else day.isoformat()
 
 
 def _fields(of: Any, *names: str) -> dict[str, Any]:
@@ -135,12 +141,15 @@ def _print_tables(playlist: Playlist, coming: Forecast) -> None:
             *map(escape, (ad.ad_id, ad.name, ad.kind)),
             f"{ad.duration_s:g}",
             f"{ad.weight:g}",
-            _rules_text(ad),
+            _rules_text(ad, coming.begin.date()),
         )
         for ad in playlist.ads
     )
     numbers: tuple[str, ...] = ("seconds", "weight")
     console.print(table_of(ads, "ad", "name", "kind", *numbers, "rules", right=numbers))
+    for ad in playlist.ads:
+        if reason := ad.why_not_on(coming.begin.date()):
+            say(f"[yellow]![/] {escape(ad.ad_id)} {reason}, so it does not play now")
     for skipped in playlist.skipped:
         say(f"[bold red]✗[/] {escape(skipped.ad_id)} is left out: {escape(skipped.reason)}")
     same_day = coming.end.date() == coming.begin.date()
@@ -183,13 +192,27 @@ def _hours_text(start: int, end: int) -> str:
     return f"{start // 60:02d}:{start % 60:02d}-{end // 60:02d}:{end % 60:02d}"
 
 
-def _rules_text(ad: Ad) -> str:
+def _dates_text(ad: Ad) -> str:
+    bounds = ("from", ad.first_day), ("until", ad.last_day)
+    return " ".join(f"{word} {day}" for word, day in bounds if day is not None)
+
+
+def _volume_text(ad: Ad) -> str:
+    if ad.volume == 1:
+        return ""
+    return f"volume {ad.volume:g}" if ad.volume else "muted"
+
+
+def _rules_text(ad: Ad, today: date) -> str:
     rules = [
+        ad.why_not_on(today) or _dates_text(ad),
         ", ".join(ad.days),
         ", ".join(_hours_text(*hours) for hours in ad.hours),
         f"at most {ad.max_per_hour} an hour" if ad.max_per_hour else "",
         f"priority {ad.priority}" if ad.priority else "",
         "takeover" if ad.takeover else "",
         f"for {', '.join(ad.moods)}" if ad.moods else "",
+        ad.fit if ad.fit != "contain" else "",
+        _volume_text(ad),
     ]
     return "; ".join(rule for rule in rules if rule) or "-"

@@ -216,6 +216,7 @@ class KioskRuntime:
             wash_out_s=settings.guard_rails.wash_out_s,
             audience=session.feedback.audience,
             blocks=self._blocks.schedule,
+            filler=playlist.filler,
         )
         self.player.seed(recent_starts(self._database.engine, settings.site, clock, clock.utc))
         self._watcher = PlaylistWatcher(playlist, load=partial(load_playlist, check=check_apart))
@@ -255,7 +256,7 @@ class KioskRuntime:
         watcher = self._watcher
         if watcher is not None and (changed := watcher.poll(time.monotonic_ns())) is not None:
             self.playlist = changed
-            self.player.replace(changed.ads)
+            self.player.replace(changed.ads, changed.filler)
 
     def stop(self, reason: str) -> None:
         """Stop show, sensor and session, once; `SessionFailedError` if a part was not saved."""

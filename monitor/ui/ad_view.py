@@ -1,11 +1,11 @@
-"""Paint the ad: undistorted, on black, as sharp as the screen allows."""
+"""Paint the ad: undistorted, on black or a backdrop, as sharp as the screen allows."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from PyQt5.QtCore import QRectF, Qt, pyqtSignal
-from PyQt5.QtGui import QImage, QPainter, QPaintEvent
+from PyQt5.QtGui import QImage, QPainter, QPaintEvent, QRegion
 from PyQt5.QtWidgets import QWidget
 
 from monitor.ui import style
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ads.player.player import Picture
+    from ads.player.transition import Blend
+
+    _Image = tuple[NDArray[np.uint8], QImage]
 
 
 def image_from_rgb(rgb: NDArray[np.uint8]) -> QImage:
@@ -36,6 +39,14 @@ def image_from_rgb(rgb: NDArray[np.uint8]) -> QImage:
     return borrowed.convertToFormat(QImage.Format.Format_RGB32)
 
 
+class _Layer(NamedTuple):
+    """A picture to paint, whole or filling the view, and what lies behind it, if anything."""
+
+    front: _Image
+    back: _Image | None
+    fills: bool
+
+
 class AdView(QWidget):
     """Show the newest picture until there is a newer one.
 
@@ -50,7 +61,8 @@ class AdView(QWidget):
         self._picture: Picture | None = None
         self._unseen: Picture | None = None
         # Arrays with their images: most steps of a cross-fade bring no new array.
-        self._images: list[tuple[NDArray[np.uint8], QImage]] = []
+        self._images: list[_Image] = []
+        self._layers: list[_Layer] = []
         self._message = ""
         self._scale = 1.0
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
@@ -62,8 +74,12 @@ class AdView(QWidget):
 
     def show_picture(self, picture: Picture) -> None:
         """Show a picture instead of the previous one, at once if the view is visible."""
-        shown = [picture.rgb] if picture.blend is None else [picture.rgb, picture.blend.rgb]
-        self._images = [(rgb, self._image_of(rgb)) for rgb in shown]
+        self._layers = [self._layer_of(picture)]
+        if picture.blend is not None:
+            self._layers.append(self._layer_of(picture.blend))
+        self._images = [
+            pair for layer in self._layers for pair in (layer.front, layer.back) if pair is not None
+        ]
         self._picture = self._unseen = picture
         self._message = ""
         # Not update(), which waits for the event loop: the picture is due now.
@@ -71,7 +87,10 @@ class AdView(QWidget):
 
     def show_message(self, text: str) -> None:
         """Show one line of text on black instead of the picture."""
+        if text == self._message and not self._layers:
+            return
         self._images = []
+        self._layers = []
         self._picture = self._unseen = None
         self._message = text
         self.update()
@@ -82,44 +101,63 @@ class AdView(QWidget):
 
     def picture_rect(self) -> QRectF:
         """Return where the picture is painted, in the widget's coordinates; empty without one."""
-        return self._place(self._images[0][1]) if self._images else QRectF()
+        return self._place(self._layers[0]) if self._layers else QRectF()
 
-    def _image_of(self, rgb: NDArray[np.uint8]) -> QImage:
-        kept = next((image for array, image in self._images if array is rgb), None)
-        return image_from_rgb(rgb) if kept is None else kept
+    def _layer_of(self, shown: Picture | Blend) -> _Layer:
+        back = None if shown.backdrop is None else self._image_of(shown.backdrop)
+        return _Layer(self._image_of(shown.rgb), back, fills=shown.fit == "cover")
 
-    def _place(self, image: QImage) -> QRectF:
-        ratio = self.devicePixelRatioF()
+    def _image_of(self, rgb: NDArray[np.uint8]) -> _Image:
+        kept = next((image for image in self._images if image[0] is rgb), None)
+        return (rgb, image_from_rgb(rgb)) if kept is None else kept
+
+    def _place(self, layer: _Layer) -> QRectF:
+        image, ratio = layer.front[1], self.devicePixelRatioF()
         # Whole pixels of the device, so a picture of the right size is not resampled.
         device = QRectF(0, 0, self.width() * ratio, self.height() * ratio)
-        place = fit_centred(image.width(), image.height(), device)
+        place = fit_centred(image.width(), image.height(), device, fills=layer.fills)
         edges = (place.x(), place.y(), place.width(), place.height())
         return QRectF(*(round(edge) / ratio for edge in edges))
 
-    def _draw(self, painter: QPainter, image: QImage) -> None:
-        whole, place = QRectF(self.rect()), self._place(image)
+    def _draw(self, painter: QPainter, layer: _Layer) -> None:
+        whole, place, image = QRectF(self.rect()), self._place(layer), layer.front[1]
+        if layer.back is not None:
+            self._draw_backdrop(painter, layer.back[1], place)
         for bar in (
             QRectF(0, 0, whole.width(), place.top()),
             QRectF(0, place.bottom(), whole.width(), whole.height() - place.bottom()),
             QRectF(0, place.top(), place.left(), place.height()),
             QRectF(place.right(), place.top(), whole.width() - place.right(), place.height()),
         ):
-            if not bar.isEmpty():
+            if layer.back is None and not bar.isEmpty():
                 painter.fillRect(bar, Qt.GlobalColor.black)
         exact = (place.size() * self.devicePixelRatioF()).toSize() == image.size()
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, not exact)
         painter.drawImage(place, image, QRectF(image.rect()))
 
+    def _draw_backdrop(self, painter: QPainter, image: QImage, hole: QRectF) -> None:
+        """Fill the view around a picture with a small one, much enlarged."""
+        whole = QRectF(self.rect())
+        place = fit_centred(image.width(), image.height(), whole, fills=True)
+        around = QRegion(self.rect()).subtracted(
+            QRegion(hole.toAlignedRect().adjusted(1, 1, -1, -1))
+        )
+        painter.save()
+        painter.setClipRegion(around)
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+        painter.drawImage(place, image, QRectF(image.rect()))
+        painter.restore()
+
     def paintEvent(self, _event: QPaintEvent | None) -> None:
         blend = None if self._picture is None else self._picture.blend
         with painter_on(self) as painter:
-            if self._images:
-                self._draw(painter, self._images[0][1])
+            if self._layers:
+                self._draw(painter, self._layers[0])
             else:
                 painter.fillRect(self.rect(), Qt.GlobalColor.black)
             if blend is not None:
                 painter.setOpacity(blend.opacity)
-                self._draw(painter, self._images[1][1])
+                self._draw(painter, self._layers[1])
             if self._message:
                 rect, size = QRectF(self.rect()), 22 * self._scale
                 draw_text(painter, rect, self._message, size, style.TEXT_SOFT, align=CENTRE)

@@ -100,10 +100,14 @@ def draw_eye(painter: QPainter, rect: QRectF, colour: QColor) -> None:
     painter.drawPath(lens.subtracted(hole).united(pupil))
 
 
-def fit_centred(width: float, height: float, into: QRectF) -> QRectF:
-    """Return the largest rectangle with a ratio of width to height, centred in another one."""
+def fit_centred(width: float, height: float, into: QRectF, *, fills: bool = False) -> QRectF:
+    """Return a rectangle with a ratio of width to height, centred in another one.
+
+    It is the largest inside it, or the smallest that fills it.
+    """
     size = QSizeF(width, height)
-    size.scale(into.size(), Qt.AspectRatioMode.KeepAspectRatio)
+    mode = Qt.AspectRatioMode
+    size.scale(into.size(), mode.KeepAspectRatioByExpanding if fills else mode.KeepAspectRatio)
     place = QRectF(into.topLeft(), size)
     place.moveCenter(into.center())
     return place

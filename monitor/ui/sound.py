@@ -38,12 +38,21 @@ MEASURED_S = 1.0
 """Devices take samples in steps and report only then; over this time each has reported."""
 
 
+class _Wanted(NamedTuple):
+    """What a feeder is to decode: a file from a position on, and how loud."""
+
+    path: Path
+    position_s: float
+    volume: float
+
+
 class _Cue(NamedTuple):
     """What follows: a file or silence, when it begins, and when its position was 0."""
 
     path: Path | None
     begins_s: float
     zero_s: float
+    volume: float = 1.0
 
 
 class QtSound(QObject):
@@ -101,18 +110,18 @@ class QtSound(QObject):
         """Whether a device was found and works; `False` before the first sound."""
         return self._sink is not None
 
-    def play(self, path: Path, position_s: float = 0.0) -> None:
+    def play(self, path: Path, position_s: float = 0.0, volume: float = 1.0) -> None:
         """Play the sound of a file instead of the present one; a file without sound is silent."""
         zero_s = self._clock() + self._picture_lag_s - position_s
-        if self._follows_on(path, zero_s):
+        if self._follows_on(path, zero_s, volume):
             return
         self._silence()
         if not self._closed and self._find_device() is not None:
             self._zero_s = zero_s
-            self._feeders[0].request((path, position_s))
+            self._feeders[0].request(_Wanted(path, position_s, volume))
             self._timer.start(20)
 
-    def cue(self, path: Path | None, position_s: float, in_s: float) -> None:
+    def cue(self, path: Path | None, position_s: float, in_s: float, volume: float = 1.0) -> None:
         """Announce a call of `play`, or of `stop` for `None`, to be heard exactly in time."""
         if self._closed or self._paused_s is not None or (self._timing is None and path is None):
             return
@@ -122,9 +131,9 @@ class QtSound(QObject):
         if self._timing is not None:
             self._timing.adopt_newest()
         begins_s = self._clock() + self._picture_lag_s + in_s
-        self._cued = _Cue(path, begins_s, begins_s - position_s)
+        self._cued = _Cue(path, begins_s, begins_s - position_s, volume)
         if path is not None:
-            self._feeders[1].request((path, position_s))
+            self._feeders[1].request(_Wanted(path, position_s, volume))
             if self._timing is None and self._zero_s is None:
                 # From silence: the device runs by the time the sound begins.
                 sink.start()
@@ -147,8 +156,10 @@ class QtSound(QObject):
         if self._zero_s is not None:
             self._zero_s += paused_s
         if self._cued is not None:
-            path, begins_s, zero_s = self._cued
-            self._cued = _Cue(path, begins_s + paused_s, zero_s + paused_s)
+            cue = self._cued
+            self._cued = cue._replace(
+                begins_s=cue.begins_s + paused_s, zero_s=cue.zero_s + paused_s
+            )
         if self._sink is not None and self._timing is not None:
             self._timing.shift(paused_s)
             self._sink.resume()
@@ -156,7 +167,7 @@ class QtSound(QObject):
 
     def stop(self) -> None:
         """Fall silent at once, or go over to the silence announced for now."""
-        if not self._follows_on(None, 0.0):
+        if not self._follows_on(None, 0.0, 1.0):
             self._silence()
 
     def close(self) -> None:
@@ -176,10 +187,12 @@ class QtSound(QObject):
             self._sink.reset()
         self._timing = None
 
-    def _follows_on(self, path: Path | None, zero_s: float) -> bool:
+    def _follows_on(self, path: Path | None, zero_s: float, volume: float) -> bool:
         """Go over to the announced sound if it is this one and is due; it may be heard already."""
         cue = self._cued
         if cue is None or cue.path != path or self._paused_s is not None or self._timing is None:
+            return False
+        if path is not None and cue.volume != volume:
             return False
         apart_s = self._clock() - cue.begins_s if path is None else zero_s - cue.zero_s
         if abs(apart_s) > 0.25:
@@ -290,7 +303,7 @@ class _Feeder(threading.Thread):
         super().__init__(name="sound-decode", daemon=True)
         self._decode = decode
         self._changed = threading.Condition()
-        self._wanted: tuple[Path, float] | None = None
+        self._wanted: _Wanted | None = None
         self._request = 0
         self._chunks: deque[bytes] = deque()
         self._size = 0
@@ -298,8 +311,8 @@ class _Feeder(threading.Thread):
         self._closed = False
         self.start()
 
-    def request(self, wanted: tuple[Path, float] | None) -> None:
-        """Decode a file from a position in seconds on, or nothing, instead of the present file."""
+    def request(self, wanted: _Wanted | None) -> None:
+        """Decode a file from a position on, or nothing, instead of the present file."""
         with self._changed:
             self._request += 1
             self._wanted = wanted
@@ -347,21 +360,20 @@ class _Feeder(threading.Thread):
                     self._changed.wait_for(lambda: self._closed or self._wanted is not None)
                     if self._closed or self._wanted is None:
                         return
-                    path, position_s = self._wanted
-                    self._wanted = None
+                    wanted, self._wanted = self._wanted, None
                     request = self._request
                 try:
-                    self._decode_file(path, position_s, request)
+                    self._decode_file(wanted, request)
                 except MediaError as error:
-                    logger.info("The sound of %s is not played: %s", path.name, error)
+                    logger.info("The sound of %s is not played: %s", wanted.path.name, error)
         except Exception:
             logger.exception("Decoding sound failed: ads play without sound.")
 
-    def _decode_file(self, path: Path, position_s: float, request: int) -> None:
+    def _decode_file(self, wanted: _Wanted, request: int) -> None:
         # Closed at once when an ad is skipped, because the generator holds the file open.
-        with contextlib.closing(self._decode(path, position_s)) as blocks:
+        with contextlib.closing(self._decode(wanted.path, wanted.position_s)) as blocks:
             for at_s, samples in blocks:
-                data = samples.tobytes()
+                data = _at_volume(samples, wanted.volume).tobytes()
                 with self._changed:
                     # One second ahead rides out a busy moment of the machine, and is 190 kB.
                     while self._size >= BYTES_PER_SECOND and self._request == request:
@@ -385,6 +397,11 @@ class _Feeder(threading.Thread):
             self._size -= len(chunk)
             self._first_frame += len(chunk) // FRAME_BYTES
         return b"".join(parts)
+
+
+def _at_volume(samples: NDArray[np.int16], volume: float) -> NDArray[np.int16]:
+    """Return samples at a volume of 0 to 1, on the scale of `open_default_sink`."""
+    return samples if volume == 1.0 else (samples * volume**3).astype(samples.dtype)
 
 
 def open_default_sink(volume: float) -> AudioSink | None:

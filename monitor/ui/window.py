@@ -174,9 +174,11 @@ class KioskWindow(QWidget):
         player = self._player
         if picture is not None:
             self.ad_view.show_picture(picture)
-        elif player.current is None and self.ad_view.has_picture and not player.finished:
+        elif player.current is None and not player.filling and not player.finished:
             # An ad left on the screen after its play would be seen without being counted.
-            self.ad_view.show_message("" if player.resting else self._texts["idle"])
+            is_idle = player.next_choice is None and not player.resting
+            if self.ad_view.has_picture or is_idle:
+                self.ad_view.show_message("" if player.resting else self._texts["idle"])
         if self.paused_badge.isHidden() == player.paused:
             self.paused_badge.setVisible(player.paused)
         if player.finished and not self._finished:

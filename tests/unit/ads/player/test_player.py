@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from ads.player.failures import KEPT_FAILURES, RETRY_NS
 from ads.player.player import AdPlayer, Picture
 from ads.player.timeline import PATIENCE_NS
 from ads.player.transition import FIRST_PATIENCE_NS
-from ads.playlists.playlist import Hours
+from ads.playlists.playlist import Filler, Hours
 from ads.policies.audience import Audience
 from ads.policies.fixed import SequentialPolicy
 from ads.show.blocks import Block, BlockSchedule
@@ -60,11 +60,13 @@ class Sound:
     def __init__(self) -> None:
         self.calls: list[object] = []
         self.cues: list[tuple[str | None, float, float]] = []
+        self.volumes: list[float] = []
 
-    def play(self, path: Path, position_s: float) -> None:
+    def play(self, path: Path, position_s: float, volume: float) -> None:
         self.calls.append((path.name, position_s))
+        self.volumes.append(volume)
 
-    def cue(self, path: Path | None, position_s: float, in_s: float) -> None:
+    def cue(self, path: Path | None, position_s: float, in_s: float, volume: float) -> None:
         self.cues.append((None if path is None else path.name, position_s, in_s))
 
     def pause(self) -> None:
@@ -1046,6 +1048,78 @@ def test_in_a_wash_out_nothing_is_shown_or_credited(make_image, make_ad):
         stage.until(lambda: stage.player.resting, step_ms=50)
         stage.player.skip()
         assert stage.after(0).play_number == 2
+
+
+def test_the_volume_goes_with_the_sound_and_a_muted_ad_is_silent(make_clip, make_ad):
+    quiet, muted = (
+        make_ad(
+            make_clip(f"{name}.mp4", frames=25, tone_hz=300),
+            *("video", 1.0),
+            has_sound=True,
+            volume=volume,
+        )
+        for name, volume in (("a", 0.25), ("b", 0.0))
+    )
+    with Stage([quiet, muted], loops=1) as stage:
+        stage.until(lambda: stage.player.finished)
+    assert [call for call in stage.sound.calls if call != "stop"] == [("a.mp4", 0.0)]
+    assert stage.sound.volumes == [0.25]
+    assert [name for name, _, _ in stage.sound.cues] == [None]
+
+
+@pytest.mark.parametrize("is_picture", [False, True])
+def test_the_filler_is_shown_whenever_no_ad_is(make_image, make_ad, is_picture):
+    colour = (10, 60, 200)
+    logo = make_ad(make_image("logo.png", colour, (30, 90)), "image", 3600.0, fit="blur")
+    filler = Filler(logo) if is_picture else Filler(colour=colour)
+    ads = [make_ad(make_image(f"{name}.png"), "image", 1.0) for name in "ab"]
+    with Stage(ads, loops=1, wash_out_s=2.0, filler=filler) as stage:
+        stage.until(lambda: stage.player.resting)
+        picture = stage.player._last_picture
+        assert picture is not None
+        assert stage.player.filling
+        assert picture.play_number == 0
+        assert (picture.rgb == colour).all()
+        assert (picture.fit, picture.backdrop is not None) == (
+            ("blur", True) if is_picture else ("cover", False)
+        )
+        # Handed out once, again in another size, and credited to no play.
+        assert stage.after(100) is None
+        stage.player.set_viewport(48, 32)
+        assert (stage.after(0) is not None) is is_picture
+        stage.player.painted(picture)
+        assert stage.log.at(stage.clock.now) is None
+        stage.player.replace(ads, Filler(colour=(1, 2, 3)))
+        assert stage.after(0).rgb.tolist() == [[[1, 2, 3]]]
+        stage.until(lambda: stage.player.current is not None)
+        assert not stage.player.filling
+        stage.until(lambda: stage.player.finished)
+        assert not stage.player.filling
+
+
+def test_a_filler_that_cannot_be_read_leaves_the_screen_black(make_image, make_ad, caplog):
+    gone = make_ad(make_image("logo.png"), "image", 3600.0)
+    gone.path.unlink()
+    ads = [make_ad(make_image(f"{name}.png"), "image", 1.0) for name in "ab"]
+    with Stage(ads, loops=1, wash_out_s=2.0, filler=Filler(gone)) as stage:
+        stage.until(lambda: stage.player.finished)
+        assert not stage.player.filling
+    assert [end.outcome for end in stage.notes.ends] == ["finished", "finished"]
+    assert caplog.text.count("The filler cannot be shown: ") == 1
+
+
+def test_a_show_outside_of_all_dates_waits_for_them(make_image, make_ad):
+    wall = [datetime(2026, 11, 30, 23, 59, 50, tzinfo=UTC)]
+    later = make_ad(make_image("a.png"), "image", 1.0, first_day=date(2026, 12, 1))
+    filler = Filler(colour=(9, 8, 7))
+    with Stage([later], filler=filler, wall_clock=lambda: wall[0]) as stage:
+        assert stage.after(0).rgb.tolist() == [[[9, 8, 7]]]
+        assert stage.player.current is None
+        wall[0] += timedelta(seconds=10)
+        stage.after(0)
+        picture = stage.after(0) or stage.player._last_picture
+        assert picture.play_number == 1
+        assert not stage.player.filling
 
 
 def test_a_takeover_cuts_off_what_is_on(make_image, make_ad):

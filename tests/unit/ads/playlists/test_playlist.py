@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from textwrap import dedent
 
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from ads.errors import PlaylistError
 from ads.media.decode import probe_all
 from ads.playlists.loader import DEFAULT_IMAGE_DURATION_S, _natural_key, load_playlist
-from ads.playlists.playlist import Ad, Hours
+from ads.playlists.playlist import Ad, Filler, Hours
 
 
 @pytest.fixture
@@ -83,6 +83,83 @@ def test_every_key_is_read(write, make_clip, make_image):
     assert not playlist.skipped
 
 
+def test_the_file_says_how_its_ads_are_shown_and_each_ad_may_differ(write, make_image):
+    make_image("a.png")
+    ads = load_playlist(
+        write("""
+            fit: blur
+            volume: 0.5
+            mute: true
+            ads:
+              - {id: like the others, file: a.png, duration_s: 1}
+              - {id: own, file: a.png, duration_s: 1, fit: cover, volume: 1, mute: false}
+              - {id: audible, file: a.png, duration_s: 1, mute: false}
+        """)
+    ).ads
+    assert [(ad.fit, ad.volume) for ad in ads] == [("blur", 0.0), ("cover", 1.0), ("blur", 0.5)]
+    plain = load_playlist(write("ads: [{file: a.png, duration_s: 1}]")).ads[0]
+    assert (plain.fit, plain.volume) == ("contain", 1.0)
+
+
+@pytest.mark.parametrize(
+    "dates",
+    [
+        "from: 2026-12-01, until: 2026-12-24",
+        "from: '2026-12-01', until: '2026-12-24'",
+        '"from": "2026-12-01", "until": "2026-12-24"',
+    ],
+)
+def test_dates_are_read_from_yaml_and_json(write, make_image, dates):
+    make_image("a.png")
+    (ad,) = load_playlist(write(f"ads: [{{file: a.png, duration_s: 1, {dates}}}]")).ads
+    assert (ad.first_day, ad.last_day) == (date(2026, 12, 1), date(2026, 12, 24))
+    said = [ad.why_not_on(date(2026, *day)) for day in ((11, 30), (12, 1), (12, 24), (12, 25))]
+    assert said == ["starts on 2026-12-01", "", "", "ended on 2026-12-24"]
+
+
+def test_a_filler_is_a_colour_or_a_still_picture(write, make_image, make_animation, caplog):
+    make_image("a.png")
+    make_image("logo.png", size=(300, 100))
+    make_animation("wave.gif", [10, 200], [200, 200])
+
+    def filler(value: str):
+        return load_playlist(
+            write(f"fit: cover\nfiller: {value}\nads: [{{file: a.png, duration_s: 1}}]")
+        )
+
+    assert load_playlist(write("ads: [{file: a.png, duration_s: 1}]")).filler is None
+    assert filler('"#204060"').filler == Filler(colour=(32, 64, 96))
+    assert filler("Navy").filler == Filler(colour=(0, 0, 128))
+    found = filler("logo.png").filler
+    assert found is not None
+    assert found.picture is not None
+    assert (found.picture.path.name, found.picture.fit, found.picture.width) == (
+        *("logo.png", "cover"),
+        300,
+    )
+    # What cannot be shown is said, and the ads play; the screen is black between them.
+    for value, reason in (("gone.png", "does not exist"), ("wave.gif", "expected a still picture")):
+        playlist = filler(value)
+        assert [(ad.ad_id, reason in ad.reason) for ad in playlist.skipped] == [("filler", True)]
+        assert (len(playlist.ads), playlist.filler) == (1, Filler())
+
+
+def test_media_lie_below_the_media_root(tmp_path, write, make_image):
+    make_image("shared/ads/tea.png")
+    make_image("other.png")
+    (tmp_path / "shared" / "out.png").symlink_to(tmp_path / "other.png")
+    list_of = "ads: [{file: ads/tea.png, duration_s: 1}, {file: out.png, duration_s: 1}]"
+    (tmp_path / "lists").mkdir()
+    written = write("")
+    for root in (tmp_path / "shared", "../shared"):
+        path = written.rename(tmp_path / "lists" / "week.yaml")
+        path.write_text(f"media_root: {root}\n{list_of}", encoding="utf-8")
+        playlist = load_playlist(path)
+        assert [ad.path.resolve() for ad in playlist.ads] == [tmp_path / "shared/ads/tea.png"]
+        assert "outside the playlist's folder" in playlist.skipped[0].reason
+        written = path
+
+
 def test_missing_and_broken_media_are_set_aside_with_their_reason(write, make_image, tmp_path):
     make_image("good.png")
     (tmp_path / "broken.mp4").write_bytes(b"not a film" * 100)
@@ -143,12 +220,61 @@ def test_folder_plays_all_media_in_natural_order(tmp_path, make_image, make_clip
         ),
         (
             "adds: []",
-            r"key 'adds'; expected one of: ads, timezone, cross_fade_s; did you mean 'ads'\?",
+            r"key 'adds'; expected one of: ads, timezone, cross_fade_s, .*; did you mean 'ads'\?",
         ),
         (
             "ads: [{file: a.png}]\nextra: 1",
             "unknown key 'extra'; expected one of: ads, timezone, cross_fade_s",
         ),
+        (
+            "ads: [{file: a.png, duration_s: 1, fit: covr}]",
+            r"an invalid 'fit': expected one of contain, cover, blur, got 'covr'; "
+            r"did you mean 'cover'\?",
+        ),
+        (
+            "fit: fill\nads: [{file: a.png}]",
+            "The playlist .* 'fit': expected one of contain, cover",
+        ),
+        (
+            "ads: [{file: a.png, duration_s: 1, volume: 1.5}]",
+            "'volume': expected a number from 0 to 1, got 1.5",
+        ),
+        ("ads: [{file: a.png, duration_s: 1, volume: .nan}]", "expected a number from 0 to 1"),
+        ("ads: [{file: a.png, duration_s: 1, mute: 3}]", "'mute': expected true or false, got 3"),
+        ("ads: [{file: a.png, form: 2026-12-01}]", r"'form'; .*; did you mean 'from'\?"),
+        (
+            "ads: [{file: a.png, from: 01.12.2026}]",
+            "'from': expected a date like 2026-12-01, the first day to play on, got '01.12.2026'",
+        ),
+        (
+            "ads: [{file: a.png, until: 2026-12-31 18:00:00}]",
+            "'until': .* the last day to play on; for times of the day there is 'hours', got 2026",
+        ),
+        ("ads: [{file: a.png, until: '2026-12-31T18:00'}]", "there is 'hours', got '2026-12-31T18"),
+        ("ads: [{file: a.png, from: '2026-02-30'}]", "'from': expected a date like 2026-12-01"),
+        ("ads: [{file: a.png, from: 20261201}]", "'from': expected a date like .*, got 20261201"),
+        (
+            "ads: [{file: a.png, from: 2026-12-02, until: 2026-12-01}]",
+            r"Ad 1 \(a.png\) .* never plays: its 'from' 2026-12-02 is after its 'until' 2026-12-01; "
+            "expected an 'until' of the same day or later",
+        ),
+        (
+            "filler: #203040\nads: [{file: a.png}]",
+            'an invalid \'filler\': expected a colour in quotes, like "#203040" or "navy", .*None',
+        ),
+        ("filler: nvay\nads: [{file: a.png}]", r"'filler': .*, got 'nvay'; did you mean 'navy'\?"),
+        ("filler: ../logo.png\nads: [{file: a.png}]", "'filler': expected a path below"),
+        ("filler: /logo.png\nads: [{file: a.png}]", "'filler': expected a path below"),
+        (
+            "media_root: gone\nads: [{file: a.png}]",
+            "an invalid 'media_root': expected a folder that exists, .*, got 'gone'",
+        ),
+        ("media_root: a.png\nads: [{file: a.png}]", "'media_root': expected a folder that exists"),
+        (
+            'media_root: "a\\0b"\nads: [{file: a.png}]',
+            "'media_root': expected a folder that exists",
+        ),
+        ("media_root: b\nads: [{file: ../a.png}]", "'file': expected a path below"),
         ("", "is empty; expected the key 'ads'"),
         ("ads:", "is empty; expected the key 'ads'"),
         ("ads: []", "is empty; expected the key 'ads'"),

@@ -14,7 +14,7 @@ from ads.policies.audience import Audience
 from ads.policies.base import Situation
 from ads.policies.fixed import SequentialPolicy
 from ads.show.playback import Play, PlaybackLog, PlayEnd
-from ads.show.schedule import HOUR_NS, MINUTE_NS, Rotation, VirtualShow, may_play
+from ads.show.schedule import HOUR_NS, MINUTE_NS, Rotation, VirtualShow
 
 SECOND_NS = 1_000_000_000
 FRIDAY = datetime(2026, 11, 20, tzinfo=UTC)
@@ -41,28 +41,6 @@ class Notes:
         return [
             (play.number, play.ad.ad_id, play.started_ns, *ends[play.number]) for play in self.plays
         ]
-
-
-@pytest.mark.parametrize(
-    ("days", "hours", "hour", "allowed"),
-    [
-        ((), (), 3, True),
-        (("fri",), (), 3, True),
-        (("sat",), (), 3, False),
-        ((), (Hours(480, 720),), 8, True),
-        ((), (Hours(480, 720),), 7.99, False),
-        ((), (Hours(480, 720),), 12, False),
-        ((), (Hours(480, 720), Hours(780, 800)), 13, True),
-        (("fri",), (Hours(1320, 120),), 22, True),
-        (("fri",), (Hours(1320, 120),), 24 + 1.99, True),
-        (("fri",), (Hours(1320, 120),), 24 + 2, False),
-        (("fri",), (Hours(1320, 120),), 1, False),
-        (("sat",), (Hours(1320, 120),), 24 + 1, False),
-        ((), (Hours(0, 1440),), 23.99, True),
-    ],
-)
-def test_days_and_hours(days, hours, hour, allowed):
-    assert may_play(ad("a", days=days, hours=hours), FRIDAY + timedelta(hours=hour)) is allowed
 
 
 def test_limit_per_hour_holds_in_every_stretch_of_an_hour():

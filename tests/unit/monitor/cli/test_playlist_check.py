@@ -88,6 +88,30 @@ def test_json_is_one_document(run, playlist):
     assert document["idle"] == []
 
 
+def test_dates_and_how_an_ad_is_shown_are_printed(run, playlist):
+    playlist.write_text("""
+mute: true
+ads:
+  - {id: now, file: tea.png, duration_s: 20, fit: blur, until: 2026-12-24}
+  - {id: later, file: tea.png, duration_s: 20, from: 2026-12-25, volume: 0.5, mute: false}
+  - {id: over, file: cake.png, duration_s: 20, from: 2026-11-01, until: 2026-12-23}
+""")
+    status, out, _ = run(str(playlist), "--at", "2026-12-24 18:00")
+    assert status == 0
+    assert "until 2026-12-24; blur; muted" in out
+    assert "starts on 2026-12-25; volume 0.5" in out
+    assert "! later starts on 2026-12-25, so it does not play now" in out
+    assert "! over ended on 2026-12-23, so it does not play now" in out
+    document = json.loads(run(str(playlist), "--at", "2026-12-24 18:00", "--json")[1])
+    assert {play["ad_id"] for play in document["plays"]} == {"now"}
+    keys = ("from", "until", "fit", "volume")
+    assert [[ad[key] for key in keys] for ad in document["ads"]] == [
+        [None, "2026-12-24", "blur", 0.0],
+        ["2026-12-25", None, "contain", 0.5],
+        ["2026-11-01", "2026-12-23", "contain", 0.0],
+    ]
+
+
 def test_idle_times_are_printed(run, playlist):
     playlist.write_text("ads: [{file: tea.png, duration_s: 20, hours: '14:00-18:00'}]")
     _, out, _ = run(str(playlist), "--at", "2026-12-24 17:59:40")

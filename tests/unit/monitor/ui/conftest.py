@@ -99,6 +99,8 @@ class FakePicture:
     play_number: int = 1
     position_ms: float = 0.0
     blend: object | None = None
+    fit: str = "contain"
+    backdrop: np.ndarray | None = None
 
 
 @dataclass
@@ -111,6 +113,7 @@ class FakePlayer:
     paused: bool = False
     finished: bool = False
     resting: bool = False
+    filling: bool = False
     current: object | None = "a play"
     position_ms: float = 0.0
     next_choice: object | None = None

@@ -457,3 +457,22 @@ def test_a_picture_that_is_seen_late_is_heard_late(make_sound, qtbot, sink):
         silent = round(sound.PICTURE_LAG_S * RATE_HZ)
         assert not numbers(sink)[:silent].any()
         assert numbers(sink)[silent + 5] == 5
+
+
+def test_a_clip_is_as_loud_as_asked(make_sound, sink, clock, buffered, qtbot):
+    """On a perceptual scale like the volume of the kiosk: half of it is an eighth of the samples."""
+
+    def loud(path, position_s):
+        for start in range(round(position_s * RATE_HZ), 4 * RATE_HZ, 1000):
+            yield start / RATE_HZ, np.full((1000, 2), -8000, np.int16)
+
+    output = make_sound(loud)
+    output.play(CLIP, 0.0, 0.5)
+    qtbot.waitUntil(lambda: len(sink.samples) > 0, timeout=2000)
+    assert set(sink.samples[-1].tolist()) == {-1000}
+    # The same clip follows, announced, at another volume.
+    output.cue(CLIP, 0.0, 0.1, 1.0)
+    output.play(CLIP, 0.0, 0.25)
+    sink.data = b""
+    qtbot.waitUntil(lambda: len(sink.samples) > 0, timeout=2000)
+    assert set(sink.samples[-1].tolist()) == {-125}

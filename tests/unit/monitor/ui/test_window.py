@@ -403,6 +403,24 @@ def test_an_ad_whose_play_has_ended_does_not_stay(make_window, qtbot, player, ma
     assert middle(window) == (90, 20, 30)
 
 
+def test_the_filler_stays_while_nothing_may_play(make_window, qtbot, player, make_picture):
+    window = make_window()
+    player.current, player.filling = None, True
+    player.pictures.append(make_picture((10, 20, 200)))
+    qtbot.waitUntil(lambda: window.ad_view.has_picture, timeout=2000)
+    qtbot.wait(50)
+    assert middle(window) == (10, 20, 200)
+
+
+def test_a_show_that_begins_with_nothing_to_play_says_so(make_window, qtbot, player, monkeypatch):
+    player.current = None
+    window = make_window()
+    said = []
+    monkeypatch.setattr(window.ad_view, "show_message", said.append)
+    qtbot.waitUntil(lambda: bool(said), timeout=2000)
+    assert said[0] == window._texts["idle"]
+
+
 def test_german_and_a_notice_in_two_languages(make_window):
     window = make_window(language="de", notice_languages=["de", "en"])
     assert window.overlay.status.text == "Kamera startet"
@@ -437,7 +455,7 @@ window.begin()
 width, height = player.viewport
 rgb = np.zeros((height, width, 3), np.uint8)
 rgb[:, ::2] = 255
-window.ad_view.show_picture(SimpleNamespace(rgb=rgb, blend=None))
+window.ad_view.show_picture(SimpleNamespace(rgb=rgb, blend=None, fit="contain", backdrop=None))
 image = window.ad_view.grab().toImage()
 row = [image.pixel(x, 200) & 255 for x in range(400, 408)]
 print(window.devicePixelRatioF(), player.viewport, (image.width(), image.height()), row)
