@@ -86,7 +86,7 @@ def sound_stream(container: InputContainer) -> AudioStream | None:
 
     def rank(stream: AudioStream) -> tuple[bool, bool, bool]:
         is_special = bool(stream.disposition & _SPECIAL_SOUND)
-        return not _is_decodable(stream), is_special, not stream.disposition & Disposition.default
+        return not is_decodable(stream), is_special, not stream.disposition & Disposition.default
 
     tracks = [stream for stream in container.streams.audio if isinstance(stream, AudioStream)]
     return min(tracks, key=rank, default=None)
@@ -101,7 +101,7 @@ def _best_video(container: InputContainer) -> VideoStream | None:
     tracks = [
         stream
         for stream in container.streams.video
-        if isinstance(stream, VideoStream) and _is_decodable(stream) and not is_cover(stream)
+        if isinstance(stream, VideoStream) and is_decodable(stream) and not is_cover(stream)
     ]
     default = [stream for stream in tracks if stream.disposition & Disposition.default] or tracks
     # Of several, FFmpeg prefers what shows more than one picture, and the higher rate.
@@ -109,6 +109,7 @@ def _best_video(container: InputContainer) -> VideoStream | None:
     return next((stream for stream in default if stream is best), next(iter(default), None))
 
 
-def _is_decodable(stream: VideoStream | AudioStream) -> bool:
+def is_decodable(stream: VideoStream | AudioStream) -> bool:
+    """Return whether FFmpeg has a decoder for a track."""
     # None without a decoder for it.
     return stream.codec_context is not None

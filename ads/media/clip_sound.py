@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import logging
+from itertools import chain
+from typing import TYPE_CHECKING, Any
 
 import av
+import av.error
 import numpy as np
+from av.filter import Graph
 
 from ads.errors import MediaError
-from ads.media.clip_file import open_clip
+from ads.media.clip_file import CLIP_ERRORS, is_decodable, open_clip, sound_stream, video_stream
+from ads.media.clip_stamps import clock_of, packets
+from ads.media.clip_timing import clip_start_s
+from ads.media.types import reason
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
     from pathlib import Path
 
+    from av.audio.frame import AudioFrame
     from av.audio.stream import AudioStream
     from av.container import InputContainer
+    from av.packet import Packet
+    from av.video.stream import VideoStream
     from numpy.typing import NDArray
+
+logger = logging.getLogger(__name__)
 
 SAMPLE_RATE_HZ = 48_000
 """Of the decoded sound, which always has two channels of 16 bits."""
+
+_EARLY_S = 0.2
+"""Codecs need a block or two before the first valid sample."""
 
 
 def sound_blocks(
@@ -30,53 +45,175 @@ def sound_blocks(
     Begin `start_s` (at least 0) after the start of the clip's picture. Close to release the file.
 
     Yields:
-        The position of the block in seconds, and samples: `(n, 2)` int16 at `SAMPLE_RATE_HZ`.
-        `MediaError` if there is no sound that can be decoded.
+        The position of the block in seconds, and samples: `(n, 2)` int16 at `SAMPLE_RATE_HZ`, at
+        most a few seconds. `MediaError` if there is no sound that can be decoded.
     """
     done = round(start_s * SAMPLE_RATE_HZ)
+    silence = np.zeros((SAMPLE_RATE_HZ, 2), np.int16)
     with open_clip(path) as container:
-        if not container.streams.audio:
+        stream = sound_stream(container)
+        if stream is None:
             raise MediaError(f"{path} has no sound; expected a clip with a sound track.")
-        stream = container.streams.audio[0]
-        zero_s = _zero_s(container, stream)
-        if start_s > 0:
-            # Slightly early: codecs need a block or two before the first valid sample.
-            container.seek(int((zero_s + max(0.0, start_s - 0.2)) * av.time_base))
-        for at, samples in _resampled(container, stream, zero_s):
-            if at > done:
-                yield done / SAMPLE_RATE_HZ, np.zeros((at - done, 2), np.int16)
-                done = at
+        picture = video_stream(path, container)
+        for at, samples in _placed(path, container, picture, stream, start_s):
+            # A track may begin half an hour into the clip.
+            while at > done:
+                block = silence[: at - done]
+                yield done / SAMPLE_RATE_HZ, block
+                done += len(block)
             fresh = samples[done - at :]
             if len(fresh):
                 yield done / SAMPLE_RATE_HZ, np.ascontiguousarray(fresh)
                 done += len(fresh)
 
 
-def _zero_s(container: InputContainer, stream: AudioStream) -> float:
-    # Of the clip's own clock: its first picture, or its first sound without a picture.
-    for track in (*container.streams.video[:1], stream):
-        if track.start_time is not None and track.time_base is not None:
-            return float(track.start_time * track.time_base)
-    return 0.0
-
-
-def _resampled(
-    container: InputContainer, stream: AudioStream, zero_s: float
+def _placed(
+    path: Path,
+    container: InputContainer,
+    picture: VideoStream,
+    stream: AudioStream,
+    start_s: float,
 ) -> Iterator[tuple[int, NDArray[np.int16]]]:
     """Yield samples with the number of their first one, counted from the start of the clip."""
-    resampler = av.AudioResampler(format="s16", layout="stereo", rate=SAMPLE_RATE_HZ)
+    zero_s = float(clip_start_s(picture, stream) or 0)
+    converter: _Converter | None = None
     at: int | None = None
-    for frame in container.decode(stream):
-        if frame.pts is not None and frame.time_base is not None:
-            stated = (float(frame.pts * frame.time_base) - zero_s) * SAMPLE_RATE_HZ
-            # The resampler holds a few samples back, so counting is more exact than the time
-            # stamps, which only tell of real gaps.
-            if at is None or abs(stated - at) > SAMPLE_RATE_HZ / 20:
-                at = round(stated)
+    for frame in _decoded(path, container, picture, stream, zero_s + start_s):
+        stated: int | None = None
+        if frame is not None and frame.pts is not None and frame.time_base is not None:
+            stated = round((float(frame.pts * frame.time_base) - zero_s) * SAMPLE_RATE_HZ)
+        # Counting is more exact than the stamps, which only tell of real gaps.
+        is_gap = at is not None and stated is not None and abs(stated - at) > SAMPLE_RATE_HZ / 20
+        if converter is not None and (frame is None or is_gap or not converter.takes(frame)):
+            for samples in converter.convert(None):
+                yield at or 0, samples
+                at = (at or 0) + len(samples)
+            converter = None
+        if frame is None:
+            # Something is missing, so the next stamp counts.
+            at = None
+            continue
+        if at is None or is_gap:
+            at = at if stated is None else stated
         at = at or 0
-        for block in resampler.resample(frame):
-            yield at, np.asarray(block.to_ndarray(), np.int16).reshape(-1, 2)
-            at += block.samples
-    if at is not None:
-        for block in resampler.resample(None):
-            yield at, np.asarray(block.to_ndarray(), np.int16).reshape(-1, 2)
+        converter = converter or _Converter(frame)
+        # What is held back belongs before what comes next.
+        for samples in converter.convert(frame):
+            yield at, samples
+            at += len(samples)
+    if converter is not None:
+        for samples in converter.convert(None):
+            yield at or 0, samples
+            at = (at or 0) + len(samples)
+
+
+def _decoded(
+    path: Path,
+    container: InputContainer,
+    picture: VideoStream,
+    stream: AudioStream,
+    begin_s: float,
+) -> Iterator[AudioFrame | None]:
+    """Decode from a little before a stamp on; None stands for what is damaged.
+
+    Raises:
+        MediaError: Nothing of the sound can be decoded.
+    """
+    clock = clock_of(container, picture)
+    if not is_decodable(stream):
+        raise MediaError(f"{path} has sound of a kind that cannot be decoded; convert it to AAC.")
+    if clock is None and begin_s > _EARLY_S:
+        try:
+            container.seek(int((begin_s - _EARLY_S) * av.time_base))
+        except CLIP_ERRORS as error:
+            logger.debug("Reading %s from its start: %s", path, reason(error))
+    read = packets(path, container, (stream,) if clock is None else (picture, stream), clock)
+    damage: BaseException | None = None
+    is_heard = False
+    for packet in chain((packet for packet in read if packet.stream is stream), [None]):
+        if packet is not None and _is_before(packet, begin_s - 2 * _EARLY_S):
+            continue
+        try:
+            # Without a packet, the decoder returns what it has held back.
+            frames = stream.decode(packet)
+        except av.error.EOFError:
+            break
+        except CLIP_ERRORS as error:
+            logger.debug("Skipping damaged sound of %s: %s", path, reason(error))
+            damage = error
+            yield None
+            continue
+        is_heard = is_heard or bool(frames)
+        yield from frames
+    if damage is not None and not is_heard:
+        raise MediaError(
+            f"{path} has sound that cannot be decoded ({stream.codec_context.name}: "
+            f"{reason(damage)}); convert it to AAC."
+        )
+
+
+def _is_before(packet: Packet[Any], stamp_s: float) -> bool:
+    if packet.pts is None or packet.time_base is None:
+        return False
+    return packet.pts * packet.time_base < stamp_s
+
+
+class _Converter:
+    """Turn the frames of one format into samples, `(n, 2)` int16 at `SAMPLE_RATE_HZ`.
+
+    Mono is heard on both sides as it is. Of more channels, the front ones keep their level and a
+    limiter prevents clipping; to lower all of them would leave speech at a third.
+    """
+
+    def __init__(self, frame: AudioFrame) -> None:
+        self._format = _format_of(frame)
+        channels = frame.layout.nb_channels
+        self._is_mono = channels == 1
+        self._resampler: av.AudioResampler | None = None
+        self._graph: Graph | None = None
+        if channels <= 2:
+            layout = "mono" if self._is_mono else "stereo"
+            self._resampler = av.AudioResampler(format="s16", layout=layout, rate=SAMPLE_RATE_HZ)
+            return
+        self._graph = Graph()
+        stereo = f"sample_fmts=flt:sample_rates={SAMPLE_RATE_HZ}:channel_layouts=stereo"
+        self._graph.link_nodes(
+            self._graph.add_abuffer(
+                sample_rate=frame.sample_rate,
+                format=frame.format.name,
+                layout=frame.layout.name,
+                time_base=frame.time_base,
+            ),
+            self._graph.add("aformat", stereo),
+            self._graph.add("alimiter", "limit=0.98:level=0:latency=1"),
+            self._graph.add("aformat", "sample_fmts=s16"),
+            self._graph.add("abuffersink"),
+        ).configure()
+
+    def takes(self, frame: AudioFrame) -> bool:
+        """Return whether a frame has the format of the first one."""
+        return _format_of(frame) == self._format
+
+    def convert(self, frame: AudioFrame | None) -> list[NDArray[np.int16]]:
+        """Convert the next frame; None returns what is held back, and ends the conversion."""
+        if self._resampler is not None:
+            blocks = self._resampler.resample(frame)
+        else:
+            blocks = self._filtered(frame)
+        shape = (-1, 1 if self._is_mono else 2)
+        samples = [np.asarray(block.to_ndarray(), np.int16).reshape(shape) for block in blocks]
+        return [np.repeat(block, 2, axis=1) if self._is_mono else block for block in samples]
+
+    def _filtered(self, frame: AudioFrame | None) -> list[AudioFrame]:
+        assert self._graph is not None  # noqa: S101 (made without a resampler)
+        blocks: list[AudioFrame] = []
+        self._graph.push(frame)
+        while True:
+            try:
+                blocks.append(self._graph.pull())  # type: ignore[arg-type]
+            except (av.error.BlockingIOError, av.error.EOFError):
+                return blocks
+
+
+def _format_of(frame: AudioFrame) -> tuple[str, str, int]:
+    return frame.format.name, frame.layout.name, frame.sample_rate

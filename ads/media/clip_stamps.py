@@ -12,7 +12,7 @@ from ads.media.clip_file import CLIP_ERRORS
 from ads.media.types import reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from av.audio.stream import AudioStream
@@ -49,15 +49,21 @@ def can_jump(container: InputContainer) -> bool:
     return Flags.ts_discont in flags and container.format.name != "ogg"
 
 
-def packets(
-    path: Path, container: InputContainer, picture: VideoStream, sound: AudioStream | None
-) -> Iterator[Packet[Any]]:
-    """Yield the packets of both tracks up to the end, or to where reading fails.
+def clock_of(container: InputContainer, picture: VideoStream) -> ContinuousClock | None:
+    """Return what bridges the jumps of stamps; None where they cannot jump."""
+    return ContinuousClock(picture_step_s(picture)) if can_jump(container) else None
 
-    Where stamps can jump, the packets get new ones that do not.
+
+def packets(
+    path: Path,
+    container: InputContainer,
+    tracks: Sequence[VideoStream | AudioStream],
+    clock: ContinuousClock | None = None,
+) -> Iterator[Packet[Any]]:
+    """Yield the packets of tracks up to the end, or to where reading fails.
+
+    With a clock, which needs both picture and sound, they get stamps that do not jump.
     """
-    tracks = (picture,) if sound is None else (picture, sound)
-    clock = ContinuousClock(picture_step_s(picture)) if can_jump(container) else None
     demuxed = container.demux(*tracks)
     while True:
         try:
@@ -72,11 +78,11 @@ def packets(
             # The end of a track, for its decoder.
             continue
         if clock is not None:
-            restamp(packet, clock, is_picture=packet.stream is picture)
+            restamp(packet, clock)
         yield packet
 
 
-def restamp(packet: Packet[Any], clock: ContinuousClock, *, is_picture: bool) -> None:
+def restamp(packet: Packet[Any], clock: ContinuousClock) -> None:
     """Move a packet to its place on a continuous clock; no-op without stamps."""
     base = packet.time_base
     decoded_at = packet.pts if packet.dts is None else packet.dts
@@ -84,7 +90,7 @@ def restamp(packet: Packet[Any], clock: ContinuousClock, *, is_picture: bool) ->
     if base is None or decoded_at is None or shown_at is None:
         return
     length_s = (packet.duration or 0) * base
-    if is_picture:
+    if packet.stream.type == "video":
         offset_s = clock.picture_offset_s(
             decoded_at * base, shown_at * base, length_s, is_key=packet.is_keyframe
         )

@@ -14,7 +14,7 @@ import av.error
 from ads.errors import MediaError
 from ads.media.chunks import is_cut_off
 from ads.media.clip_file import CLIP_ERRORS, is_cover, open_clip, sound_stream, video_stream
-from ads.media.clip_stamps import can_jump, packets, picture_step_s
+from ads.media.clip_stamps import can_jump, clock_of, packets, picture_step_s
 from ads.media.types import reason
 
 if TYPE_CHECKING:
@@ -138,9 +138,10 @@ class PictureTrack:
     def _decoded(self) -> Iterator[VideoFrame]:
         """Yield every frame that can be decoded."""
         stamps: deque[int | None] = deque()
+        clock = clock_of(self._container, self.stream)
         # Where stamps can jump, the sound tells a jump from a picture that stands.
-        sound = self._sound if can_jump(self._container) else None
-        read: Iterator[Packet[Any]] = packets(self._path, self._container, self.stream, sound)
+        tracks = (self.stream,) if clock is None else _tracks(self.stream, self._sound)
+        read = packets(self._path, self._container, tracks, clock)
         shown = (packet for packet in read if packet.stream is self.stream)
         for packet in chain(shown, [None]):
             if packet is not None:
@@ -240,7 +241,7 @@ def _stated_length_s(
         # FFmpeg guesses from the first and the last stamp.
         return None
     start_s = clip_start_s(picture, sound)
-    tracks: list[Stream] = [picture] if sound is None else [picture, sound]
+    tracks = _tracks(picture, sound)
     is_alone = all(stream in tracks or _lasts_no_time(stream) for stream in container.streams)
     begins_late = start_s is None or start_s > LATE_START_S
     if is_alone and not begins_late:
@@ -249,6 +250,12 @@ def _stated_length_s(
     if start_s is None or None in ends_s:
         return None
     return float(max(end_s for end_s in ends_s if end_s is not None) - start_s)
+
+
+def _tracks(
+    picture: VideoStream, sound: AudioStream | None
+) -> tuple[VideoStream | AudioStream, ...]:
+    return (picture,) if sound is None else (picture, sound)
 
 
 def _stated_end_s(stream: Stream) -> Fraction | None:
@@ -271,7 +278,8 @@ def _measured_length_s(path: Path, container: InputContainer) -> Fraction:
     first_s: Fraction | None = None
     end_s = Fraction(0)
     pictures = 0
-    for packet in packets(path, container, picture, sound):
+    clock = clock_of(container, picture)
+    for packet in packets(path, container, _tracks(picture, sound), clock):
         is_picture = packet.stream is picture
         pictures += is_picture
         stamp = packet.dts if packet.pts is None else packet.pts

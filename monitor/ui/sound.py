@@ -213,7 +213,8 @@ class QtSound(QObject):
             if self._sink is None:
                 logger.info("No sound output was found: ads play without sound.")
             else:
-                self._feeders = [_Feeder(self._decode), _Feeder(self._decode)]
+                silent: set[Path] = set()
+                self._feeders = [_Feeder(self._decode, silent), _Feeder(self._decode, silent)]
         return self._sink
 
     @pyqtSlot()
@@ -297,11 +298,17 @@ class PlaybackTiming:
 
 
 class _Feeder(threading.Thread):
-    """Decode ahead into a bounded buffer."""
+    """Decode ahead into a bounded buffer.
 
-    def __init__(self, decode: Decode) -> None:
+    Args:
+        decode: As of `QtSound`.
+        silent: The files already reported as playing without sound.
+    """
+
+    def __init__(self, decode: Decode, silent: set[Path]) -> None:
         super().__init__(name="sound-decode", daemon=True)
         self._decode = decode
+        self._silent = silent
         self._changed = threading.Condition()
         self._wanted: _Wanted | None = None
         self._request = 0
@@ -365,7 +372,10 @@ class _Feeder(threading.Thread):
                 try:
                     self._decode_file(wanted, request)
                 except MediaError as error:
-                    logger.info("The sound of %s is not played: %s", wanted.path.name, error)
+                    # An ad comes again every few minutes.
+                    level = logging.DEBUG if wanted.path in self._silent else logging.WARNING
+                    self._silent.add(wanted.path)
+                    logger.log(level, "%s plays without sound: %s", wanted.path.name, error)
         except Exception:
             logger.exception("Decoding sound failed: ads play without sound.")
 

@@ -247,9 +247,11 @@ def test_what_is_decoded_ahead_is_bounded_and_the_file_is_released(make_sound, q
 def test_a_file_whose_sound_cannot_be_decoded_leaves_the_next_one_alone(
     make_sound, qtbot, sink, caplog
 ):
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.WARNING)
+    decoded = []
 
     def decode(path, position_s):
+        decoded.append(path.name)
         if path.name == "broken.mp4":
             raise MediaError("broken.mp4 has no sound.")
         yield from ramp(path, position_s)
@@ -260,6 +262,11 @@ def test_a_file_whose_sound_cannot_be_decoded_leaves_the_next_one_alone(
     assert sink.events == []
     output.play(CLIP, 0.0)
     qtbot.waitUntil(lambda: len(sink.data) > 0, timeout=2000)
+    output.play(Path("broken.mp4"), 0.0)
+    qtbot.waitUntil(lambda: decoded.count("broken.mp4") == 2, timeout=2000)
+    output.play(CLIP, 0.0)
+    qtbot.waitUntil(lambda: decoded.count("clip.mp4") == 2, timeout=2000)
+    assert caplog.text.count("plays without sound") == 1
 
 
 def test_a_device_that_goes_away_is_said_once(make_sound, qtbot, sink, caplog):
