@@ -227,7 +227,7 @@ def _decoders() -> list[str]:
     import av  # noqa: PLC0415 (the versions only)
     import PIL  # noqa: PLC0415
 
-    return ["1", av.__version__, str(av.ffmpeg_version_info), PIL.__version__]
+    return ["2", av.__version__, str(av.ffmpeg_version_info), PIL.__version__]
 
 
 # --- in the other process ---

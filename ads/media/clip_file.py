@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import av
 import av.error
 from av.audio.stream import AudioStream
+from av.codec import CodecContext, codecs_available
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from av.container import InputContainer
     from av.stream import Stream
+    from av.video.codeccontext import VideoCodecContext
 
 CLIP_ERRORS = (av.error.FFmpegError, OSError, ValueError, MemoryError)
 """What PyAV raises on broken files."""
@@ -69,12 +71,23 @@ def video_stream(path: Path, container: InputContainer) -> VideoStream:
         raise MediaError(f"{path} holds {found}; expected a clip with a video track.")
     context = stream.codec_context
     require_sane_size(path, (context.width, context.height))
-    context.thread_type = "AUTO"
-    # Enough for 1080p; the rest of the machine is for the faces.
-    context.thread_count = 2
-    # Pictures may grow in mid-clip; the decoder refuses those before allocating memory.
-    context.options = {"max_pixels": str(MAX_PIXELS)}
+    _set_limits(context)
     return stream
+
+
+def picture_decoder(stream: VideoStream) -> VideoCodecContext:
+    """Return what decodes a track, from its start or after a seek."""
+    context = stream.codec_context
+    # FFmpeg's own decoders of VP8 and VP9 leave out the transparency that WebM keeps beside them.
+    name = {"vp8": "libvpx", "vp9": "libvpx-vp9"}.get(context.codec.canonical_name)
+    # Some programs write the key in capitals.
+    tags = {key.lower(): value for key, value in stream.metadata.items()}
+    if tags.get("alpha_mode") != "1" or name is None or name not in codecs_available:
+        return context
+    decoder = cast("VideoCodecContext", CodecContext.create(name, "r"))
+    decoder.extradata = context.extradata
+    _set_limits(decoder)
+    return decoder
 
 
 def sound_stream(container: InputContainer) -> AudioStream | None:
@@ -113,3 +126,11 @@ def is_decodable(stream: VideoStream | AudioStream) -> bool:
     """Return whether FFmpeg has a decoder for a track."""
     # None without a decoder for it.
     return stream.codec_context is not None
+
+
+def _set_limits(context: VideoCodecContext) -> None:
+    context.thread_type = "AUTO"
+    # Enough for 1080p; the rest of the machine is for the faces.
+    context.thread_count = 2
+    # Pictures may grow in mid-clip; the decoder refuses those before allocating memory.
+    context.options = {"max_pixels": str(MAX_PIXELS)}

@@ -13,7 +13,14 @@ import av.error
 
 from ads.errors import MediaError
 from ads.media.chunks import is_cut_off
-from ads.media.clip_file import CLIP_ERRORS, is_cover, open_clip, sound_stream, video_stream
+from ads.media.clip_file import (
+    CLIP_ERRORS,
+    is_cover,
+    open_clip,
+    picture_decoder,
+    sound_stream,
+    video_stream,
+)
 from ads.media.clip_stamps import can_jump, clock_of, packets, picture_step_s
 from ads.media.types import reason
 
@@ -139,6 +146,7 @@ class PictureTrack:
         """Yield every frame that can be decoded."""
         stamps: deque[int | None] = deque()
         clock = clock_of(self._container, self.stream)
+        decoder = picture_decoder(self.stream)
         # Where stamps can jump, the sound tells a jump from a picture that stands.
         tracks = (self.stream,) if clock is None else _tracks(self.stream, self._sound)
         read = packets(self._path, self._container, tracks, clock)
@@ -149,7 +157,7 @@ class PictureTrack:
                 stamps.append(packet.dts)
             try:
                 # Without a packet, the decoder returns what it has held back.
-                decoded = self.stream.decode(packet)
+                decoded = decoder.decode(packet)
             except av.error.EOFError:
                 return
             except CLIP_ERRORS as error:

@@ -41,6 +41,9 @@ MAX_PIXELS = 80_000_000
 MAX_MEDIA_BYTES = 4_000_000_000
 """An hour at 8 Mbit/s; each file is read through at the start."""
 
+GROUND = (255, 255, 255)
+"""What shows through the transparent parts of pictures and clips: white, as in a browser."""
+
 ENDLESS_NS = (1 << 63) - 1
 """Until when the last picture of a file stands: as long as it is wanted."""
 

@@ -6,7 +6,6 @@ import struct
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 import av
-import cv2
 import numpy as np
 from av.sidedata.sidedata import Type
 
@@ -46,6 +45,10 @@ class Orientation(NamedTuple):
 
     def apply(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return a picture `(height, width, 3)` laid so."""
+        if self == UPRIGHT:
+            return image
+        import cv2  # noqa: PLC0415 - large, and few files are turned
+
         if self.transposed:
             image = np.asarray(cv2.transpose(image), np.uint8)
         if self.left_right or self.upside_down:

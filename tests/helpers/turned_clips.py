@@ -57,8 +57,13 @@ def write_turned(path: Path, matrix: tuple[int, int, int, int], frames: int = 5)
         for _ in range(frames):
             out.mux(stream.encode(av.VideoFrame.from_ndarray(four_corners(), "bgr24")))
         out.mux(stream.encode())
+    return set_display_matrix(path, matrix)
+
+
+def set_display_matrix(path: Path, matrix: tuple[float, float, float, float]) -> Path:
+    """Put a, b, c, d of a display matrix into the first track of an MP4 or MOV that has none."""
     content = path.read_bytes()
-    a, b, c, d = (value * 65536 for value in matrix)
+    a, b, c, d = (round(value * 65536) for value in matrix)
     stored = struct.pack(">9i", 65536, 0, 0, 0, 65536, 0, 0, 0, 1 << 30)
     at = content.index(stored, content.index(b"tkhd"))
     turned = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)

@@ -48,18 +48,25 @@ class Coding:
     options: Mapping[str, str] = field(default_factory=lambda: {"qp": "0", "preset": "ultrafast"})
 
 
-def write_clip(path: Path, pictures: Iterable[NDArray], coding: Coding = Coding()) -> Path:
+def write_clip(
+    path: Path,
+    pictures: Iterable[NDArray],
+    coding: Coding = Coding(),
+    stream_tags: Mapping[str, str] | None = None,
+) -> Path:
     """Write pictures, `(height, width, 3 or 4)` RGB or RGBA, uint8 or in 0 to 1, as a clip."""
     with av.open(str(path), "w") as container:
-        stream = None
+        stream = drawn = None
         for number, picture in enumerate(pictures):
-            frame = frame_of(picture, coding)
+            if picture is not drawn:
+                drawn, frame = picture, frame_of(picture, coding)
             frame.pts, frame.time_base = number, Fraction(1, coding.rate)
             if stream is None:
                 stream = container.add_stream(coding.codec, rate=coding.rate)
                 stream.width, stream.height = frame.width, frame.height
                 stream.pix_fmt = coding.pixels
                 stream.options = dict(coding.options)
+                stream.metadata.update(stream_tags or {})
                 context = stream.codec_context
                 context.colorspace, context.color_range = frame.colorspace, frame.color_range
                 context.color_trc, context.color_primaries = coding.transfer, coding.primaries
@@ -73,7 +80,7 @@ def write_clip(path: Path, pictures: Iterable[NDArray], coding: Coding = Coding(
 
 def frame_of(picture: NDArray, coding: Coding) -> av.VideoFrame:
     """Return a picture in the pixel format of a clip: planes of YUV, grey or RGB, or packed ARGB."""
-    rgba = picture / 255.0 if picture.dtype == np.uint8 else picture.astype(float)
+    rgba = picture / np.float32(255) if picture.dtype == np.uint8 else picture
     if coding.pixels in {"argb", "rgb24", "rgba"}:
         packed = np.round(rgba * 255).astype(np.uint8)
         ordered = packed[..., [3, 0, 1, 2]] if coding.pixels == "argb" else packed
@@ -116,3 +123,43 @@ def _fill(plane, values: NDArray) -> None:
     rows = np.zeros((plane.height, plane.line_size // (2 if deep else 1)), "<u2" if deep else "u1")
     rows[:, : values.shape[1]] = np.round(values)
     plane.update(rows.tobytes())
+
+
+def hdr_signal(picture: NDArray, transfer: int, white_nits: float = 203.0) -> NDArray:
+    """Return an sRGB picture, uint8, as the signal of HDR in BT.2020.
+
+    Args:
+        transfer: 16 for PQ (SMPTE ST 2084), 18 for HLG on a screen of 1000 cd/m².
+        white_nits: How bright sRGB's white is to be.
+    """
+    nits = wide_light(picture) * white_nits
+    if transfer == 16:
+        power = (nits / 10_000) ** 0.1593017578125
+        return ((0.8359375 + 18.8515625 * power) / (1 + 18.6875 * power)) ** 78.84375
+    brightness = nits @ np.array([0.2627, 0.6780, 0.0593]) / 1000
+    scene = nits / 1000 * np.maximum(brightness, 1e-9)[..., None] ** (1 / 1.2 - 1)
+    high = 0.17883277 * np.log(np.maximum(12 * scene - 0.28466892, 1e-9)) + 0.55991073
+    return np.where(scene <= 1 / 12, np.sqrt(3 * scene), high)
+
+
+def wide_signal(picture: NDArray, matrix: NDArray) -> NDArray:
+    """Return an sRGB picture, uint8, in wider primaries, with the same transfer."""
+    light = np.clip(linear(picture) @ matrix.T, 0, 1)
+    return np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+
+
+def wide_light(picture: NDArray) -> NDArray:
+    """Return the linear light of an sRGB picture, uint8, in BT.2020: white is 1."""
+    return linear(picture) @ TO_BT2020.T
+
+
+def linear(picture: NDArray) -> NDArray:
+    value = picture / 255.0
+    return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
+
+
+TO_BT2020 = np.array([[0.6274, 0.3293, 0.0433], [0.0691, 0.9195, 0.0114], [0.0164, 0.0880, 0.8956]])
+"""Linear RGB of BT.709 to that of BT.2020, as in ITU-R BT.2087."""
+
+TO_P3 = np.array([[0.8225, 0.1775, 0.0], [0.0332, 0.9668, 0.0], [0.0171, 0.0724, 0.9105]])
+"""Linear RGB of BT.709 to that of Display P3."""

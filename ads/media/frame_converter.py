@@ -1,0 +1,148 @@
+"""Convert decoded frames of clips to what their maker saw: upright, opaque, whole, in sRGB."""
+
+from __future__ import annotations
+
+import logging
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+from av.filter import filters_available
+from av.video.format import VideoFormat
+from av.video.frame import VideoFrame
+from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+from PIL import Image
+
+from ads.media.colour_cube import Transfer, cube_of
+from ads.media.frame_filters import CUBE_FORMAT, DEINTERLACE, LOOK_UP, CubeFilter, Deinterlacer
+from ads.media.types import GROUND, Size, fit
+from detector.sources.orientation import stated_orientation
+
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+    from numpy.typing import NDArray
+
+logger = logging.getLogger(__name__)
+
+_MATRICES = {
+    1: Colorspace.ITU709,
+    4: Colorspace.FCC,
+    5: Colorspace.ITU601,
+    6: Colorspace.ITU601,
+    7: Colorspace.SMPTE240M,
+    9: Colorspace.BT2020,
+    10: Colorspace.BT2020,
+}
+"""As numbered in ISO/IEC 23091-2."""
+
+_EXACT = Interpolation.BILINEAR | Interpolation.FULL_CHR_H_INT
+"""FFmpeg's usual way is off by up to five levels for more than 8 bits, and by two for 8."""
+
+_STRETCHED = np.clip(np.round((np.arange(256) - 16) * 255 / 219), 0, 255).astype(np.uint8)
+
+
+def upright_size(frame: VideoFrame, pixel_aspect: Fraction | None) -> Size:
+    """Return the size of a frame with square pixels, turned upright."""
+    width, height = frame.width, frame.height
+    if pixel_aspect and pixel_aspect > 0:
+        width = max(1, round(width * pixel_aspect))
+    return (height, width) if stated_orientation(frame).transposed else (width, height)
+
+
+class FrameConverter:
+    """Convert the frames of one clip, in order.
+
+    Plain frames take one step. Filters are only built for frames that need them, once for each
+    format and size.
+
+    Args:
+        pixel_aspect: Width of a pixel by its height; None for square ones.
+    """
+
+    def __init__(self, pixel_aspect: Fraction | None) -> None:
+        self._pixel_aspect = pixel_aspect
+        self._deinterlacer: Deinterlacer | None = None
+        self._cube: tuple[tuple[tuple[Transfer, int], Size], CubeFilter] | None = None
+        # Each keeps what it has worked out for its formats and sizes.
+        self._to_screen, self._to_cube = VideoReformatter(), VideoReformatter()
+
+    def converted(
+        self, frame: VideoFrame, viewport: Size, following: VideoFrame | None = None
+    ) -> NDArray[np.uint8]:
+        """Return a frame, fitted to a viewport.
+
+        Args:
+            following: The next frame of the clip, which deinterlacing looks at; None at the end.
+
+        Returns:
+            `(height, width, 3)` uint8 RGB, C-contiguous.
+        """
+        orientation = stated_orientation(frame)
+        width, height = fit(upright_size(frame, self._pixel_aspect), viewport)
+        size = (height, width) if orientation.transposed else (width, height)
+        if frame.interlaced_frame and self._deinterlacer is None and _can_filter(DEINTERLACE):
+            self._deinterlacer = Deinterlacer()
+        if self._deinterlacer is not None:
+            frame = self._deinterlacer.filtered(frame, following)
+        rgb = np.asarray(self._scaled(frame, size).to_ndarray(), np.uint8)
+        if frame.format.name.startswith("gray") and frame.color_range == ColorRange.MPEG:
+            # FFmpeg takes the range of grey for full.
+            rgb = _STRETCHED[rgb]
+        return np.ascontiguousarray(orientation.apply(rgb))
+
+    def _scaled(self, frame: VideoFrame, size: Size) -> VideoFrame:
+        matrix = _matrix(frame)
+        if _may_be_transparent(frame.format.name):
+            frame, matrix = _opaque(frame, matrix), None
+        is_deep = frame.format.components[0].bits > 8
+        cube = cube_of(frame)
+        if cube is not None and _can_filter(LOOK_UP):
+            light = self._to_cube.reformat(
+                frame, *size, CUBE_FORMAT, src_colorspace=matrix, interpolation=_EXACT
+            )
+            if self._cube is None or self._cube[0] != (cube, size):
+                self._cube = (cube, size), CubeFilter(*cube, size)
+            frame, matrix = self._cube[1].filtered(light), None
+        return self._to_screen.reformat(
+            frame,
+            *size,
+            "rgb24",
+            src_colorspace=matrix,
+            interpolation=_EXACT if is_deep else None,
+        )
+
+
+def _matrix(frame: VideoFrame) -> Colorspace | None:
+    """Return the matrix that a frame states, or that players assume for its size."""
+    if frame.format.is_rgb:
+        return None
+    is_large = frame.width >= 1280 or frame.height > 576
+    return _MATRICES.get(frame.colorspace, Colorspace.ITU709 if is_large else Colorspace.ITU601)
+
+
+@lru_cache(maxsize=64)
+def _may_be_transparent(pixel_format: str) -> bool:
+    known = VideoFormat(pixel_format)
+    return known.has_palette or any(component.is_alpha for component in known.components)
+
+
+def _opaque(frame: VideoFrame, matrix: Colorspace | None) -> VideoFrame:
+    """Return a frame over `GROUND`, at its own size: scaled first, hidden colours would show."""
+    rgba = Image.fromarray(frame.reformat(format="rgba", src_colorspace=matrix).to_ndarray())
+    ground = Image.new("RGB", rgba.size, GROUND)
+    ground.paste(rgba, mask=rgba)
+    return VideoFrame.from_ndarray(np.asarray(ground), format="rgb24")
+
+
+@lru_cache(maxsize=8)
+def _can_filter(name: str) -> bool:
+    """Return whether FFmpeg has a filter; warn once if not, as its work is left undone then."""
+    if name in filters_available:
+        return True
+    logger.warning(
+        "This machine's FFmpeg lacks the filter %s, so interlaced clips show combs or HDR clips "
+        "look dull; install PyAV from PyPI, which brings its own FFmpeg.",
+        name,
+    )
+    return False

@@ -1,0 +1,85 @@
+"""Converting frames; what clips look like in the end is tested in tests/media."""
+
+from __future__ import annotations
+
+import logging
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+
+from ads.media import frame_converter, frame_filters
+from ads.media.frame_converter import FrameConverter, upright_size
+
+
+def frame_of(pixels: str = "yuv420p", size: tuple[int, int] = (64, 48), level: int = 128):
+    picture = np.full((size[1], size[0], 3), level, np.uint8)
+    return av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format=pixels)
+
+
+@pytest.fixture
+def without_filters(monkeypatch):
+    frame_converter._can_filter.cache_clear()
+    monkeypatch.setattr(frame_converter, "filters_available", set())
+    yield
+    frame_converter._can_filter.cache_clear()
+
+
+def test_the_size_is_that_of_square_pixels():
+    frame = frame_of()
+    assert upright_size(frame, None) == (64, 48)
+    assert upright_size(frame, Fraction(0)) == (64, 48)
+    assert upright_size(frame, Fraction(3, 2)) == (96, 48)
+    assert upright_size(frame, Fraction(1, 1000)) == (1, 48)
+
+
+def test_plain_frames_need_no_filter(monkeypatch):
+    monkeypatch.setattr(frame_filters, "Graph", None)
+    rgb = FrameConverter(None).converted(frame_of(), (128, 96))
+    assert rgb.shape == (96, 128, 3)
+    assert rgb.flags.c_contiguous
+    assert np.abs(rgb.astype(int) - 128).max() <= 3
+
+
+@pytest.mark.parametrize("colorspace", [0, 2, 3, 8, 10, 11, 12, 14])
+def test_a_matrix_that_is_not_known_is_no_reason_to_show_nothing(colorspace):
+    frame = frame_of()
+    frame.colorspace = colorspace
+    rgb = FrameConverter(None).converted(frame, (64, 48))
+    assert np.abs(rgb.astype(int) - 128).max() <= 3
+
+
+@pytest.mark.parametrize(("trc", "primaries"), [(3, 3), (17, 10), (8, 1), (19, 23), (16, 200)])
+def test_neither_are_unknown_transfers_and_primaries(trc, primaries):
+    frame = frame_of("yuv420p10le")
+    frame.color_trc, frame.color_primaries = trc, primaries
+    assert FrameConverter(None).converted(frame, (64, 48)).shape == (48, 64, 3)
+
+
+def test_one_graph_serves_all_frames_of_a_size_and_another_one_the_next_size(monkeypatch):
+    built = []
+    build = frame_converter.CubeFilter
+
+    def counted(*arguments):
+        built.append(arguments)
+        return build(*arguments)
+
+    monkeypatch.setattr(frame_converter, "CubeFilter", counted)
+    converter = FrameConverter(None)
+    for viewport in [(64, 48)] * 4 + [(128, 96)] * 3:
+        frame = frame_of("yuv420p10le")
+        frame.color_trc, frame.color_primaries = 16, 9
+        converter.converted(frame, viewport)
+    assert len(built) == 2
+
+
+def test_without_a_filter_frames_show_as_they_are_with_one_warning(without_filters, caplog):
+    with caplog.at_level(logging.WARNING):
+        for _ in range(3):
+            frame = frame_of("yuv420p10le")
+            frame.color_trc, frame.color_primaries = 18, 9
+            rgb = FrameConverter(None).converted(frame, (64, 48))
+            assert np.abs(rgb.astype(int) - 128).max() <= 3
+    assert len(caplog.messages) == 1
+    assert "lacks the filter haldclut" in caplog.messages[0]
