@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import av
 import cv2
 import numpy as np
+from av.format import Flags
 
 from detector.errors import SourceLostError, SourceOpenError
 from detector.sources.orientation import file_orientation
@@ -39,6 +40,9 @@ class Recording(VideoSource):
     CUT_OFF_TOLERANCE_S = 1.0
     """How much earlier than its header says a whole recording may end: containers round lengths."""
 
+    MAX_OUTAGE_S = 3600.0
+    """A longer gap in a transport stream is no outage: another recording was joined to it."""
+
     def __init__(self, path: Path) -> None:
         if not path.is_file():
             raise SourceOpenError(f"The video {path} is missing: expected a file; check the path.")
@@ -54,6 +58,8 @@ class Recording(VideoSource):
         self.frame_count = max(0, int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT)))
         self._sequence = 0
         self._origin_ms: float | None = None
+        self._stamp_ms = 0.0
+        self._is_joined = False
         self._last_ns = -1
         self._pending = self._decode() if opened else None
         if self._pending is None:
@@ -84,6 +90,10 @@ class Recording(VideoSource):
         stamp_ms = self._capture.get(cv2.CAP_PROP_POS_MSEC)
         if self._origin_ms is None:
             self._origin_ms = stamp_ms
+        elif self._begins_again(stamp_ms - self._stamp_ms):
+            self._is_joined = True
+            self._origin_ms = stamp_ms - self._last_ns / 1e6 - 1000.0 / self.frame_rate
+        self._stamp_ms = stamp_ms
         captured_ns = round((stamp_ms - self._origin_ms) * 1e6)
         if captured_ns == 0:
             # A raw stream of pictures carries no times; use its rate.
@@ -96,7 +106,15 @@ class Recording(VideoSource):
         self._sequence += 1
         return frame
 
+    def _begins_again(self, gap_ms: float) -> bool:
+        """Return whether stamps show a joined recording; damaged files step back only a little."""
+        is_far_ahead = gap_ms > self.MAX_OUTAGE_S * 1000
+        return gap_ms < -200 or (is_far_ahead and _can_be_joined(self._path))
+
     def _is_cut_off(self) -> bool:
+        if self._is_joined:
+            # The header is that of one part.
+            return False
         if (self.frame_count - self._sequence) / self.frame_rate <= self.CUT_OFF_TOLERANCE_S:
             return False
         # Without a count in the header, OpenCV multiplies length and highest rate: far too many
@@ -105,12 +123,21 @@ class Recording(VideoSource):
         read_s = self._last_ns / 1e9 + 1.0 / self.frame_rate
         if length_s is not None and length_s - read_s <= self.CUT_OFF_TOLERANCE_S:
             return False
-        return not _is_outlasted(self._path, read_s + self.CUT_OFF_TOLERANCE_S)
+        return not _is_whole(self._path, read_s + self.CUT_OFF_TOLERANCE_S)
 
     def close(self) -> None:
         """Close the file; harmless when repeated."""
         self._pending = None
         self._capture.release()
+
+
+def _can_be_joined(path: Path) -> bool:
+    """Return whether a container is one whose stamps may jump in mid-file."""
+    try:
+        with av.open(str(path.absolute())) as container:
+            return Flags.ts_discont in Flags(container.format.flags)
+    except av.FFmpegError:
+        return False
 
 
 def _stated_length_s(path: Path) -> float | None:
@@ -134,26 +161,31 @@ def _stated_length_s(path: Path) -> float | None:
     return min(lengths, default=None)
 
 
-def _is_outlasted(path: Path, picture_s: float) -> bool:
-    """Return whether sound or subtitles go on after a picture that is read to its end."""
-    picture_end_s = others_end_s = 0.0
+def _is_whole(path: Path, picture_s: float) -> bool:
+    """Return whether a file is read to its end, although its picture ends early.
+
+    Its last picture, read up to `picture_s`, may stand for long, or sound and subtitles go on.
+    """
+    last_s = end_s = 0.0
     try:
         with av.open(str(path.absolute())) as container:
             start_s, length_s = (
                 (n or 0) / av.time_base for n in (container.start_time, container.duration)
             )
+            picture = container.streams.video[0]
+            if container.format.name == "avi" and picture.average_rate:
+                # FFmpeg estimates the length that is left of a cut file.
+                length_s = max(length_s, float(picture.frames / picture.average_rate))
             for packet in container.demux():
                 if packet.pts is None or packet.time_base is None:
                     continue
-                end_s = float((packet.pts + (packet.duration or 0)) * packet.time_base) - start_s
+                at_s = float(packet.pts * packet.time_base) - start_s
+                end_s = max(end_s, at_s + float((packet.duration or 0) * packet.time_base))
                 if packet.stream.type == "video":
-                    picture_end_s = max(picture_end_s, end_s)
-                else:
-                    others_end_s = max(others_end_s, end_s)
-    except av.FFmpegError:
+                    last_s = max(last_s, at_s)
+    except (av.FFmpegError, IndexError):
         return False
-    is_whole = others_end_s >= length_s - Recording.CUT_OFF_TOLERANCE_S
-    return is_whole and 0 < picture_end_s <= picture_s
+    return end_s >= length_s - Recording.CUT_OFF_TOLERANCE_S and 0 < last_s <= picture_s
 
 
 class PacedRecording(VideoSource):

@@ -60,6 +60,56 @@ def test_sound_that_outlasts_the_picture_is_no_cut(
     assert share < 1 or len(frames) == 50
 
 
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [("clip.mp4", "libx264"), ("clip.mkv", "libx264"), ("clip.webm", "libvpx")],
+)
+def test_a_last_picture_that_stands_for_seconds_is_no_cut(
+    tmp_path: Path, name: str, codec: str
+) -> None:
+    path = tmp_path / name
+    with av.open(str(path), "w") as out:
+        video = out.add_stream(codec, rate=25)
+        video.width, video.height, video.pix_fmt = 160, 96, "yuv420p"
+        packets = []
+        for _ in range(50):
+            packets += video.encode(av.VideoFrame.from_ndarray(four_corners(), "bgr24"))
+        packets += video.encode()
+        packets[-1].duration = round(5 / packets[-1].time_base)
+        out.mux(packets)
+    with Recording(path) as source:
+        assert len(read_all(source)) == 50
+
+
+@pytest.mark.parametrize(("name", "codec"), [("clip.ts", "libx264"), ("clip.mpg", "mpeg2video")])
+def test_joined_recordings_follow_each_other(
+    make_clip: Clip, tmp_path: Path, name: str, codec: str
+) -> None:
+    part = make_clip(name, frames=25, codec=codec).read_bytes()
+    (tmp_path / f"joined-{name}").write_bytes(3 * part)
+    with Recording(tmp_path / f"joined-{name}") as source:
+        stamps = [frame.captured_ns / 1e6 for frame in read_all(source)]
+    assert stamps == pytest.approx([40 * index for index in range(75)], abs=1)
+
+
+@pytest.mark.parametrize(("later_s", "gap_s", "within_s"), [(50_000, 0.04, 0.002), (60, 60, 0.1)])
+def test_hours_between_joined_recordings_are_left_out_but_an_outage_is_not(
+    make_clip: Clip, tmp_path: Path, later_s: int, gap_s: float, within_s: float
+) -> None:
+    first_ms = [40 * index for index in range(25)]
+    second_ms = [960 + round(later_s * 1000) + time_ms for time_ms in first_ms]
+    parts = [
+        make_clip(f"{times_ms[0]}.ts", times_ms=times_ms).read_bytes()
+        for times_ms in (first_ms, second_ms)
+    ]
+    (tmp_path / "joined.ts").write_bytes(b"".join(parts))
+    with Recording(tmp_path / "joined.ts") as source:
+        stamps = [frame.captured_ns / 1e9 for frame in read_all(source)]
+    assert len(stamps) == 50
+    assert stamps[25] - stamps[24] == pytest.approx(gap_s, abs=within_s)
+    assert stamps[-1] - stamps[25] == pytest.approx(0.96, abs=0.002)
+
+
 @pytest.mark.parametrize("name", ["12:30:05.mp4", "http:clip.mp4", "a:b/c.mp4", "concat:x|y.mp4"])
 @pytest.mark.parametrize("kind", [Recording, PacedRecording])
 def test_a_name_with_a_colon_is_no_address(
