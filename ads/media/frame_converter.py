@@ -95,7 +95,7 @@ class FrameConverter:
         matrix = _matrix(frame)
         if _may_be_transparent(frame.format.name):
             frame, matrix = _opaque(frame, matrix), None
-        is_deep = frame.format.components[0].bits > 8
+        is_deep = any(component.bits > 8 for component in frame.format.components)
         cube = cube_of(frame)
         if cube is not None and _can_filter(LOOK_UP):
             light = self._to_cube.reformat(

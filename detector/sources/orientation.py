@@ -62,8 +62,13 @@ UPRIGHT = Orientation()
 
 def stated_orientation(picture: av.VideoFrame) -> Orientation:
     """Return how a decoded picture is to be shown by its display matrix."""
-    # PyAV's stubs take the container for a dictionary.
-    matrix = cast("SideDataContainer", picture.side_data).get(Type.DISPLAYMATRIX)
+    try:
+        # PyAV's stubs take the container for a dictionary.
+        matrix = cast("SideDataContainer", picture.side_data).get(Type.DISPLAYMATRIX)
+    except ValueError:
+        # PyAV gives up on data that it does not know, EXIF for example, but knows the turn, to the
+        # left.
+        return Orientation.clockwise(round(-picture.rotation / 90) % 4 * 90)
     return UPRIGHT if matrix is None else Orientation.of_matrix(struct.unpack("9i", bytes(matrix)))
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import av
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 from ads.media.decode import probe
 from ads.media.thumbnails import thumbnails
@@ -78,6 +78,21 @@ def joined(path: Path) -> None:
     path.write_bytes(path.read_bytes() + second.read_bytes())
 
 
+def exif(path: Path) -> None:
+    """Write Motion JPEG whose pictures state by EXIF that they are to be turned to the right."""
+    file, tags = io.BytesIO(), Image.Exif()
+    tags[ExifTags.Base.Orientation] = 6
+    Image.fromarray(quarters(COLOURS)).save(file, "JPEG", quality=100, subsampling=0, exif=tags)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mjpeg", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuvj444p"
+        for number in range(3):
+            packet = av.Packet(file.getvalue())
+            packet.stream, packet.time_base = stream, Fraction(1, 25)
+            packet.pts = packet.dts = number
+            container.mux(packet)
+
+
 X265 = {"x265-params": "lossless=1:log-level=none", "preset": "ultrafast"}
 TEN_BITS = Coding("libx265", "yuv420p10le", options=X265)
 
@@ -142,6 +157,7 @@ QUARTERS: dict[str, Input] = {
     },
     "turned-by-45.mp4": turned((0.7071, 0.7071, -0.7071, 0.7071), "red green blue white"),
     "turned-anamorphic.mp4": Input(anamorphic, (BLUE, RED, GREY, GREEN), (48, 128)),
+    "turned-by-exif.mov": Input(exif, (BLUE, RED, GREY, GREEN), (3, 4)),
     "untagged-sd.mp4": coded(Coding(matrix="601", **UNTAGGED), (640, 480)),
     "untagged-1280x544.mp4": coded(Coding(**UNTAGGED), (1280, 544)),
     "untagged-1920x540.mp4": coded(Coding(**UNTAGGED), (1920, 540)),
