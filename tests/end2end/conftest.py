@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PROGRAM = [sys.executable, "-m", "monitor"]
-LIMIT_S = 90
+LIMIT_S = 240
 
 
 class Program:
@@ -100,7 +100,7 @@ def wait_for() -> Callable[..., Any]:
     """Wait until a question has a true answer; returns the answer."""
 
     def wait(
-        question: Callable[[], Any], limit_s: float = 40.0, what: str = "what was waited for"
+        question: Callable[[], Any], limit_s: float = 120.0, what: str = "what was waited for"
     ) -> Any:
         deadline = time.monotonic() + limit_s
         while time.monotonic() < deadline:
