@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,30 @@ if TYPE_CHECKING:
     from ads.playlists.playlist import Ad
 
 
+class _Known:
+    """The candidates of the last choice: of many ads, only other ones are looked at again."""
+
+    def __init__(self) -> None:
+        self.by_id: dict[str, Ad] = {}
+        self._candidates: Sequence[Ad] = ()
+        self._no_chances: dict[str, float] = {}
+
+    def update(self, candidates: Sequence[Ad]) -> bool:
+        """Take note of the candidates; return whether they are others than before."""
+        if candidates is self._candidates:
+            return False
+        self._candidates = candidates
+        self.by_id = {ad.ad_id: ad for ad in candidates}
+        self._no_chances = dict.fromkeys(self.by_id, 0.0)
+        return True
+
+    def certain(self, ad: Ad, reason: str, situation: Situation) -> Choice:
+        """Return a choice among them that left nothing to chance."""
+        chances = self._no_chances.copy()
+        chances[ad.ad_id] = 1.0
+        return Choice(ad, reason, 1.0, context={**describe(situation), "candidates": chances})
+
+
 class SequentialPolicy(Policy):
     """Follow the playlist, round and round; an ad that may play again takes its old place."""
 
@@ -22,16 +47,18 @@ class SequentialPolicy(Policy):
         self._order: list[str] = []
         self._known: set[str] = set()
         self._last: str | None = None
+        self._candidates = _Known()
 
     def _choose(self, candidates: Sequence[Ad], situation: Situation) -> Choice:
-        if not self._known.issuperset(ad.ad_id for ad in candidates):
+        are_others = self._candidates.update(candidates)
+        by_id = self._candidates.by_id
+        if are_others and not self._known.issuperset(by_id):
             self._insert(candidates)
-        by_id = {ad.ad_id: ad for ad in candidates}
         first = 0 if self._last is None else self._order.index(self._last) + 1
-        following = self._order[first:] + self._order[:first]
+        following = chain(islice(self._order, first, None), islice(self._order, first))
         chosen = next(by_id[ad_id] for ad_id in following if ad_id in by_id)
         self._last = chosen.ad_id
-        return _certain(chosen, "next in the playlist", candidates, situation)
+        return self._candidates.certain(chosen, "next in the playlist", situation)
 
     def _insert(self, candidates: Sequence[Ad]) -> None:
         """Give new ads their places; as candidates are part of the playlist, behind a neighbour."""
@@ -89,8 +116,10 @@ class WeightedPolicy(Policy):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self._balance_s: dict[str, float] = {}
+        self._candidates = _Known()
 
     def _choose(self, candidates: Sequence[Ad], situation: Situation) -> Choice:
+        self._candidates.update(candidates)
         total = sum(ad.weight for ad in candidates)
 
         def balance_s(ad: Ad) -> float:
@@ -106,10 +135,4 @@ class WeightedPolicy(Policy):
         reason = "the only ad that may play now"
         if len(candidates) > 1:
             reason = f"furthest behind its share of the screen time ({chosen.weight / total:.0%})"
-        return _certain(chosen, reason, candidates, situation)
-
-
-def _certain(ad: Ad, reason: str, candidates: Sequence[Ad], situation: Situation) -> Choice:
-    """Return a choice that left nothing to chance."""
-    chances = {candidate.ad_id: 1.0 if candidate is ad else 0.0 for candidate in candidates}
-    return Choice(ad, reason, 1.0, context={**describe(situation), "candidates": chances})
+        return self._candidates.certain(chosen, reason, situation)

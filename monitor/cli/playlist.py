@@ -13,10 +13,17 @@ from monitor.cli.options import output_options
 from monitor.cli.output import print_result
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import date, datetime
 
     from ads.playlists.playlist import Ad, Playlist
     from ads.show.forecast import Forecast
+
+MAX_ROWS = 100
+"""Printed of a list of ads; more than anybody reads."""
+
+MAX_PLAY_ROWS = 1000
+"""Printed of a forecast: two hours of ads of 8 seconds."""
 
 
 @click.group(epilog="Example: ad-monitor playlist check summer.yaml")
@@ -98,6 +105,7 @@ def _document(playlist: Playlist, coming: Forecast, policy: str) -> dict[str, An
         "policy": policy,
         "begin": coming.begin.isoformat(),
         "end": coming.end.isoformat(),
+        "wanted_end": coming.wanted_end.isoformat(),
         "plays": [
             {"at": play.at.isoformat(), "ad_id": play.ad.ad_id}
             | _fields(play, "shown_s", "reason", "probability", "share", "due")
@@ -136,22 +144,26 @@ def _print_tables(playlist: Playlist, coming: Forecast) -> None:
         f"[bold]{escape(str(playlist.path))}[/bold]: {len(playlist.ads)} ads can be played "
         f"({escape(zone)}, cross-fade {playlist.cross_fade_s:g} s)"
     )
+    today = coming.begin.date()
     ads = (
         (
             *map(escape, (ad.ad_id, ad.name, ad.kind)),
             f"{ad.duration_s:g}",
             f"{ad.weight:g}",
-            _rules_text(ad, coming.begin.date()),
+            _rules_text(ad, today),
         )
-        for ad in playlist.ads
+        for ad in playlist.ads[:MAX_ROWS]
     )
     numbers: tuple[str, ...] = ("seconds", "weight")
     console.print(table_of(ads, "ad", "name", "kind", *numbers, "rules", right=numbers))
-    for ad in playlist.ads:
-        if reason := ad.why_not_on(coming.begin.date()):
-            say(f"[yellow]![/] {escape(ad.ad_id)} {reason}, so it does not play now")
-    for skipped in playlist.skipped:
+    _say_more(say, len(playlist.ads), MAX_ROWS, "ads")
+    ended = [(ad.ad_id, reason) for ad in playlist.ads if (reason := ad.why_not_on(today))]
+    for ad_id, reason in ended[:MAX_ROWS]:
+        say(f"[yellow]![/] {escape(ad_id)} {reason}, so it does not play now")
+    _say_more(say, len(ended), MAX_ROWS, "ads do not play now")
+    for skipped in playlist.skipped[:MAX_ROWS]:
         say(f"[bold red]✗[/] {escape(skipped.ad_id)} is left out: {escape(skipped.reason)}")
+    _say_more(say, len(playlist.skipped), MAX_ROWS, "ads are left out")
     same_day = coming.end.date() == coming.begin.date()
     end_text = coming.end.strftime("%H:%M" if same_day else "%A %Y-%m-%d %H:%M")
     say(f"\n[bold]{coming.begin:%A %Y-%m-%d %H:%M} to {end_text}[/bold]")
@@ -170,10 +182,21 @@ def _print_tables(playlist: Playlist, coming: Forecast) -> None:
         (begin, "", "", "", "", f"[yellow]nothing may play until {end:%H:%M:%S}[/yellow]")
         for begin, end in coming.idle
     ]
-    plays = ((f"{at:%H:%M:%S}", *cells) for at, *cells in sorted(rows, key=lambda row: row[0]))
+    rows.sort(key=lambda row: row[0])
+    plays = ((f"{at:%H:%M:%S}", *cells) for at, *cells in rows[:MAX_PLAY_ROWS])
     numbers = ("seconds", "share so far", "by weight")
     console.print(table_of(plays, "time", "ad", *numbers, "why", right=numbers))
+    _say_more(say, len(rows), MAX_PLAY_ROWS, "plays")
+    if coming.is_cut:
+        say(
+            f"[yellow]![/] The forecast ends at {end_text}, not at "
+            f"{coming.wanted_end:%A %Y-%m-%d %H:%M}: {len(coming.plays)} plays of "
+            f"{len(playlist.ads)} ads were worked out. Ask for the rest with --at."
+        )
     say("\n[bold]Share of voice[/bold]")
+    voices = coming.shares
+    if len(voices) > MAX_ROWS:
+        voices = tuple(sorted(voices, key=lambda voice: voice.shown_s, reverse=True))
     shares = (
         (
             escape(voice.ad.ad_id),
@@ -182,10 +205,17 @@ def _print_tables(playlist: Playlist, coming: Forecast) -> None:
             f"{voice.share:.1%}",
             f"{voice.due:.1%}",
         )
-        for voice in coming.shares
+        for voice in voices[:MAX_ROWS]
     )
     numbers = ("plays", "seconds", "share", "by weight")
     console.print(table_of(shares, "ad", *numbers, right=numbers))
+    _say_more(say, len(voices), MAX_ROWS, "ads")
+
+
+def _say_more(say: Callable[[str], None], count: int, shown: int, what: str) -> None:
+    """Say how many rows of a long list were not printed."""
+    if count > shown:
+        say(f"[dim]... {count - shown} more {what}; --json has all of them[/dim]")
 
 
 def _hours_text(start: int, end: int) -> str:

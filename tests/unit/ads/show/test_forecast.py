@@ -10,6 +10,7 @@ from ads.errors import AdsError
 from ads.playlists.playlist import Ad, Hours, Playlist
 from ads.policies import make_policy
 from ads.show.forecast import forecast
+from ads.show.timetable import may_play
 
 MORNING = datetime(2026, 11, 20, 7, 59, 50, tzinfo=UTC)
 
@@ -96,3 +97,32 @@ def test_times_are_those_of_the_venue():
 def test_hours_out_of_range_are_refused(hours):
     with pytest.raises(AdsError, match="expected hours above 0 and at most 168, received"):
         coming(ad("a", 1.0), hours=hours)
+
+
+def test_a_forecast_of_too_many_plays_ends_early_and_says_so(monkeypatch):
+    ads = [ad("a", 20.0), ad("b", 40.0)]
+    whole = coming(*ads, hours=0.5)
+    assert not whole.is_cut
+    monkeypatch.setattr("ads.show.forecast.MAX_STEPS", 10)
+    cut = coming(*ads, hours=0.5)
+    assert cut.is_cut
+    assert cut.wanted_end == whole.end
+    assert cut.plays == whole.plays[: len(cut.plays)]
+    assert 5 <= len(cut.plays) <= 8
+    assert (cut.end - cut.begin).total_seconds() == sum(play.shown_s for play in cut.plays)
+
+
+def test_the_times_of_many_ads_are_looked_up_once_a_minute(monkeypatch):
+    """Not for every ad at every play: 20,000 ads would take half a minute for an hour."""
+    asked = []
+
+    def counted(one, local):
+        asked.append(one)
+        return may_play(one, local)
+
+    monkeypatch.setattr("ads.show.timetable.may_play", counted)
+    monkeypatch.setattr("ads.show.schedule.may_play", counted)
+    times = [{"hours": (Hours(0, 1440),)}, {"last_day": MORNING.date()}, {}]
+    found = coming(*(ad(str(number), 5.0, **times[number % 3]) for number in range(300)))
+    assert len(found.plays) == 720
+    assert len(asked) <= 3 * 62

@@ -147,3 +147,22 @@ def test_wrong_options_have_status_2(run, playlist):
 def test_the_policies_are_all_offered():
     option = next(option for option in check.params if "--policy" in option.opts)
     assert tuple(option.type.choices) == POLICY_NAMES
+
+
+def test_a_long_list_is_printed_in_part_and_says_what_is_missing(run, playlist, monkeypatch):
+    monkeypatch.setattr("monitor.cli.playlist.MAX_ROWS", 3)
+    monkeypatch.setattr("monitor.cli.playlist.MAX_PLAY_ROWS", 4)
+    monkeypatch.setattr("ads.show.forecast.MAX_STEPS", 60)
+    lines = [f"  - {{id: ad{number}, file: tea.png, duration_s: 20}}" for number in range(5)]
+    lines += [f"  - {{id: gone{number}, file: gone.png}}" for number in range(7)]
+    playlist.write_text("\n".join(["ads:", *lines]))
+    status, out, _ = run(str(playlist), "--at", "2026-12-24 18:00")
+    assert status == 0
+    assert "... 2 more ads; --json has all of them" in out
+    assert "... 4 more ads are left out; --json has all of them" in out
+    assert "more plays; --json has all of them" in out
+    text = " ".join(out.split())
+    assert "The forecast ends at 18:05, not at Thursday 2026-12-24 19:00: 15 plays of 5 ads" in text
+    document = json.loads(run(str(playlist), "--at", "2026-12-24 18:00", "--json")[1])
+    assert (len(document["ads"]), len(document["skipped"]), len(document["plays"])) == (5, 7, 15)
+    assert (document["end"][11:16], document["wanted_end"][11:16]) == ("18:05", "19:00")
