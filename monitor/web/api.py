@@ -39,8 +39,9 @@ def page() -> str:
 @blueprint.post(f"{API_PREFIX}classify")
 def classify() -> Response:
     """The faces of one picture, as `ad-monitor classify --json` prints them."""
-    name, _, result = picture_of_call()
-    faces = [schemas.Face.model_validate(face_document(face)) for face in result.faces]
+    with services().pictures.taken():
+        name, seen = picture_of_call()
+    faces = [schemas.Face.model_validate(face_document(face)) for face in seen.faces]
     return _answer(schemas.Classified(images=[schemas.Picture(image=name, faces=faces)]))
 
 
@@ -56,13 +57,14 @@ def sessions() -> Response:
     return _answer(schemas.Sessions(sessions=entries, total=found.total, page=page, pages=pages))
 
 
-@blueprint.get(f"{API_PREFIX}sessions/<int:session_id>/report")
+@blueprint.get(f"{API_PREFIX}sessions/<session:session_id>/report")
 def report(session_id: int) -> Response:
     """The report of one session."""
     here = services()
-    document = session_report_document(
-        here.database(), session_id, here.settings.min_viewers, here.settings.folders
-    )
+    with here.reports.taken():
+        document = session_report_document(
+            here.database(), session_id, here.settings.min_viewers, here.settings.folders
+        )
     return _answer(schemas.Report.model_validate(document))
 
 
@@ -72,7 +74,8 @@ def compare() -> Response:
     here = services()
     ads = list(dict.fromkeys(request.args.getlist("ad")))
     measure = request.args.get("measure", "valence")
-    document = comparison_document(here.database(), ads, measure, here.settings.min_viewers)
+    with here.reports.taken():
+        document = comparison_document(here.database(), ads, measure, here.settings.min_viewers)
     return _answer(schemas.Compared.model_validate(document))
 
 

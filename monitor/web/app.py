@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from flask import Flask
 from jinja2 import StrictUndefined
 from markupsafe import Markup, escape
+from werkzeug.routing import IntegerConverter
 
 from monitor.reports import formatting as shown
 from monitor.version import VERSION
@@ -17,26 +18,34 @@ from monitor.web import api
 from monitor.web.pages import classify as classify_pages
 from monitor.web.pages import live as live_pages
 from monitor.web.pages import sessions as session_pages
+from monitor.web.picture_process import PictureProcess
+from monitor.web.picture_reader import PictureReader
 from monitor.web.pictures import MemoryRequest
 from monitor.web.problems import install_problems
 from monitor.web.security import install_security
 from monitor.web.services import EXTENSION, Services
-from monitor.web.worker import PictureWorker, load_picture_classifier
+from monitor.web.worker import PictureWorker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from detector.image_analysis import PictureClassifier
+    from werkzeug.routing import Map
+
     from monitor.settings.models import WebSettings
+    from monitor.web.picture_reader import FaceFinder
 
 
-def create_app(settings: WebSettings, load: Callable[[], PictureClassifier] | None = None) -> Flask:
-    """Build the application and start its classifier's thread; end it with `close_app`.
+def create_app(settings: WebSettings, load: Callable[[], FaceFinder] | None = None) -> Flask:
+    """Build the application and start what reads pictures; end it with `close_app`.
 
-    `load` makes the classifier, on the thread that uses it; by default that of the settings.
+    That is a process with the classifier of the settings; or, in this process, the classifier that
+    `load` makes, on the thread that uses it.
     """
     app = Flask(__name__)
     app.request_class = MemoryRequest
+    app.url_map.converters["session"] = SessionNumber
+    # By default `//` leads to a redirect, which names the host that was asked for.
+    app.url_map.merge_slashes = False
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters |= {
@@ -61,9 +70,21 @@ def create_app(settings: WebSettings, load: Callable[[], PictureClassifier] | No
         rate_limit=settings.rate_limit,
         secure_cookies=settings.secure_cookies,
     )
-    load = load or partial(load_picture_classifier, settings.model, settings.device)
-    app.extensions[EXTENSION] = Services(settings, PictureWorker(load))
+    if load is None:
+        worker = PictureWorker(partial(PictureProcess, settings.model, settings.device))
+    else:
+        worker = PictureWorker(lambda: PictureReader(load()))
+    app.extensions[EXTENSION] = Services(settings, worker)
     return app
+
+
+class SessionNumber(IntegerConverter):
+    """The number of a session in an address: as large as a database can hold, in plain digits."""
+
+    regex = "[0-9]+"
+
+    def __init__(self, map: Map) -> None:  # noqa: A002 (werkzeug's name)
+        super().__init__(map, max=(1 << 31) - 1)
 
 
 def close_app(app: Flask) -> None:

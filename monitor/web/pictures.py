@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
 
 import cv2
 from flask import Request, request
@@ -12,10 +12,11 @@ from pydantic import ValidationError
 
 from detector.emotion.labels import EMOTIONS
 from detector.errors import PictureDecodeError
-from detector.sources.image_decoder import FORMAT_NAMES, decode_picture
+from detector.sources.image_decoder import FORMAT_NAMES
 from monitor.web.fetch.errors import FetchError
 from monitor.web.fetch.fetch import fetch_picture
 from monitor.web.fetch.target import PUBLIC, AddressPolicy
+from monitor.web.picture_reader import shown_size
 from monitor.web.problems import TITLES, ProblemError
 from monitor.web.schemas import PictureAddress
 from monitor.web.services import services
@@ -26,10 +27,7 @@ if TYPE_CHECKING:
     from werkzeug.datastructures import FileStorage
 
     from detector.image_analysis import PictureFace
-    from monitor.web.worker import Result
-
-SHOWN_PX = 1200
-"""Longest side of a picture as the page shows it."""
+    from monitor.web.picture_reader import SeenPicture
 
 
 class MemoryRequest(Request):
@@ -40,11 +38,10 @@ class MemoryRequest(Request):
 
 
 class NamedPicture(NamedTuple):
-    """A picture, `(height, width, 3)` BGR, with its name and what was found in it."""
+    """What was seen in a picture, with its name."""
 
     name: str
-    image: NDArray[np.uint8]
-    result: Result
+    seen: SeenPicture
 
 
 def picture_at(url: str) -> NamedPicture:
@@ -71,7 +68,8 @@ def picture_in(file: FileStorage) -> NamedPicture:
         ProblemError: It is no picture, too large, or the worker is too busy.
     """
     name = (file.filename or "").replace("\\", "/").rsplit("/", 1)[-1].strip()[:200]
-    return _classified(name or "picture", file.stream.read())
+    # Not `read`, which would copy it.
+    return _classified(name or "picture", cast("io.BytesIO", file.stream).getvalue())
 
 
 def picture_of_call() -> NamedPicture:
@@ -91,7 +89,7 @@ def picture_of_call() -> NamedPicture:
             )
         return picture_in(file)
     if kind.startswith("image/"):
-        return _classified("picture", request.get_data())
+        return _classified("picture", request.get_data(cache=False))
     raise ProblemError(
         415,
         "unknown_media",
@@ -121,11 +119,10 @@ def _classified(name: str, content: bytes) -> NamedPicture:
             400, "no_picture", f"No picture was sent: expected the bytes of a {FORMAT_NAMES} file."
         )
     try:
-        image = decode_picture(content)
+        return NamedPicture(name, services().worker.read(content))
     except PictureDecodeError as error:
         status = 413 if error.code == "too_many_pixels" else 422
         raise ProblemError(status, error.code, str(error), title=TITLES["not_a_picture"]) from error
-    return NamedPicture(name, image, services().worker.classify(image))
 
 
 def show(picture: NamedPicture) -> dict[str, Any]:
@@ -137,14 +134,11 @@ def show(picture: NamedPicture) -> dict[str, Any]:
         picture, cut at its border; `crop` is the face as the network saw it, as a `data:` address;
         `bars` are labels, probabilities and names of colours, in the model's order.
     """
-    image, (faces, crops) = picture.image, picture.result
-    height, width = image.shape[:2]
-    scale = min(1.0, SHOWN_PX / max(height, width))
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    small = image if scale == 1 else cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    width, height, copy, faces, crops = picture.seen
+    size = shown_size(width, height)
     return {
         "name": picture.name,
-        "data": _data_address(small, ".jpg", "image/jpeg"),
+        "data": _data_address(copy, "image/jpeg"),
         "width": size[0],
         "height": size[1],
         "original": (width, height),
@@ -177,13 +171,16 @@ def _shown_face(
         "top": round(100 * y0 / height, 3),
         "width": round(100 * max(0, x1 - x0) / width, 3),
         "height": round(100 * max(0, y1 - y0) / height, 3),
-        "crop": _data_address(crop, ".png", "image/png"),
+        "crop": _data_address(_png(crop), "image/png"),
     }
 
 
-def _data_address(image: NDArray[Any], ending: str, kind: str) -> str:
-    options = [cv2.IMWRITE_JPEG_QUALITY, 85] if ending == ".jpg" else []
-    done, content = cv2.imencode(ending, image, options)
+def _png(image: NDArray[np.uint8]) -> bytes:
+    done, content = cv2.imencode(".png", image)
     if not done:
-        raise ValueError(f"Invalid picture: {image.shape} pixels cannot be written as {kind}.")
-    return f"data:{kind};base64,{base64.b64encode(content.tobytes()).decode('ascii')}"
+        raise ValueError(f"Invalid picture: {image.shape} pixels cannot be written as a PNG.")
+    return content.tobytes()
+
+
+def _data_address(content: bytes, kind: str) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"

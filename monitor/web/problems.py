@@ -39,6 +39,7 @@ TITLES = {
     "too_many_listeners": "Too many live pages are open",
     "busy": "The server is busy",
     "too_slow": "The picture took too long",
+    "upload_too_slow": "The upload was too slow",
     "model_unusable": "The model cannot be used",
     "closing": "The server is stopping",
     "format_unavailable": "This format is not available here",
@@ -52,6 +53,7 @@ DETAILS = {
     403: ("forbidden", "This request is not allowed."),
     404: ("not_found", "There is no page at this address. Check it, or use the menu."),
     405: ("wrong_method", "This address does not support this method."),
+    408: ("upload_too_slow", "The upload was too slow. Use a smaller picture or file."),
     413: (
         "too_large",
         f"More than {MAX_UPLOAD_BYTES >> 20} MiB were sent. Use a smaller picture or file.",
@@ -66,6 +68,7 @@ DETAILS = {
         "internal",
         "The page failed. The server's log has the details; trying again may help.",
     ),
+    503: ("busy", "The server is busy with other requests. Try again in a few seconds."),
 }
 """The code of each status of HTTP, and what to do."""
 

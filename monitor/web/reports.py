@@ -16,6 +16,7 @@ from monitor.reports.document import make_report
 from monitor.reports.export import report_bytes
 from monitor.reports.thumbnails import find_thumbnails
 from monitor.web.problems import ProblemError
+from monitor.web.services import services
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -104,7 +105,7 @@ def _report(
     try:
         require_session(engine, session_id)
     except NoSuchSessionError as error:
-        raise ProblemError(404, "no_session", str(error)) from error
+        raise ProblemError(404, "no_session", services().told(error)) from error
     scope = Scope(session_ids=(session_id,))
     return make_report(engine, scope, min_viewers=min_viewers, media=folders)
 

@@ -25,8 +25,11 @@ from limits import parse
 from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import (
     Forbidden,
+    HTTPException,
     MisdirectedRequest,
     RequestEntityTooLarge,
+    RequestTimeout,
+    ServiceUnavailable,
     TooManyRequests,
     Unauthorized,
 )
@@ -34,6 +37,7 @@ from werkzeug.exceptions import (
 from monitor.errors import SetupError
 
 if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
     from flask import Flask, Response
     from limits.strategies import RateLimiter
     from werkzeug.wrappers import Response as AnyResponse
@@ -45,9 +49,15 @@ MAX_UPLOAD_BYTES = 31 << 20
 MAX_FORM_BYTES = 64 << 10
 """For everything but pictures: forms and JSON take many times their size while they are read."""
 
+REFUSAL = "ad_monitor.refusal"
+"""In the environment of WSGI: why the server took no body: `busy` (no room for it), `too_slow`
+(it did not come in time), or `early` (the header says enough); else empty."""
+
+_GATE = "ad-monitor-gate"
+
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
-_HEADERS = {
+SECURITY_HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
         "font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; "
@@ -127,7 +137,8 @@ def install_security(
     if app.config["MAX_CONTENT_LENGTH"] is None:
         app.config["MAX_CONTENT_LENGTH"] = MAX_UPLOAD_BYTES
     hosts = {host.strip("[]").rstrip(".").lower() for host in allowed_hosts}
-    app.before_request(partial(_check_host, hosts))
+    check_host = partial(_check_host, hosts)
+    app.before_request(check_host)
     app.before_request(_limit_body)
     limiter = Limiter(
         get_remote_address,
@@ -140,6 +151,14 @@ def install_security(
     )
     gate = _Gate(token, limiter.limiter, {"https"} if secure_cookies else {"http", "https"})
     app.before_request(gate.check_visitor)
+    app.before_request(_check_refusal)
+    app.extensions[_GATE] = (
+        _check_route,
+        check_host,
+        _limit_body,
+        _limit_upload,
+        partial(gate.check_visitor, counts=False),
+    )
     app.after_request(_add_headers)
     app.context_processor(
         lambda: {"login_needed": token is not None, "logged_in": gate.logged_in()}
@@ -148,8 +167,46 @@ def install_security(
     app.add_url_rule("/logout", "logout", gate.logout, methods=["POST"])
 
 
+def judge(app: Flask, environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
+    """Judge a request by its header alone, as a WSGI application that answers 200 or 403.
+
+    The application refuses the same request in words: it does the same checks, and more.
+    """
+    with app.request_context(environ):
+        try:
+            refused = any(check() is not None for check in app.extensions[_GATE])
+        except HTTPException:
+            refused = True
+    start_response("403 Forbidden" if refused else "200 OK", [])
+    return []
+
+
+def _check_route() -> None:
+    if request.routing_exception is not None:
+        raise request.routing_exception
+
+
+def _limit_upload() -> None:
+    if (request.content_length or 0) > (request.max_content_length or MAX_UPLOAD_BYTES):
+        raise RequestEntityTooLarge
+
+
+def _check_refusal() -> None:
+    why = request.environ.get(REFUSAL)
+    if not why or request.routing_exception is not None:
+        return
+    if why == "busy":
+        raise ServiceUnavailable(retry_after=5)
+    if why == "too_slow":
+        raise RequestTimeout(
+            "The upload was too slow: expected all of it within three minutes, without long "
+            "pauses. Use a smaller picture, or a better connection."
+        )
+    raise RequestEntityTooLarge
+
+
 def _add_headers(response: Response) -> Response:
-    for name, value in _HEADERS.items():
+    for name, value in SECURITY_HEADERS.items():
         response.headers.setdefault(name, value)
     return response
 
@@ -224,10 +281,11 @@ class _Gate:
         session.clear()
         return redirect(url_for("login"), 303)
 
-    def check_visitor(self) -> AnyResponse | None:
+    def check_visitor(self, *, counts: bool = True) -> AnyResponse | None:
+        """Refuse a visitor without a token, or from another page; a wrong token may be counted."""
         authorization = request.authorization
         if authorization is not None and authorization.type == "bearer" and self._token is not None:
-            if self._is_right(authorization.token or ""):
+            if self._is_right(authorization.token or "", counts=counts):
                 return None  # No browser adds this header by itself, so the origin does not matter.
             raise _unauthorized(
                 "The token is wrong: expected the one that was printed when the server started."
@@ -242,7 +300,7 @@ class _Gate:
             "You are not logged in: expected the token that was printed when the server started."
         )
 
-    def _is_right(self, given: str) -> bool:
+    def _is_right(self, given: str, *, counts: bool = True) -> bool:
         visitor = get_remote_address()
         if not self._counts.test(WRONG_TOKENS, "token", visitor):
             raise TooManyRequests(
@@ -250,7 +308,8 @@ class _Gate:
             )
         if self._token is not None and hmac.compare_digest(given.encode(), self._token):
             return True
-        self._counts.hit(WRONG_TOKENS, "token", visitor)
+        if counts:
+            self._counts.hit(WRONG_TOKENS, "token", visitor)
         return False
 
     def _from_elsewhere(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
 
 from flask import current_app
@@ -15,6 +16,8 @@ from monitor.settings.paths import sqlite_file
 from monitor.web.problems import ProblemError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sqlalchemy.engine import Engine
 
     from monitor.settings.models import WebSettings
@@ -24,6 +27,47 @@ logger = logging.getLogger(__name__)
 
 EXTENSION = "ad-monitor"
 """Key of the services among the extensions of an application."""
+
+
+PICTURES = 8
+"""Pictures that are fetched, read or wait to be read at the same time."""
+
+REPORTS, REPORTS_WAITING = 2, 4
+"""Reports and comparisons that are made at the same time, and that wait for it."""
+
+
+class Places:
+    """Places for work that takes long, so that it never takes all threads.
+
+    Args:
+        at_once: How many work at a time.
+        waiting: How many more wait for a place; the others are refused at once.
+        limit_s: Longest wait.
+    """
+
+    def __init__(self, at_once: int, waiting: int = 0, limit_s: float = 10.0) -> None:
+        self._working = threading.Semaphore(at_once)
+        self._present = threading.Semaphore(at_once + waiting)
+        self._limit_s = limit_s
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """Take a place for a `with` block.
+
+        Raises:
+            ProblemError: None became free.
+        """
+        if not self._present.acquire(blocking=False):
+            raise _busy()
+        try:
+            if not self._working.acquire(timeout=self._limit_s):
+                raise _busy()
+            try:
+                yield
+            finally:
+                self._working.release()
+        finally:
+            self._present.release()
 
 
 class Services:
@@ -36,6 +80,8 @@ class Services:
         self._guard = threading.Lock()
         self._engine: Engine | None = None
         self.places = threading.Semaphore(settings.listeners)
+        self.pictures = Places(PICTURES)
+        self.reports = Places(REPORTS, waiting=REPORTS_WAITING)
 
     def database(self) -> Engine:
         """Return the database, read-only; opened at the first call that finds it.
@@ -56,14 +102,20 @@ class Services:
                 try:
                     self._engine = open_database(self.settings.database, read_only=True)
                 except DatabaseError as error:
-                    # The place of a file on this machine is for its log, not for visitors.
-                    text = hide_passwords(str(error))
-                    logger.warning("The page has no database: %s", text)
-                    if path is not None:
-                        for place in (path.absolute(), path):
-                            text = text.replace(str(place), path.name)
-                    raise ProblemError(503, "no_database", text) from error
+                    logger.warning("The page has no database: %s", hide_passwords(str(error)))
+                    raise ProblemError(503, "no_database", self.told(error)) from error
             return self._engine
+
+    def told(self, error: Exception) -> str:
+        """Return an error as visitors may read it: without passwords, and without the folder of the
+        database, which is for the log.
+        """
+        text = hide_passwords(str(error))
+        path = sqlite_file(self.settings.database)
+        if path is not None:
+            for place in (path.absolute(), path):
+                text = text.replace(str(place), path.name)
+        return text
 
     def close(self) -> None:
         """Stop the worker and close the database; harmless when repeated."""
@@ -88,6 +140,15 @@ class Services:
                 "server feeds. Close one, then try again.",
                 retry_after_s=10,
             )
+
+
+def _busy() -> ProblemError:
+    return ProblemError(
+        503,
+        "busy",
+        "Others have asked for as much as this server does at a time. Try again in a few seconds.",
+        retry_after_s=5,
+    )
 
 
 def services() -> Services:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import errno
 import logging
 import socket
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from waitress import create_server, wasyncore  # type: ignore[import-untyped]
+from waitress import wasyncore  # type: ignore[import-untyped]
 
 from monitor.errors import SetupError
-from monitor.web.security import MAX_UPLOAD_BYTES
-from monitor.web.services import EXTENSION
+from monitor.web.security import MAX_UPLOAD_BYTES, judge
+from monitor.web.server import Server
+from monitor.web.services import EXTENSION, PICTURES, REPORTS, REPORTS_WAITING
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -56,40 +58,29 @@ def listen(host: str, port: int) -> socket.socket:
 def serve(app: Flask, listening: socket.socket, *, trusted_proxy: str | None = None) -> None:
     """Answer requests until the application's services stop, then end all threads.
 
-    Each live page has a thread besides those for everything else, so that no number of listeners
-    keeps a page waiting. Nothing that is received or sent is written to a file. The socket is
-    closed here, the application by the caller. Only a proxy with the IP address `trusted_proxy` is
-    believed about the visitor's address, host and scheme.
+    Each live page, picture and report has a thread besides those for everything else, so that no
+    number of these keeps a page waiting. Nothing that is received or sent is written to a file. The
+    socket is closed here, the application by the caller. Only a proxy with the IP address
+    `trusted_proxy` is believed about the visitor's address, host and scheme.
     """
     # It warns whenever a request waits for a moment.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     here: Services = app.extensions[EXTENSION]
     channels: dict[int, Any] = {}
-    proxy: dict[str, Any] = {}
-    if trusted_proxy is not None:
-        headers = "x-forwarded-for x-forwarded-proto x-forwarded-host"
-        proxy = {"trusted_proxy": trusted_proxy, "trusted_proxy_headers": headers}
-    server = create_server(
+    server = Server(
         app,
-        map=channels,
-        sockets=[listening],
-        threads=8 + here.settings.listeners,
-        ident=None,
-        connection_limit=100,
-        channel_timeout=30,
-        # Notices a visitor who leaves while events are still sent.
-        channel_request_lookahead=1,
-        # The application refuses too large a body in words; this ends what is larger still.
-        max_request_body_size=2 * MAX_UPLOAD_BYTES,
-        # More than it ever lets in: waitress would put larger contents into files.
-        inbuf_overflow=1 << 30,
-        outbuf_overflow=1 << 30,
-        clear_untrusted_proxy_headers=True,
-        **proxy,
+        partial(judge, app),
+        listening,
+        channels,
+        # Pages that are ready at once have four, whatever else is going on.
+        threads=here.settings.listeners + PICTURES + REPORTS + REPORTS_WAITING + 4,
+        max_body=MAX_UPLOAD_BYTES,
+        trusted_proxy=trusted_proxy,
     )
     try:
         while not here.stopping.is_set():
             wasyncore.loop(timeout=0.5, use_poll=True, map=channels, count=1)
+            server.tend()
     finally:
         here.stopping.set()
         server.task_dispatcher.shutdown()

@@ -1,7 +1,7 @@
-"""One worker thread that finds and classifies the faces of pictures, one picture after the other.
+"""One worker thread that has pictures read, one after the other.
 
-The objects of MediaPipe and of the network belong to the thread that made them, so they live here.
-When the short queue is full, a visitor is asked to try again rather than made to wait.
+What reads them belongs to the thread that made it, and looks at one at a time. When the short queue
+is full, a visitor is asked to try again rather than made to wait.
 """
 
 from __future__ import annotations
@@ -12,32 +12,40 @@ import threading
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from detector.errors import DetectorError, PictureDecodeError
 from monitor.web.problems import ProblemError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from detector.image_analysis import PictureClassifier, PictureFace
+    from detector.image_analysis import PictureClassifier
     from detector.settings import Device
+    from monitor.web.picture_reader import SeenPicture
 
 logger = logging.getLogger(__name__)
 
 
-class Result(NamedTuple):
-    """The faces of a picture from left to right, and each as the network saw it, `(n, px, px)`."""
+class Reader(Protocol):
+    """Reads pictures, here or in another process; used by one thread."""
 
-    faces: tuple[PictureFace, ...]
-    crops: NDArray[np.uint8]
+    def read(self, content: bytes) -> SeenPicture:
+        """Decode a picture and classify its faces; `PictureDecodeError` if it cannot."""
+        ...
+
+    def interrupt(self) -> None:
+        """End a picture that is being read, if that is possible; any thread may ask for it."""
+        ...
+
+    def close(self) -> None:
+        """Free everything."""
+        ...
 
 
 class _Job(NamedTuple):
-    image: NDArray[np.uint8]
-    answer: Future[Result]
+    content: bytes
+    answer: Future[SeenPicture]
 
 
 def load_picture_classifier(model: str | None, device: Device) -> PictureClassifier:
@@ -52,13 +60,13 @@ class PictureWorker:
     """The worker thread; loads the network at once, and ends with `close`.
 
     Args:
-        load: Makes the classifier; called once, on the worker's thread.
-        waiting: Pictures that may wait, at least 1; each takes some tens of milliseconds.
-        limit_s: Longest wait of `classify`; the first picture may have to wait for the network.
+        load: Makes the reader; called once, on the worker's thread.
+        waiting: Pictures that may wait, at least 1; most take some tens of milliseconds.
+        limit_s: Longest wait of `read`; the first picture may have to wait for the network.
     """
 
     def __init__(
-        self, load: Callable[[], PictureClassifier], *, waiting: int = 6, limit_s: float = 20.0
+        self, load: Callable[[], Reader], *, waiting: int = 6, limit_s: float = 20.0
     ) -> None:
         self._load = load
         self._limit_s = limit_s
@@ -66,6 +74,7 @@ class PictureWorker:
         self._closing = threading.Event()
         self._ready = threading.Event()
         self._broken = ""
+        self._reader: Reader | None = None
         self._thread = threading.Thread(target=self._run, name="web-classifier", daemon=True)
         self._thread.start()
 
@@ -76,17 +85,15 @@ class PictureWorker:
             return "broken"
         return "ready" if self._ready.is_set() else "loading"
 
-    def classify(self, image: NDArray[np.uint8]) -> Result:
-        """Find and classify the faces of a picture; safe to call from any thread.
-
-        Args:
-            image: `(height, width, 3)` BGR, uint8.
+    def read(self, content: bytes) -> SeenPicture:
+        """Decode a picture and classify its faces; safe to call from any thread.
 
         Raises:
+            PictureDecodeError: It cannot be decoded, or not within the limits.
             ProblemError: Too many pictures wait, this one took too long, or the network cannot be
                 loaded.
         """
-        job = _Job(image, Future())
+        job = _Job(content, Future())
         if self._closing.is_set():
             raise _closing()
         if self._broken:
@@ -117,9 +124,11 @@ class PictureWorker:
             ) from None
 
     def close(self) -> None:
-        """End the thread after the current picture, and cancel those that wait."""
+        """End the thread, and cancel what waits."""
         self._closing.set()
         self._cancel_waiting()
+        if self._reader is not None:
+            self._reader.interrupt()
         self._jobs.put(None)
         self._thread.join(10)
 
@@ -131,32 +140,34 @@ class PictureWorker:
                     job.answer.cancel()
 
     def _run(self) -> None:
-        classifier = None
         try:
-            classifier = self._load()
+            self._reader = self._load()
         except Exception as error:  # noqa: BLE001 (every request is answered with it)
             logger.warning("Pictures cannot be classified: %s", error)
             self._broken = str(error)
         self._ready.set()
         try:
             while (job := self._jobs.get()) is not None:
-                self._answer(classifier, job)
+                self._answer(job)
+                del job  # and the picture with it
         finally:
-            if classifier is not None:
-                classifier.close()
+            if self._reader is not None:
+                self._reader.close()
             self._cancel_waiting()
 
-    def _answer(self, classifier: PictureClassifier | None, job: _Job) -> None:
+    def _answer(self, job: _Job) -> None:
         if not job.answer.set_running_or_notify_cancel():
             return
         try:
-            if classifier is None:
+            if self._reader is None:
                 raise _unusable(self._broken)
-            faces, crops = classifier.faces_and_crops(job.image)
-        except Exception as error:  # noqa: BLE001 (raised again in `classify`)
-            job.answer.set_exception(error)
+            seen = self._reader.read(job.content)
+        except Exception as error:  # noqa: BLE001 (raised again in `read`)
+            lost = isinstance(error, DetectorError) and not isinstance(error, PictureDecodeError)
+            told = _unusable(str(error)) if lost else error
+            job.answer.set_exception(_closing() if self._closing.is_set() else told)
         else:
-            job.answer.set_result(Result(tuple(faces), crops))
+            job.answer.set_result(seen)
 
 
 def _unusable(reason: str) -> ProblemError:

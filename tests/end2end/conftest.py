@@ -95,22 +95,23 @@ def program(tmp_path: Path) -> Iterator[Program]:
         process.communicate()
 
 
+def wait_until(
+    question: Callable[[], Any], limit_s: float = 120.0, what: str = "what was waited for"
+) -> Any:
+    """Wait until a question has a true answer; returns the answer."""
+    deadline = time.monotonic() + limit_s
+    while time.monotonic() < deadline:
+        answer = question()
+        if answer:
+            return answer
+        time.sleep(0.1)
+    raise AssertionError(f"{what} did not happen within {limit_s} s")
+
+
 @pytest.fixture
 def wait_for() -> Callable[..., Any]:
-    """Wait until a question has a true answer; returns the answer."""
-
-    def wait(
-        question: Callable[[], Any], limit_s: float = 120.0, what: str = "what was waited for"
-    ) -> Any:
-        deadline = time.monotonic() + limit_s
-        while time.monotonic() < deadline:
-            answer = question()
-            if answer:
-                return answer
-            time.sleep(0.1)
-        raise AssertionError(f"{what} did not happen within {limit_s} s")
-
-    return wait
+    """The function `wait_until`."""
+    return wait_until
 
 
 @pytest.fixture

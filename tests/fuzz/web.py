@@ -135,7 +135,8 @@ class _Alarm(logging.Handler):
         self.heard.append(self.format(record))
 
 
-def _write_session(database: Path) -> None:
+def write_session(database: Path) -> None:
+    """Write a session that is over, with two ads, to a new database."""
     engine = open_database(str(database))
     start = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
     with SessionWriter(engine, SessionRecord("run", "Hall <1>", "0", start, "0.1.0")) as writer:
@@ -208,7 +209,7 @@ def web() -> Iterator[Callable[[bytes], None]]:
     alarm = _Alarm()
     with only_errors("monitor"), tempfile.TemporaryDirectory(prefix="fuzz-") as name:
         database = Path(name) / "monitor.db"
-        _write_session(database)
+        write_session(database)
         plain, locked = (
             create_app(
                 WebSettings(database=str(database), token=token, rate_limit="1000000 per second"),

@@ -6,6 +6,7 @@ from flask import Blueprint, Response, make_response, render_template, request
 
 from monitor.web.pictures import picture_at, picture_in, show
 from monitor.web.problems import ProblemError
+from monitor.web.services import services
 
 blueprint = Blueprint("classify", __name__)
 
@@ -22,14 +23,15 @@ def classify() -> Response:
     url = request.form.get("url", "").strip()
     file = request.files.get("image")
     try:
-        if file is not None and file.filename:
-            found = picture_in(file)
-        elif url:
-            found = picture_at(url)
-        else:
-            raise ProblemError(
-                400, "no_picture", "Give the address of a picture, or choose a file."
-            )
+        with services().pictures.taken():
+            if file is not None and file.filename:
+                found = picture_in(file)
+            elif url:
+                found = picture_at(url)
+            else:
+                raise ProblemError(
+                    400, "no_picture", "Give the address of a picture, or choose a file."
+                )
     except ProblemError as problem:
         page = render_template("classify.html", picture=None, problem=problem, url=url)
         return make_response(page, problem.status, problem.headers())

@@ -49,14 +49,14 @@ def latest() -> str | AnyResponse:
     )
 
 
-@blueprint.get("/sessions/<int:session_id>/live")
+@blueprint.get("/sessions/<session:session_id>/live")
 def page(session_id: int) -> str:
     """The figures of a session at this moment; a script keeps them up to date."""
     live = live_document(services(), session_id)
     return render_template("live.html", live=live, curve=curve_points(live), window=WINDOW_S)
 
 
-@blueprint.get("/sessions/<int:session_id>/events")
+@blueprint.get("/sessions/<session:session_id>/events")
 def events(session_id: int) -> Response:
     """Send a JSON document a second until the session is over."""
     if not live_document(services(), session_id).running:
@@ -82,7 +82,7 @@ def live_document(here: Services, session_id: int) -> Live:
         state = live_state(here.database(), session_id, WINDOW_S, min_viewers=min_viewers)
     except NoSuchSessionError as error:
         raise ProblemError(
-            404, "no_session", f"{error} The page of sessions lists those there are."
+            404, "no_session", f"{here.told(error)} The page of sessions lists those there are."
         ) from error
     ad, mood = state.ad, state.probabilities
     return Live(

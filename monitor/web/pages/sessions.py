@@ -53,7 +53,7 @@ def asked_page() -> int:
         ProblemError: It is not a number.
     """
     text = request.args.get("page", "1")
-    if not text.isdecimal() or len(text) > 9:
+    if not (text.isascii() and text.isdecimal()) or len(text) > 9:
         raise ProblemError(
             400, "bad_request", f"Invalid page: expected a number from 1, received {text[:20]!r}."
         )
@@ -75,24 +75,25 @@ def listing() -> str:
     return render_template("sessions.html", site=site, **shown)
 
 
-@blueprint.get("/sessions/<int:session_id>")
+@blueprint.get("/sessions/<session:session_id>")
 def report(session_id: int) -> Response:
     """Show the report of a session, below a bar with the way back and the downloads."""
     here = services()
-    document = session_report_document(
-        here.database(), session_id, here.settings.min_viewers, here.settings.folders
-    )
-    bar = render_template(
-        "report_bar.html",
-        session_id=session_id,
-        running=document["session"]["ended_at"] is None,
-        formats=DOWNLOADS,
-    )
-    page, policy = report_page(document, bar, here.settings.folders)
+    with here.reports.taken():
+        document = session_report_document(
+            here.database(), session_id, here.settings.min_viewers, here.settings.folders
+        )
+        bar = render_template(
+            "report_bar.html",
+            session_id=session_id,
+            running=document["session"]["ended_at"] is None,
+            formats=DOWNLOADS,
+        )
+        page, policy = report_page(document, bar, here.settings.folders)
     return Response(page, headers={"Content-Security-Policy": policy})
 
 
-@blueprint.get("/sessions/<int:session_id>/report.<ending>")
+@blueprint.get("/sessions/<session:session_id>/report.<ending>")
 def download(session_id: int, ending: str) -> Response:
     """Send the report of a session as a file."""
     if ending not in DOWNLOADS:
@@ -101,8 +102,12 @@ def download(session_id: int, ending: str) -> Response:
             404, "not_found", f"There is no report.{ending}: expected one of {expected}."
         )
     here, settings = services(), services().settings
+    with here.reports.taken():
+        content = report_file(
+            here.database(), session_id, ending, settings.min_viewers, settings.folders
+        )
     return Response(
-        report_file(here.database(), session_id, ending, settings.min_viewers, settings.folders),
+        content,
         content_type=DOWNLOADS[ending],
         headers={"Content-Disposition": f'attachment; filename="session-{session_id}.{ending}"'},
     )
@@ -120,7 +125,9 @@ def compare() -> Response:
         ads = known_ads(engine)
         if chosen:
             min_viewers = services().settings.min_viewers
-            comparisons = comparison_document(engine, chosen, measure, min_viewers)["comparisons"]
+            with services().reports.taken():
+                document = comparison_document(engine, chosen, measure, min_viewers)
+            comparisons = document["comparisons"]
     except ProblemError as error:
         problem = error
     page = render_template(

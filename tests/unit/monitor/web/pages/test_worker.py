@@ -1,18 +1,23 @@
-"""The one thread that looks at pictures: full, slow, broken, ended."""
+"""The one thread that has pictures read: full, slow, broken, ended."""
 
 from __future__ import annotations
 
 import threading
 
-import numpy as np
 import pytest
 
+from monitor.web.picture_reader import PictureReader
 from monitor.web.problems import ProblemError
 from monitor.web.worker import PictureWorker
 
-from .conftest import FakeClassifier, face
+from .conftest import FakeClassifier, face, picture
 
-IMAGE = np.zeros((10, 10, 3), dtype=np.uint8)
+CONTENT = picture(10, 10)
+
+
+def reading(classifier):
+    """Make a reader with this classifier."""
+    return lambda: PictureReader(classifier)
 
 
 class SlowClassifier(FakeClassifier):
@@ -52,10 +57,10 @@ def test_faces_come_back_from_one_thread_that_made_and_closes_what_looks():
 
     def make():
         made_on.append(threading.current_thread().name)
-        return classifier
+        return PictureReader(classifier)
 
     worker = PictureWorker(make)
-    result = worker.classify(IMAGE)
+    result = worker.read(CONTENT)
     assert [found.label for found in result.faces] == ["happy"]
     assert result.crops.shape == (1, 48, 48)
     assert worker.state == "ready"
@@ -63,19 +68,19 @@ def test_faces_come_back_from_one_thread_that_made_and_closes_what_looks():
     assert made_on == ["web-classifier"]
     assert classifier.closed
     with pytest.raises(ProblemError, match="is stopping"):
-        worker.classify(IMAGE)
+        worker.read(CONTENT)
 
 
 def test_whoever_comes_when_the_queue_is_full_is_told_at_once():
     classifier = SlowClassifier()
-    worker = PictureWorker(lambda: classifier, waiting=1)
-    first, first_result = in_thread(lambda: worker.classify(IMAGE))
+    worker = PictureWorker(reading(classifier), waiting=1)
+    first, first_result = in_thread(lambda: worker.read(CONTENT))
     assert classifier.looking.wait(5)
-    second, second_result = in_thread(lambda: worker.classify(IMAGE))
+    second, second_result = in_thread(lambda: worker.read(CONTENT))
     while worker._jobs.empty():
         threading.Event().wait(0.01)
     with pytest.raises(ProblemError) as told:
-        worker.classify(IMAGE)
+        worker.read(CONTENT)
     assert (told.value.status, told.value.code) == (503, "busy")
     assert told.value.headers() == {"Retry-After": "3"}
     classifier.go_on.set()
@@ -88,11 +93,11 @@ def test_whoever_comes_when_the_queue_is_full_is_told_at_once():
 
 def test_nobody_waits_longer_than_the_limit_and_what_was_given_up_is_left_out():
     classifier = SlowClassifier()
-    worker = PictureWorker(lambda: classifier, limit_s=0.05)
-    thread, result = in_thread(lambda: worker.classify(IMAGE))
+    worker = PictureWorker(reading(classifier), limit_s=0.05)
+    thread, result = in_thread(lambda: worker.read(CONTENT))
     assert classifier.looking.wait(5)
     with pytest.raises(ProblemError) as told:
-        worker.classify(IMAGE)
+        worker.read(CONTENT)
     assert told.value.code == "too_slow"
     thread.join(5)
     assert result[0].code == "too_slow"
@@ -103,10 +108,10 @@ def test_nobody_waits_longer_than_the_limit_and_what_was_given_up_is_left_out():
 
 def test_those_who_wait_at_the_end_are_told_so():
     classifier = SlowClassifier()
-    worker = PictureWorker(lambda: classifier)
-    first, first_result = in_thread(lambda: worker.classify(IMAGE))
+    worker = PictureWorker(reading(classifier))
+    first, first_result = in_thread(lambda: worker.read(CONTENT))
     assert classifier.looking.wait(5)
-    second, second_result = in_thread(lambda: worker.classify(IMAGE))
+    second, second_result = in_thread(lambda: worker.read(CONTENT))
     while worker._jobs.empty():
         threading.Event().wait(0.01)
     closing, _ = in_thread(worker.close)
@@ -126,7 +131,7 @@ def test_a_network_that_cannot_be_loaded_is_told_to_everybody():
     worker = PictureWorker(fail)
     for _ in range(2):
         with pytest.raises(ProblemError, match="the file is broken") as told:
-            worker.classify(IMAGE)
+            worker.read(CONTENT)
         assert (told.value.status, told.value.code) == (503, "model_unusable")
     assert worker.state == "broken"
     worker.close()
@@ -139,8 +144,8 @@ def test_a_mistake_is_raised_where_it_was_asked_for_and_does_not_end_the_thread(
                 raise ZeroDivisionError
             return super().faces_and_crops(image)
 
-    worker = PictureWorker(lambda: Mistaken([]))
+    worker = PictureWorker(reading(Mistaken([])))
     with pytest.raises(ZeroDivisionError):
-        worker.classify(IMAGE[:1])
-    assert worker.classify(IMAGE).faces == ()
+        worker.read(picture(10, 1))
+    assert worker.read(CONTENT).faces == ()
     worker.close()
