@@ -13,8 +13,8 @@ from av.filter import Graph
 
 from ads.errors import MediaError
 from ads.media.clip_file import CLIP_ERRORS, is_decodable, open_clip, sound_stream, video_stream
+from ads.media.clip_length import clip_start_s
 from ads.media.clip_stamps import clock_of, packets
-from ads.media.clip_timing import clip_start_s
 from ads.media.types import reason
 
 if TYPE_CHECKING:

@@ -51,7 +51,10 @@ def can_jump(container: InputContainer) -> bool:
 
 def clock_of(container: InputContainer, picture: VideoStream) -> ContinuousClock | None:
     """Return what bridges the jumps of stamps; None where they cannot jump."""
-    return ContinuousClock(picture_step_s(picture)) if can_jump(container) else None
+    if not can_jump(container):
+        return None
+    rate = picture_rate(picture)
+    return ContinuousClock(1 / rate if rate else None)
 
 
 def packets(
@@ -110,11 +113,13 @@ class ContinuousClock:
     little before or after the picture's.
 
     Args:
-        step_s: How long a picture stands that does not say so.
+        step_s: How long a picture stands that does not say so; by default as long as the one
+            before.
     """
 
-    def __init__(self, step_s: Fraction) -> None:
+    def __init__(self, step_s: Fraction | None = None) -> None:
         self._step_s = step_s
+        self._gap_s = Fraction(1, 25)
         # What to add to the stamps of each segment.
         self._offsets_s = [Fraction(0)]
         self._decoded_s: Fraction | None = None
@@ -135,8 +140,10 @@ class ContinuousClock:
             starts_again = gap_s < 0 and (is_key or gap_s < -0.5)
             if starts_again or (gap_s > MAX_GAP_S and not self._sound_reaches(shown_s)):
                 self._offsets_s.append(self._picture_end_s - shown_s)
+            elif gap_s > 0:
+                self._gap_s = gap_s
         offset_s = self._offsets_s[-1]
-        end_s = shown_s + offset_s + (length_s or self._step_s)
+        end_s = shown_s + offset_s + (length_s or self._step_s or self._gap_s)
         self._picture_end_s = max(self._picture_end_s or end_s, end_s)
         return offset_s
 

@@ -1,4 +1,4 @@
-"""When the pictures of a clip are due, how long it is, and whether it is whole."""
+"""When the pictures of a clip are due, and whether it is whole."""
 
 from __future__ import annotations
 
@@ -15,23 +15,21 @@ from ads.errors import MediaError
 from ads.media.chunks import is_cut_off
 from ads.media.clip_file import (
     CLIP_ERRORS,
-    is_cover,
     open_clip,
     picture_decoder,
     sound_stream,
     video_stream,
 )
-from ads.media.clip_stamps import can_jump, clock_of, packets, picture_step_s
+from ads.media.clip_length import LATE_START_S, clip_start_s, stated_length_s, tracks_of
+from ads.media.clip_stamps import clock_of, packets, picture_step_s
 from ads.media.types import reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from av.audio.stream import AudioStream
     from av.container import InputContainer
     from av.packet import Packet
-    from av.stream import Stream
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
@@ -39,9 +37,6 @@ logger = logging.getLogger(__name__)
 
 SHORT_BY_S = 0.5
 """A clip that ends this much before its stated length may be broken; less is common."""
-
-LATE_START_S = Fraction(1, 5)
-"""Containers shift their clock by a few frames at will; beyond this, a late start is meant."""
 
 
 class PictureTrack:
@@ -121,7 +116,7 @@ class PictureTrack:
         )
 
     def _stated_s(self) -> float | None:
-        stated_s = _stated_length_s(self._container, self.stream, self._sound)
+        stated_s = stated_length_s(self._container, self.stream, self._sound)
         if self._container.format.name == "avi" and self.stream.average_rate:
             # Of a cut file, FFmpeg estimates the length that is left.
             return max(stated_s or 0.0, float(self.stream.frames / self.stream.average_rate))
@@ -148,7 +143,7 @@ class PictureTrack:
         clock = clock_of(self._container, self.stream)
         decoder = picture_decoder(self.stream)
         # Where stamps can jump, the sound tells a jump from a picture that stands.
-        tracks = (self.stream,) if clock is None else _tracks(self.stream, self._sound)
+        tracks = (self.stream,) if clock is None else tracks_of(self.stream, self._sound)
         read = packets(self._path, self._container, tracks, clock)
         shown = (packet for packet in read if packet.stream is self.stream)
         for packet in chain(shown, [None]):
@@ -212,104 +207,3 @@ class PictureTrack:
             return first_s
         is_exact = self._sound is None or self._container.format.name == "avi"
         return first_s if is_exact and abs(first_s - stated_s) <= LATE_START_S else stated_s
-
-
-def clip_start_s(picture: VideoStream, sound: AudioStream | None) -> Fraction | None:
-    """Return the stamp, in seconds, at which a clip begins; None if it is not stated."""
-    picture_s = _start_s(picture)
-    sound_s = None if sound is None else _start_s(sound)
-    if picture_s is None or (sound_s is not None and sound_s < picture_s - LATE_START_S):
-        return sound_s
-    return picture_s
-
-
-def clip_length_s(path: Path, container: InputContainer, track: PictureTrack) -> float:
-    """Return how long picture and sound of a clip last together; subtitles do not count.
-
-    That is what the file states; where it does not, its packets tell.
-
-    Raises:
-        MediaError: The packets tell nothing either.
-    """
-    sound = sound_stream(container)
-    stated_s = _stated_length_s(container, track.stream, sound)
-    if stated_s is not None and stated_s > 0:
-        return stated_s
-    with open_clip(path) as again:
-        length_s = _measured_length_s(path, again)
-    if length_s <= 0:
-        raise MediaError(f"{path} does not state how long it is; convert it to MP4.")
-    return float(length_s)
-
-
-def _stated_length_s(
-    container: InputContainer, picture: VideoStream, sound: AudioStream | None
-) -> float | None:
-    if can_jump(container):
-        # FFmpeg guesses from the first and the last stamp.
-        return None
-    start_s = clip_start_s(picture, sound)
-    tracks = _tracks(picture, sound)
-    is_alone = all(stream in tracks or _lasts_no_time(stream) for stream in container.streams)
-    begins_late = start_s is None or start_s > LATE_START_S
-    if is_alone and not begins_late:
-        return None if container.duration is None else container.duration / av.time_base
-    ends_s = [_stated_end_s(stream) for stream in tracks]
-    if start_s is None or None in ends_s:
-        return None
-    return float(max(end_s for end_s in ends_s if end_s is not None) - start_s)
-
-
-def _tracks(
-    picture: VideoStream, sound: AudioStream | None
-) -> tuple[VideoStream | AudioStream, ...]:
-    return (picture,) if sound is None else (picture, sound)
-
-
-def _stated_end_s(stream: Stream) -> Fraction | None:
-    start_s = _start_s(stream)
-    if start_s is not None and stream.duration is not None and stream.time_base is not None:
-        return start_s + stream.duration * stream.time_base
-    # Matroska, as FFmpeg and others write it: 00:00:09.000000000
-    parts = stream.metadata.get("DURATION", "").split(":")
-    try:
-        hours, minutes, seconds = (Fraction(part.strip("\0")) for part in parts)
-    except ValueError:
-        return None
-    return hours * 3600 + minutes * 60 + seconds
-
-
-def _measured_length_s(path: Path, container: InputContainer) -> Fraction:
-    """Return the length from the start of the clip to the end of its last packet; 0 if unknown."""
-    picture, sound = video_stream(path, container), sound_stream(container)
-    step_s = picture_step_s(picture)
-    first_s: Fraction | None = None
-    end_s = Fraction(0)
-    pictures = 0
-    clock = clock_of(container, picture)
-    for packet in packets(path, container, _tracks(picture, sound), clock):
-        is_picture = packet.stream is picture
-        pictures += is_picture
-        stamp = packet.dts if packet.pts is None else packet.pts
-        if stamp is None or packet.time_base is None or packet.is_discard:
-            continue
-        at_s = stamp * packet.time_base
-        length_s = (packet.duration or 0) * packet.time_base
-        if is_picture:
-            first_s = at_s if first_s is None else min(first_s, at_s)
-            length_s = length_s or step_s
-        end_s = max(end_s, at_s + length_s)
-    if first_s is None:
-        return pictures * step_s
-    start_s = clip_start_s(picture, sound)
-    return end_s - (first_s if start_s is None else start_s)
-
-
-def _start_s(stream: Stream) -> Fraction | None:
-    if stream.start_time is None or stream.time_base is None:
-        return None
-    return stream.start_time * stream.time_base
-
-
-def _lasts_no_time(stream: Stream) -> bool:
-    return stream.type not in {"video", "audio", "subtitle", "data"} or is_cover(stream)

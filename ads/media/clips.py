@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from ads.errors import MediaError
 from ads.media.clip_file import open_clip, sound_stream
+from ads.media.clip_length import clip_length_s
 from ads.media.clip_stamps import picture_rate
-from ads.media.clip_timing import PictureTrack, clip_length_s
+from ads.media.clip_timing import PictureTrack
 from ads.media.frame_converter import FrameConverter, upright_size
 from ads.media.types import ENDLESS_NS, MediaFrame, MediaInfo, Size
 
@@ -37,7 +38,7 @@ def probe_clip(path: Path) -> MediaInfo:
             "video",
             width,
             height,
-            duration_s=clip_length_s(path, container, track),
+            duration_s=clip_length_s(path, container, track.stream),
             has_sound=sound_stream(container) is not None,
             frames_per_second=float(rate) if rate else None,
         )

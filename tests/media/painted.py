@@ -129,7 +129,7 @@ class Show:
         try:
             picture = self._player.advance()
         except MediaError as error:
-            self.outcome, self.error = self.outcome or "failed", str(error)
+            self.outcome, self.error = self.outcome or "failed", self.error or str(error)
             return
         if picture is not None:
             self.view.show_picture(picture)

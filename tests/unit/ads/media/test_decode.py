@@ -1,4 +1,7 @@
-"""Decoding: the modules decode, types, pictures, clips, clip_file and clip_sound of `ads.media`."""
+"""Decoding: modules decode, types, pictures, clips, clip_file, clip_length, clip_timing, clip_sound.
+
+What the world does to the time of clips and to their sound is tested in tests/media.
+"""
 
 from __future__ import annotations
 

@@ -1,0 +1,126 @@
+"""When a clip begins, and how long it is."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import av
+
+from ads.errors import MediaError
+from ads.media.clip_file import is_cover, open_clip, sound_stream, video_stream
+from ads.media.clip_stamps import can_jump, clock_of, packets, picture_rate, picture_step_s
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from av.audio.stream import AudioStream
+    from av.container import InputContainer
+    from av.stream import Stream
+    from av.video.stream import VideoStream
+
+LATE_START_S = Fraction(1, 5)
+"""Containers shift their clock by a few frames at will; beyond this, a late start is meant."""
+
+
+def clip_start_s(picture: VideoStream, sound: AudioStream | None) -> Fraction | None:
+    """Return the stamp, in seconds, at which a clip begins; None if it is not stated."""
+    picture_s = _start_s(picture)
+    sound_s = None if sound is None else _start_s(sound)
+    if picture_s is None or (sound_s is not None and sound_s < picture_s - LATE_START_S):
+        return sound_s
+    return picture_s
+
+
+def clip_length_s(path: Path, container: InputContainer, picture: VideoStream) -> float:
+    """Return how long picture and sound of a clip last together; subtitles do not count.
+
+    That is what the file states; where it does not, its packets tell.
+
+    Raises:
+        MediaError: The packets tell nothing either.
+    """
+    sound = sound_stream(container)
+    stated_s = stated_length_s(container, picture, sound)
+    if stated_s is not None and stated_s > 0:
+        return stated_s
+    with open_clip(path) as again:
+        length_s = _measured_length_s(path, again)
+    if length_s <= 0:
+        raise MediaError(f"{path} does not state how long it is; convert it to MP4.")
+    return float(length_s)
+
+
+def stated_length_s(
+    container: InputContainer, picture: VideoStream, sound: AudioStream | None
+) -> float | None:
+    """Return the length in seconds that a clip states for these tracks; None if it does not."""
+    if can_jump(container):
+        # FFmpeg guesses from the first and the last stamp.
+        return None
+    start_s = clip_start_s(picture, sound)
+    tracks = tracks_of(picture, sound)
+    is_alone = all(stream in tracks or _lasts_no_time(stream) for stream in container.streams)
+    begins_late = start_s is None or start_s > LATE_START_S
+    if is_alone and not begins_late:
+        return None if container.duration is None else container.duration / av.time_base
+    ends_s = [_stated_end_s(stream) for stream in tracks]
+    if start_s is None or None in ends_s:
+        return None
+    return float(max(end_s for end_s in ends_s if end_s is not None) - start_s)
+
+
+def tracks_of(
+    picture: VideoStream, sound: AudioStream | None
+) -> tuple[VideoStream | AudioStream, ...]:
+    """Return what is shown and heard of a clip."""
+    return (picture,) if sound is None else (picture, sound)
+
+
+def _stated_end_s(stream: Stream) -> Fraction | None:
+    start_s = _start_s(stream)
+    if start_s is not None and stream.duration is not None and stream.time_base is not None:
+        return start_s + stream.duration * stream.time_base
+    # Matroska, as FFmpeg and others write it: 00:00:09.000000000
+    parts = stream.metadata.get("DURATION", "").split(":")
+    try:
+        hours, minutes, seconds = (Fraction(part.strip("\0")) for part in parts)
+    except ValueError:
+        return None
+    return hours * 3600 + minutes * 60 + seconds
+
+
+def _measured_length_s(path: Path, container: InputContainer) -> Fraction:
+    """Return the length from the start of the clip to the end of its last packet; 0 if unknown."""
+    picture, sound = video_stream(path, container), sound_stream(container)
+    step_s = picture_step_s(picture)
+    shown_s: list[Fraction] = []
+    ends_s: list[Fraction] = []
+    pictures = 0
+    for packet in packets(path, container, tracks_of(picture, sound), clock_of(container, picture)):
+        is_picture = packet.stream is picture
+        pictures += is_picture
+        stamp = packet.dts if packet.pts is None else packet.pts
+        if stamp is None or packet.time_base is None or packet.is_discard:
+            continue
+        at_s = stamp * packet.time_base
+        length_s = (packet.duration or 0) * packet.time_base
+        if is_picture:
+            shown_s = [min([at_s, *shown_s]), max([at_s, *shown_s])]
+        ends_s = [max([at_s + length_s, *ends_s])]
+    if not shown_s:
+        return pictures * step_s
+    if picture_rate(picture) is None and pictures > 1:
+        step_s = (shown_s[-1] - shown_s[0]) / (pictures - 1)
+    start_s = clip_start_s(picture, sound)
+    return max(*ends_s, shown_s[-1] + step_s) - (shown_s[0] if start_s is None else start_s)
+
+
+def _start_s(stream: Stream) -> Fraction | None:
+    if stream.start_time is None or stream.time_base is None:
+        return None
+    return stream.start_time * stream.time_base
+
+
+def _lasts_no_time(stream: Stream) -> bool:
+    return stream.type not in {"video", "audio", "subtitle", "data"} or is_cover(stream)
