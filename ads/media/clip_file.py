@@ -30,7 +30,7 @@ CLIP_ERRORS = (av.error.FFmpegError, OSError, ValueError, MemoryError)
 # files (HLS, DASH, concat) are left out, as they could name any file of the machine or the network.
 _OPTIONS = {
     "protocol_whitelist": "file",
-    "format_whitelist": "mov,matroska,webm,avi,mpeg,mpegvideo,mpegts,asf,ogg,flv,m4v,h264,hevc",
+    "format_whitelist": "mov,matroska,webm,avi,mpeg,mpegvideo,mpegts,asf,ogg,flv,m4v,h264,hevc,mxf",
 }
 
 _COVER = Disposition.attached_pic | Disposition.timed_thumbnails

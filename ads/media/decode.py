@@ -6,7 +6,12 @@ from typing import TYPE_CHECKING
 
 from ads.errors import MediaError
 from ads.media.clips import probe_clip, video_frames
-from ads.media.pictures import animation_frames, image_frames, probe_picture
+from ads.media.pictures import (
+    animation_frames,
+    begins_like_picture,
+    image_frames,
+    probe_picture,
+)
 from ads.media.types import PICTURE_ENDINGS, MediaInfo, require_media_file
 
 if TYPE_CHECKING:
@@ -22,13 +27,28 @@ MAX_DURATION_S = 24 * 3600.0
 def probe(path: Path) -> MediaInfo:
     """Decode a file's first frame; `MediaError` if missing, unknown, too large or broken."""
     require_media_file(path)
-    found = probe_picture(path) if path.suffix.lower() in PICTURE_ENDINGS else probe_clip(path)
+    found = _probe_by_content(path)
     if found.duration_s is not None and found.duration_s > MAX_DURATION_S:
         raise MediaError(
             f"{path} claims to last {found.duration_s / 3600:.0f} hours; expected at most "
             f"{MAX_DURATION_S / 3600:.0f}, so cut it or convert it again."
         )
     return found
+
+
+def _probe_by_content(path: Path) -> MediaInfo:
+    """Probe a picture or a clip, whichever it is: files are often renamed, and play elsewhere."""
+    if begins_like_picture(path):
+        return probe_picture(path)
+    if path.suffix.lower() not in PICTURE_ENDINGS:
+        return probe_clip(path)
+    try:
+        return probe_picture(path)
+    except MediaError as error:
+        try:
+            return probe_clip(path)
+        except MediaError:
+            raise error from None
 
 
 def probe_all(files: Sequence[tuple[Path, str]]) -> list[MediaInfo | MediaError]:
@@ -59,7 +79,7 @@ def frames(
     Args:
         kind: As found by `probe`.
         viewport: Returns the size that each frame is to fit.
-        loop: Whether an animation repeats forever.
+        loop: Whether an animation repeats, as often as its file says.
         wanted_ns: Returns the position of the show, so that late frames of a video can be left out.
         start_ns: The position at which to begin, at least 0.
 

@@ -27,13 +27,45 @@ with its edges cut off; or whole, with an enlarged and blurred copy beside it.""
 FITS: tuple[Fit, ...] = get_args(Fit)
 
 PICTURE_ENDINGS = frozenset(
-    {".jpg", ".jpeg", ".png", ".apng", ".gif", ".webp", ".bmp", ".tif", ".tiff"}
+    {
+        *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".gif"),
+        *(".webp", ".avif", ".bmp", ".dib", ".tif", ".tiff"),
+    }
 )
 KNOWN_ENDINGS = PICTURE_ENDINGS | {
-    *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi"),
-    *(".mpg", ".mpeg", ".ts", ".wmv", ".ogv"),
+    *(".mp4", ".m4v", ".mov", ".qt", ".mkv", ".webm", ".avi", ".divx", ".mpg", ".mpeg", ".mpe"),
+    *(".m2v", ".vob", ".ts", ".mts", ".m2ts", ".m2t", ".wmv", ".asf", ".flv", ".f4v", ".3gp"),
+    *(".3g2", ".ogv", ".ogm", ".mxf"),
 }
 """File name endings that can be played, in lower case; what is no picture is a clip."""
+
+_UNPLAYABLE = {
+    **dict.fromkeys([".heic", ".heif", ".hif"], ("a HEIC picture", "convert it to JPEG")),
+    **dict.fromkeys(
+        [".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".raf", ".rw2"],
+        ("the raw picture of a camera", "develop it to JPEG"),
+    ),
+    **dict.fromkeys(
+        (
+            *(".psd", ".psb", ".xcf", ".ai", ".eps", ".svg", ".svgz", ".cdr", ".pdf", ".indd"),
+            *(".tga", ".ico", ".jxl", ".jp2", ".exr"),
+        ),
+        ("a drawing or picture of a kind that cannot be shown", "export it as PNG"),
+    ),
+    **dict.fromkeys(
+        [".ppt", ".pptx", ".pps", ".ppsx", ".odp", ".key"],
+        ("a presentation", "export it as an MP4 video or as PNG pictures"),
+    ),
+    **dict.fromkeys(
+        [".rm", ".rmvb", ".swf", ".dv", ".y4m", ".h264", ".h265", ".hevc", ".264", ".265"],
+        ("a video of a kind that cannot be played", "convert it to MP4"),
+    ),
+    **dict.fromkeys(
+        [".mp3", ".m4a", ".aac", ".wav", ".ogg", ".flac", ".wma"],
+        ("sound without a picture", "make an MP4 video of it"),
+    ),
+}
+"""What else people put beside their ads, and what they can do about it, by ending."""
 
 MAX_PIXELS = 80_000_000
 """Beyond any screen, yet within a small machine's memory; a tiny file can claim more."""
@@ -52,7 +84,8 @@ ENDLESS_NS = (1 << 63) - 1
 class MediaInfo:
     """What a media file holds. Its size is as seen: turned upright, with square pixels.
 
-    A still picture has no duration and no rate; a clip may not state its mean rate.
+    A still picture has no duration and no rate; a clip may not state its mean rate. The duration of
+    an animation is that of one round.
     """
 
     kind: MediaKind
@@ -91,11 +124,21 @@ def fit(size: Size, viewport: Size) -> Size:
 def require_media_file(path: Path) -> None:
     """Raise a `MediaError` for an unknown ending; see `require_file`."""
     if path.suffix.lower() not in KNOWN_ENDINGS:
-        raise MediaError(
-            f"{path} is of no known kind; expected a name ending in one of "
-            f"{', '.join(sorted(KNOWN_ENDINGS))}."
-        )
+        raise MediaError(why_no_media(path))
     require_file(path)
+
+
+def why_no_media(path: Path) -> str:
+    """Say what a file is by its ending, which is not in `KNOWN_ENDINGS`, and what to do."""
+    found = _UNPLAYABLE.get(path.suffix.lower())
+    if found is not None:
+        kind, advice = found
+        return f"{path} is {kind}; {advice}."
+    named = f"the ending {path.suffix}" if path.suffix else "a name without an ending"
+    return (
+        f"{path} is of no known kind: expected a picture such as .jpg or .png, or a video such as "
+        f".mp4, received {named}."
+    )
 
 
 def require_file(path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 import os
 import re
 from collections import Counter
@@ -50,7 +51,8 @@ from detector.emotion.labels import EMOTIONS
 logger = logging.getLogger(__name__)
 
 DEFAULT_IMAGE_DURATION_S = 8.0
-"""How long a still picture from a folder is shown: a usual slot on such screens."""
+"""How long a still picture from a folder is shown: a usual slot on such screens. An animation is
+shown for whole rounds, so many that they take as long or longer."""
 
 MIN_DURATION_S = 0.1
 """How short an ad may be asked to stand: a few pictures of the screen."""
@@ -391,7 +393,7 @@ def _digest(folder: Path, path: Path) -> str | MediaError:
 def _make_ad(  # noqa: PLR0917 (what an ad follows from)
     path: Path, folder: Path, entry: Entry, head: PlaylistHead, info: MediaInfo, digest: str
 ) -> Ad:
-    duration_s = entry.duration_s or info.duration_s
+    duration_s = entry.duration_s or _own_duration_s(info)
     where = f"Ad {entry.ad_id!r} in the playlist {path}"
     if duration_s is None:
         if path != folder:
@@ -432,6 +434,15 @@ def _make_ad(  # noqa: PLR0917 (what an ad follows from)
         volume=0.0 if shown.get("mute") else shown.get("volume", 1.0),
         **entry.model_dump(include=same),
     )
+
+
+def _own_duration_s(info: MediaInfo) -> float | None:
+    """Return how long an ad is that states no length; None for a still picture."""
+    if info.kind != "animation" or info.duration_s is None:
+        return info.duration_s
+    # Most animations are a second or two that go round for ever.
+    rounds = math.ceil(DEFAULT_IMAGE_DURATION_S / info.duration_s - 1e-9)
+    return max(1, rounds) * info.duration_s
 
 
 def _natural_key(name: str) -> tuple[list[tuple[int, int, str]], str]:

@@ -204,7 +204,8 @@ def test_folder_plays_all_media_in_natural_order(tmp_path, make_image, make_clip
     assert [ad.kind for ad in playlist.ads] == ["image", "video", "image", "image", "animation"]
     assert playlist.ads[0].duration_s == DEFAULT_IMAGE_DURATION_S
     assert playlist.ads[0].name == "Spot1 new"
-    assert playlist.ads[4].duration_s == pytest.approx(0.8)
+    # Whole rounds of 0.8 s.
+    assert playlist.ads[4].duration_s == pytest.approx(8.0)
 
 
 @pytest.mark.parametrize(
@@ -557,3 +558,16 @@ def test_many_ads_of_one_file_probe_it_once(write, make_image):
     playlist = load_playlist(write("ads:\n" + lines), check)
     assert len(playlist.ads) == 2000
     assert len(checked) == 1
+
+
+@pytest.mark.parametrize(
+    ("picture_ms", "expected_s"), [(50, 8.0), (400, 8.0), (700, 8.4), (4000, 8.0), (4750, 9.5)]
+)
+def test_an_animation_is_shown_for_whole_rounds_of_seconds(
+    tmp_path, make_animation, write, picture_ms, expected_s
+):
+    make_animation("wave.gif", [10, 200], [picture_ms, picture_ms])
+    text = "ads: [{file: wave.gif}, {id: cut, file: wave.gif, duration_s: 0.1}]"
+    whole, cut = load_playlist(write(text)).ads
+    assert (whole.kind, whole.duration_s) == ("animation", pytest.approx(expected_s))
+    assert cut.duration_s == 0.1

@@ -1,0 +1,103 @@
+"""Bring pictures of every mode and colour space to 8 bits of sRGB."""
+
+from __future__ import annotations
+
+import io
+import logging
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image, ImageCms
+
+from ads.media.types import GROUND
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+logger = logging.getLogger(__name__)
+
+_MODES_BY_SPACE = {"GRAY": "L", "RGB": "RGB", "CMYK": "CMYK", "Lab": "LAB"}
+"""Pillow's mode for each colour space of a profile; other spaces are no picture's."""
+
+
+def with_8_bits(picture: Image.Image) -> Image.Image:
+    """Return a loaded picture in mode L, LA, RGB, RGBA, CMYK or LAB, its whole range kept.
+
+    Pillow's own conversion cuts off what is brighter than 255.
+    """
+    if picture.mode in {"L", "RGB", "CMYK", "LAB"} and not picture.has_transparency_data:
+        return picture
+    if picture.mode == "F" or picture.mode.startswith("I"):
+        return _with_8_bit_levels(picture)
+    mode = "L" if picture.mode in {"1", "L", "LA", "La"} else "RGB"
+    return picture.convert(f"{mode}A" if picture.has_transparency_data else mode)
+
+
+def _with_8_bit_levels(picture: Image.Image) -> Image.Image:
+    levels = np.nan_to_num(np.asarray(picture), nan=0.0, posinf=np.inf, neginf=0.0)
+    white = _white_level(picture, levels)
+    grey = Image.fromarray(np.clip(levels * np.float32(255 / white) + 0.5, 0, 255).astype(np.uint8))
+    key = picture.info.get("transparency")
+    if isinstance(key, int):
+        grey.putalpha(Image.fromarray(np.where(levels == key, 0, 255).astype(np.uint8)))
+    return grey
+
+
+def _white_level(picture: Image.Image, levels: NDArray[Any]) -> float:
+    """Return the level of white: as stated, else the lowest usual one that holds every level."""
+    if picture.mode.startswith("I;16"):
+        # A TIFF states its bits, 12 for example.
+        bits = getattr(picture, "tag_v2", {}).get(258, (16,))
+        return float(2 ** bits[0] - 1)
+    highest = float(levels.max(where=np.isfinite(levels), initial=0))
+    # The highlights of floating-point pictures may lie somewhat above 1.
+    if picture.mode == "F" and highest < 16:
+        return 1.0
+    return next((white for white in (255.0, 65535.0, 2.0**31 - 1) if highest <= white), highest)
+
+
+class SrgbConverter:
+    """Converts the pictures of one file to sRGB by the ICC profile in the file.
+
+    A profile that is broken or meant for another kind of picture is ignored, as in browsers.
+    """
+
+    def __init__(self, picture: Image.Image) -> None:
+        self._icc: bytes | None = picture.info.get("icc_profile")
+        self._transforms: dict[str, tuple[str, ImageCms.ImageCmsTransform] | None] = {}
+
+    def opaque(self, picture: Image.Image) -> Image.Image:
+        """Return a picture of `with_8_bits` in sRGB, over `GROUND` where it is transparent."""
+        if picture.mode not in {"LA", "RGBA"}:
+            return self._srgb(picture)
+        colours = self._srgb(picture.convert(picture.mode.removesuffix("A")))
+        ground = Image.new("RGB", picture.size, GROUND)
+        ground.paste(colours, mask=picture.getchannel("A"))
+        return ground
+
+    def _srgb(self, picture: Image.Image) -> Image.Image:
+        if picture.mode not in self._transforms:
+            self._transforms[picture.mode] = _transform(picture.mode, self._icc)
+        found = self._transforms[picture.mode]
+        if found is None:
+            return picture.convert("RGB")
+        mode, transform = found
+        return transform.apply(picture if picture.mode == mode else picture.convert(mode))
+
+
+def _transform(mode: str, icc: bytes | None) -> tuple[str, ImageCms.ImageCmsTransform] | None:
+    """Return a transform to sRGB and the mode it takes; None where none is needed or possible."""
+    if not icc:
+        return None
+    try:
+        profile = ImageCms.getOpenProfile(io.BytesIO(icc))
+        space = profile.profile.xcolor_space.strip()
+        taken = _MODES_BY_SPACE.get(space)
+        # A grey picture may come with the profile of a colour screen.
+        if taken is None or (taken != mode and (mode, taken) != ("L", "RGB")):
+            raise ValueError(f"it is for {space}")
+        srgb = ImageCms.createProfile("sRGB")
+        return taken, ImageCms.buildTransform(profile, srgb, taken, "RGB")
+    except (ImageCms.PyCMSError, ImportError, OSError, TypeError, ValueError) as error:
+        logger.debug("Ignoring the colour profile of a picture of mode %s: %s", mode, error)
+        return None

@@ -1,0 +1,200 @@
+"""Animations entered late, files named otherwise, and thumbnails; see also tests/media."""
+
+from __future__ import annotations
+
+import io
+
+import av
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from ads.errors import MediaError
+from ads.media.decode import frames, probe
+from ads.media.pictures import animation_frames
+from ads.media.thumbnails import thumbnails, thumbnails_at
+from ads.media.types import ENDLESS_NS, KNOWN_ENDINGS, PICTURE_ENDINGS, require_media_file
+
+MS = 1_000_000
+
+
+@pytest.fixture(scope="module")
+def rounds(tmp_path_factory):
+    """An animation of the greys 0, 120 and 240 for 200, 70 and 330 ms, in three rounds."""
+    path = tmp_path_factory.mktemp("rounds") / "three.webp"
+    pictures = [Image.new("L", (8, 8), level) for level in (0, 120, 240)]
+    pictures[0].save(
+        path,
+        save_all=True,
+        append_images=pictures[1:],
+        duration=[200, 70, 330],
+        loop=3,
+        lossless=True,
+    )
+    return path
+
+
+@given(start_ms=st.integers(0, 3000))
+def test_wherever_an_animation_is_entered_it_shows_what_is_due_there(rounds, start_ms):
+    def size():
+        return (8, 8)
+
+    first = next(animation_frames(rounds, size, loop=True, start_ns=start_ms * MS))
+    every = list(animation_frames(rounds, size, loop=True))
+    assert len(every) == 9
+    due = next(frame for frame in every if start_ms * MS < frame.until_ns)
+    assert (first.position_ns, first.until_ns) == (due.position_ns, due.until_ns)
+    assert np.array_equal(first.rgb, due.rgb)
+
+
+def test_an_animation_without_end_is_entered_late_at_no_cost(make_animation, monkeypatch):
+    path = make_animation("blink.gif", [0, 120, 240], [200, 70, 330])
+    looks = []
+    monkeypatch.setattr(
+        "ads.media.pictures._frame_ms", lambda picture: looks.append(picture) or 200.0
+    )
+    start_ns = 24 * 3600 * 1000 * MS + 250 * MS
+    first = next(animation_frames(path, lambda: (8, 8), loop=True, start_ns=start_ns))
+    assert first.position_ns == start_ns - 50 * MS
+    assert len(looks) <= 6
+
+
+def test_the_last_picture_stands_after_the_last_round(rounds):
+    (*_, last) = animation_frames(rounds, lambda: (8, 8), loop=True)
+    assert (last.position_ns, last.until_ns) == ((2 * 600 + 270) * MS, ENDLESS_NS)
+
+
+def still_of(path, second=0.0) -> np.ndarray:
+    info = probe(path)
+    (found,) = thumbnails_at(path, info.kind, [second], 40)
+    return np.asarray(Image.open(io.BytesIO(found.jpeg)).convert("RGB")).astype(int)
+
+
+def test_the_poster_of_an_animation_is_never_a_thumbnail(tmp_path):
+    path = tmp_path / "poster.png"
+    pictures = [Image.new("RGB", (40, 40), colour) for colour in ("red", "lime", "blue")]
+    pictures[0].save(
+        path, save_all=True, append_images=pictures[1:], default_image=True, duration=500
+    )
+    found = thumbnails(path, 1.0, "animation", every_s=0.5)
+    levels = [np.asarray(Image.open(io.BytesIO(one.jpeg))).mean(axis=(0, 1)) for one in found]
+    assert np.argmax(levels, axis=1).tolist() == [1, 2]
+
+
+def test_nothing_of_a_poster_shows_through_the_animation(tmp_path):
+    path = tmp_path / "poster.png"
+    pictures = [
+        Image.new("RGBA", (40, 40), colour)
+        for colour in ((255, 0, 0, 255), (0, 0, 255, 0), (0, 0, 255, 128))
+    ]
+    pictures[0].save(
+        path, save_all=True, append_images=pictures[1:], default_image=True, duration=500, blend=1
+    )
+    for second in (0.1, 1.1):
+        assert still_of(path, second).min() >= 250
+    assert still_of(path, 0.6).mean(axis=(0, 1)) == pytest.approx([127, 127, 255], abs=4)
+
+
+def test_a_thumbnail_is_turned_and_coloured_like_the_ad(tmp_path):
+    path = tmp_path / "turned.webp"
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    picture = Image.new("RGBA", (80, 40), (0, 0, 0, 0))
+    picture.paste((0, 0, 255, 255), (0, 0, 40, 40))
+    picture.save(path, exif=exif, lossless=True)
+    found = still_of(path)
+    assert found.shape[:2] == (40, 20)
+    assert found[:18].mean(axis=(0, 1)) == pytest.approx([0, 0, 255], abs=6)
+    assert found[22:].min() > 240
+
+
+@pytest.mark.parametrize(
+    "ending", ["jpg", "JPG", "Jpe", "jfif", "JPEG", "tif", "bmp", "dib", "avif"]
+)
+def test_endings_of_pictures_in_any_capitals(make_image, tmp_path, ending):
+    kind = {"jpe": "jpg", "jfif": "jpg", "jpeg": "jpg"}.get(ending.lower(), ending.lower())
+    made = make_image(f"made.{kind}", (200, 30, 60), (48, 32))
+    path = made.rename(tmp_path / f"picture.{ending}")
+    assert probe(path).kind == "image"
+
+
+@pytest.mark.parametrize(
+    ("ending", "container", "codec"),
+    [
+        ("MTS", "mpegts", "libx264"),
+        ("m2ts", "mpegts", "mpeg2video"),
+        ("flv", "flv", "libx264"),
+        ("3gp", "3gp", "libx264"),
+        ("wmv", "asf", "wmv2"),
+        ("mxf", "mxf", "mpeg2video"),
+        ("vob", "vob", "mpeg2video"),
+    ],
+)
+def test_containers_of_cameras_and_old_programs(tmp_path, ending, container, codec):
+    path = tmp_path / f"clip.{ending}"
+    options = {"mpegts_m2ts_mode": "1"} if ending == "m2ts" else {}
+    with av.open(str(path), "w", format=container, options=options) as file:
+        stream = file.add_stream(codec, rate=25)
+        stream.width, stream.height, stream.pix_fmt = 176, 144, "yuv420p"
+        for number in range(10):
+            frame = av.VideoFrame(176, 144, "yuv420p")
+            frame.pts = number
+            file.mux(stream.encode(frame))
+        file.mux(stream.encode())
+    info = probe(path)
+    assert (info.kind, info.width, info.height) == ("video", 176, 144)
+    assert len(list(frames(path, "video", lambda: (44, 36)))) == 10
+
+
+@pytest.mark.parametrize("ending", ["jpg", "png", "gif", "tif"])
+def test_a_clip_under_the_name_of_a_picture(make_clip, tmp_path, ending):
+    path = make_clip("made.mp4", frames=3).rename(tmp_path / f"clip.{ending}")
+    assert probe(path).kind == "video"
+
+
+@pytest.mark.parametrize("ending", ["mp4", "mkv", "webm", "mpg", "png"])
+def test_a_picture_under_the_name_of_another_kind(make_image, make_animation, tmp_path, ending):
+    still = make_image("made.jpg").rename(tmp_path / f"still.{ending}")
+    moving = make_animation("made.gif", [0, 250], [100, 100]).rename(tmp_path / f"moving.{ending}")
+    assert (probe(still).kind, probe(moving).kind) == ("image", "animation")
+    assert len(list(frames(still, "image", lambda: (8, 8)))) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("holiday.HEIC", "is a HEIC picture; convert it to JPEG."),
+        ("logo.svg", "export it as PNG."),
+        ("talk.pptx", "is a presentation; export it as an MP4 video or as PNG pictures."),
+        ("raw.NEF", "is the raw picture of a camera; develop it to JPEG."),
+        ("jingle.mp3", "is sound without a picture; make an MP4 video of it."),
+        ("old.rmvb", "convert it to MP4."),
+        ("list.xyz", "received the ending .xyz."),
+        ("IMG_1234", "received a name without an ending."),
+    ],
+)
+def test_files_of_other_kinds_are_named_with_what_to_do(tmp_path, name, sentence):
+    path = tmp_path / name
+    path.write_bytes(b"x")
+    with pytest.raises(MediaError) as caught:
+        require_media_file(path)
+    assert str(caught.value).startswith(str(path))
+    assert str(caught.value).endswith(sentence)
+
+
+def test_no_ending_is_both_a_picture_and_unplayable():
+    from ads.media.types import _UNPLAYABLE
+
+    assert not KNOWN_ENDINGS & set(_UNPLAYABLE)
+    assert PICTURE_ENDINGS < KNOWN_ENDINGS
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data:UserWarning")
+@given(noise=st.binary(max_size=120))
+def test_damaged_exif_data_never_spoil_a_picture(tmp_path_factory, noise):
+    path = tmp_path_factory.mktemp("exif") / "a.jpg"
+    Image.new("RGB", (16, 8), "red").save(path, exif=b"Exif\0\0" + noise)
+    (frame,) = frames(path, "image", lambda: (16, 16))
+    assert frame.rgb.mean(axis=(0, 1)) == pytest.approx([254, 0, 0], abs=3)
