@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import av
@@ -23,16 +24,48 @@ LATE_START_S = Fraction(1, 5)
 """Containers shift their clock by a few frames at will; beyond this, a late start is meant."""
 
 
-def clip_start_s(picture: VideoStream, sound: AudioStream | None) -> Fraction | None:
-    """Return the stamp, in seconds, at which a clip begins; None if it is not stated."""
-    picture_s = _start_s(picture)
-    sound_s = None if sound is None else _start_s(sound)
-    if picture_s is None or (sound_s is not None and sound_s < picture_s - LATE_START_S):
-        return sound_s
-    return picture_s
+class Tracks:
+    """What is shown and heard of an open clip; `sound` is None where nothing is heard."""
+
+    def __init__(self, path: Path, container: InputContainer) -> None:
+        self.path = path
+        self.container = container
+        self.picture: VideoStream = video_stream(path, container)
+        self.sound: AudioStream | None = sound_stream(container)
+
+    @property
+    def all(self) -> tuple[VideoStream | AudioStream, ...]:
+        return (self.picture,) if self.sound is None else (self.picture, self.sound)
+
+    @cached_property
+    def start_s(self) -> Fraction | None:
+        """The stamp at which the clip begins: its picture, or earlier sound; None if not stated."""
+        picture_s = _start_s(self.picture)
+        sound_s = None if self.sound is None else _start_s(self.sound)
+        is_sure = can_jump(self.container) or "mp4" in self.container.format.name
+        if not is_sure and picture_s is not None and picture_s > LATE_START_S:
+            # FFmpeg fills in the start of another track for one that it has not seen yet.
+            picture_s, sound_s = self._first_stamps_s()
+        if picture_s is None or (sound_s is not None and sound_s < picture_s - LATE_START_S):
+            return sound_s
+        return picture_s
+
+    def _first_stamps_s(self) -> tuple[Fraction | None, Fraction | None]:
+        """Return the first stamps of picture and sound, if that comes before the picture."""
+        sound_s: Fraction | None = None
+        with open_clip(self.path) as again:
+            tracks = Tracks(self.path, again)
+            for packet in packets(self.path, again, tracks.all):
+                if packet.pts is None or packet.time_base is None:
+                    continue
+                at_s = packet.pts * packet.time_base
+                if packet.stream is tracks.picture:
+                    return at_s, sound_s
+                sound_s = at_s if sound_s is None else sound_s
+        return None, sound_s
 
 
-def clip_length_s(path: Path, container: InputContainer, picture: VideoStream) -> float:
+def clip_length_s(tracks: Tracks) -> float:
     """Return how long picture and sound of a clip last together; subtitles do not count.
 
     That is what the file states; where it does not, its packets tell.
@@ -40,41 +73,31 @@ def clip_length_s(path: Path, container: InputContainer, picture: VideoStream) -
     Raises:
         MediaError: The packets tell nothing either.
     """
-    sound = sound_stream(container)
-    stated_s = stated_length_s(container, picture, sound)
+    stated_s = stated_length_s(tracks)
     if stated_s is not None and stated_s > 0:
         return stated_s
-    with open_clip(path) as again:
-        length_s = _measured_length_s(path, again)
+    with open_clip(tracks.path) as again:
+        length_s = _measured_length_s(Tracks(tracks.path, again))
     if length_s <= 0:
-        raise MediaError(f"{path} does not state how long it is; convert it to MP4.")
+        raise MediaError(f"{tracks.path} does not state how long it is; convert it to MP4.")
     return float(length_s)
 
 
-def stated_length_s(
-    container: InputContainer, picture: VideoStream, sound: AudioStream | None
-) -> float | None:
-    """Return the length in seconds that a clip states for these tracks; None if it does not."""
+def stated_length_s(tracks: Tracks) -> float | None:
+    """Return the length in seconds that a clip states for its tracks; None if it does not."""
+    container = tracks.container
     if can_jump(container):
         # FFmpeg guesses from the first and the last stamp.
         return None
-    start_s = clip_start_s(picture, sound)
-    tracks = tracks_of(picture, sound)
-    is_alone = all(stream in tracks or _lasts_no_time(stream) for stream in container.streams)
+    start_s = tracks.start_s
+    is_alone = all(stream in tracks.all or _lasts_no_time(stream) for stream in container.streams)
     begins_late = start_s is None or start_s > LATE_START_S
     if is_alone and not begins_late:
         return None if container.duration is None else container.duration / av.time_base
-    ends_s = [_stated_end_s(stream) for stream in tracks]
+    ends_s = [_stated_end_s(stream) for stream in tracks.all]
     if start_s is None or None in ends_s:
         return None
     return float(max(end_s for end_s in ends_s if end_s is not None) - start_s)
-
-
-def tracks_of(
-    picture: VideoStream, sound: AudioStream | None
-) -> tuple[VideoStream | AudioStream, ...]:
-    """Return what is shown and heard of a clip."""
-    return (picture,) if sound is None else (picture, sound)
 
 
 def _stated_end_s(stream: Stream) -> Fraction | None:
@@ -90,14 +113,15 @@ def _stated_end_s(stream: Stream) -> Fraction | None:
     return hours * 3600 + minutes * 60 + seconds
 
 
-def _measured_length_s(path: Path, container: InputContainer) -> Fraction:
+def _measured_length_s(tracks: Tracks) -> Fraction:
     """Return the length from the start of the clip to the end of its last packet; 0 if unknown."""
-    picture, sound = video_stream(path, container), sound_stream(container)
+    picture = tracks.picture
     step_s = picture_step_s(picture)
     shown_s: list[Fraction] = []
     ends_s: list[Fraction] = []
     pictures = 0
-    for packet in packets(path, container, tracks_of(picture, sound), clock_of(container, picture)):
+    clock = clock_of(tracks.container, picture)
+    for packet in packets(tracks.path, tracks.container, tracks.all, clock):
         is_picture = packet.stream is picture
         pictures += is_picture
         stamp = packet.dts if packet.pts is None else packet.pts
@@ -112,8 +136,8 @@ def _measured_length_s(path: Path, container: InputContainer) -> Fraction:
         return pictures * step_s
     if picture_rate(picture) is None and pictures > 1:
         step_s = (shown_s[-1] - shown_s[0]) / (pictures - 1)
-    start_s = clip_start_s(picture, sound)
-    return max(*ends_s, shown_s[-1] + step_s) - (shown_s[0] if start_s is None else start_s)
+    start_s = shown_s[0] if tracks.start_s is None else tracks.start_s
+    return max(*ends_s, shown_s[-1] + step_s) - start_s
 
 
 def _start_s(stream: Stream) -> Fraction | None:

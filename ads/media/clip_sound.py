@@ -12,8 +12,8 @@ import numpy as np
 from av.filter import Graph
 
 from ads.errors import MediaError
-from ads.media.clip_file import CLIP_ERRORS, is_decodable, open_clip, sound_stream, video_stream
-from ads.media.clip_length import clip_start_s
+from ads.media.clip_file import CLIP_ERRORS, is_decodable, open_clip
+from ads.media.clip_length import Tracks
 from ads.media.clip_stamps import clock_of, packets
 from ads.media.types import reason
 
@@ -23,9 +23,7 @@ if TYPE_CHECKING:
 
     from av.audio.frame import AudioFrame
     from av.audio.stream import AudioStream
-    from av.container import InputContainer
     from av.packet import Packet
-    from av.video.stream import VideoStream
     from numpy.typing import NDArray
 
 logger = logging.getLogger(__name__)
@@ -51,11 +49,10 @@ def sound_blocks(
     done = round(start_s * SAMPLE_RATE_HZ)
     silence = np.zeros((SAMPLE_RATE_HZ, 2), np.int16)
     with open_clip(path) as container:
-        stream = sound_stream(container)
-        if stream is None:
+        tracks = Tracks(path, container)
+        if tracks.sound is None:
             raise MediaError(f"{path} has no sound; expected a clip with a sound track.")
-        picture = video_stream(path, container)
-        for at, samples in _placed(path, container, picture, stream, start_s):
+        for at, samples in _placed(tracks, tracks.sound, start_s):
             # A track may begin half an hour into the clip.
             while at > done:
                 block = silence[: at - done]
@@ -68,17 +65,13 @@ def sound_blocks(
 
 
 def _placed(
-    path: Path,
-    container: InputContainer,
-    picture: VideoStream,
-    stream: AudioStream,
-    start_s: float,
+    tracks: Tracks, stream: AudioStream, start_s: float
 ) -> Iterator[tuple[int, NDArray[np.int16]]]:
     """Yield samples with the number of their first one, counted from the start of the clip."""
-    zero_s = float(clip_start_s(picture, stream) or 0)
+    zero_s = float(tracks.start_s or 0)
     converter: _Converter | None = None
     at: int | None = None
-    for frame in _decoded(path, container, picture, stream, zero_s + start_s):
+    for frame in _decoded(tracks, stream, zero_s + start_s):
         stated: int | None = None
         if frame is not None and frame.pts is not None and frame.time_base is not None:
             stated = round((float(frame.pts * frame.time_base) - zero_s) * SAMPLE_RATE_HZ)
@@ -107,19 +100,14 @@ def _placed(
             at = (at or 0) + len(samples)
 
 
-def _decoded(
-    path: Path,
-    container: InputContainer,
-    picture: VideoStream,
-    stream: AudioStream,
-    begin_s: float,
-) -> Iterator[AudioFrame | None]:
+def _decoded(tracks: Tracks, stream: AudioStream, begin_s: float) -> Iterator[AudioFrame | None]:
     """Decode from a little before a stamp on; None stands for what is damaged.
 
     Raises:
         MediaError: Nothing of the sound can be decoded.
     """
-    clock = clock_of(container, picture)
+    path, container = tracks.path, tracks.container
+    clock = clock_of(container, tracks.picture)
     if not is_decodable(stream):
         raise MediaError(f"{path} has sound of a kind that cannot be decoded; convert it to AAC.")
     if clock is None and begin_s > _EARLY_S:
@@ -127,7 +115,7 @@ def _decoded(
             container.seek(int((begin_s - _EARLY_S) * av.time_base))
         except CLIP_ERRORS as error:
             logger.debug("Reading %s from its start: %s", path, reason(error))
-    read = packets(path, container, (stream,) if clock is None else (picture, stream), clock)
+    read = packets(path, container, (stream,) if clock is None else tracks.all, clock)
     damage: BaseException | None = None
     is_heard = False
     for packet in chain((packet for packet in read if packet.stream is stream), [None]):

@@ -17,10 +17,8 @@ from ads.media.clip_file import (
     CLIP_ERRORS,
     open_clip,
     picture_decoder,
-    sound_stream,
-    video_stream,
 )
-from ads.media.clip_length import LATE_START_S, clip_start_s, stated_length_s, tracks_of
+from ads.media.clip_length import LATE_START_S, Tracks, stated_length_s
 from ads.media.clip_stamps import clock_of, packets, picture_step_s
 from ads.media.types import reason
 
@@ -47,10 +45,10 @@ class PictureTrack:
     """
 
     def __init__(self, path: Path, container: InputContainer) -> None:
-        self.stream: VideoStream = video_stream(path, container)
+        self.tracks = Tracks(path, container)
+        self.stream: VideoStream = self.tracks.picture
         self._path = path
         self._container = container
-        self._sound = sound_stream(container)
         # AVI states the order of decoding only, and PyAV guesses wrong for these.
         is_avi = container.format.name == "avi"
         self._is_unordered = is_avi and self.stream.codec_context.name in {"h264", "hevc"}
@@ -116,7 +114,7 @@ class PictureTrack:
         )
 
     def _stated_s(self) -> float | None:
-        stated_s = stated_length_s(self._container, self.stream, self._sound)
+        stated_s = stated_length_s(self.tracks)
         if self._container.format.name == "avi" and self.stream.average_rate:
             # Of a cut file, FFmpeg estimates the length that is left.
             return max(stated_s or 0.0, float(self.stream.frames / self.stream.average_rate))
@@ -143,7 +141,7 @@ class PictureTrack:
         clock = clock_of(self._container, self.stream)
         decoder = picture_decoder(self.stream)
         # Where stamps can jump, the sound tells a jump from a picture that stands.
-        tracks = (self.stream,) if clock is None else tracks_of(self.stream, self._sound)
+        tracks = (self.stream,) if clock is None else self.tracks.all
         read = packets(self._path, self._container, tracks, clock)
         shown = (packet for packet in read if packet.stream is self.stream)
         for packet in chain(shown, [None]):
@@ -202,8 +200,8 @@ class PictureTrack:
 
         With sound it begins at its stated start, which both tracks know.
         """
-        stated_s = clip_start_s(self.stream, self._sound)
+        stated_s = self.tracks.start_s
         if stated_s is None:
             return first_s
-        is_exact = self._sound is None or self._container.format.name == "avi"
+        is_exact = self.tracks.sound is None or self._container.format.name == "avi"
         return first_s if is_exact and abs(first_s - stated_s) <= LATE_START_S else stated_s

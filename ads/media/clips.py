@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ads.errors import MediaError
-from ads.media.clip_file import open_clip, sound_stream
+from ads.media.clip_file import open_clip
 from ads.media.clip_length import clip_length_s
 from ads.media.clip_stamps import picture_rate
 from ads.media.clip_timing import PictureTrack
@@ -38,8 +38,8 @@ def probe_clip(path: Path) -> MediaInfo:
             "video",
             width,
             height,
-            duration_s=clip_length_s(path, container, track.stream),
-            has_sound=sound_stream(container) is not None,
+            duration_s=clip_length_s(track.tracks),
+            has_sound=track.tracks.sound is not None,
             frames_per_second=float(rate) if rate else None,
         )
 

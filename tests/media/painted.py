@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from ads.player.sound import SoundOutput
     from ads.show.playback import Play, PlayEnd
 
 STEP_NS = 10_000_000
@@ -51,10 +52,18 @@ class Show:
         path: The media file. A playlist with it as the only ad is written beside it and loaded, so
             a file that is refused raises a `PlaylistError`.
         size: Of the view in pixels.
+        sound: Hears the ad; by default nothing does.
         keys: Of the ad in the playlist, for example `duration_s`.
     """
 
-    def __init__(self, path: Path, *, size: tuple[int, int] = SIZE, **keys: Any) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        size: tuple[int, int] = SIZE,
+        sound: SoundOutput | None = None,
+        **keys: Any,
+    ) -> None:
         playlist = path.with_name(f"{path.name}.yaml")
         playlist.write_text(
             yaml.safe_dump({"ads": [{"file": path.name, **keys}]}), encoding="utf-8"
@@ -74,6 +83,7 @@ class Show:
             self,
             clock=lambda: self._now_ns,
             loops=1,
+            sound=sound,
             viewport=size,
         )
 

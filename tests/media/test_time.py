@@ -97,7 +97,7 @@ def with_default_track(path: Path) -> Path:
             out.mux(white.encode(av.VideoFrame.from_ndarray(grey(255), format="rgb24")))
         out.mux(white.encode())
         for packet in second.demux(video=0):
-            if packet.dts is not None:
+            if packet.size:
                 packet.stream = shown
                 out.mux(packet)
     return path

@@ -46,8 +46,8 @@ class Tone:
     def frame(self) -> av.AudioFrame:
         at = np.arange(round(self.length_s * self.rate)) / self.rate
         wave = np.sin(2 * np.pi * self.hertz * at).astype(np.float32)
-        channels = np.outer(np.asarray(self.levels, np.float32), wave)
-        frame = av.AudioFrame.from_ndarray(channels, format="fltp", layout=self.layout)
+        packed = np.outer(wave, np.asarray(self.levels, np.float32)).reshape(1, -1)
+        frame = av.AudioFrame.from_ndarray(packed, format="flt", layout=self.layout)
         frame.sample_rate, frame.time_base = self.rate, Fraction(1, self.rate)
         frame.pts = round(self.begin_s * self.rate)
         return frame
@@ -125,7 +125,7 @@ def restamp(source: Path, target: Path, later_s: float) -> Path:
             stream.index: out.add_stream_from_template(stream) for stream in container.streams
         }
         for packet in container.demux():
-            if packet.dts is None:
+            if not packet.size:
                 continue
             packet.stream = tracks[packet.stream.index]
             later = round(later_s / packet.time_base)
