@@ -28,9 +28,10 @@ KNEE = 0.7
 """Of diffuse white: up to here, light is kept as it is."""
 
 # As numbered in ISO/IEC 23091-2.
+BT2020 = 9
 _TRANSFERS: dict[int, Transfer] = {16: "pq", 18: "hlg"}
 _P3 = ((0.680, 0.320), (0.265, 0.690), (0.150, 0.060))
-_PRIMARIES = {9: ((0.708, 0.292), (0.170, 0.797), (0.131, 0.046)), 11: _P3, 12: _P3}
+_PRIMARIES = {BT2020: ((0.708, 0.292), (0.170, 0.797), (0.131, 0.046)), 11: _P3, 12: _P3}
 _BT709 = ((0.640, 0.330), (0.300, 0.600), (0.150, 0.060))
 _UNSTATED = 2
 
@@ -40,7 +41,7 @@ def cube_of(frame: VideoFrame) -> tuple[Transfer, int] | None:
     transfer = _TRANSFERS.get(frame.color_trc, "sdr")
     primaries = frame.color_primaries
     if transfer != "sdr" and primaries == _UNSTATED:
-        primaries = 9
+        primaries = BT2020
     return (transfer, primaries) if transfer != "sdr" or primaries in _PRIMARIES else None
 
 

@@ -13,8 +13,8 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 from PIL import Image
 
-from ads.media.colour_cube import Transfer, cube_of
-from ads.media.frame_filters import CUBE_FORMAT, DEINTERLACE, LOOK_UP, CubeFilter, Deinterlacer
+from ads.media.colour_cube import BT2020, cube_of
+from ads.media.frame_filters import DEINTERLACE, LOOK_UP, CubeFilter, Deinterlacer
 from ads.media.types import GROUND, Size, fit
 from detector.sources.orientation import stated_orientation
 
@@ -35,6 +35,15 @@ _MATRICES = {
     10: Colorspace.BT2020,
 }
 """As numbered in ISO/IEC 23091-2."""
+
+_SCALE_NAMES = {
+    None: "auto",
+    Colorspace.ITU709: "bt709",
+    Colorspace.FCC: "fcc",
+    Colorspace.ITU601: "smpte170m",
+    Colorspace.SMPTE240M: "smpte240m",
+    Colorspace.BT2020: "bt2020",
+}
 
 _EXACT = Interpolation.BILINEAR | Interpolation.FULL_CHR_H_INT
 """FFmpeg's usual way is off by up to five levels for more than 8 bits, and by two for 8."""
@@ -63,9 +72,9 @@ class FrameConverter:
     def __init__(self, pixel_aspect: Fraction | None) -> None:
         self._pixel_aspect = pixel_aspect
         self._deinterlacer: Deinterlacer | None = None
-        self._cube: tuple[tuple[tuple[Transfer, int], Size], CubeFilter] | None = None
-        # Each keeps what it has worked out for its formats and sizes.
-        self._to_screen, self._to_cube = VideoReformatter(), VideoReformatter()
+        self._cube: tuple[tuple[object, ...], CubeFilter] | None = None
+        # Keeps what it has worked out for its formats and sizes.
+        self._to_screen = VideoReformatter()
 
     def converted(
         self, frame: VideoFrame, viewport: Size, following: VideoFrame | None = None
@@ -98,12 +107,10 @@ class FrameConverter:
         is_deep = any(component.bits > 8 for component in frame.format.components)
         cube = cube_of(frame)
         if cube is not None and _can_filter(LOOK_UP):
-            light = self._to_cube.reformat(
-                frame, *size, CUBE_FORMAT, src_colorspace=matrix, interpolation=_EXACT
-            )
-            if self._cube is None or self._cube[0] != (cube, size):
-                self._cube = (cube, size), CubeFilter(*cube, size)
-            frame, matrix = self._cube[1].filtered(light), None
+            key = (cube, frame.format.name, frame.width, frame.height, matrix, size)
+            if self._cube is None or self._cube[0] != key:
+                self._cube = key, CubeFilter(*cube, frame, _SCALE_NAMES[matrix], size)
+            return self._cube[1].filtered(frame)
         return self._to_screen.reformat(
             frame,
             *size,
@@ -114,11 +121,16 @@ class FrameConverter:
 
 
 def _matrix(frame: VideoFrame) -> Colorspace | None:
-    """Return the matrix that a frame states, or that players assume for its size."""
+    """Return the matrix that a frame states, or that goes with its primaries or its size."""
     if frame.format.is_rgb:
         return None
+    if frame.colorspace in _MATRICES:
+        return _MATRICES[frame.colorspace]
+    cube = cube_of(frame)
+    if cube is not None and cube[1] == BT2020:
+        return Colorspace.BT2020
     is_large = frame.width >= 1280 or frame.height > 576
-    return _MATRICES.get(frame.colorspace, Colorspace.ITU709 if is_large else Colorspace.ITU601)
+    return Colorspace.ITU709 if is_large else Colorspace.ITU601
 
 
 @lru_cache(maxsize=64)
@@ -132,7 +144,9 @@ def _opaque(frame: VideoFrame, matrix: Colorspace | None) -> VideoFrame:
     rgba = Image.fromarray(frame.reformat(format="rgba", src_colorspace=matrix).to_ndarray())
     ground = Image.new("RGB", rgba.size, GROUND)
     ground.paste(rgba, mask=rgba)
-    return VideoFrame.from_ndarray(np.asarray(ground), format="rgb24")
+    opaque = VideoFrame.from_ndarray(np.asarray(ground), format="rgb24")
+    opaque.color_trc, opaque.color_primaries = frame.color_trc, frame.color_primaries
+    return opaque
 
 
 @lru_cache(maxsize=8)

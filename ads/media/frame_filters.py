@@ -12,10 +12,10 @@ from av.filter import Graph
 from ads.media.colour_cube import Transfer, hald_image
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from av.filter.context import FilterContext
     from av.video.frame import VideoFrame
+
+    from ads.media.types import Size
 
 DEINTERLACE, LOOK_UP = "yadif", "haldclut"
 """FFmpeg's filters: of those for interlaced frames, yadif keeps most of what stands still and shows
@@ -40,15 +40,13 @@ class Deinterlacer:
         if self._graph is None or self._shape != _shape(frame):
             self._shape = _shape(frame)
             self._graph = _graph()
-            _link(
-                self._graph,
-                [_source(self._graph, frame)],
-                [
-                    (DEINTERLACE, "mode=send_frame:deint=interlaced"),
-                    # At the edges, the filter trusts the other field blindly.
-                    ("fillborders", "top=2:bottom=2:mode=smear"),
-                ],
-            )
+            self._graph.link_nodes(
+                _source(self._graph, frame),
+                self._graph.add(DEINTERLACE, "mode=send_frame:deint=interlaced"),
+                # At the edges, the filter trusts the other field blindly.
+                self._graph.add("fillborders", "top=2:bottom=2:mode=smear"),
+                self._graph.add("buffersink"),
+            ).configure()
             self._newest = None
         if self._newest is not frame:
             self._graph.vpush(frame)
@@ -65,27 +63,40 @@ class Deinterlacer:
 
 
 class CubeFilter:
-    """Look each colour up in a cube; see `hald_image`."""
+    """Scale frames and look each colour up in a cube; see `hald_image`.
 
-    def __init__(self, transfer: Transfer, primaries: int, size: tuple[int, int]) -> None:
+    Args:
+        frame: One of those to be filtered; all have its format and size.
+        matrix: Theirs, by the names of FFmpeg's filter `scale`.
+        size: Wanted, in pixels.
+    """
+
+    def __init__(
+        self, transfer: Transfer, primaries: int, frame: VideoFrame, matrix: str, size: Size
+    ) -> None:
         cube = av.VideoFrame.from_ndarray(hald_image(transfer, primaries), format=CUBE_FORMAT)
         cube.pts, cube.time_base = 0, _TIME_BASE
         self._graph = _graph()
-        sources = [
-            self._graph.add_buffer(
-                width=width, height=height, format=cube.format, time_base=_TIME_BASE
-            )
-            for width, height in (size, (cube.width, cube.height))
-        ]
-        _link(self._graph, sources, [(LOOK_UP, "clut=first")])
+        # All in the graph, as the look-up writes beyond rows that are not padded as in FFmpeg.
+        width, height = size
+        scaling = f"{width}:{height}:flags=bilinear+full_chroma_int:in_color_matrix={matrix}"
+        look_up = self._graph.add(LOOK_UP, "clut=first")
+        self._graph.link_nodes(
+            _source(self._graph, frame),
+            self._graph.add("setpts", "N"),
+            self._graph.add("scale", scaling),
+            self._graph.add("format", CUBE_FORMAT),
+            look_up,
+            self._graph.add("format", "rgb24"),
+            self._graph.add("buffersink"),
+        )
+        _source(self._graph, cube).link_to(look_up, 0, 1)
+        self._graph.configure()
         self._graph.vpush(cube, at=1)
         self._graph.vpush(None, at=1)
-        self._count = 0
 
     def filtered(self, frame: VideoFrame) -> VideoFrame:
-        """Return a frame of `CUBE_FORMAT` and the stated size with the cube's colours."""
-        frame.pts, frame.time_base = self._count, _TIME_BASE
-        self._count += 1
+        """Return a frame of the format rgb24 and the wanted size with the cube's colours."""
         self._graph.vpush(frame, at=0)
         return self._graph.vpull()
 
@@ -104,14 +115,6 @@ def _source(graph: Graph, frame: VideoFrame) -> FilterContext:
         format=frame.format,
         time_base=frame.time_base or _TIME_BASE,
     )
-
-
-def _link(graph: Graph, sources: list[FilterContext], filters: Sequence[tuple[str, str]]) -> None:
-    chain = [graph.add(name, arguments) for name, arguments in filters]
-    for index, source in enumerate(sources):
-        source.link_to(chain[0], 0, index)
-    graph.link_nodes(*chain, graph.add("buffersink"))
-    graph.configure()
 
 
 def _shape(frame: VideoFrame) -> tuple[str, int, int]:

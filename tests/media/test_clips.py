@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from dataclasses import replace
 from fractions import Fraction
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import av
 import numpy as np
@@ -102,9 +102,9 @@ HDR_SHOWN = [(238, 238, 238) if colour == WHITE else colour for colour in HDR_CO
 """Diffuse white is 203 cd/m²; what is brighter than sRGB's 218 is compressed, to make room."""
 
 
-def hdr(transfer: int) -> Input:
+def hdr(transfer: int, **tags: Any) -> Input:
     signal = hdr_signal(quarters(HDR_COLOURS), transfer)
-    coding = replace(HLG_H264, codec="libx265", transfer=transfer, options=X265)
+    coding = replace(HLG_H264, codec="libx265", transfer=transfer, options=X265, **tags)
     return Input(lambda path: write_clip(path, [signal] * 3, coding), HDR_SHOWN)
 
 
@@ -174,6 +174,7 @@ QUARTERS: dict[str, Input] = {
     "hevc-12-bits.mp4": coded(Coding("libx265", "yuv444p12le", options=X265)),
     "hlg.mp4": hdr(18),
     "pq.mp4": hdr(16),
+    "hlg-sparsely-tagged.mp4": hdr(18, stated=None, primaries=2),
     "hlg-turned.mp4": Input(turned_hdr, [HDR_SHOWN[corner] for corner in (2, 0, 3, 1)], (3, 4)),
     "bt2020-sdr.mp4": wide(TO_BT2020, 9, 14),
     "display-p3.mp4": wide(TO_P3, 12),

@@ -83,3 +83,15 @@ def test_without_a_filter_frames_show_as_they_are_with_one_warning(without_filte
             assert np.abs(rgb.astype(int) - 128).max() <= 3
     assert len(caplog.messages) == 1
     assert "lacks the filter haldclut" in caplog.messages[0]
+
+
+@pytest.mark.parametrize("width", [17, 36, 63, 64, 98])
+def test_colours_are_looked_up_in_frames_of_any_width(width):
+    # FFmpeg's look-up works on blocks of pixels; without padding it wrote beyond the last row.
+    frame = frame_of("yuv420p10le", (width, 40))
+    frame.color_trc, frame.color_primaries = 16, 9
+    converter = FrameConverter(None)
+    for _ in range(50):
+        rgb = converter.converted(frame, (width, 40))
+        assert rgb.shape == (40, width, 3)
+        assert np.ptp(rgb) <= 1
