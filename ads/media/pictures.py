@@ -18,6 +18,7 @@ from PIL import Image, ImageOps
 from PIL.PngImagePlugin import Blend, PngImageFile
 
 from ads.errors import MediaError
+from ads.media.heif import is_heic, read_heic
 from ads.media.picture_colours import SrgbConverter, with_8_bits
 from ads.media.types import (
     ENDLESS_NS,
@@ -68,14 +69,9 @@ _ERRORS = (
 
 def begins_like_picture(path: Path) -> bool:
     """Return whether a file begins like a picture of the known formats; False if unreadable."""
-    try:
-        # As in `open_clip`, a pipe in the place of the file must not block.
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
-            start = file.read(12)
-    except OSError:
-        return False
+    start = _start(path)
     if start[4:8] == b"ftyp":
-        return start[8:12] in {b"avif", b"avis"}
+        return start[8:12] in {b"avif", b"avis"} or is_heic(start)
     if start.startswith(b"RIFF"):
         return start[8:12] == b"WEBP"
     return start.startswith((b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*"))
@@ -153,10 +149,22 @@ def animation_frames(
             rounds -= 1
 
 
+def _start(path: Path) -> bytes:
+    try:
+        # As in `open_clip`, a pipe in the place of the file must not block.
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+            return file.read(64)
+    except OSError:
+        return b""
+
+
 @contextmanager
 def _open(path: Path) -> Iterator[Image.Image]:
     """Open a picture; errors here or in the body become a `MediaError`."""
     require_file(path)
+    if is_heic(_start(path)):
+        yield read_heic(path)
+        return
     try:
         with Image.open(path, formats=_FORMATS) as picture:
             require_sane_size(path, picture.size)

@@ -29,7 +29,7 @@ FITS: tuple[Fit, ...] = get_args(Fit)
 PICTURE_ENDINGS = frozenset(
     {
         *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".gif"),
-        *(".webp", ".avif", ".bmp", ".dib", ".tif", ".tiff"),
+        *(".webp", ".avif", ".heic", ".heif", ".hif", ".bmp", ".dib", ".tif", ".tiff"),
     }
 )
 KNOWN_ENDINGS = PICTURE_ENDINGS | {
@@ -40,7 +40,6 @@ KNOWN_ENDINGS = PICTURE_ENDINGS | {
 """File name endings that can be played, in lower case; what is no picture is a clip."""
 
 _UNPLAYABLE = {
-    **dict.fromkeys([".heic", ".heif", ".hif"], ("a HEIC picture", "convert it to JPEG")),
     **dict.fromkeys(
         [".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".raf", ".rw2"],
         ("the raw picture of a camera", "develop it to JPEG"),

@@ -165,7 +165,6 @@ def test_a_picture_under_the_name_of_another_kind(make_image, make_animation, tm
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("holiday.HEIC", "is a HEIC picture; convert it to JPEG."),
         ("logo.svg", "export it as PNG."),
         ("talk.pptx", "is a presentation; export it as an MP4 video or as PNG pictures."),
         ("raw.NEF", "is the raw picture of a camera; develop it to JPEG."),
