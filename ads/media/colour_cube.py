@@ -17,8 +17,11 @@ if TYPE_CHECKING:
 
 Transfer = Literal["pq", "hlg", "sdr"]
 
+Cube = tuple[Transfer, int]
+"""What a cube is for: the transfer, and the primaries as numbered in ISO/IEC 23091-2."""
+
 LEVEL = 7
-"""Of the cube, whose edge has `LEVEL` ** 2 points: greys are right within a level of 255."""
+"""Of the cube, whose edge has `LEVEL` ** 2 points: greys are off by at most 1.3 levels of 255."""
 
 WHITE_NITS = 203.0
 PEAK_NITS = 1000.0
@@ -36,8 +39,8 @@ _BT709 = ((0.640, 0.330), (0.300, 0.600), (0.150, 0.060))
 _UNSTATED = 2
 
 
-def cube_of(frame: VideoFrame) -> tuple[Transfer, int] | None:
-    """Return the transfer and the primaries of a frame that needs `hald_image`; None for others."""
+def cube_of(frame: VideoFrame) -> Cube | None:
+    """Return the cube that a frame needs; None for most."""
     transfer = _TRANSFERS.get(frame.color_trc, "sdr")
     primaries = frame.color_primaries
     if transfer != "sdr" and primaries == _UNSTATED:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,12 +13,14 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 from PIL import Image
 
-from ads.media.colour_cube import BT2020, cube_of
+from ads.media.clip_file import CLIP_ERRORS
+from ads.media.colour_cube import BT2020, Cube, cube_of
 from ads.media.frame_filters import DEINTERLACE, LOOK_UP, CubeFilter, Deinterlacer
-from ads.media.types import GROUND, Size, fit
+from ads.media.types import GROUND, Size, fit, reason
 from detector.sources.orientation import stated_orientation
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from fractions import Fraction
 
     from numpy.typing import NDArray
@@ -36,13 +38,13 @@ _MATRICES = {
 }
 """As numbered in ISO/IEC 23091-2."""
 
-_SCALE_NAMES = {
+_MATRIX_NAMES = {
     None: "auto",
     Colorspace.ITU709: "bt709",
     Colorspace.FCC: "fcc",
     Colorspace.ITU601: "smpte170m",
     Colorspace.SMPTE240M: "smpte240m",
-    Colorspace.BT2020: "bt2020",
+    Colorspace.BT2020: "bt2020nc",
 }
 
 _EXACT = Interpolation.BILINEAR | Interpolation.FULL_CHR_H_INT
@@ -73,6 +75,7 @@ class FrameConverter:
         self._pixel_aspect = pixel_aspect
         self._deinterlacer: Deinterlacer | None = None
         self._cube: tuple[tuple[object, ...], CubeFilter] | None = None
+        self._failing: set[str] = set()
         # Keeps what it has worked out for its formats and sizes.
         self._to_screen = VideoReformatter()
 
@@ -90,10 +93,10 @@ class FrameConverter:
         orientation = stated_orientation(frame)
         width, height = fit(upright_size(frame, self._pixel_aspect), viewport)
         size = (height, width) if orientation.transposed else (width, height)
-        if frame.interlaced_frame and self._deinterlacer is None and _can_filter(DEINTERLACE):
-            self._deinterlacer = Deinterlacer()
-        if self._deinterlacer is not None:
-            frame = self._deinterlacer.filtered(frame, following)
+        if frame.interlaced_frame or self._deinterlacer is not None:
+            frame = self._filtered(
+                DEINTERLACE, partial(self._deinterlaced, frame, following), frame
+            )
         rgb = np.asarray(self._scaled(frame, size).to_ndarray(), np.uint8)
         if frame.format.name.startswith("gray") and frame.color_range == ColorRange.MPEG:
             # FFmpeg takes the range of grey for full.
@@ -104,20 +107,42 @@ class FrameConverter:
         matrix = _matrix(frame)
         if _may_be_transparent(frame.format.name):
             frame, matrix = _opaque(frame, matrix), None
-        is_deep = any(component.bits > 8 for component in frame.format.components)
         cube = cube_of(frame)
-        if cube is not None and _can_filter(LOOK_UP):
-            key = (cube, frame.format.name, frame.width, frame.height, matrix, size)
-            if self._cube is None or self._cube[0] != key:
-                self._cube = key, CubeFilter(*cube, frame, _SCALE_NAMES[matrix], size)
-            return self._cube[1].filtered(frame)
+        if cube is not None:
+            frame = self._filtered(
+                LOOK_UP, partial(self._looked_up, frame, cube, matrix, size), frame
+            )
+        is_deep = any(component.bits > 8 for component in frame.format.components)
         return self._to_screen.reformat(
             frame,
             *size,
             "rgb24",
-            src_colorspace=matrix,
+            src_colorspace=None if frame.format.is_rgb else matrix,
             interpolation=_EXACT if is_deep else None,
         )
+
+    def _deinterlaced(self, frame: VideoFrame, following: VideoFrame | None) -> VideoFrame:
+        self._deinterlacer = self._deinterlacer or Deinterlacer()
+        return self._deinterlacer.filtered(frame, following)
+
+    def _looked_up(
+        self, frame: VideoFrame, cube: Cube, matrix: Colorspace | None, size: Size
+    ) -> VideoFrame:
+        key = (cube, frame.format.name, frame.width, frame.height, matrix, size)
+        if self._cube is None or self._cube[0] != key:
+            self._cube = key, CubeFilter(cube, frame, _MATRIX_NAMES[matrix], size)
+        return self._cube[1].filtered(frame)
+
+    def _filtered(self, name: str, work: Callable[[], VideoFrame], frame: VideoFrame) -> VideoFrame:
+        """Return what a filter makes of a frame; the frame as it is where that is not possible."""
+        if not _can_filter(name) or name in self._failing:
+            return frame
+        try:
+            return work()
+        except CLIP_ERRORS as error:
+            logger.warning("A clip is shown without the filter %s: %s", name, reason(error))
+            self._failing.add(name)
+            return frame
 
 
 def _matrix(frame: VideoFrame) -> Colorspace | None:

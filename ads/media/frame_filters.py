@@ -9,7 +9,7 @@ import av
 import av.error
 from av.filter import Graph
 
-from ads.media.colour_cube import Transfer, hald_image
+from ads.media.colour_cube import Cube, hald_image
 
 if TYPE_CHECKING:
     from av.filter.context import FilterContext
@@ -67,32 +67,32 @@ class CubeFilter:
 
     Args:
         frame: One of those to be filtered; all have its format and size.
-        matrix: Theirs, by the names of FFmpeg's filter `scale`.
+        matrix: Theirs, by the names of FFmpeg's filter `setparams`.
         size: Wanted, in pixels.
     """
 
-    def __init__(
-        self, transfer: Transfer, primaries: int, frame: VideoFrame, matrix: str, size: Size
-    ) -> None:
-        cube = av.VideoFrame.from_ndarray(hald_image(transfer, primaries), format=CUBE_FORMAT)
-        cube.pts, cube.time_base = 0, _TIME_BASE
+    def __init__(self, cube: Cube, frame: VideoFrame, matrix: str, size: Size) -> None:
+        image = av.VideoFrame.from_ndarray(hald_image(*cube), format=CUBE_FORMAT)
+        image.pts, image.time_base = 0, _TIME_BASE
         self._graph = _graph()
         # All in the graph, as the look-up writes beyond rows that are not padded as in FFmpeg.
         width, height = size
-        scaling = f"{width}:{height}:flags=bilinear+full_chroma_int:in_color_matrix={matrix}"
+        # What the cube does, scaling must not do as well.
+        tags = f"color_primaries=unknown:color_trc=unknown:colorspace={matrix}"
         look_up = self._graph.add(LOOK_UP, "clut=first")
         self._graph.link_nodes(
             _source(self._graph, frame),
             self._graph.add("setpts", "N"),
-            self._graph.add("scale", scaling),
+            self._graph.add("setparams", tags),
+            self._graph.add("scale", f"{width}:{height}:flags=bilinear+full_chroma_int"),
             self._graph.add("format", CUBE_FORMAT),
             look_up,
             self._graph.add("format", "rgb24"),
             self._graph.add("buffersink"),
         )
-        _source(self._graph, cube).link_to(look_up, 0, 1)
+        _source(self._graph, image).link_to(look_up, 0, 1)
         self._graph.configure()
-        self._graph.vpush(cube, at=1)
+        self._graph.vpush(image, at=1)
         self._graph.vpush(None, at=1)
 
     def filtered(self, frame: VideoFrame) -> VideoFrame:

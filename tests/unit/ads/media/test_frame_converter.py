@@ -95,3 +95,19 @@ def test_colours_are_looked_up_in_frames_of_any_width(width):
         rgb = converter.converted(frame, (width, 40))
         assert rgb.shape == (40, width, 3)
         assert np.ptp(rgb) <= 1
+
+
+def test_a_filter_that_fails_leaves_the_frame_as_it_is(monkeypatch, caplog):
+    def fail(*_: object) -> None:
+        raise av.error.FFmpegError(22, "Invalid argument")
+
+    monkeypatch.setattr(frame_converter.CubeFilter, "filtered", fail)
+    converter = FrameConverter(None)
+    with caplog.at_level(logging.WARNING):
+        for _ in range(3):
+            frame = frame_of("yuv420p10le")
+            frame.color_trc, frame.color_primaries = 18, 9
+            rgb = converter.converted(frame, (64, 48))
+            assert np.abs(rgb.astype(int) - 128).max() <= 3
+    assert len(caplog.messages) == 1
+    assert "without the filter haldclut" in caplog.messages[0]
