@@ -1,4 +1,4 @@
-"""A network stream, read with PyAV.
+"""A network camera, read with PyAV.
 
 OpenCV keeps cropping to the size of the first picture, and does not say why a stream ended.
 """
@@ -14,14 +14,13 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 
 from detector.errors import SourceLostError, SourceOpenError
+from detector.sources.feeds import NoVideoError, open_feed
 from detector.sources.orientation import stated_orientation
 from detector.sources.video_source import SourceSpec, VideoSource, plausible_rate
 from detector.types import Frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from av.container import InputContainer
 
 
 class StreamCapture(VideoSource):
@@ -43,34 +42,19 @@ class StreamCapture(VideoSource):
         self._sequence = 0
         self._newest_ns = 0
         self._waiting: deque[Frame] = deque()
-        self._container: InputContainer | None = None
         try:
-            container = self._container = av.open(
-                spec.target,
-                timeout=(self.OPEN_TIMEOUT_MS / 1000, self.READ_TIMEOUT_MS / 1000),
-                # TCP: no holes from lost packets. Three frames: no second spent on the frame rate.
-                options={"rtsp_transport": "tcp", "fpsprobesize": "3"},
-            )
-            stream = container.streams.video[0]
-            if stream.codec_context.name == "ansi":
-                # FFmpeg plays a text file as a film of its letters.
-                raise _open_error(spec, stalled=False)
-            # Threads of one picture each would hold several pictures back.
-            stream.codec_context.thread_type = "SLICE"
-            self._packets = container.demux(stream)
-            self._reformatter = VideoReformatter()
+            timeout = (self.OPEN_TIMEOUT_MS / 1000, self.READ_TIMEOUT_MS / 1000)
+            self._feed = open_feed(spec.target, timeout)
+        except (av.FFmpegError, NoVideoError) as error:
+            raise _open_error(spec, error) from error
+        self._packets = self._feed.packets()
+        self._reformatter = VideoReformatter()
+        try:
             self._decode()
-        except (av.FFmpegError, SourceLostError, IndexError) as error:
+        except SourceLostError as error:
             self.close()
-            stalled = (
-                isinstance(error, av.ExitError | TimeoutError)
-                or getattr(error, "cause", "") == "stream_stalled"
-            )
-            raise _open_error(spec, stalled=stalled) from error
-        except SourceOpenError:
-            self.close()
-            raise
-        self.frame_rate = plausible_rate(float(stream.average_rate or stream.guessed_rate or 0))
+            raise _open_error(spec, error) from error
+        self.frame_rate = plausible_rate(self._feed.frame_rate)
 
     def read(self) -> Frame | None:
         """Return the next frame, or raise `SourceLostError`: the stream ended or stalls."""
@@ -94,7 +78,7 @@ class StreamCapture(VideoSource):
                     raise self._stalled()
                 # Stamped before decoding, which takes time.
                 arrived_ns = self._clock()
-                pictures = packet.decode()
+                pictures = [] if packet is None else self._feed.decode(packet)
             except av.InvalidDataError:
                 # Damaged in transit; the next picture may be whole.
                 continue
@@ -120,14 +104,29 @@ class StreamCapture(VideoSource):
 
     def close(self) -> None:
         """Close the connection; harmless when repeated."""
-        if self._container is not None:
-            self._container.close()
+        self._feed.close()
 
 
-def _open_error(spec: SourceSpec, *, stalled: bool) -> SourceOpenError:
+def _open_error(spec: SourceSpec, error: Exception) -> SourceOpenError:
+    stalled = (
+        isinstance(error, av.ExitError | TimeoutError)
+        or getattr(error, "cause", "") == "stream_stalled"
+    )
+    if isinstance(error, av.HTTPUnauthorizedError | av.HTTPForbiddenError):
+        why = (
+            "the server refuses the user name or the password; write both before the host, "
+            "with a colon between them and an @ behind."
+        )
+    elif isinstance(error, av.HTTPNotFoundError):
+        why = "the server answers, but has nothing under this path; check the address."
+    elif isinstance(error, ConnectionRefusedError):
+        why = "nothing listens at this host and port; check the address and that the server runs."
+    else:
+        why = (
+            f"expected a server that answers within {StreamCapture.OPEN_TIMEOUT_MS / 1000:.0f} s "
+            "with a video; check the address and that the server runs."
+        )
     return SourceOpenError(
-        f"The stream {spec.shown} cannot be opened: expected a server that answers within "
-        f"{StreamCapture.OPEN_TIMEOUT_MS / 1000:.0f} s with a video; "
-        "check the address and that the server runs.",
+        f"The stream {spec.shown} cannot be opened: {why}",
         "stream_stalled" if stalled else "camera_lost",
     )

@@ -30,7 +30,7 @@ class SourceSpec:
 
     @classmethod
     def parse(cls, text: str) -> SourceSpec:
-        """Parse what a user typed, or raise `SourceOpenError` for an unknown scheme."""
+        """Parse what a user typed, or raise `SourceOpenError` if no source can be meant."""
         if text.isdecimal() or text.startswith(("/dev/video", "/dev/v4l/")):
             return cls("camera", text)
         if text == "demo":
@@ -39,6 +39,7 @@ class SourceSpec:
         if scheme is None:
             return cls("file", text)
         if scheme[1].lower() in {"http", "https", "rtsp", "rtsps", "rtmp", "udp", "tcp"}:
+            _check_host(text, scheme[1].lower())
             return cls("stream", text)
         raise SourceOpenError(
             f"Unknown kind of source {text!r}: expected a camera index or device, a video file, "
@@ -57,6 +58,24 @@ class SourceSpec:
 
     def __str__(self) -> str:
         return self.shown if self.kind == "file" else f"{self.kind} {self.shown}".strip()
+
+
+def _check_host(address: str, scheme: str) -> None:
+    """Refuse an address without a host, or whose port is none."""
+    authority = re.split(r"[/?#]", address.split("://", 1)[1], maxsplit=1)[0]
+    found = re.fullmatch(r"(\[[^\[\]]+\]|[^:\[\]\s]*)(?::(\d*))?", authority.rpartition("@")[2])
+    # A UDP address without a host listens on this machine.
+    if (
+        found is not None
+        and (found[1] or scheme == "udp")
+        and int(found[2] or 1) in range(1, 65536)
+    ):
+        return
+    raise SourceOpenError(
+        f"Invalid address {hide_passwords(address, keep_user=False)!r}: expected "
+        f"{scheme}://HOST/PATH or {scheme}://HOST:PORT/PATH, with a port from 1 to 65535; in a "
+        "password write / as %2F, ? as %3F and # as %23."
+    )
 
 
 class VideoSource(ABC):

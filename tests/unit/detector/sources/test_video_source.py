@@ -53,6 +53,34 @@ def test_an_unknown_kind_of_address_is_refused(text: str) -> None:
         SourceSpec.parse(text)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "rtsp://",
+        "http:///video",
+        "rtsp://user:word@/1",
+        "http://host:99999/",
+        "http://host:0/",
+        "rtsp://host:port/1",
+        "rtsp://user:pa/ss@host/1",
+        "http://[::1/",
+        "http://a host/",
+    ],
+)
+def test_an_address_that_cannot_be_right_is_refused(text: str) -> None:
+    with pytest.raises(SourceOpenError, match=r"Invalid address .* expected .*://HOST") as caught:
+        SourceSpec.parse(text)
+    assert "pa/ss" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["http://[::1]:80/x", "rtsp://u:p@ss@host:554/x", "tcp://0.0.0.0:99?listen", "udp://:1234"],
+)
+def test_unusual_addresses_are_taken(text: str) -> None:
+    assert SourceSpec.parse(text) == SourceSpec("stream", text)
+
+
 def test_sources_name_themselves() -> None:
     names = [str(SourceSpec.parse(text)) for text in ("1", "demo", "clip.mp4", "http://host/x")]
     assert names == ["camera 1", "demo", "clip.mp4", "stream http://host/x"]

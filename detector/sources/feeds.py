@@ -1,0 +1,138 @@
+"""Connections to network cameras, whatever they send: a video, or JPEG pictures over HTTP."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+import av
+
+from detector.sources.jpeg_stream import HttpBody, JpegFeed, begins_with_jpeg, is_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from av.container import InputContainer
+    from av.packet import Packet
+
+_udp_only: set[str] = set()
+"""RTSP addresses that could be opened by UDP alone: they are not asked for TCP at each loss."""
+
+
+class NoVideoError(ValueError):
+    """What the server sends is no video."""
+
+
+class Feed(Protocol):
+    """An open connection; `frame_rate` is 0 if unknown.
+
+    `packets` ends when the server hangs up; `None` stands for data that gives no picture.
+    """
+
+    frame_rate: float
+
+    def packets(self) -> Iterator[Packet[Any] | None]: ...
+
+    def decode(self, packet: Packet[Any]) -> list[av.VideoFrame]: ...
+
+    def close(self) -> None: ...
+
+
+class VideoFeed:
+    """A video that FFmpeg demuxes, from an address or the body of an answer, which it owns."""
+
+    def __init__(
+        self,
+        source: str | HttpBody,
+        timeout: tuple[float, float],
+        options: dict[str, str] | None = None,
+    ) -> None:
+        self._body = source if isinstance(source, HttpBody) else None
+        # Three frames: no second spent on the frame rate.
+        options = {"fpsprobesize": "3"} | (options or {})
+        self._container = cast("InputContainer", av.open(source, timeout=timeout, options=options))
+        videos = self._container.streams.video
+        # FFmpeg plays a text file as a film of its letters.
+        if not videos or videos[0].codec_context.name == "ansi":
+            self._container.close()
+            raise NoVideoError
+        self._stream = videos[0]
+        # Threads of one picture each would hold several pictures back.
+        self._stream.codec_context.thread_type = "SLICE"
+        self.frame_rate = float(self._stream.average_rate or self._stream.guessed_rate or 0)
+
+    def packets(self) -> Iterator[Packet[Any] | None]:
+        """Yield the coded pictures as they arrive."""
+        return self._container.demux(self._stream)
+
+    def decode(self, packet: Packet[Any]) -> list[av.VideoFrame]:
+        """Decode a packet; raises `av.InvalidDataError` if it is damaged."""
+        return packet.decode()
+
+    def close(self) -> None:
+        """Hang up; harmless when repeated."""
+        self._container.close()
+        if self._body is not None:
+            self._body.close()
+
+
+def open_feed(address: str, timeout: tuple[float, float]) -> Feed:
+    """Connect to a camera; `timeout` limits, in seconds, each attempt and each read.
+
+    Raises:
+        av.FFmpegError: It cannot be reached.
+        NoVideoError: It sends no video.
+    """
+    scheme = address.partition(":")[0].lower()
+    if scheme in {"http", "https"}:
+        return _open_http(address, timeout)
+    if scheme == "rtsp":
+        return _open_rtsp(address, timeout)
+    return VideoFeed(address, timeout)
+
+
+def _open_http(address: str, timeout: tuple[float, float]) -> Feed:
+    body = HttpBody(address, timeout)
+    try:
+        head = body.head()
+        if begins_with_jpeg(head):
+            return JpegFeed(body, address, timeout)
+        # A list of addresses begins where it was found, and an MP4 file may have to be read from
+        # its end. Others are read on: some servers serve a single viewer.
+        if not is_text(head) and head[4:8] != b"ftyp":
+            return VideoFeed(body, timeout)
+    except (av.FFmpegError, NoVideoError):
+        body.close()
+        raise
+    body.close()
+    return VideoFeed(address, timeout)
+
+
+def _open_rtsp(address: str, timeout: tuple[float, float]) -> Feed:
+    """Open by TCP, which loses no packets, or by UDP where the server refuses that.
+
+    FFmpeg itself changes to UDP if the server says that it has no TCP (461). Some servers answer
+    something else, or hang up.
+    """
+    either = {"rtsp_transport": "udp+tcp", "rtsp_flags": "prefer_tcp"}
+    ways = [either, {"rtsp_transport": "udp"}]
+    if address in _udp_only:
+        ways.reverse()
+    try:
+        return VideoFeed(address, timeout, ways[0])
+    except _UNREACHABLE:
+        raise
+    except (av.FFmpegError, NoVideoError):
+        feed = VideoFeed(address, timeout, ways[1])
+    (_udp_only.discard if ways[1] is either else _udp_only.add)(address)
+    return feed
+
+
+_UNREACHABLE = (
+    av.ExitError,
+    TimeoutError,
+    ConnectionRefusedError,
+    av.HTTPUnauthorizedError,
+    av.HTTPForbiddenError,
+    av.HTTPNotFoundError,
+)
+"""Errors of a server that is away or refuses the address, whatever the transport."""
