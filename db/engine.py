@@ -6,6 +6,7 @@ database cannot be used yet.
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from contextlib import contextmanager
@@ -16,14 +17,16 @@ from sqlalchemy import exc
 from sqlalchemy.engine import URL, make_url
 
 from db.error_classes import describe, is_damage, is_environment, says
-from db.errors import DatabaseOpenError, DatabaseUnavailableError
-from db.server import make_server_ready, server_engine
-from db.sqlite_file import BEGIN_OPTION, make_file_ready, sqlite_engine
+from db.errors import DatabaseDamagedError, DatabaseOpenError, DatabaseUnavailableError
+from db.server import check_server, make_server_ready, server_engine
+from db.sqlite_file import BEGIN_OPTION, check_file, make_file_ready, sqlite_engine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sqlalchemy.engine import Connection, Engine
+
+logger = logging.getLogger(__name__)
 
 OPEN_RETRY_S = 10.0
 """Default wait for a database that another process is creating or migrating."""
@@ -81,6 +84,25 @@ def make_ready(engine: Engine, *, read_only: bool = False, patience_s: float | N
         make_server_ready(engine, read_only=read_only, patience_s=patience_s)
     else:
         make_file_ready(engine, path, read_only=read_only, patience_s=patience_s)
+
+
+def check_database(url: str) -> None:
+    """Refuse a database that `open_database` refuses for good; nothing is created or changed.
+
+    Raises:
+        DatabaseOpenError, SchemaVersionError: See `open_database`.
+    """
+    engine = make_engine(url)
+    path = sqlite_path(engine)
+    try:
+        if path is None:
+            check_server(engine)
+        else:
+            check_file(path)
+    except (DatabaseDamagedError, DatabaseUnavailableError):
+        logger.debug("The database cannot be used now", exc_info=True)
+    finally:
+        engine.dispose()
 
 
 @contextmanager

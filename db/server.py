@@ -6,6 +6,7 @@ import os
 import re
 import select
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import create_engine, exc
@@ -16,7 +17,9 @@ from db.migrations import current_revision, require_head, upgrade
 from db.sqlite_file import BUSY_TIMEOUT_MS, dump_json
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import URL, Engine
+    from collections.abc import Iterator
+
+    from sqlalchemy.engine import URL, Connection, Engine
 
 CONNECT_TIMEOUT_S = 3
 
@@ -70,23 +73,36 @@ def _shown(url: URL) -> str:
 def make_server_ready(engine: Engine, *, read_only: bool, patience_s: float) -> None:
     """Check, create and migrate a database on a server; see `db.engine.make_ready`."""
     name = _shown(engine.url)
+    with _reached(engine) as connection:
+        if engine.dialect.name == "postgresql" and not read_only:
+            # A second process waits until the first has created or migrated the schema.
+            wait_ms = max(BUSY_TIMEOUT_MS, round(1000 * patience_s))
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{wait_ms}ms'")
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
+        revision = current_revision(connection, name)
+        if read_only:
+            require_head(revision, name)
+        else:
+            upgrade(connection, revision)
+
+
+def check_server(engine: Engine) -> None:
+    """Refuse a database that `make_server_ready` refuses, without changing it."""
+    with _reached(engine) as connection:
+        current_revision(connection, _shown(engine.url))
+
+
+@contextmanager
+def _reached(engine: Engine) -> Iterator[Connection]:
+    """Begin a transaction, and say what is wrong with an address or account that fails."""
     try:
         with engine.begin() as connection:
-            if engine.dialect.name == "postgresql" and not read_only:
-                # A second process waits until the first has created or migrated the schema.
-                wait_ms = max(BUSY_TIMEOUT_MS, round(1000 * patience_s))
-                connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{wait_ms}ms'")
-                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
-            revision = current_revision(connection, name)
-            if read_only:
-                require_head(revision, name)
-            else:
-                upgrade(connection, revision)
+            yield connection
     except exc.DBAPIError as error:
         waits = isinstance(error, exc.OperationalError) and not _is_wrong_address(engine, error)
         raise (DatabaseUnavailableError if waits else DatabaseOpenError)(
-            f"The database {name} cannot be opened ({describe(error)}); check the address and the "
-            "account."
+            f"The database {_shown(engine.url)} cannot be opened ({describe(error)}); check the "
+            "address and the account."
         ) from error
 
 

@@ -111,6 +111,14 @@ def make_file_ready(engine: Engine, path: Path, *, read_only: bool, patience_s: 
     )
 
 
+def check_file(path: Path) -> None:
+    """Refuse a file that `make_file_ready` refuses; nothing is written, and it need not exist."""
+    _prepare_folder(path, read_only=False, create=False)
+    # A file that cannot be read now may be locked.
+    with suppress(sqlite3.Error):
+        _inspect_file(path)
+
+
 def is_ours(path: Path) -> bool:
     """Whether a file is a database of this program, of any version, healthy or not."""
     try:
@@ -124,7 +132,7 @@ def is_ours(path: Path) -> bool:
     return True
 
 
-def _prepare_folder(path: Path, *, read_only: bool) -> None:
+def _prepare_folder(path: Path, *, read_only: bool, create: bool = True) -> None:
     """Check what the file system can tell, and create the folder of a new database."""
     try:
         if path.is_dir():
@@ -141,13 +149,16 @@ def _prepare_folder(path: Path, *, read_only: bool) -> None:
             raise DatabaseOpenError(
                 f"There is no database {path}; record a session first, or check the path."
             )
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if create:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        else:
+            _refuse_to_create(path.absolute().parent)
     except OSError as error:
         raise _open_error(error.errno in _PASSING)(
             f"The folder of the database {path} cannot be used ({error.strerror}); choose another "
             "path."
         ) from error
-    if read_only:
+    if read_only or not path.parent.exists():
         return
     # A file system turns read-only by itself when its disk fails; a permission is set by somebody.
     kind = _open_error(_is_read_only(path.parent))
@@ -158,6 +169,15 @@ def _prepare_folder(path: Path, *, read_only: bool) -> None:
             f"The folder {path.parent} of the database is not writable; change its permissions or "
             "choose another path."
         )
+
+
+def _refuse_to_create(folder: Path) -> None:
+    """Raise the error with which creating a folder would fail."""
+    there = next(one for one in (folder, *folder.parents) if one.exists())
+    if not there.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
 
 
 def _inspect_file(path: Path) -> str | None:

@@ -6,18 +6,20 @@ import getpass
 import os
 import shlex
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from monitor.cli.options import PROGRAM, debug_option, load_settings
-from monitor.cli.run import log_path, run
+from monitor.cli.report import announce
+from monitor.cli.run import log_path, refuse_contradictions, run
 from monitor.settings.models import RunSettings
 from monitor.settings.options import config_option
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from monitor.kiosk.service.plan import Plan
 
@@ -148,12 +150,17 @@ def _refuse_passwords(written: Iterable[str]) -> None:
 def _plan(options: tuple[str, ...], environment: Mapping[str, str]) -> Plan:
     """Return what to start; the options and the settings file are checked as `run` checks them."""
     from monitor.kiosk.service.plan import Plan
+    from monitor.session.runtime import check_settings
 
     given = run.make_context(f"{PROGRAM} run", list(options)).params
-    settings = load_settings(RunSettings, given)
+    with _set(environment):
+        settings = load_settings(RunSettings, given)
     log = log_path(settings.log) if settings.log else None
+    refuse_contradictions(given, settings, has_screen=True)
+    announce(settings)
     # Reading the zones file checks it.
     _ = settings.analysis
+    check_settings(settings)
     return Plan(
         options=options,
         folder=Path.cwd(),
@@ -163,6 +170,18 @@ def _plan(options: tuple[str, ...], environment: Mapping[str, str]) -> Plan:
         written=[*settings.report, *([] if log is None else [log])],
         spool=settings.spool,
     )
+
+
+@contextmanager
+def _set(environment: Mapping[str, str]) -> Iterator[None]:
+    """Set environment variables meanwhile, as the kiosk will have them."""
+    former = dict(os.environ)
+    os.environ.update(environment)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(former)
 
 
 def _file(

@@ -52,9 +52,12 @@ def run(
     quit.
     """
     from monitor.kiosk.supervision.heartbeat import Heartbeat, Phase
+    from monitor.terminal import stay_after_hangup
     from monitor.ui.texts import default_language
 
     heartbeat = Heartbeat.from_environment()
+    if heartbeat.supervised:
+        stay_after_hangup()
     settings = load_settings(
         RunSettings, options, language=default_language(), patient=heartbeat.supervised
     )
@@ -75,7 +78,7 @@ def run(
     disable_core_dumps()
     has_screen = settings.headless or display.succeeded()
     is_dead = not has_screen and screen_named()
-    _refuse_contradictions(options, settings, has_screen=has_screen)
+    refuse_contradictions(options, settings, has_screen=has_screen)
     # The supervisor gives a reason when it restarts a kiosk that crashed too often.
     reason = no_camera_because or (None if settings.camera else "started with --no-camera")
     settings = settings.model_copy(update={"no_camera": reason})
@@ -125,9 +128,10 @@ def log_path(named: str | None) -> Path | None:
     return default_log() if named is None else Path(named)
 
 
-def _refuse_contradictions(
+def refuse_contradictions(
     options: dict[str, Any], settings: RunSettings, *, has_screen: bool
 ) -> None:
+    """Refuse settings that exclude each other."""
     if settings.notice == "required" and (settings.headless or not has_screen):
         raise click.BadParameter(
             "expected a window on a screen, because nothing may be measured before the notice was "

@@ -13,8 +13,11 @@ from ads.media.check import check_apart
 from ads.player.player import AdPlayer
 from ads.playlists.loader import load_playlist
 from ads.playlists.watcher import PlaylistWatcher
+from db.engine import check_database
 from db.errors import DatabaseError
+from detector.emotion.model_card import read_card, require_emotions
 from detector.emotion.model_store import find_model
+from detector.sources.opening import open_source
 from detector.sources.v4l2 import cameras
 from detector.sources.video_source import SourceSpec
 from monitor.errors import SessionFailedError, SetupError
@@ -40,6 +43,25 @@ logger = logging.getLogger(__name__)
 
 MAX_EARLY_DEATHS = 3
 """A sensor that dies this often before it was ever ready will not work, and the start fails."""
+
+
+def check_settings(settings: RunSettings) -> None:
+    """Refuse what `KioskRuntime` would refuse for good; nothing is started or written.
+
+    A camera or a database server that is away now may be back by then.
+
+    Raises:
+        SourceOpenError, PlaylistError, DatabaseError, ModelLoadError: As their names say.
+    """
+    if settings.camera and settings.source is not None:
+        spec = SourceSpec.parse(settings.source)
+        if spec.kind == "file":
+            open_source(spec).close()
+    if settings.playlist is not None:
+        load_ads(settings.playlist)
+    check_database(settings.database)
+    if settings.camera and settings.model is not None:
+        require_emotions(read_card(find_model(settings.model)))
 
 
 class KioskRuntime:

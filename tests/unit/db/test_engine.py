@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import exc
 
 import db
-from db.engine import make_engine, open_database, sqlite_path
+from db.engine import check_database, make_engine, open_database, sqlite_path
 from db.errors import DatabaseError, DatabaseOpenError, DatabaseUnavailableError, SchemaVersionError
 from db.migrations import HEAD
 
@@ -176,6 +176,30 @@ def test_refused(tmp_path, url, words):
     assert message.count(". ") == 0
     assert text.read_text() == "This is somebody's letter."
     assert list(tmp_path.iterdir()) == [text]
+    if "/proc" not in url:  # Only trying tells what can be written there.
+        with pytest.raises(DatabaseOpenError) as checked:
+            check_database(url.format(tmp=tmp_path))
+        assert str(checked.value) == message
+
+
+@pytest.mark.sqlite
+def test_checking_creates_and_changes_nothing(tmp_path, path, engine, make):
+    check_database(str(tmp_path / "new folder" / "new.db"))
+    assert not (tmp_path / "new folder").exists()
+    make.write(engine)
+    engine.dispose()
+    before = path.read_bytes()
+    check_database(str(path))
+    assert path.read_bytes() == before
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_checking_lets_pass_what_may_mend(path, engine, make):
+    make.write(engine)
+    engine.dispose()
+    path.write_bytes(b"\0" * path.stat().st_size)
+    check_database(str(path))
+    check_database("postgresql+psycopg://127.0.0.1:1/x")
 
 
 @pytest.mark.parametrize("address", ["kiosk:S3@127.0.0.1:1/x", "127.0.0.1:1/x?password=S3"])
@@ -299,6 +323,8 @@ def test_database_of_another_program_is_refused(path, statements, read_only):
     before = foreign(path, *statements)
     with pytest.raises(DatabaseOpenError, match="belongs to another program; choose another path"):
         open_database(str(path), read_only=read_only)
+    with pytest.raises(DatabaseOpenError, match="belongs to another program; choose another path"):
+        check_database(str(path))
     assert path.read_bytes() == before
     assert list(path.parent.iterdir()) == [path]
 
@@ -312,6 +338,8 @@ def test_newer_schema_is_refused_untouched(path, engine, make, read_only):
         SchemaVersionError, match=f"has the schema 9999, .* up to {HEAD}; update the program"
     ):
         open_database(str(path), read_only=read_only)
+    with pytest.raises(SchemaVersionError):
+        check_database(str(path))
     assert path.read_bytes() == before
     assert list(path.parent.iterdir()) == [path]
 

@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from detector.errors import ZonesError
+from monitor.cli.errors import is_callers_mistake
 from monitor.cli.install import install
 from monitor.errors import SetupError
 
@@ -145,6 +146,49 @@ def test_files_are_checked_before_anything_is_written(
     assert isinstance(done.exception, SetupError | ZonesError)
     assert sentence in str(done.exception)
     assert not config.exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--source", "rtps://camera/1"], "Unknown kind of source 'rtps://camera/1'"),
+        (["--source", "http://camera:99999/"], "with a port from 1 to 65535"),
+        (["--source", "missing.mp4"], "The video missing.mp4 is missing"),
+        (["--playlist", "missing.yaml"], "missing.yaml"),
+        (["--db", "postgresql://host:port/name"], "Invalid database URL"),
+        (["--db", "."], "is a folder; give the path of a file"),
+        (["--db", "notes.txt"], "is not an SQLite database"),
+        (["--model", "missing"], "There is no model 'missing'"),
+        (["--model", "notes.txt"], "notes"),
+        (["--report", "report.docx"], "expected a file that ends in .html"),
+        (["--no-camera", "--source", "0"], "expected either this or --source"),
+    ],
+)
+def test_what_run_would_refuse_is_refused_before_anything_is_written(
+    config, asked, tmp_path, monkeypatch, options, sentence
+):
+    monkeypatch.chdir(tmp_path)
+    Path("notes.txt").write_text("milk and bread")
+    before = sorted(tmp_path.rglob("*"))
+    done = start("--", *options)
+    assert done.exit_code != 0
+    assert sentence in f"{done.output} {done.exception}"
+    assert is_callers_mistake(done.exception) or done.exit_code == 2
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_variables_of_the_kiosk_are_checked_as_its_options(config, asked, monkeypatch):
+    done = start("--environment", "AD_MONITOR_SOURCE=rtps://camera/1")
+    assert "Unknown kind of source" in str(done.exception)
+    assert "AD_MONITOR_SOURCE" not in os.environ
+    assert not config.exists()
+
+
+def test_a_camera_or_a_server_that_is_away_now_may_come_back(config, asked):
+    away = ["--source", "rtsp://127.0.0.1:9/x", "--db", "postgresql+psycopg://127.0.0.1:9/x"]
+    done = start("--", *away)
+    assert done.exit_code == 0, done.exception
+    assert start("--", "--source", "99").exit_code == 0
 
 
 def test_the_unit_names_the_settings_file(config, asked, tmp_path, monkeypatch):
