@@ -2,8 +2,54 @@ from __future__ import annotations
 
 import os
 
-from monitor.kiosk.doctor import _log
+import av
+import cv2
+import numpy as np
+import pytest
+
+from detector.sources.recording import Recording
+from detector.sources.video_source import DEMO_VIDEO
+from monitor.kiosk.doctor import _camera, _log
 from monitor.logs import default_log
+
+
+@pytest.fixture(scope="module")
+def sideways(tmp_path_factory):
+    """The demo viewer as a camera sees her that is turned to the left."""
+    path = tmp_path_factory.mktemp("clips") / "sideways.mp4"
+    with Recording(DEMO_VIDEO) as viewer:
+        image = viewer.read().image
+    turned = np.ascontiguousarray(cv2.rotate(image, cv2.ROTATE_90_COUNTERCLOCKWISE))
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("libx264", rate=50, options={"preset": "ultrafast"})
+        stream.height, stream.width = turned.shape[:2]
+        for _ in range(20):
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(turned, format="bgr24")))
+        out.mux(stream.encode())
+    return str(path)
+
+
+@pytest.mark.parametrize("rotate", [0, 180, 90])
+def test_a_turned_camera_is_noticed(sideways, rotate):
+    findings = {finding.name: finding for finding in _camera(sideways, rotate)}
+    if rotate == 90:
+        assert "1 face(s)" in findings["camera"].found
+        assert "mount" not in findings
+    else:
+        assert findings["mount"].state == "warn"
+        assert findings["mount"].advice.endswith("try --rotate 90.")
+
+
+def test_an_empty_room_is_not_turned(tmp_path):
+    picture = np.random.default_rng(0).integers(90, 160, (240, 320, 3)).astype(np.uint8)
+    path = tmp_path / "room.mp4"
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("libx264", rate=50)
+        stream.width, stream.height = 320, 240
+        for _ in range(5):
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="bgr24")))
+        out.mux(stream.encode())
+    assert [finding.name for finding in _camera(str(path), 0)] == ["camera", "light"]
 
 
 def test_it_says_where_the_log_is_and_how_large():
