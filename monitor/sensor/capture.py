@@ -33,6 +33,9 @@ FIRST_RETRY_S, MAX_RETRY_S = 0.2, 2.0
 STALL_S = 1.7
 """A live source without a picture for this long is lost; in the dark there are five a second."""
 
+SLOW_OPENING_S = 2.0
+"""A source that is waited for and takes longer to open is lost meanwhile: the ads do not wait."""
+
 HUNG_S = 20.0
 """A call into native code that takes this long never returns; its own timeouts are shorter."""
 
@@ -158,9 +161,12 @@ class Capture:
         if silent_s >= HUNG_S:
             call = f"a call into its driver did not return for {HUNG_S:.0f} s"
             raise CaptureHungError(f"The {self._spec} hangs: {call}.")
+        cause: SourceFault = "stream_stalled" if self._spec.kind == "stream" else "camera_lost"
         if reading and silent_s >= STALL_S:
-            cause: SourceFault = "stream_stalled" if self._spec.kind == "stream" else "camera_lost"
             detail = f"The {self._spec} gave no picture for {STALL_S:.1f} s."
+            self._lose(SourceLostError(detail, cause))
+        elif not reading and self._wait_for_source and silent_s >= SLOW_OPENING_S:
+            detail = f"The {self._spec} has not answered for {SLOW_OPENING_S:.0f} s."
             self._lose(SourceLostError(detail, cause))
 
     def reopen(self) -> None:
@@ -177,8 +183,14 @@ class Capture:
         self._reopening_due_s = 0.0
         self._reopenings.reset()
 
-    def stop(self, timeout_s: float = 4.0) -> bool:
-        """Stop reading and wait until the source is released; return whether it was in time."""
+    def stop(self, timeout_s: float | None = None) -> bool:
+        """Stop reading and wait until the source is released; return whether it was in time.
+
+        By default a camera has 4 s, because another program may want it. An address that does not
+        answer has half a second: it needs no release, and may block for much longer.
+        """
+        if timeout_s is None:
+            timeout_s = 0.5 if self._spec.kind == "stream" else 4.0
         self._stop.set()
         with self._lock:
             if self._source is not None:

@@ -233,6 +233,31 @@ def test_patience_is_for_live_sources_only(scripted: Any, start: Start) -> None:
     assert capture.error is CLOSED
 
 
+@pytest.mark.parametrize("patient", [True, False])
+def test_an_address_that_does_not_answer_holds_up_neither_start_nor_stop(
+    monkeypatch: pytest.MonkeyPatch, start: Start, patient: bool
+) -> None:
+    monkeypatch.setattr(module, "SLOW_OPENING_S", 0.1)
+    answers = threading.Event()
+
+    def open_slowly(*_: Any, **__: Any) -> Any:
+        answers.wait(PATIENCE_S)
+        raise CLOSED
+
+    monkeypatch.setattr(module, "open_source", open_slowly)
+    losses: list[SourceError] = []
+    capture = start(STREAM, on_lost=losses.append, wait_for_source=patient)
+    time.sleep(0.15)
+    capture.check()
+    capture.check()
+    # Without patience the start waits for the error instead.
+    assert [error.cause for error in losses] == (["stream_stalled"] if patient else [])
+    began_s = time.monotonic()
+    assert not capture.stop()
+    assert time.monotonic() - began_s < 1.5
+    answers.set()
+
+
 @pytest.mark.parametrize(("spec", "cause"), [(STREAM, "stream_stalled"), (CAMERA, "camera_lost")])
 def test_a_read_that_waits_is_a_loss_although_it_does_not_return(
     scripted: Any,
