@@ -12,6 +12,7 @@ from monitor.kiosk.error_guard import FLOOD, ErrorGuard
 from monitor.kiosk.supervision.heartbeat import Heartbeat, Phase
 from monitor.sensor.camera_choice import list_cameras, saved_choice
 from monitor.session.runtime import KioskRuntime
+from monitor.terminal import end_signals, leave_terminal
 
 if TYPE_CHECKING:
     from monitor.settings.models import RunSettings
@@ -35,6 +36,8 @@ def run_headless(settings: RunSettings, heartbeat: Heartbeat | None = None) -> i
 
     def on_signal(number: int, _frame: object) -> None:
         nonlocal reason
+        if number == signal.SIGHUP:
+            leave_terminal(former)
         reason = f"stopped by {signal.Signals(number).name}"
         stop.set()
 
@@ -42,7 +45,7 @@ def run_headless(settings: RunSettings, heartbeat: Heartbeat | None = None) -> i
         heartbeat.beat(Phase.STARTING)
         return not stop.is_set()
 
-    former = {one: signal.signal(one, on_signal) for one in (signal.SIGINT, signal.SIGTERM)}
+    former = {one: signal.signal(one, on_signal) for one in end_signals()}
     try:
         with ErrorGuard() as guard:
             kiosk = KioskRuntime(with_saved_camera(settings), lambda _view: None)

@@ -295,8 +295,10 @@ def main() -> int:
     # A frame analysed late harms nobody; one that the window shows late is seen.
     os.nice(10)
     disable_core_dumps()
-    # Ctrl+C in a terminal reaches the whole group; the kiosk decides when the sensor stops.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Ctrl+C and the end of a terminal reach the whole group; the kiosk decides when the sensor
+    # stops.
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
     # Messages keep the real standard output; what native libraries print goes to standard error.
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from PyQt5.QtCore import QCoreApplication, QObject, QTimer, pyqtSignal, pyqtSlot
 
+from monitor.terminal import end_signals, leave_terminal
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
@@ -65,12 +67,13 @@ class Quitter(QObject):
 
 
 class SignalHandler(QObject):
-    """Hand SIGINT and SIGTERM to Qt's loop.
+    """Hand the signals that ask the kiosk to end to Qt's loop.
 
     Python runs signal handlers only between its own instructions, so a timer gives it some. Use it
     as a context in the main thread; leaving it restores the former handlers. `on_signal` is called
     once, from Qt's loop, with the first signal's name; `on_second_signal` with the number of each
-    later one, at once, even while the main thread waits.
+    later one, at once, even while the main thread waits. A closing terminal may
+    send SIGHUP twice, so a later SIGHUP is ignored.
     """
 
     def __init__(
@@ -86,8 +89,7 @@ class SignalHandler(QObject):
         self._timer = QTimer(self)
         self._timer.timeout.connect(self._on_tick)
         self._timer.start(100)
-        handled = (signal.SIGINT, signal.SIGTERM)
-        self._former_handlers = {one: signal.signal(one, self._handle) for one in handled}
+        self._former_handlers = {one: signal.signal(one, self._handle) for one in end_signals()}
 
     def __enter__(self) -> SignalHandler:
         return self
@@ -104,8 +106,10 @@ class SignalHandler(QObject):
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
         if self._received is None:
+            if number == signal.SIGHUP:
+                leave_terminal(self._former_handlers)
             self._received = number
-        else:
+        elif number != signal.SIGHUP:
             self._on_second_signal(number)
 
     @pyqtSlot()

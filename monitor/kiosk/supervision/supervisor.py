@@ -1,7 +1,8 @@
 """Keeps the kiosk running: listens to its heartbeat, kills it when it hangs, restarts it.
 
 It loads neither Qt nor NumPy nor a driver, so what crashes the window spares it. The window is a
-child in its own session, so Ctrl+C reaches the supervisor alone, which passes it on once.
+child in its own session, so Ctrl+C reaches the supervisor alone, which passes it on once. Both go
+on when the terminal closes: a screen must not go dark because somebody logs out.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from monitor.kiosk.supervision.heartbeat import VARIABLE, Phase
 from monitor.kiosk.supervision.notify import ServiceNotifier
 from monitor.sensor.backoff import RestartBackoff
 from monitor.sensor.child_process import child_environment
+from monitor.terminal import leave_closed_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -139,6 +141,7 @@ class Supervisor:
         self._restarts = restarts or Restarts()
         self._notifier = ServiceNotifier()
         self._received: list[int] = []
+        self._hung_up = False
         self._asked: int | None = None
         self._asked_at_s = 0.0
         self._reason = ""
@@ -153,8 +156,10 @@ class Supervisor:
         """
         for end in (self._awake, self._wake):
             end.setblocking(False)
-        handled = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+        handled = (signal.SIGTERM, signal.SIGINT)
         former = {number: signal.signal(number, self._on_signal) for number in handled}
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+            former[signal.SIGHUP] = signal.signal(signal.SIGHUP, self._on_hangup)
         former[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
         former_fd = signal.set_wakeup_fd(self._wake.fileno(), warn_on_full_buffer=False)
         try:
@@ -198,6 +203,7 @@ class Supervisor:
         reduced = [*self._ads_only, self._reason] if self._restarts.ads_only else []
         reader, writer = os.pipe()
         os.set_blocking(reader, False)
+        self._hung_up = False  # A new process gets what is left of the terminal.
         try:
             process = subprocess.Popen(
                 self._command + reduced,
@@ -265,14 +271,16 @@ class Supervisor:
                 process.send_signal(signal.SIGTERM)
 
     def _forward(self, process: subprocess.Popen[bytes]) -> None:
+        if self._hung_up:
+            self._hung_up = False
+            process.send_signal(signal.SIGHUP)
         while self._received:
             number = self._received.pop(0)
             if self._asked is None:
                 self._asked, self._asked_at_s = number, time.monotonic()
                 logger.info("Asked to end by %s", signal.Signals(number).name)
                 self._notifier.stopping()
-            # The end of a terminal is no more than a wish to end.
-            process.send_signal(signal.SIGTERM if number == signal.SIGHUP else number)
+            process.send_signal(number)
 
     def _pause(self, pause_s: float) -> None:
         until_s = time.monotonic() + pause_s
@@ -299,6 +307,11 @@ class Supervisor:
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         self._received.append(number)
+
+    def _on_hangup(self, _number: int, _frame: FrameType | None) -> None:
+        """Go on without the terminal, which has closed; so does the kiosk."""
+        leave_closed_terminal()
+        self._hung_up = True
 
 
 def kiosk_command(arguments: Sequence[str]) -> list[str]:

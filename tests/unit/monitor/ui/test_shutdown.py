@@ -78,6 +78,14 @@ def test_a_step_that_quits_again_changes_nothing(qtbot, exits):
 # --- signals --------------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def hangup_by_default():
+    """The tests may themselves run under nohup."""
+    former = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, former)
+
+
 def run_loop_until(called, kill):
     """Runs a loop without Python code, and sends a signal from another thread."""
     loop = QEventLoop()
@@ -96,8 +104,8 @@ def run_loop_until(called, kill):
 
 
 @posix_only
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_is_heard_while_the_loop_sleeps(qapp, number):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_is_heard_while_the_loop_sleeps(qapp, hangup_by_default, number):
     quit_loop, names = [], []
 
     def on_signal(name):
@@ -108,6 +116,17 @@ def test_a_signal_is_heard_while_the_loop_sleeps(qapp, number):
         took_s = run_loop_until(quit_loop, lambda: os.kill(os.getpid(), number))
     assert names == [number.name]
     assert took_s < 2
+
+
+@posix_only
+def test_a_terminal_that_closes_may_say_so_twice(qapp, qtbot, hangup_by_default):
+    names, forced = [], []
+    with SignalHandler(names.append, on_second_signal=forced.append):
+        os.kill(os.getpid(), signal.SIGHUP)
+        os.kill(os.getpid(), signal.SIGHUP)
+        qtbot.waitUntil(lambda: names == ["SIGHUP"], timeout=1000)
+    os.kill(os.getpid(), signal.SIGHUP)  # while the report is written
+    assert forced == []
 
 
 @posix_only

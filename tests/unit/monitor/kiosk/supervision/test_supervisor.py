@@ -77,6 +77,8 @@ class Supervised:
             stderr=subprocess.PIPE,
             text=True,
             env=self.environment,
+            # The tests may themselves run under nohup.
+            preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # noqa: PLW1509
         )
         self.processes.append(process)
         return process
@@ -210,7 +212,7 @@ def test_a_stuck_kiosk_takes_its_children_with_it(supervised):
     assert supervised.left == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_both(supervised, number):
     process = supervised.start("show()")
     supervised.wait_for_starts(1)
@@ -218,6 +220,19 @@ def test_a_signal_ends_both(supervised, number):
     process.communicate(timeout=20)
     assert process.returncode == DONE
     assert supervised.left == []
+
+
+def test_a_terminal_that_closes_ends_neither(supervised):
+    heard = "signal.signal(signal.SIGHUP, lambda *_: log.open('a').write('0 hung up\\n'))"
+    process = supervised.start(f"{heard}; show()")
+    supervised.wait_for_starts(1)
+    process.send_signal(signal.SIGHUP)
+    supervised.wait_for_starts(2)
+    assert supervised.starts[1:] == [(0, "hung up")]
+    assert process.poll() is None
+    process.terminate()
+    process.communicate(timeout=20)
+    assert process.returncode == DONE
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,70 @@
+"""A terminal that closes."""
+
+from __future__ import annotations
+
+import os
+import pty
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from monitor.terminal import (
+    end_signals,
+    leave_terminal,
+    stay_after_hangup,
+)
+
+
+@pytest.fixture(autouse=True)
+def hangup_handler() -> Iterator[None]:
+    """The default one, also where the tests run under nohup."""
+    former = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, former)
+
+
+def test_a_hangup_ends_the_kiosk_unless_it_is_ignored_or_kept_from_that() -> None:
+    both = (signal.SIGINT, signal.SIGTERM)
+    assert end_signals() == (*both, signal.SIGHUP)
+    stay_after_hangup()
+    assert end_signals() == both
+    os.kill(os.getpid(), signal.SIGHUP)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    stay_after_hangup()
+    assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    assert end_signals() == both
+
+
+def test_a_second_hangup_is_ignored() -> None:
+    former = {signal.SIGHUP: signal.SIG_DFL, signal.SIGTERM: signal.SIG_DFL}
+    leave_terminal(former)
+    assert former == {signal.SIGTERM: signal.SIG_DFL}
+    os.kill(os.getpid(), signal.SIGHUP)
+
+
+CHILD = """
+import contextlib, os
+from monitor.terminal import leave_closed_terminal
+leave_closed_terminal()
+os.write(2, b"to the terminal\\n")
+with contextlib.suppress(OSError):
+    os.read(0, 1)
+leave_closed_terminal()
+os.write(2, b"to nowhere\\n")
+os.write(1, b"whole" if os.read(0, 1) == b"" else b"more")
+"""
+
+
+def test_what_was_a_terminal_is_nowhere_and_the_rest_stays() -> None:
+    terminal, inside = pty.openpty()
+    child = subprocess.Popen(
+        [sys.executable, "-c", CHILD], stdin=inside, stdout=subprocess.PIPE, stderr=inside
+    )
+    os.close(inside)
+    assert os.read(terminal, 100) == b"to the terminal\r\n"
+    os.close(terminal)
+    assert child.communicate(timeout=30) == (b"whole", None)
+    assert child.returncode == 0
