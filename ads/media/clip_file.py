@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from av.stream import Stream
     from av.video.codeccontext import VideoCodecContext
 
-CLIP_ERRORS = (av.error.FFmpegError, OSError, ValueError, MemoryError)
+CLIP_ERRORS = (av.error.FFmpegError, OSError, ValueError, MemoryError, OverflowError)
 """What PyAV raises on broken files."""
 
 # A clip is a local file in one of these containers, whatever its name. FFmpeg's lists of other

@@ -71,8 +71,9 @@ def packets(
     while True:
         try:
             packet = next(demuxed, None)
-        except CLIP_ERRORS as error:
-            # The file ends within a packet, or cannot be read any further.
+        except (*CLIP_ERRORS, IndexError) as error:
+            # The file ends within a packet, or cannot be read any further; PyAV raises the last one
+            # where a track turns up that the header does not name.
             logger.debug("Reading %s ends early: %s", path, reason(error))
             return
         if packet is None:

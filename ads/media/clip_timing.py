@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import deque
 from fractions import Fraction
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -49,9 +48,9 @@ class PictureTrack:
         self.stream: VideoStream = self.tracks.picture
         self._path = path
         self._container = container
-        # AVI states the order of decoding only, and PyAV guesses wrong for these.
-        is_avi = container.format.name == "avi"
-        self._is_unordered = is_avi and self.stream.codec_context.name in {"h264", "hevc"}
+        # AVI states when a picture is decoded, not when it is shown, and FFmpeg's guess of the
+        # latter is wrong for many. Decoders return one for each that they take, in the right order.
+        self._is_avi = container.format.name == "avi"
         # The newest stamp read so far, and when the picture after it is due.
         self._read_s: Fraction | None = None
         self._read_to_s: Fraction | None = None
@@ -62,7 +61,7 @@ class PictureTrack:
 
         The first one is at 0; or at or before `start_ns`, where the file can be entered there.
         """
-        step_ns: int | None = None
+        step_ns = gap_ns = 0
         last_ns = -1
         is_first = True
         decoded = self._decoded()
@@ -71,7 +70,7 @@ class PictureTrack:
             time_base = frame.time_base or self.stream.time_base
             if frame.pts is None or time_base is None:
                 # Known once a frame is decoded, for files without a container.
-                step_ns = step_ns or round(picture_step_s(self.stream) * 1_000_000_000)
+                step_ns = step_ns or gap_ns or round(picture_step_s(self.stream) * 1_000_000_000)
                 position_ns = last_ns + step_ns if last_ns >= 0 else 0
             else:
                 at_s = frame.pts * time_base
@@ -86,7 +85,7 @@ class PictureTrack:
             if is_first:
                 position_ns, is_first = 0, False
             if position_ns > last_ns:
-                last_ns = position_ns
+                gap_ns, last_ns = position_ns - last_ns if last_ns >= 0 else 0, position_ns
                 yield position_ns, frame
 
     def why_broken(self, last_ns: int) -> MediaError | None:
@@ -115,7 +114,7 @@ class PictureTrack:
 
     def _stated_s(self) -> float | None:
         stated_s = stated_length_s(self.tracks)
-        if self._container.format.name == "avi" and self.stream.average_rate:
+        if self._is_avi and self.stream.average_rate:
             # Of a cut file, FFmpeg estimates the length that is left.
             return max(stated_s or 0.0, float(self.stream.frames / self.stream.average_rate))
         return stated_s
@@ -137,7 +136,6 @@ class PictureTrack:
 
     def _decoded(self) -> Iterator[VideoFrame]:
         """Yield every frame that can be decoded."""
-        stamps: deque[int | None] = deque()
         clock = clock_of(self._container, self.stream)
         decoder = picture_decoder(self.stream)
         # Where stamps can jump, the sound tells a jump from a picture that stands.
@@ -147,7 +145,6 @@ class PictureTrack:
         for packet in chain(shown, [None]):
             if packet is not None:
                 self._note(packet)
-                stamps.append(packet.dts)
             try:
                 # Without a packet, the decoder returns what it has held back.
                 decoded = decoder.decode(packet)
@@ -156,17 +153,14 @@ class PictureTrack:
             except CLIP_ERRORS as error:
                 logger.debug("Skipping a damaged packet of %s: %s", self._path, reason(error))
                 decoded = []
-                if stamps:
-                    stamps.pop()
             for frame in decoded:
-                stamp = stamps.popleft() if stamps else None
-                if self._is_unordered:
-                    frame.pts = stamp
+                if self._is_avi:
+                    frame.pts = frame.dts
                 yield frame
 
     def _note(self, packet: Packet[Any]) -> None:
         """Note up to where the file was read; tiny packets only repeat a picture."""
-        stamp = packet.dts if packet.pts is None or self._is_unordered else packet.pts
+        stamp = packet.dts if packet.pts is None or self._is_avi else packet.pts
         if stamp is None or packet.time_base is None or packet.is_discard or packet.size <= 8:
             return
         at_s = stamp * packet.time_base
@@ -203,5 +197,8 @@ class PictureTrack:
         stated_s = self.tracks.start_s
         if stated_s is None:
             return first_s
-        is_exact = self.tracks.sound is None or self._container.format.name == "avi"
+        if self._is_avi:
+            # The first one is shown when the decoder has taken a few.
+            return first_s if abs(first_s - stated_s) <= 1 else stated_s
+        is_exact = self.tracks.sound is None
         return first_s if is_exact and abs(first_s - stated_s) <= LATE_START_S else stated_s

@@ -109,6 +109,35 @@ def trimmed(path: Path) -> Path:
     return restamp(whole, path, -0.5)
 
 
+def packed(path: Path) -> Path:
+    """Write MPEG-4 as DivX did: two pictures in one chunk, then a chunk that stands for none."""
+    encoded: list[bytes] = []
+    with av.open(str(path.with_name("plain.avi")), "w") as plain_avi:
+        track: Any = plain_avi.add_stream("mpeg4", rate=10)
+        (track.width, track.height), track.pix_fmt = SIZE, "yuv420p"
+        track.options = {"bf": "1", "b_strategy": "0", "q:v": "2"}
+        for number in range(11):
+            frame = av.VideoFrame.from_ndarray(grey(level_of(number)), format="rgb24")
+            encoded += [bytes(packet) for packet in track.encode(frame)]
+        encoded += [bytes(packet) for packet in track.encode()]
+    first, *others = encoded
+    header = first.index(b"\0\0\1\xb3")
+    chunks = [first[:header] + b"\0\0\1\xb2DivX503b1393p" + first[header:]]
+    for later, earlier in zip(others[::2], others[1::2], strict=True):
+        chunks += [later + earlier, b"\0\0\1\xb6\x50\x7f"]
+    with av.open(str(path), "w") as out:
+        track = out.add_stream("mpeg4", rate=10)
+        (track.width, track.height), track.pix_fmt = SIZE, "yuv420p"
+        track.codec_context.open()
+        for number, chunk in enumerate(chunks):
+            packet = av.Packet(chunk)
+            packet.stream, packet.time_base = track, Fraction(1, 10)
+            packet.pts = packet.dts = number
+            packet.is_keyframe = number == 0
+            out.mux(packet)
+    return path
+
+
 INPUTS: dict[str, Timed] = {
     "hold-last.mp4": plain(EVEN, 4.9, last_s=4.0),
     "hold-last.mkv": plain(EVEN, 4.9, last_s=4.0),
@@ -142,6 +171,7 @@ INPUTS: dict[str, Timed] = {
     "edit-list.mp4": Timed(trimmed, steps(5), 0.5, range(5, 10)),
     "no-times.mp4": plain(EVEN, 1.0, container="h264"),
     "reordered.avi": plain(EVEN, 1.0, options={"bf": "2", "b-adapt": "0"}),
+    "packed.avi": Timed(packed, steps(11), 1.1),
     "no-length.mkv": plain(EVEN, 1.0, muxing={"live": "1"}),
     "rate-of-1000.mkv": plain(EVEN, 1.0, rate=1000),
 }
