@@ -13,3 +13,11 @@ class PlaylistError(AdsError):
 
 class MediaError(AdsError):
     """A media file is missing, is not what its name says, or breaks off while it is decoded."""
+
+
+class UnreadMediaError(MediaError):
+    """A media file that has not been read yet; it may well be in order."""
+
+
+class LoadingStoppedError(AdsError):
+    """A playlist was not loaded to its end, because the program is stopping."""

@@ -18,6 +18,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, suppress
 from dataclasses import asdict
+from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,13 +26,14 @@ import platformdirs
 from boltons.fileutils import atomic_save
 from pydantic import TypeAdapter, ValidationError
 
-from ads.errors import MediaError
+from ads.errors import MediaError, UnreadMediaError
 from ads.media.clip_sound import sound_blocks
 from ads.media.decode import frames, probe, probe_all
+from ads.media.digests import TimeLimit
 from ads.media.types import MediaInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 logger = logging.getLogger(__name__)
 
@@ -44,9 +46,37 @@ ANSWER_LIMIT_S = 60.0
 AT_ONCE = 2
 """Parallel processes: files come in batches at the start, when little else is busy."""
 
+MIN_PROBING_S = 2.0
+"""Spent on probing whatever the time limit: enough to start the process."""
+
 CACHE_NAME = "media-checks.json"
 
 _INFO = TypeAdapter(MediaInfo)
+
+
+class _LeftForLaterError(Exception):
+    """The time is over."""
+
+
+class _Patience:
+    """How long several threads may go on probing."""
+
+    def __init__(self, limit: TimeLimit) -> None:
+        self._limit = limit
+        self._began_s = time.monotonic()
+        self._has_found = False
+
+    def note(self, answers: Iterable[MediaInfo | MediaError | None]) -> None:
+        """Take note of what was found."""
+        if not self._has_found:
+            self._has_found = any(isinstance(answer, MediaInfo) for answer in answers)
+
+    def raise_if_over(self) -> None:
+        """Raise `_LeftForLaterError`, or `LoadingStoppedError` if nothing is wanted any more."""
+        self._limit.raise_if_stopped()
+        # Hashing may have taken all the time, but a few files more are quickly probed.
+        if self._has_found and self._limit.is_over(self._began_s, MIN_PROBING_S):
+            raise _LeftForLaterError
 
 
 class _UnavailableError(Exception):
@@ -57,21 +87,27 @@ class _BrokenFileError(MediaError):
     """A file that crashed or exhausted the process."""
 
 
-def check_apart(files: Sequence[tuple[Path, str]]) -> list[MediaInfo | MediaError]:
+def check_apart(
+    files: Sequence[tuple[Path, str]], limit: TimeLimit | None = None
+) -> list[MediaInfo | MediaError]:
     """Probe media files in other processes, unless cached; a `MediaCheck` for `load_playlist`.
 
-    `files` come with their SHA-256. Where no such process can be started, they are probed here,
-    with a warning: a dark screen is no safer.
+    `files` come with their SHA-256, or with no text: then nothing is cached. Where no such process
+    can be started, they are probed here, with a warning: a dark screen is no safer. After the time
+    limit, but not before one file was found to be in order, the others are `UnreadMediaError`s.
     """
+    patience = _Patience(limit or TimeLimit())
     cache = _Cache(platformdirs.user_cache_path("ad-monitor") / CACHE_NAME)
     # Each file once, however many ads show it.
     distinct = dict.fromkeys(files)
     found = {file: cache.get(*file) for file in distinct}
     new = [file for file, known in found.items() if known is None]
+    patience.note(found.values())
     if new:
         shares = [share for start in range(AT_ONCE) if (share := new[start::AT_ONCE])]
         with ThreadPoolExecutor(len(shares)) as pool:
-            for share, answers in zip(shares, pool.map(_check, shares), strict=True):
+            checked = pool.map(_check, shares, repeat(patience))
+            for share, answers in zip(shares, checked, strict=True):
                 for file, answer in zip(share, answers, strict=True):
                     found[file] = answer
                     cache.add(*file, answer)
@@ -80,18 +116,22 @@ def check_apart(files: Sequence[tuple[Path, str]]) -> list[MediaInfo | MediaErro
     return [answers_by_file[file] for file in files]
 
 
-def _check(share: list[tuple[Path, str]]) -> list[MediaInfo | MediaError]:
+def _check(share: list[tuple[Path, str]], patience: _Patience) -> list[MediaInfo | MediaError]:
     """Ask for each file, replacing the process after a file that broke it."""
     answers: list[MediaInfo | MediaError] = []
     with ExitStack() as stack:
         checker: _Checker | None = None
         for path, digest in share:
             try:
-                checker = checker or stack.enter_context(closing(_Checker()))
+                patience.raise_if_over()
+                checker = checker or stack.enter_context(closing(_Checker(patience)))
                 answer = checker.ask(path)
+            except _LeftForLaterError:
+                answer = UnreadMediaError(f"{path} has not been looked into yet.")
             except _UnavailableError as error:
                 logger.warning("Checking %s in this process instead: %s", path, error)
                 answer = probe_all([(path, digest)])[0]
+            patience.note([answer])
             if isinstance(answer, _BrokenFileError):
                 stack.close()
                 checker = None
@@ -100,7 +140,8 @@ def _check(share: list[tuple[Path, str]]) -> list[MediaInfo | MediaError]:
 
 
 class _Checker:
-    def __init__(self) -> None:
+    def __init__(self, patience: _Patience) -> None:
+        self._patience = patience
         # The child imports the same packages even if they are not installed.
         root = str(Path(__file__).resolve().parents[2])
         path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
@@ -115,7 +156,12 @@ class _Checker:
             )
         except OSError as error:
             raise _UnavailableError(f"no further process can be started ({error})") from error
-        if self._read_line(60.0) != b"ready":
+        try:
+            line = self._read_line(60.0)
+        except BaseException:
+            self.close()
+            raise
+        if line != b"ready":
             self.close()
             raise _UnavailableError(f"the process {self._ending(60.0)} before it began")
 
@@ -140,7 +186,9 @@ class _Checker:
 
     def close(self) -> None:
         self._process.kill()
-        self._process.wait()
+        # A process that waits for a disk that does not answer ends when the disk lets it.
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(1.0)
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 pipe.close()
@@ -152,7 +200,11 @@ class _Checker:
         deadline = time.monotonic() + limit_s
         line = b""
         while not line.endswith(b"\n"):
-            readable, _, _ = select.select([number], [], [], max(0.0, deadline - time.monotonic()))
+            left_s = max(0.0, deadline - time.monotonic())
+            readable, _, _ = select.select([number], [], [], min(0.1, left_s))
+            if not readable and left_s > 0:
+                self._patience.raise_if_over()
+                continue
             part = os.read(number, 1 << 16) if readable else b""
             if not part:
                 if readable:
@@ -189,7 +241,7 @@ class _Cache:
             logger.info("Cannot read the cache of media checks %s: %s", file, error)
 
     def get(self, path: Path, digest: str) -> MediaInfo | MediaError | None:
-        entry = self._known.get(digest + path.suffix.lower())
+        entry = self._known.get(digest + path.suffix.lower()) if digest else None
         if isinstance(entry, dict) and "broke" in entry:
             return _BrokenFileError(f"{path} {entry['broke']}")
         try:
@@ -199,6 +251,8 @@ class _Cache:
 
     def add(self, path: Path, digest: str, found: MediaInfo | MediaError) -> None:
         """Remember a finding, but no refusals: these are quick, and may have passing causes."""
+        if not digest:
+            return
         if isinstance(found, MediaInfo):
             entry = asdict(found)
         elif isinstance(found, _BrokenFileError) and "did not answer" not in str(found):

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import math
-import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -25,16 +23,15 @@ from pydantic import (
     model_validator,
 )
 
-from ads.errors import MediaError, PlaylistError
+from ads.errors import MediaError, PlaylistError, UnreadMediaError
 from ads.media.decode import MAX_DURATION_S, probe_all
+from ads.media.digests import READER, TimeLimit
 from ads.media.types import (
     FITS,
     KNOWN_ENDINGS,
-    MAX_MEDIA_BYTES,
     PICTURE_ENDINGS,
     Fit,
     MediaInfo,
-    require_media_file,
 )
 from ads.playlists.playlist import (
     DAYS,
@@ -216,12 +213,23 @@ class Entry(BaseModel):
         return value
 
 
-def load_playlist(path: Path, check: MediaCheck = probe_all) -> Playlist:
+def load_playlist(
+    path: Path,
+    check: MediaCheck = probe_all,
+    *,
+    limit: TimeLimit | None = None,
+    max_hashed_bytes: int | None = None,
+) -> Playlist:
     """Load a YAML file, or a folder in the natural order of names, and probe its media files.
 
     The result has at least one ad; files that are missing or cannot be decoded are in `skipped`.
 
+    Args:
+        limit: When to leave out files that are not read yet (`SkippedAd.is_pending`).
+        max_hashed_bytes: Ads of larger files have no digest, unless it is known already.
+
     Raises:
+        LoadingStoppedError: The limit says to stop.
         PlaylistError: The path does not exist, breaks the format, or nothing in it can be played.
     """
     path = Path(path).expanduser().absolute()
@@ -236,13 +244,14 @@ def load_playlist(path: Path, check: MediaCheck = probe_all) -> Playlist:
 
     def skip(entry: Entry, reason: MediaError) -> None:
         logger.warning("Ad %s is left out: %s", entry.ad_id, reason)
-        skipped.append(SkippedAd(entry.ad_id, folder / entry.file, str(reason)))
+        is_pending = isinstance(reason, UnreadMediaError)
+        skipped.append(SkippedAd(entry.ad_id, folder / entry.file, str(reason), is_pending))
 
     filler, filler_entry = _filler(head)
     entries_with_filler = [*filter(None, [filler_entry]), *entries]
-    for entry, (info, digest) in zip(
-        entries_with_filler, _probed(folder, entries_with_filler, check), strict=True
-    ):
+    limit = limit or TimeLimit()
+    found = _probed(folder, entries_with_filler, check, limit, max_hashed_bytes)
+    for entry, (info, digest) in zip(entries_with_filler, found, strict=True):
         if isinstance(info, MediaError):
             skip(entry, info)
         elif entry is not filler_entry:
@@ -343,12 +352,17 @@ def _refuse_duplicates(path: Path, entries: Iterable[Entry]) -> None:
 
 
 def _probed(
-    folder: Path, entries: Iterable[Entry], check: MediaCheck
+    folder: Path,
+    entries: Sequence[Entry],
+    check: MediaCheck,
+    limit: TimeLimit,
+    max_bytes: int | None,
 ) -> list[tuple[MediaInfo | MediaError, str]]:
     """Return for each entry what its file holds, or why it cannot be played, and its SHA-256."""
     # Each file once, however many ads show it.
-    by_file = {file: _digest(folder, folder / file) for file in {one.file: 0 for one in entries}}
-    digests = [by_file[entry.file] for entry in entries]
+    files = list(dict.fromkeys(folder / entry.file for entry in entries))
+    by_file = dict(zip(files, READER.read(folder, files, limit, max_bytes), strict=True))
+    digests = [by_file[folder / entry.file] for entry in entries]
     readable = [
         (folder / entry.file, digest)
         for entry, digest in zip(entries, digests, strict=True)
@@ -358,36 +372,6 @@ def _probed(
     return [
         (next(found), digest) if isinstance(digest, str) else (digest, "") for digest in digests
     ]
-
-
-def _digest(folder: Path, path: Path) -> str | MediaError:
-    """Return the SHA-256 of a media file in a folder, or why there is none to show."""
-    try:
-        require_media_file(path)
-        target = path.resolve(strict=True)
-        # Whoever may write into the folder may not be allowed to show every file of the machine.
-        if not target.is_relative_to(folder.resolve(strict=True)):
-            return MediaError(
-                f"{path} is a link to {target}, outside the playlist's folder; "
-                "copy the file there instead."
-            )
-    except MediaError as error:
-        return error
-    except (OSError, RuntimeError) as error:
-        return MediaError(f"{path} cannot be followed to its file ({error}); copy the file there.")
-    try:
-        # Without O_NONBLOCK, a pipe that has taken the file's place would block forever.
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb", buffering=0) as file:
-            digest = hashlib.sha256()
-            left = MAX_MEDIA_BYTES
-            while left > 0 and (part := file.read(min(left, 1 << 20))):
-                digest.update(part)
-                left -= len(part)
-            return digest.hexdigest()
-    except OSError as error:
-        return MediaError(
-            f"{path} cannot be read ({error.strerror}); check the file and its permissions."
-        )
 
 
 def _make_ad(  # noqa: PLR0917 (what an ad follows from)

@@ -116,11 +116,15 @@ class Filler:
 
 @dataclass(frozen=True, slots=True)
 class SkippedAd:
-    """An entry of a playlist that cannot be played; the reason is one sentence."""
+    """An entry of a playlist that cannot be played; the reason is one sentence.
+
+    `is_pending` if its file has not been read yet, so that it may still be played later.
+    """
 
     ad_id: str
     path: Path
     reason: str
+    is_pending: bool = False
 
 
 @dataclass(frozen=True, slots=True)

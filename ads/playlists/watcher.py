@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ads.errors import AdsError
+from ads.errors import AdsError, LoadingStoppedError
 from ads.playlists.loader import load_playlist, media_in
 from ads.playlists.yaml_file import MAX_BYTES
 
@@ -25,6 +25,9 @@ LOOK_EVERY_S = 2.0
 
 RETRY_LOOKS = 30
 """Retry an invalid playlist after this many unchanged looks: what it names may have arrived."""
+
+CLOSE_S = 2.0
+"""How long to wait for a look when the watcher is closed: its files may not answer."""
 
 FILE_CLOCK_NS = 20_000_000
 """How far file time stamps may lag behind the clock: they come from its last tick."""
@@ -51,11 +54,13 @@ class PlaylistWatcher:
         self._playlist = playlist
         self._seen = self._judged = _stamp(playlist)
         self._looks_since_wrong = 0
+        self._retry_looks = 1 if _has_pending(playlist) else RETRY_LOOKS
         self._found: Playlist | None = None
         self.problem: str | None = None
         self._thread: threading.Thread | None = None
         self._next_look_ns: int | None = None
         self._is_closed = False
+        self._has_pending = _has_pending(playlist)
 
     def poll(self, now_ns: int) -> Playlist | None:
         """Return a changed playlist, once; start the next look when it is due. Never waits."""
@@ -77,10 +82,10 @@ class PlaylistWatcher:
         return None
 
     def close(self) -> None:
-        """Stop, and wait for a look that is under way. Idempotent."""
+        """Stop, and wait for a look that is under way, unless it hangs. Idempotent."""
         self._is_closed = True
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(CLOSE_S)
             self._thread = None
 
     def _look(self) -> None:
@@ -88,7 +93,8 @@ class PlaylistWatcher:
         is_settled = stamp == self._seen
         self._seen = stamp
         self._looks_since_wrong += 1
-        is_overdue = self.problem is not None and self._looks_since_wrong >= RETRY_LOOKS
+        is_wrong = self.problem is not None or self._has_pending
+        is_overdue = is_wrong and self._looks_since_wrong >= self._retry_looks
         if is_settled and (stamp != self._judged or is_overdue):
             self._judge(stamp)
 
@@ -97,6 +103,8 @@ class PlaylistWatcher:
         path = self._playlist.path
         try:
             playlist = self._load(path)
+        except LoadingStoppedError:
+            return
         except AdsError as error:
             self._refuse(stamp, str(error))
             return
@@ -111,6 +119,11 @@ class PlaylistWatcher:
             return
         self._seen = self._judged = loaded
         self.problem = None
+        self._looks_since_wrong = 0
+        self._has_pending = _has_pending(playlist)
+        # Files that are being read become ready one by one, the others perhaps never.
+        is_moving = playlist.ads != self._playlist.ads
+        self._retry_looks = 1 if is_moving else min(2 * self._retry_looks, RETRY_LOOKS)
         if playlist != self._playlist:
             logger.info("The playlist %s has changed: %d ads", path, len(playlist.ads))
             self._playlist = self._found = playlist
@@ -118,6 +131,7 @@ class PlaylistWatcher:
     def _refuse(self, stamp: _Stamp, problem: str) -> None:
         self._judged = stamp
         self._looks_since_wrong = 0
+        self._retry_looks = RETRY_LOOKS
         if problem != self.problem:
             logger.warning("The playlist before stays in use: %s", problem)
         self.problem = problem
@@ -131,6 +145,11 @@ class _Stamp:
     files: tuple[tuple[str, int, int, int], ...]
     # The newest change, on the clock of the file system.
     changed_ns: int = field(compare=False)
+
+
+def _has_pending(playlist: Playlist) -> bool:
+    """Return whether files of a playlist have not been read yet, so that they may come later."""
+    return any(ad.is_pending for ad in playlist.skipped)
 
 
 def _stamp(playlist: Playlist) -> _Stamp:

@@ -5,10 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from ads.media.check import check_apart
-from ads.playlists.loader import load_playlist
 from ads.policies import make_policy
-from ads.sample import sample_playlist
 from ads.show.playback import PlaybackLog
 from db.upkeep.retention import REPLAYED_AT
 from db.write.records import ModelRecord, SessionEnded, SessionRecord
@@ -28,14 +25,6 @@ if TYPE_CHECKING:
 
     from ads.playlists.playlist import Playlist
     from monitor.session.clock import SessionClock
-
-
-def load_ads(playlist: Path | None) -> Playlist:
-    """Return the named playlist, or the bundled one."""
-    if playlist is None:
-        # No separate check: anyone who can change these files can change the program.
-        return load_playlist(sample_playlist())
-    return load_playlist(playlist, check_apart)
 
 
 def ready_database(settings: RecordingSettings) -> Opened:

@@ -15,8 +15,9 @@ from monitor.errors import SessionFailedError, SetupError
 from monitor.sensor.client import SensorProcess
 from monitor.sensor.messages import Ended, Failed, FrameRead, ProtocolError, Ready
 from monitor.sensor.process import SensorSettings
-from monitor.session.active_session import ActiveSession, load_ads, ready_database
+from monitor.session.active_session import ActiveSession, ready_database
 from monitor.session.clock import SessionClock
+from monitor.session.playlist_loading import load_ads
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,13 +6,9 @@ import logging
 import time
 from contextlib import ExitStack
 from datetime import UTC, datetime
-from functools import partial
 from typing import TYPE_CHECKING
 
-from ads.media.check import check_apart
 from ads.player.player import AdPlayer
-from ads.playlists.loader import load_playlist
-from ads.playlists.watcher import PlaylistWatcher
 from db.engine import check_database
 from db.errors import DatabaseError
 from detector.emotion.model_card import read_card, require_emotions
@@ -25,17 +21,19 @@ from monitor.sensor.camera_choice import lasting_source
 from monitor.sensor.client import SupervisedSensor
 from monitor.sensor.live import UNMEASURED, LiveView, SensorHealth
 from monitor.sensor.process import SensorSettings
-from monitor.session.active_session import ActiveSession, load_ads, ready_database
+from monitor.session.active_session import ActiveSession, ready_database
 from monitor.session.clock import SessionClock
 from monitor.session.experiments import BlockWatcher
 from monitor.session.feedback import recent_starts
 from monitor.session.measuring import MeasuringSwitch
+from monitor.session.playlist_loading import WatchedPlaylist, load_ads, load_watched
 from monitor.session.router import MessageRouter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ads.player.sound import SoundOutput
+    from ads.playlists.playlist import Playlist
     from detector.emotion.prevalence import PrevalenceCalibration
     from monitor.settings.models import RunSettings
 
@@ -58,22 +56,24 @@ def check_settings(settings: RunSettings) -> None:
         if spec.kind == "file":
             open_source(spec).close()
     if settings.playlist is not None:
-        load_ads(settings.playlist)
+        # Hashing large clips would tell nothing more.
+        load_ads(settings.playlist, max_hashed_bytes=64 << 20)
     check_database(settings.database)
     if settings.camera and settings.model is not None:
         require_emotions(read_card(find_model(settings.model)))
 
 
 class KioskRuntime:
-    """One run of the kiosk: sensor, player (after `start`) and session.
+    """One run of the kiosk: playlist and player (after `start`), sensor and session.
 
     `publish` is called with every new live view, from the sensor's thread.
 
     Raises:
         SetupError: The source or the model cannot be used.
-        PlaylistError, DatabaseError, ModelLoadError: As their names say.
+        ModelLoadError: The model cannot be read.
     """
 
+    playlist: Playlist
     player: AdPlayer
 
     def __init__(
@@ -84,8 +84,6 @@ class KioskRuntime:
     ) -> None:
         self._settings = settings
         self._sound = sound
-        self.playlist = load_ads(settings.playlist)
-        self._database = ready_database(settings)
         self._measuring = MeasuringSwitch()
         self._router = MessageRouter(self._measuring, publish)
         # Found once, so that a promotion in between cannot give session and sensor two models.
@@ -97,7 +95,7 @@ class KioskRuntime:
             else settings.source
         )
         self._session: ActiveSession | None = None
-        self._watcher: PlaylistWatcher | None = None
+        self._watched: WatchedPlaylist | None = None
         self._blocks: BlockWatcher | None = None
         self._stopped = False
 
@@ -155,7 +153,7 @@ class KioskRuntime:
     @property
     def playlist_problem(self) -> str | None:
         """Why the last change of the playlist was not taken over, in one sentence, or `None`."""
-        return None if self._watcher is None else self._watcher.problem
+        return None if self._watched is None else self._watched.watcher.problem
 
     @property
     def ended(self) -> str | None:
@@ -168,15 +166,21 @@ class KioskRuntime:
         return None
 
     def start(self, should_continue: Callable[[], bool]) -> bool:
-        """Start the sensor, wait until it sees, then begin the session and the show.
+        """Load the playlist, start the sensor, wait until it sees, begin session and show.
 
         Return whether they have begun; if not, as `should_continue`, asked about 20 times a second,
         said `False`, nothing is left behind.
 
         Raises:
+            PlaylistError, DatabaseError: Nothing can be played, or nothing recorded.
             SetupError: The source or the model cannot be used.
             SessionFailedError: The sensor dies again and again.
         """
+        self._watched = load_watched(self._settings.playlist, should_continue)
+        if self._watched is None:
+            return False
+        self.playlist = self._watched.playlist
+        self._database = ready_database(self._settings)
         with ExitStack() as undo:
             undo.callback(self._database.engine.dispose)
             undo.callback(lambda: self._sensor and self._sensor.stop())
@@ -241,7 +245,6 @@ class KioskRuntime:
             filler=playlist.filler,
         )
         self.player.seed(recent_starts(self._database.engine, settings.site, clock, clock.utc))
-        self._watcher = PlaylistWatcher(playlist, load=partial(load_playlist, check=check_apart))
         self.player.start()
 
     def _local_now(self) -> datetime:
@@ -275,8 +278,8 @@ class KioskRuntime:
         """
         if self._blocks is not None:
             self._blocks.poll(time.monotonic_ns())
-        watcher = self._watcher
-        if watcher is not None and (changed := watcher.poll(time.monotonic_ns())) is not None:
+        changed = None if self._watched is None else self._watched.watcher.poll(time.monotonic_ns())
+        if changed is not None:
             self.playlist = changed
             self.player.replace(changed.ads, changed.filler)
 
@@ -286,8 +289,9 @@ class KioskRuntime:
             return
         self._stopped = True
         self.player.stop()
-        if self._watcher is not None:
-            self._watcher.close()
+        if self._watched is not None:
+            self._watched.stop_loading.set()
+            self._watched.watcher.close()
         if self._blocks is not None:
             self._blocks.close()
         problems = []

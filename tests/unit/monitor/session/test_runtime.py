@@ -196,7 +196,7 @@ def test_a_start_that_is_not_wanted_opens_no_camera(monkeypatch, make_settings, 
     made = KioskRuntime(make_settings(source="demo"), lambda _view: None)
     assert not made.start(lambda: False)
     assert made._sensor is None
-    assert rows(tmp_path, "SELECT count(*) FROM sessions") == [(0,)]
+    assert not (tmp_path / "monitor.db").exists()
 
 
 def test_what_the_operator_panel_says_about_the_session(kiosk, make_settings, tmp_path):

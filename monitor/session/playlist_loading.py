@@ -1,0 +1,83 @@
+"""Load the playlist of a run without ever waiting for its files in the main thread."""
+
+from __future__ import annotations
+
+import threading
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+from ads.media.check import check_apart
+from ads.media.digests import TimeLimit
+from ads.playlists.loader import load_playlist
+from ads.playlists.watcher import PlaylistWatcher
+from ads.sample import sample_playlist
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from ads.playlists.playlist import Playlist
+
+START_LIMIT_S = 5.0
+"""Files that are not read by then join the show later."""
+
+RELOAD_LIMIT_S = 60.0
+"""While the show runs; what is read in this time is known the next time."""
+
+
+def load_ads(
+    playlist: Path | None, limit: TimeLimit | None = None, *, max_hashed_bytes: int | None = None
+) -> Playlist:
+    """Return the named playlist, or the bundled one."""
+    if playlist is None:
+        # No separate check: anyone who can change these files can change the program.
+        return load_playlist(sample_playlist(), limit=limit)
+    check = partial(check_apart, limit=limit)
+    return load_playlist(playlist, check, limit=limit, max_hashed_bytes=max_hashed_bytes)
+
+
+class WatchedPlaylist(NamedTuple):
+    """A loaded playlist, and its watcher; `stop_loading` ends what the watcher loads."""
+
+    playlist: Playlist
+    watcher: PlaylistWatcher
+    stop_loading: threading.Event
+
+
+def load_watched(path: Path | None, should_continue: Callable[[], bool]) -> WatchedPlaylist | None:
+    """Load a playlist in a thread of its own; None once `should_continue`, asked often, says so.
+
+    The thread may hang in a file, and is left behind then.
+
+    Raises:
+        PlaylistError: See `load_playlist`.
+    """
+    stopping = threading.Event()
+    results: list[WatchedPlaylist | Exception] = []
+
+    def keep_going() -> bool:
+        return not stopping.is_set()
+
+    def load() -> None:
+        try:
+            playlist = load_ads(path, TimeLimit(START_LIMIT_S, keep_going))
+            watcher = PlaylistWatcher(
+                playlist, load=lambda again: load_ads(again, TimeLimit(RELOAD_LIMIT_S, keep_going))
+            )
+            results.append(WatchedPlaylist(playlist, watcher, stopping))
+        except Exception as error:  # noqa: BLE001 (raised again below)
+            results.append(error)
+
+    thread = threading.Thread(target=load, name="playlist-load", daemon=True)
+    thread.start()
+    while thread.is_alive():
+        if not should_continue():
+            stopping.set()
+            # Most end at once; one that waits for a disk does not.
+            thread.join(0.5)
+            return None
+        thread.join(0.02)
+    (result,) = results
+    if isinstance(result, Exception):
+        raise result
+    return result
