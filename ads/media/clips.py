@@ -10,19 +10,13 @@ from ads.media.clip_length import clip_length_s
 from ads.media.clip_stamps import picture_rate
 from ads.media.clip_timing import PictureTrack
 from ads.media.frame_converter import FrameConverter, upright_size
-from ads.media.types import ENDLESS_NS, MediaFrame, MediaInfo, Size
+from ads.media.types import ENDLESS_NS, LATE_NS, MAX_STEP_NS, MediaFrame, MediaInfo, Size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from av.video.frame import VideoFrame
-
-LATE_NS = 100_000_000
-"""A frame later than this is only converted if it turns out to be the one to show."""
-
-MAX_STEP_NS = 500_000_000
-"""When decoding cannot keep up, a frame is still shown for every such stretch of the clip."""
 
 
 def probe_clip(path: Path) -> MediaInfo:

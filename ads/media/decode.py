@@ -6,12 +6,8 @@ from typing import TYPE_CHECKING
 
 from ads.errors import MediaError
 from ads.media.clips import probe_clip, video_frames
-from ads.media.pictures import (
-    animation_frames,
-    begins_like_picture,
-    image_frames,
-    probe_picture,
-)
+from ads.media.picture_file import begins_like_picture
+from ads.media.pictures import animation_frames, image_frames, probe_picture
 from ads.media.types import PICTURE_ENDINGS, MediaInfo, require_media_file
 
 if TYPE_CHECKING:
@@ -80,7 +76,7 @@ def frames(
         kind: As found by `probe`.
         viewport: Returns the size that each frame is to fit.
         loop: Whether an animation repeats, as often as its file says.
-        wanted_ns: Returns the position of the show, so that late frames of a video can be left out.
+        wanted_ns: Returns the position of the show, so that late frames can be left out.
         start_ns: The position at which to begin, at least 0.
 
     `MediaError` once the file cannot be decoded any further.
@@ -88,5 +84,5 @@ def frames(
     if kind == "image":
         return image_frames(path, viewport)
     if kind == "animation":
-        return animation_frames(path, viewport, loop=loop, start_ns=start_ns)
+        return animation_frames(path, viewport, loop=loop, wanted_ns=wanted_ns, start_ns=start_ns)
     return video_frames(path, viewport, wanted_ns=wanted_ns, start_ns=start_ns)

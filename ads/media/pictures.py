@@ -6,31 +6,16 @@ They are turned upright by their EXIF data, brought to sRGB by their ICC profile
 
 from __future__ import annotations
 
-import logging
 import math
-import os
-import struct
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, ImageOps
-from PIL.PngImagePlugin import Blend, PngImageFile
+from PIL import Image
 
 from ads.errors import MediaError
-from ads.media.heif import is_heic, read_heic
 from ads.media.picture_colours import SrgbConverter, with_8_bits
-from ads.media.types import (
-    ENDLESS_NS,
-    MAX_PIXELS,
-    MediaFrame,
-    MediaInfo,
-    Size,
-    fit,
-    reason,
-    require_file,
-    require_sane_size,
-)
+from ads.media.picture_file import ANIMATED_FORMATS, first_index, load, open_picture, seek, upright
+from ads.media.types import ENDLESS_NS, LATE_NS, MAX_STEP_NS, MediaFrame, MediaInfo, Size, fit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,57 +23,25 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-logger = logging.getLogger(__name__)
-
-# Pillow logs damage as an error and raises it too; the caller says it in its own words.
-logging.getLogger("PIL").setLevel(logging.CRITICAL)
-
 MAX_ANIMATION_FRAMES = 10_000
 """Five minutes at 30 frames per second; a file of a megabyte can claim a million frames."""
 
-_ANIMATED = ("AVIF", "GIF", "PNG", "WEBP")
-_FORMATS = (*_ANIMATED, "JPEG", "BMP", "DIB", "TIFF")
-"""All other formats are refused, whatever the name: for EPS, Pillow would run another program."""
-
-# What Pillow and its plugins raise on broken files.
-_ERRORS = (
-    ArithmeticError,
-    AttributeError,
-    EOFError,
-    LookupError,
-    MemoryError,
-    OSError,
-    SyntaxError,
-    TypeError,
-    ValueError,
-    struct.error,
-    Image.DecompressionBombError,
-    Image.DecompressionBombWarning,
-)
-
-
-def begins_like_picture(path: Path) -> bool:
-    """Return whether a file begins like a picture of the known formats; False if unreadable."""
-    start = _start(path)
-    if start[4:8] == b"ftyp":
-        return start[8:12] in {b"avif", b"avis"} or is_heic(start)
-    if start.startswith(b"RIFF"):
-        return start[8:12] == b"WEBP"
-    return start.startswith((b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*"))
+MAX_KEPT_BYTES = 100_000_000
+"""Of an animation's decoded pictures: 16 of a full HD screen."""
 
 
 def probe_picture(path: Path) -> MediaInfo:
     """Look into a picture; see `ads.media.decode.probe`."""
-    with _open(path) as picture:
-        first = _first_index(picture)
-        is_animated = picture.format in _ANIMATED and _seek(picture, first + 1)
-        _seek(picture, first)
-        width, height = _upright(picture).size
+    with open_picture(path) as picture:
+        first = first_index(picture)
+        is_animated = picture.format in ANIMATED_FORMATS and seek(picture, first + 1)
+        seek(picture, first)
+        width, height = upright(picture).size
         if not is_animated:
             return MediaInfo("image", width, height)
         # Counted one by one: asking a GIF for their number would read through all of them first.
         total_ms, count = 0.0, 0
-        while _seek(picture, first + count):
+        while seek(picture, first + count):
             if count == MAX_ANIMATION_FRAMES:
                 raise MediaError(
                     f"{path} is an animation of more than {MAX_ANIMATION_FRAMES} pictures; "
@@ -108,125 +61,115 @@ def probe_picture(path: Path) -> MediaInfo:
 
 def image_frames(path: Path, viewport: Callable[[], Size]) -> Iterator[MediaFrame]:
     """Yield the frame of a still picture."""
-    with _open(path) as picture:
+    with open_picture(path) as picture:
         size = viewport()
         # Decode a large JPEG at a fraction of its size; square, because it may yet be turned.
         picture.draft("RGB", (max(size), max(size)))
-        _seek(picture, _first_index(picture))
-        _load(picture)
+        seek(picture, first_index(picture))
+        load(picture)
         yield MediaFrame(0, _shown(picture, SrgbConverter(picture), size))
 
 
 def animation_frames(
-    path: Path, viewport: Callable[[], Size], *, loop: bool = False, start_ns: int = 0
+    path: Path,
+    viewport: Callable[[], Size],
+    *,
+    loop: bool = False,
+    wanted_ns: Callable[[], int] | None = None,
+    start_ns: int = 0,
 ) -> Iterator[MediaFrame]:
     """Yield the frames of an animation; see `ads.media.decode.frames`.
 
-    It repeats as often as the file says, then its last picture stands.
+    It repeats as often as the file says, then its last picture stands. Late frames are left out as
+    in a clip, unless every frame is kept for the next round.
     """
-    with _open(path) as picture:
-        first, end = _first_index(picture), getattr(picture, "n_frames", 1)
-        converter = SrgbConverter(picture)
+    with open_picture(path) as picture:
+        animation = _Animation(picture, viewport)
         rounds = _rounds(picture) if loop else 1
-        position_ms = round_ms = 0.0
+        position_ms = 0.0
+        emitted_ns, left_out = -1, 0
         while rounds > 0:
-            if round_ms:
+            if animation.round_ms:
                 # Whole rounds before the start need not be decoded.
-                passed = min(rounds - 1, max(0, (start_ns / 1e6 - position_ms) // round_ms))
-                position_ms += passed * round_ms
+                passed = (start_ns / 1e6 - position_ms) // animation.round_ms
+                passed = min(rounds - 1, max(0, passed))
+                position_ms += passed * animation.round_ms
                 rounds -= passed
-            round_began_ms = position_ms
-            for index in range(first, end):
-                _seek(picture, index)
-                _load(picture)
-                began_ms, position_ms = position_ms, position_ms + _frame_ms(picture)
-                is_last = rounds == 1 and index == end - 1
-                if is_last or position_ms * 1e6 > start_ns:
-                    until_ns = ENDLESS_NS if is_last else round(position_ms * 1e6)
-                    rgb = _shown(picture, converter, viewport())
-                    yield MediaFrame(round(began_ms * 1e6), rgb, until_ns)
-            round_ms = position_ms - round_began_ms
+            for index in range(animation.count):
+                began_ns = round(position_ms * 1e6)
+                position_ms += animation.duration_ms(index)
+                is_last = rounds == 1 and index == animation.count - 1
+                until_ns = ENDLESS_NS if is_last else round(position_ms * 1e6)
+                if until_ns <= start_ns:
+                    continue
+                reached_ns = -1 if wanted_ns is None else wanted_ns()
+                is_late = until_ns <= reached_ns and began_ns + LATE_NS < reached_ns
+                may_skip = emitted_ns >= 0 and began_ns - emitted_ns < MAX_STEP_NS
+                if is_late and may_skip and not animation.is_kept:
+                    left_out += 1
+                    continue
+                yield MediaFrame(began_ns, animation.rgb(index), until_ns, left_out)
+                emitted_ns, left_out = began_ns, 0
             rounds -= 1
 
 
-def _start(path: Path) -> bytes:
-    try:
-        # As in `open_clip`, a pipe in the place of the file must not block.
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
-            return file.read(64)
-    except OSError:
-        return b""
+class _Animation:
+    """The pictures of an animation, decoded once if they fit into `MAX_KEPT_BYTES`."""
 
+    def __init__(self, picture: Image.Image, viewport: Callable[[], Size]) -> None:
+        self._picture = picture
+        self._viewport = viewport
+        self._first = first_index(picture)
+        self.count = getattr(picture, "n_frames", 1) - self._first
+        self._converter = SrgbConverter(picture)
+        self._durations_ms: list[float] = []
+        self._decoded = -1
+        self._kept: dict[int, NDArray[np.uint8]] = {}
+        self._size = (0, 0)
 
-@contextmanager
-def _open(path: Path) -> Iterator[Image.Image]:
-    """Open a picture; errors here or in the body become a `MediaError`."""
-    require_file(path)
-    if is_heic(_start(path)):
-        yield read_heic(path)
-        return
-    try:
-        with Image.open(path, formats=_FORMATS) as picture:
-            require_sane_size(path, picture.size)
-            yield picture
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise MediaError(
-            f"{path} claims more than {MAX_PIXELS // 1_000_000} million pixels; make it smaller."
-        ) from error
-    except FileNotFoundError as error:
-        raise MediaError(f"{path} does not exist; expected a media file there.") from error
-    except _ERRORS as error:
-        raise MediaError(
-            f"{path} cannot be decoded as a picture ({reason(error)}); replace the file."
-        ) from error
+    @property
+    def round_ms(self) -> float:
+        """The length of a round; 0 until each picture was decoded once."""
+        return sum(self._durations_ms) if len(self._durations_ms) == self.count else 0.0
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether all pictures fit into the memory at the size they are shown in."""
+        width, height = fit(self._picture.size, self._viewport())
+        return self.count * width * height * 3 <= MAX_KEPT_BYTES
 
-def _seek(picture: Image.Image, index: int) -> bool:
-    """Go to a picture of an animation; return whether there is one."""
-    try:
-        if index == _first_index(picture) == 1 != picture.tell():
-            # Nothing of the poster may show through the first picture.
-            picture.seek(0)
-            picture.load()
-            picture.paste((0, 0, 0, 0) if picture.mode == "RGBA" else 0, (0, 0, *picture.size))
-        picture.seek(index)
-    except EOFError:
-        return False
-    return True
+    def duration_ms(self, index: int) -> float:
+        if index == len(self._durations_ms):
+            self._decode(index)
+            self._durations_ms.append(_frame_ms(self._picture))
+        return self._durations_ms[index]
 
+    def rgb(self, index: int) -> NDArray[np.uint8]:
+        size = self._viewport()
+        if size != self._size:
+            self._kept, self._size = {}, size
+        if index in self._kept:
+            return self._kept[index]
+        self._decode(index)
+        rgb = _shown(self._picture, self._converter, size)
+        if self.is_kept:
+            self._kept[index] = rgb
+        return rgb
 
-def _load(picture: Image.Image) -> None:
-    """Decode a picture and blend it, if it is one of an animated PNG, as the standard says.
-
-    Pillow blends what is opaque only; soft edges would become dark and more transparent.
-    """
-    if (
-        not isinstance(picture, PngImageFile)
-        or picture.mode not in {"LA", "RGBA"}
-        or picture.info.get("blend") != Blend.OP_OVER
-        or picture.tell() == 0
-        or not picture.tile
-    ):
-        picture.load()
-        return
-    coming, picture.tile = picture.tile, []
-    below = picture.copy()
-    picture.tile, picture.blend_op = coming, Blend.OP_SOURCE
-    picture.load()
-    box = picture.info["bbox"]
-    parts = (part.crop(box).convert("RGBA") for part in (below, picture))
-    picture.paste(Image.alpha_composite(*parts).convert(picture.mode), box)
+    def _decode(self, index: int) -> None:
+        # One after the other, because pictures are drawn over those before them.
+        if index < self._decoded:
+            self._decoded = -1
+        for number in range(self._decoded + 1, index + 1):
+            seek(self._picture, self._first + number)
+            load(self._picture)
+        self._decoded = index
 
 
 def _frame_ms(picture: Image.Image) -> float:
     # Browsers take 0 to 10 ms for 100 ms, and animations rely on it.
     stated = float(picture.info.get("duration", 0) or 0)
     return stated if stated > 10 else 100.0
-
-
-def _first_index(picture: Image.Image) -> int:
-    # The poster of an animated PNG, for programs that show stills only, need not belong to it.
-    return int(picture.info.get("default_image", False))
 
 
 def _rounds(picture: Image.Image) -> float:
@@ -238,17 +181,8 @@ def _rounds(picture: Image.Image) -> float:
     return stated or math.inf
 
 
-def _upright(picture: Image.Image) -> Image.Image:
-    picture.load()
-    try:
-        return ImageOps.exif_transpose(picture)
-    except _ERRORS as error:
-        logger.debug("Ignoring damaged EXIF data: %s", reason(error))
-        return picture
-
-
 def _shown(picture: Image.Image, converter: SrgbConverter, viewport: Size) -> NDArray[np.uint8]:
-    plain = with_8_bits(_upright(picture))
+    plain = with_8_bits(upright(picture))
     size = fit(plain.size, viewport)
     if plain.size != size:
         # Reduce by whole steps first: a third of the time, no visible difference.

@@ -75,6 +75,12 @@ MAX_MEDIA_BYTES = 4_000_000_000
 GROUND = (255, 255, 255)
 """What shows through the transparent parts of pictures and clips: white, as in a browser."""
 
+LATE_NS = 100_000_000
+"""A frame later than this is only converted if it turns out to be the one to show."""
+
+MAX_STEP_NS = 500_000_000
+"""When decoding cannot keep up, a frame is still shown for every such stretch of the clip."""
+
 ENDLESS_NS = (1 << 63) - 1
 """Until when the last picture of a file stands: as long as it is wanted."""
 

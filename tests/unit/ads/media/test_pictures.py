@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from itertools import islice
 
 import av
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from ads.errors import MediaError
+from ads.media import pictures
 from ads.media.decode import frames, probe
 from ads.media.pictures import animation_frames
 from ads.media.thumbnails import thumbnails, thumbnails_at
@@ -64,6 +66,47 @@ def test_an_animation_without_end_is_entered_late_at_no_cost(make_animation, mon
 def test_the_last_picture_stands_after_the_last_round(rounds):
     (*_, last) = animation_frames(rounds, lambda: (8, 8), loop=True)
     assert (last.position_ns, last.until_ns) == ((2 * 600 + 270) * MS, ENDLESS_NS)
+
+
+@pytest.mark.parametrize("size", [(8, 8), (50, 50)])
+@pytest.mark.parametrize("ending", ["gif", "png", "webp"])
+def test_a_round_is_decoded_once_if_it_can_be_kept(make_animation, monkeypatch, ending, size):
+    path = make_animation(f"blink.{ending}", [0, 120, 240], [200, 70, 330])
+    decoded = []
+    load = pictures.load
+    monkeypatch.setattr(
+        pictures, "load", lambda picture: (decoded.append(picture.tell()), load(picture))
+    )
+    kept = list(islice(animation_frames(path, lambda: size, loop=True), 9))
+    assert decoded == [0, 1, 2]
+    monkeypatch.setattr(pictures, "MAX_KEPT_BYTES", 0)
+    again = list(islice(animation_frames(path, lambda: size, loop=True), 9))
+    assert decoded[3:] == [0, 1, 2] * 3
+    for one, other in zip(kept, again, strict=True):
+        assert (one.position_ns, one.until_ns) == (other.position_ns, other.until_ns)
+        assert np.array_equal(one.rgb, other.rgb)
+
+
+def test_a_kept_round_follows_the_size_of_the_screen(make_animation):
+    path = make_animation("blink.gif", [0, 120, 240], [200, 70, 330])
+    size = [(48, 32)]
+    source = animation_frames(path, lambda: size[0], loop=True)
+    shapes = [next(source).rgb.shape for _ in range(5)]
+    size[0] = (24, 16)
+    shapes += [next(source).rgb.shape for _ in range(5)]
+    assert shapes == [(32, 48, 3)] * 5 + [(16, 24, 3)] * 5
+
+
+def test_late_pictures_of_a_large_animation_are_left_out(make_animation, monkeypatch):
+    path = make_animation("blink.gif", list(range(10, 250, 10)), [50] * 24)
+    # All of them are late by an hour, so one is shown for each half second.
+    late = {"wanted_ns": lambda: 3600 * 1000 * MS}
+    kept = list(islice(animation_frames(path, lambda: (8, 8), loop=True, **late), 24))
+    assert [frame.left_out for frame in kept] == [0] * 24
+    monkeypatch.setattr(pictures, "MAX_KEPT_BYTES", 0)
+    shown = list(islice(animation_frames(path, lambda: (8, 8), loop=True, **late), 5))
+    assert [frame.position_ns // MS for frame in shown] == [0, 500, 1000, 1500, 2000]
+    assert [frame.left_out for frame in shown] == [0, 9, 9, 9, 9]
 
 
 def still_of(path, second=0.0) -> np.ndarray:
