@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from PIL import Image
 
+from tests.fuzz.web import write_session
+from tests.helpers.hostile_requests import TOKEN
+
 from .live_database import rows_of
+from .serving import Served
+from .strangers import Target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -112,6 +117,22 @@ def wait_until(
 def wait_for() -> Callable[..., Any]:
     """The function `wait_until`."""
     return wait_until
+
+
+@pytest.fixture(scope="session")
+def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
+    """A web server for strangers, with a token, and a database with one session."""
+    program = Program(tmp_path_factory.mktemp("strangers"))
+    write_session(program.database)
+    program.environment["AD_MONITOR_TOKEN"] = TOKEN
+    served = Served(program.start("serve", "--port", "0"), wait_until)
+    made = Target(served, program.folder)
+    wait_until(lambda: b'"classifier":"ready"' in made.health(), what="the classifier")
+    yield made
+    status = served.end()
+    served.process.communicate()
+    assert status == 0
+    assert "Traceback" not in served.text, served.text
 
 
 @pytest.fixture

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 import pytest
 
 from monitor.web.security import SECURITY_HEADERS
 from tests.helpers.hostile_requests import SCRIPT, hostile_requests
 
-from .strangers import Target, target
-
-__all__ = ["target"]
+if TYPE_CHECKING:
+    from .strangers import Target
 
 REQUESTS = hostile_requests()
 BETRAYALS = (

@@ -6,6 +6,7 @@ import io
 import socket
 import time
 from contextlib import ExitStack, suppress
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -13,9 +14,8 @@ from PIL import Image
 
 from tests.helpers.hostile_requests import CLASSIFY, FORM, TOKEN, request
 
-from .strangers import Target, target
-
-__all__ = ["target"]
+if TYPE_CHECKING:
+    from .strangers import Target
 
 BEARER = f"Authorization: Bearer {TOKEN}"
 HELD_BYTES = 200_000_000

@@ -11,16 +11,19 @@ import pytest
 from flask import Flask, Response, render_template_string
 from flask.testing import FlaskClient
 from jinja2 import ChoiceLoader, DictLoader
+from werkzeug.test import EnvironBuilder
 
 from monitor.errors import SetupError
 from monitor.web.security import (
     MAX_FORM_BYTES,
     MAX_UPLOAD_BYTES,
     MIN_TOKEN_LENGTH,
+    REFUSAL,
     WRONG_TOKENS,
     access_token,
     install_security,
     is_local,
+    judge,
 )
 
 TOKEN = "a-token-of-some-length"  # noqa: S105 (of this test only)
@@ -429,3 +432,54 @@ def test_a_large_form_is_refused_before_it_is_read(kind: str) -> None:
     )
     assert answer.status_code == 413
     assert b"expected at most 64 kB, received 65537 bytes" in answer.data
+
+
+# By the header alone
+
+
+def judged(browser: FlaskClient, headers: dict[str, str], path: str = "/call") -> str:
+    """The status with which a request is judged before its body is read."""
+    environ = EnvironBuilder(path, method="POST", headers=headers).get_environ()
+    environ["CONTENT_LENGTH"] = headers["Content-Length"]  # The builder counts what it has.
+    statuses: list[str] = []
+    judge(browser.application, environ, lambda status, *_: statuses.append(status))  # type: ignore[arg-type]
+    return statuses[0]
+
+
+PNG = {"Content-Type": "image/png", "Content-Length": "1000000"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        (PNG | BEARER, "200 OK"),
+        (PNG, "403 Forbidden"),
+        (PNG | {"Authorization": "Bearer wrong"}, "403 Forbidden"),
+        (PNG | BEARER | {"Host": "evil.example"}, "403 Forbidden"),
+        (PNG | BEARER | {"Content-Length": str(MAX_UPLOAD_BYTES)}, "200 OK"),
+        (PNG | BEARER | {"Content-Length": str(MAX_UPLOAD_BYTES + 1)}, "403 Forbidden"),
+        (PNG | BEARER | {"Content-Type": "application/json"}, "403 Forbidden"),
+        (PNG | {"Origin": "https://evil.example"}, "403 Forbidden"),
+    ],
+)
+def test_a_request_is_judged_by_its_header(headers: dict[str, str], status: str) -> None:
+    assert judged(client(), headers) == status
+
+
+def test_what_leads_nowhere_is_refused_by_its_header() -> None:
+    for path in ("/nothing", "/report"):
+        assert judged(client(), PNG | BEARER, path) == "403 Forbidden"
+
+
+def test_a_wrong_token_counts_once() -> None:
+    browser = client()
+    for _ in range(WRONG_TOKENS.amount + 5):
+        judged(browser, PNG | {"Authorization": "Bearer wrong"})
+    assert browser.post("/call", headers=BEARER).text == "called"
+
+
+@pytest.mark.parametrize(("why", "status"), [("busy", 503), ("too_slow", 408), ("early", 413)])
+def test_a_request_without_its_body_is_refused(why: str, status: int) -> None:
+    answer = client().post("/call", headers=BEARER, environ_overrides={REFUSAL: why})
+    assert answer.status_code == status
+    assert client().post("/nothing", environ_overrides={REFUSAL: why}).status_code in {401, 403}

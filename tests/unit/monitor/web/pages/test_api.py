@@ -51,7 +51,7 @@ def test_the_description_is_valid_and_complete(client):
     rules = {
         rule.rule for rule in client.application.url_map.iter_rules() if rule.rule.startswith(API)
     }
-    described = {path.replace("{session_id}", "<int:session_id>") for path in document["paths"]}
+    described = {path.replace("{session_id}", "<session:session_id>") for path in document["paths"]}
     assert rules - described == {f"{API}/", f"{API}/<path:rest>"}
 
 
