@@ -1,5 +1,7 @@
 """Fuzzes one parser for a time: `python -m tests.fuzz playlist --minutes 10`.
 
+`python -m tests.fuzz media --count 40` instead shows so many damaged files of each format.
+
 Guided by coverage where `atheris` is installed (`pip install atheris`, Python 3.11 or 3.12 on
 Linux), else blind mutations of the seeds. An input that fails is kept beside the corpus, and its
 traceback is shown; the exit status is 1 then.
@@ -110,6 +112,21 @@ def _guided(name: str, minutes: float, seed: int) -> int:
     return 0
 
 
+def _media(endings: list[str] | None, count: int, seed: int) -> int:
+    from tests.fuzz.media import FORMATS, findings
+
+    failed = 0
+    for ending in endings or FORMATS:
+        began = time.monotonic()
+        found = findings(ending, (FOLDER / "media" / ending).absolute(), count, seed)
+        failed += len(found)
+        took_s = time.monotonic() - began
+        print(f"{ending}: {count} files in {took_s:.0f} s, {len(found)} findings", flush=True)
+        for finding in found:
+            print(f"  {finding.file}: {finding.what}", flush=True)
+    return 1 if failed else 0
+
+
 def main() -> int:
     """Read the command line and fuzz; returns the exit status."""
     # As in the program's own processes; TensorFlow's chatter would hide the findings.
@@ -118,8 +135,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m tests.fuzz", description=__doc__.splitlines()[0]
     )
-    parser.add_argument("name", help="playlist, zones, audience, dataset, web, messages or card")
+    parser.add_argument(
+        "name", help="playlist, zones, audience, dataset, web, messages, card or media"
+    )
     parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--count", type=int, default=40, help="files of each format, for media")
+    parser.add_argument("--format", action="append", help="of media; by default all")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument(
         "--blind", action="store_true", help="without coverage, also where atheris is installed"
@@ -127,6 +148,8 @@ def main() -> int:
     parser.add_argument("--again", type=Path, help="run one input that was kept, and nothing else")
     given = parser.parse_args()
     (FOLDER / given.name).mkdir(parents=True, exist_ok=True)
+    if given.name == "media":
+        return _media(given.format, given.count, given.seed)
     if given.again is not None:
         from tests.fuzz.targets import TARGETS
 
