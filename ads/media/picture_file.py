@@ -38,6 +38,7 @@ _ERRORS = (
     LookupError,
     MemoryError,
     OSError,
+    RuntimeError,
     SyntaxError,
     TypeError,
     ValueError,

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import io
+import re
 from itertools import islice
 
 import av
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, features
 
 from ads.errors import MediaError
 from ads.media import pictures
@@ -240,3 +241,43 @@ def test_damaged_exif_data_never_spoil_a_picture(tmp_path_factory, noise):
     Image.new("RGB", (16, 8), "red").save(path, exif=b"Exif\0\0" + noise)
     (frame,) = frames(path, "image", lambda: (16, 16))
     assert frame.rgb.mean(axis=(0, 1)) == pytest.approx([254, 0, 0], abs=3)
+
+
+@pytest.fixture(scope="module")
+def whole() -> dict[str, bytes]:
+    """A picture in each format, and two where it takes several."""
+    files = {}
+    one, other = Image.new("RGB", (16, 8), "red"), Image.new("RGB", (16, 8), "blue")
+    both = {"save_all": True, "append_images": [other], "duration": 200}
+    for kind in ("JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP", "AVIF"):
+        for options in ({}, both) if kind in {"PNG", "GIF", "WEBP", "TIFF", "AVIF"} else ({},):
+            if kind != "AVIF" or features.check("avif"):
+                file = io.BytesIO()
+                one.save(file, kind, **options)
+                files[f"{kind} {len(options)}"] = file.getvalue()
+    return files
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@settings(max_examples=150)
+@given(data=st.data())
+def test_damaged_pictures_are_shown_or_refused_with_a_sentence(tmp_path_factory, whole, data):
+    content = bytearray(whole[data.draw(st.sampled_from(sorted(whole)))])
+    for _ in range(data.draw(st.integers(0, 5))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    path = tmp_path_factory.mktemp("damaged") / "a.png"
+    path.write_bytes(content[: data.draw(st.integers(1, len(content)))])
+    try:
+        info = probe(path)
+        shown = list(islice(frames(path, info.kind, lambda: (16, 8), loop=True), 4))
+        assert all(frame.rgb.ndim == 3 for frame in shown)
+    except MediaError as error:
+        assert re.search(rf"{path.name} .*[.]$", str(error))  # noqa: PT017
+
+
+@pytest.mark.skipif(not features.check("avif"), reason="Pillow was built without AVIF")
+def test_an_avif_file_without_its_picture_is_refused(make_image):
+    path = make_image("a.avif")
+    path.write_bytes(path.read_bytes().replace(b"av01Color", b"av02Color"))
+    with pytest.raises(MediaError, match=r"a\.avif cannot be decoded as a picture"):
+        probe(path)
