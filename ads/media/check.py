@@ -17,7 +17,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -281,7 +281,7 @@ def _decoders() -> list[str]:
     import av  # noqa: PLC0415 (the versions only)
     import PIL  # noqa: PLC0415
 
-    return ["2", av.__version__, str(av.ffmpeg_version_info), PIL.__version__]
+    return ["3", av.__version__, str(av.ffmpeg_version_info), PIL.__version__]
 
 
 # --- in the other process ---
@@ -293,8 +293,10 @@ def _decode_a_while(path: Path) -> MediaInfo:
     with suppress(MediaError):
         _run_for(frames(path, info.kind, lambda: (320, 180)), 0.5)
     if info.has_sound:
-        with suppress(MediaError):
+        try:
             _run_for(sound_blocks(path), 0.5 / 3)
+        except MediaError as error:
+            return replace(info, remarks=(*info.remarks, str(error)))
     return info
 
 

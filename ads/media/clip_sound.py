@@ -109,7 +109,9 @@ def _decoded(tracks: Tracks, stream: AudioStream, begin_s: float) -> Iterator[Au
     path, container = tracks.path, tracks.container
     clock = clock_of(container, tracks.picture)
     if not is_decodable(stream):
-        raise MediaError(f"{path} has sound of a kind that cannot be decoded; convert it to AAC.")
+        raise MediaError(
+            f"{path} has sound of an unknown kind, so it plays silently; convert it to AAC."
+        )
     if clock is None and begin_s > _EARLY_S:
         try:
             container.seek(int((begin_s - _EARLY_S) * av.time_base))
@@ -117,6 +119,7 @@ def _decoded(tracks: Tracks, stream: AudioStream, begin_s: float) -> Iterator[Au
             logger.debug("Reading %s from its start: %s", path, reason(error))
     read = packets(path, container, (stream,) if clock is None else tracks.all, clock)
     damage: BaseException | None = None
+    damaged = 0
     is_heard = False
     for packet in chain((packet for packet in read if packet.stream is stream), [None]):
         if packet is not None and _is_before(packet, begin_s - 2 * _EARLY_S):
@@ -129,14 +132,18 @@ def _decoded(tracks: Tracks, stream: AudioStream, begin_s: float) -> Iterator[Au
         except CLIP_ERRORS as error:
             logger.debug("Skipping damaged sound of %s: %s", path, reason(error))
             damage = error
+            damaged += 1
+            # Half a minute of it: the rest would be no better, and an hour takes long to read.
+            if damaged > 1500 and not is_heard:
+                break
             yield None
             continue
         is_heard = is_heard or bool(frames)
         yield from frames
     if damage is not None and not is_heard:
         raise MediaError(
-            f"{path} has sound that cannot be decoded ({stream.codec_context.name}: "
-            f"{reason(damage)}); convert it to AAC."
+            f"{path} has sound that cannot be decoded ({stream.codec_context.name}), so it plays "
+            "silently; convert the file again."
         )
 
 

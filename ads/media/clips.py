@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ads.errors import MediaError
+from ads.media.chunks import is_cut_off
 from ads.media.clip_file import open_clip
 from ads.media.clip_length import clip_length_s
 from ads.media.clip_stamps import picture_rate
@@ -28,6 +29,7 @@ def probe_clip(path: Path) -> MediaInfo:
             raise MediaError(f"{path} holds no picture that can be decoded; replace the file.")
         width, height = upright_size(first[1], track.stream.sample_aspect_ratio)
         rate = picture_rate(track.stream)
+        cut = f"{path} is cut off: parts of it are missing, so it ends early; copy it again."
         return MediaInfo(
             "video",
             width,
@@ -35,6 +37,7 @@ def probe_clip(path: Path) -> MediaInfo:
             duration_s=clip_length_s(track.tracks),
             has_sound=track.tracks.sound is not None,
             frames_per_second=float(rate) if rate else None,
+            remarks=(cut,) if is_cut_off(path) else (),
         )
 
 

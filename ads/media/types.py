@@ -90,7 +90,8 @@ class MediaInfo:
     """What a media file holds. Its size is as seen: turned upright, with square pixels.
 
     A still picture has no duration and no rate; a clip may not state its mean rate. The duration of
-    an animation is that of one round.
+    an animation is that of one round. The remarks say in a sentence each what is wrong with a file
+    that can be played nevertheless.
     """
 
     kind: MediaKind
@@ -99,6 +100,7 @@ class MediaInfo:
     duration_s: float | None = None
     has_sound: bool = False
     frames_per_second: float | None = None
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

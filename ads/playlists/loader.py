@@ -254,7 +254,10 @@ def load_playlist(
     for entry, (info, digest) in zip(entries_with_filler, found, strict=True):
         if isinstance(info, MediaError):
             skip(entry, info)
-        elif entry is not filler_entry:
+            continue
+        for remark in info.remarks:
+            logger.warning("Ad %s: %s", entry.ad_id, remark)
+        if entry is not filler_entry:
             ads.append(_make_ad(path, folder, entry, head, info, digest))
         elif info.kind == "image":
             filler = Filler(_make_ad(path, folder, entry, head, info, digest))
@@ -416,6 +419,7 @@ def _make_ad(  # noqa: PLR0917 (what an ad follows from)
         brand_at_s=tuple(sorted(entry.brand_at_s)),
         fit=shown.get("fit", "contain"),
         volume=0.0 if shown.get("mute") else shown.get("volume", 1.0),
+        remarks=info.remarks,
         **entry.model_dump(include=same),
     )
 

@@ -51,6 +51,7 @@ class Ad:
         volume: Of its sound, 0 (muted) to 1, on a perceptual scale.
         first_day, last_day: Between which it may play, both included, by the venue's calendar;
             None for no bound.
+        remarks: What is wrong with the file although it can be played, a sentence each.
     """
 
     ad_id: str
@@ -75,6 +76,7 @@ class Ad:
     volume: float = 1.0
     first_day: date | None = None
     last_day: date | None = None
+    remarks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.duration_s) and self.duration_s > 0):

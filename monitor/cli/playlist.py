@@ -95,7 +95,7 @@ def _document(playlist: Playlist, coming: Forecast, policy: str) -> dict[str, An
             | {"hours": [_hours_text(*hours) for hours in ad.hours]}
             | {"from": _date(ad.first_day), "until": _date(ad.last_day)}
             | _fields(ad, "max_per_hour", "priority", "takeover", "price_per_thousand_s")
-            | _fields(ad, "fit", "volume")
+            | _fields(ad, "fit", "volume", "remarks")
             for ad in playlist.ads
         ],
         "skipped": [
@@ -161,6 +161,10 @@ def _print_tables(playlist: Playlist, coming: Forecast) -> None:
     for ad_id, reason in ended[:MAX_ROWS]:
         say(f"[yellow]![/] {escape(ad_id)} {reason}, so it does not play now")
     _say_more(say, len(ended), MAX_ROWS, "ads do not play now")
+    remarks = [(ad.ad_id, remark) for ad in playlist.ads for remark in ad.remarks]
+    for ad_id, remark in remarks[:MAX_ROWS]:
+        say(f"[yellow]![/] {escape(ad_id)} can be played, but {escape(remark)}")
+    _say_more(say, len(remarks), MAX_ROWS, "remarks")
     for skipped in playlist.skipped[:MAX_ROWS]:
         say(f"[bold red]✗[/] {escape(skipped.ad_id)} is left out: {escape(skipped.reason)}")
     _say_more(say, len(playlist.skipped), MAX_ROWS, "ads are left out")

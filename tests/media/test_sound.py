@@ -12,6 +12,7 @@ import pytest
 from av.stream import Disposition
 
 from ads.errors import MediaError
+from ads.media.check import check_apart
 from ads.media.clip_sound import SAMPLE_RATE_HZ, sound_blocks
 from tests.media.painted import Show
 from tests.media.timed_clips import Tone, join, restamp, steps, write_timed
@@ -275,8 +276,10 @@ def test_sound_that_cannot_be_decoded_leaves_the_picture_alone(tmp_path):
     assert (show.outcome, show.error) == ("finished", None)
     assert heard.blocks == []
     (error,) = heard.errors
-    assert "undecodable.mp4 has sound that cannot be decoded (aac: " in error
-    assert error.endswith("convert it to AAC.")
+    assert "undecodable.mp4 has sound that cannot be decoded (aac), so it plays silently" in error
+    assert show.ad.remarks == ()
+    (checked,) = check_apart([(path, "")])
+    assert checked.remarks == (error,)
 
 
 @pytest.mark.parametrize("name", ["joined-tones.ts", "late-track.mkv", "default-track.mkv"])

@@ -160,3 +160,16 @@ def test_a_playlist_leaves_the_broken_file_out(hostile, make_image, tmp_path):
         "broke the decoder, which was ended by signal 11; replace the file"
         in playlist.skipped[0].reason
     )
+
+
+def test_what_is_wrong_with_a_file_that_can_be_played_is_remarked(make_clip, tmp_path, caplog):
+    whole = make_clip("whole.mkv", frames=50)
+    (tmp_path / "cut.mkv").write_bytes(whole.read_bytes()[:-1000])
+    (tmp_path / "list.yaml").write_text("ads:\n  - file: whole.mkv\n  - file: cut.mkv\n")
+    first, second = load_playlist(tmp_path / "list.yaml", check_apart).ads
+    assert first.remarks == ()
+    (remark,) = second.remarks
+    assert remark.endswith(
+        "cut.mkv is cut off: parts of it are missing, so it ends early; copy it again."
+    )
+    assert remark in caplog.text

@@ -9,6 +9,7 @@ from PIL import Image
 from ads.policies import POLICY_NAMES
 from monitor.cli.main import main
 from monitor.cli.playlist import check
+from tests.media.timed_clips import steps, write_timed
 
 
 @pytest.fixture
@@ -166,3 +167,12 @@ def test_a_long_list_is_printed_in_part_and_says_what_is_missing(run, playlist, 
     document = json.loads(run(str(playlist), "--at", "2026-12-24 18:00", "--json")[1])
     assert (len(document["ads"]), len(document["skipped"]), len(document["plays"])) == (5, 7, 15)
     assert (document["end"][11:16], document["wanted_end"][11:16]) == ("18:05", "19:00")
+
+
+def test_a_file_that_can_be_played_but_is_cut_off_is_named(run, tmp_path):
+    path = write_timed(tmp_path / "cut.mkv", steps(20))
+    path.write_bytes(path.read_bytes()[:-500])
+    status, out, _ = run(str(tmp_path))
+    assert status == 0
+    assert "cut can be played, but " in out
+    assert "cut.mkv is cut off: parts of it are missing" in " ".join(out.split())
