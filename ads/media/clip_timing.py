@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from fractions import Fraction
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,7 @@ from ads.media.clip_stamps import clock_of, packets, picture_step_s
 from ads.media.types import reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from av.container import InputContainer
@@ -34,6 +35,13 @@ logger = logging.getLogger(__name__)
 
 SHORT_BY_S = 0.5
 """A clip that ends this much before its stated length may be broken; less is common."""
+
+
+JUMP_NS = 1_000_000_000
+"""Decoding that is so far behind the show goes on at the next key frame that is due."""
+
+MAX_AHEAD = 2000
+"""Packets looked through for that key frame, a minute of a usual clip."""
 
 
 class PictureTrack:
@@ -55,12 +63,18 @@ class PictureTrack:
         self._read_s: Fraction | None = None
         self._read_to_s: Fraction | None = None
         self._zero_s = Fraction(0)
+        self._reached_ns: Callable[[], int] | None = None
+        self._left_out = 0
 
-    def frames(self, start_ns: int = 0) -> Iterator[tuple[int, VideoFrame]]:
+    def frames(
+        self, start_ns: int = 0, reached_ns: Callable[[], int] | None = None
+    ) -> Iterator[tuple[int, VideoFrame]]:
         """Yield frames with strictly rising positions in nanoseconds, without damaged ones.
 
-        The first one is at 0; or at or before `start_ns`, where the file can be entered there.
+        The first one is at 0; or at or before `start_ns`, where the file can be entered there. What
+        lies far behind the position that the show has reached is left out, up to a key frame.
         """
+        self._reached_ns = reached_ns
         step_ns = gap_ns = 0
         last_ns = -1
         is_first = True
@@ -87,6 +101,11 @@ class PictureTrack:
             if position_ns > last_ns:
                 gap_ns, last_ns = position_ns - last_ns if last_ns >= 0 else 0, position_ns
                 yield position_ns, frame
+
+    def take_left_out(self) -> int:
+        """Return how many pictures were not even decoded since the last call."""
+        left_out, self._left_out = self._left_out, 0
+        return left_out
 
     def why_broken(self, last_ns: int) -> MediaError | None:
         """Return why the frame at a position should not be the last one; None if it should.
@@ -142,9 +161,12 @@ class PictureTrack:
         tracks = (self.stream,) if clock is None else self.tracks.all
         read = packets(self._path, self._container, tracks, clock)
         shown = (packet for packet in read if packet.stream is self.stream)
-        for packet in chain(shown, [None]):
+        for packet, is_jump in chain(self._due(shown), [(None, False)]):
             if packet is not None:
                 self._note(packet)
+            if is_jump:
+                # The pictures that it holds back are late as well.
+                decoder.flush_buffers()
             try:
                 # Without a packet, the decoder returns what it has held back.
                 decoded = decoder.decode(packet)
@@ -157,6 +179,41 @@ class PictureTrack:
                 if self._is_avi:
                     frame.pts = frame.dts
                 yield frame
+
+    def _due(self, shown: Iterator[Packet[Any]]) -> Iterator[tuple[Packet[Any], bool]]:
+        """Yield the packets to decode, and before which of them others were left out."""
+        ahead: deque[Packet[Any]] = deque()
+        while (packet := ahead.popleft() if ahead else next(shown, None)) is not None:
+            key_at = self._jump_to(packet, shown, ahead)
+            if key_at is None:
+                yield packet, False
+                continue
+            for _ in range(key_at):
+                ahead.popleft()
+            self._left_out += 1 + key_at
+            yield ahead.popleft(), True
+
+    def _jump_to(
+        self, packet: Packet[Any], shown: Iterator[Packet[Any]], ahead: deque[Packet[Any]]
+    ) -> int | None:
+        """Return the place in `ahead`, which is filled, of the packet to decode instead of one."""
+        reached_ns = -1 if self._reached_ns is None else self._reached_ns()
+        if reached_ns - self._position_ns(packet) < JUMP_NS:
+            return None
+        while (not ahead or self._position_ns(ahead[-1]) <= reached_ns) and len(ahead) < MAX_AHEAD:
+            if (following := next(shown, None)) is None:
+                break
+            ahead.append(following)
+        for place in range(len(ahead) - 1, -1, -1):
+            if ahead[place].is_keyframe and self._position_ns(ahead[place]) <= reached_ns:
+                return place
+        return None
+
+    def _position_ns(self, packet: Packet[Any]) -> int:
+        stamp = packet.dts if packet.pts is None or self._is_avi else packet.pts
+        if stamp is None or packet.time_base is None:
+            return 1 << 62
+        return round((stamp * packet.time_base - self._zero_s) * 1_000_000_000)
 
     def _note(self, packet: Packet[Any]) -> None:
         """Note up to where the file was read; tiny packets only repeat a picture."""

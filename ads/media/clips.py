@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from ads.errors import MediaError
@@ -61,7 +62,8 @@ def video_frames(
     with open_clip(path) as container:
         track = PictureTrack(path, container)
         converter = FrameConverter(track.stream.sample_aspect_ratio)
-        for position_ns, frame in track.frames(start_ns):
+        decoding_since_ns = time.monotonic_ns()
+        for position_ns, frame in track.frames(start_ns, wanted_ns):
             reached_ns = -1 if wanted_ns is None else wanted_ns()
             if held is not None and position_ns > start_ns:
                 held_ns, held_frame = held
@@ -69,11 +71,13 @@ def video_frames(
                 if emitted_ns is None:
                     # If the file cannot be entered exactly, the first picture stands in.
                     held_ns = min(held_ns, start_ns)
-                if in_time or emitted_ns is None or held_ns - emitted_ns >= MAX_STEP_NS:
+                step_ns = max(held_ns - (emitted_ns or 0), time.monotonic_ns() - decoding_since_ns)
+                if in_time or emitted_ns is None or step_ns >= MAX_STEP_NS:
+                    left_out += track.take_left_out()
                     emitted_ns = held_ns
                     rgb = converter.converted(held_frame, viewport(), frame)
                     yield MediaFrame(held_ns, rgb, position_ns, left_out)
-                    left_out = 0
+                    left_out, decoding_since_ns = 0, time.monotonic_ns()
                 else:
                     left_out += 1
             held = (position_ns, frame)

@@ -9,6 +9,8 @@ import logging
 import threading
 import time
 from collections import deque
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ads.errors import AdsError, MediaError
@@ -26,8 +28,8 @@ logger = logging.getLogger(__name__)
 THREAD_NAME = "ad-decoder"
 
 STUCK_AFTER_S = 3.0
-"""A thread still running this long after its buffer was closed hangs in the file. The file is not
-opened again meanwhile, so threads cannot pile up."""
+"""A thread that gets no further for so long after its buffer was closed hangs in the file. The file
+is not opened again meanwhile, so threads cannot pile up."""
 
 
 class HangingMediaError(MediaError):
@@ -40,7 +42,7 @@ class FrameBuffer:
     def __init__(self, ad: Ad, start_ns: int, changed: threading.Condition) -> None:
         self.ad = ad
         self.start_ns = start_ns
-        self.dropped = 0
+        self.dropped = self._taken = 0
         self._changed = changed
         self._frames: deque[MediaFrame] = deque()
         self._is_exhausted = False
@@ -48,6 +50,11 @@ class FrameBuffer:
         # The position that the show has reached; -1 before its start.
         self.wanted_ns = -1
         self._closed_s: float | None = None
+        self._closed_at: tuple[int, int] = (0, 0)
+        # How the thread gets on: what it read and decoded, and where its computing time is.
+        self._decoded = 0
+        self._cpu_clock: int | None = None
+        self._thread_id: int | None = None
         self._is_outdated = False
         self._is_busy = False
 
@@ -63,6 +70,11 @@ class FrameBuffer:
             return not self._frames and not self._is_exhausted
 
     @property
+    def is_jerky(self) -> bool:
+        """Whether most of its pictures were overtaken, for a second at least."""
+        return self.dropped > max(25, self._taken / 2)
+
+    @property
     def error(self) -> MediaError | None:
         """What stopped the decoding, once the frames before it have been taken; else None."""
         with self._changed:
@@ -75,6 +87,7 @@ class FrameBuffer:
             while self._frames and self._frames[0].position_ns <= position_ns:
                 self.dropped += newest is not None
                 newest = self._frames.popleft()
+                self._taken += 1
                 self.dropped += newest.left_out
             self.wanted_ns = position_ns
             if newest is not None:
@@ -85,9 +98,27 @@ class FrameBuffer:
         """Drop the frames; the thread closes the media and ends. Idempotent."""
         with self._changed:
             if self._closed_s is None:
-                self._closed_s = time.monotonic()
+                self._closed_s, self._closed_at = time.monotonic(), self.progress()
             self._frames.clear()
             self._changed.notify_all()
+
+    def progress(self) -> tuple[int, int]:
+        """Return what rises while the thread decodes: a count, and hundredths of CPU seconds."""
+        cpu_ns = 0
+        if self._cpu_clock is not None:
+            with suppress(OSError):  # it has ended
+                cpu_ns = time.clock_gettime_ns(self._cpu_clock)
+        return self._decoded, cpu_ns // 10_000_000
+
+    @property
+    def is_waiting_for_processor(self) -> bool:
+        """Whether its thread would go on if the machine were not so busy."""
+        try:
+            text = Path(f"/proc/self/task/{self._thread_id}/stat").read_text(encoding="ascii")
+        except (OSError, ValueError):
+            return False
+        # Behind the name, which is in brackets and may hold some.
+        return text.rpartition(")")[2].split()[0] == "R"
 
     # --- the decoder's side; the caller holds the condition, except to read `wanted_ns` ---
 
@@ -101,8 +132,12 @@ class FrameBuffer:
 
     @property
     def is_stuck(self) -> bool:
-        """Whether its thread should have ended long ago."""
-        return self._closed_s is not None and time.monotonic() - self._closed_s > STUCK_AFTER_S
+        """Whether its thread should have ended long ago, and does not get on."""
+        if self._closed_s is None:
+            return False
+        if (progress := self.progress()) != self._closed_at:
+            self._closed_s, self._closed_at = time.monotonic(), progress
+        return time.monotonic() - self._closed_s > STUCK_AFTER_S
 
     @property
     def wants_more(self) -> bool:
@@ -117,6 +152,16 @@ class FrameBuffer:
     def outdate(self) -> None:
         """Request still pictures, and ads that have not begun, again in another size."""
         self._is_outdated = self._is_outdated or self.ad.kind == "image" or self.wanted_ns < 0
+
+    def enter(self) -> None:
+        """Note which thread decodes; called by it."""
+        self._cpu_clock = time.pthread_getcpuclockid(threading.get_ident())
+        self._thread_id = threading.get_native_id()
+
+    def note_progress(self) -> int:
+        """Count a packet or a picture, shown or not; return where the show is."""
+        self._decoded += 1
+        return self.wanted_ns
 
     def begin(self) -> bool:
         """Mark the thread as busy; return whether it has to start over with the first frame."""
@@ -202,6 +247,7 @@ class FrameDecoder:
 
     def _run(self, buffer: FrameBuffer) -> None:
         source: Iterator[MediaFrame] | None = None
+        buffer.enter()
         try:
             while True:
                 with self._changed:
@@ -243,7 +289,7 @@ class FrameDecoder:
             buffer.ad.kind,
             lambda: decoded_box(buffer.ad, self._viewport),
             loop=True,
-            wanted_ns=lambda: buffer.wanted_ns,
+            wanted_ns=buffer.note_progress,
             start_ns=buffer.start_ns,
         )
 

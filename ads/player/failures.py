@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
     from ads.playlists.playlist import Ad
     from ads.policies.base import Choice
+
+logger = logging.getLogger(__name__)
 
 RETRY_NS = 60_000_000_000
 """When to retry if every ad that may play now has failed while others wait for their hours."""
@@ -45,6 +48,8 @@ class Failures:
         self._failed_ids: set[str] = set()
         # Ads that failed since the last play began; they must not follow at once.
         self.avoided_ids: set[str] = set()
+        # Ads that this machine is too slow for, and that were warned of.
+        self._slow_ids: set[str] = set()
         self._retry_ns: int | None = None
         self._fatal: MediaError | None = None
 
@@ -54,6 +59,17 @@ class Failures:
         if not isinstance(error, HangingMediaError):
             # A hanging disk may recover, so only other errors are final.
             self._failed_ids.add(ad.ad_id)
+
+    def warn_slow(self, ad: Ad, what: str) -> None:
+        """Log that an ad is late or jerks, once for each; that is no failure."""
+        if ad.ad_id not in self._slow_ids:
+            self._slow_ids.add(ad.ad_id)
+            logger.warning(
+                "Ad %s %s: this machine is too slow for the file, or too busy; convert it to "
+                "H.264 in 1920x1080 pixels, or make the picture smaller",
+                ad.ad_id,
+                what,
+            )
 
     def on_play_started(self) -> None:
         self.avoided_ids.clear()

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 PATIENCE_NS = 3_000_000_000
-"""How long an ad may take to give a picture; longer means that it hangs."""
+"""How long an ad may take to give a picture; longer means that it hangs, or that it is slow."""
+
+SLOW_PATIENCE_NS = 60_000_000_000
+"""`PATIENCE_NS` for the first picture of an ad whose thread is seen to decode all the time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,10 @@ class Showing:
     frame: MediaFrame | None = None
     fade_ns: int = 0
     is_cued: bool = False
+    # Whether it was late although its thread got on; what that had done, and when it was seen.
+    is_slow: bool = False
+    _progress: tuple[int, int] = (-1, -1)
+    _progress_ns: int = 0
 
     @property
     def ad(self) -> Ad:
@@ -85,10 +92,23 @@ class Showing:
         return min(1.0, self.position_at(now_ns) / self.fade_ns) if self.fade_ns else 1.0
 
     def error_at(self, now_ns: int, patience_ns: int) -> MediaError | None:
-        """Return why no picture came within a time, or comes at all; None while one may come."""
-        is_hanging = self.buffer.is_starved and now_ns - self.waiting_ns >= patience_ns
-        if self.buffer.error is not None or not is_hanging:
+        """Return why no picture came within a time, or comes at all; None while one may come.
+
+        A thread that decodes, or waits for a processor, is slow; one that waits for the file hangs.
+        """
+        waits_ns = now_ns - self.waiting_ns
+        if self.buffer.error is not None or not self.buffer.is_starved:
             return self.buffer.error
+        progress = self.buffer.progress()
+        if progress != self._progress:
+            self._progress, self._progress_ns = progress, now_ns
+        if waits_ns < patience_ns:
+            return None
+        is_moving = now_ns - self._progress_ns < patience_ns or self.buffer.is_waiting_for_processor
+        if is_moving and (self.frame is not None or waits_ns < SLOW_PATIENCE_NS):
+            self.is_slow = True
+            return None
+        patience_ns = SLOW_PATIENCE_NS if is_moving else patience_ns
         what = "picture" if self.course is None else "further picture"
         return HangingMediaError(
             f"{self.ad.path} gave no {what} within {patience_ns / 1e9:.0f} s; check the disk, "

@@ -129,6 +129,8 @@ class Transition:
             if not following.is_moving:
                 is_dark = self._timeline.showing is None
                 error = following.error_at(now_ns, FIRST_PATIENCE_NS if is_dark else PATIENCE_NS)
+            if following.is_slow:
+                self._failures.warn_slow(following.ad, "is shown late")
             if error is not None:
                 logger.warning("Ad %s cannot be played: %s", following.ad.ad_id, error)
                 self._failures.record(following.ad, error)
@@ -150,6 +152,8 @@ class Transition:
             self.leaving = showing
         else:
             showing.buffer.close()
+        if showing.is_slow or showing.buffer.is_jerky:
+            self._failures.warn_slow(showing.ad, "is shown at a lower rate")
         if error is None:
             self._failures.on_play_succeeded()
         else:

@@ -22,6 +22,7 @@ from ads.media.clips import video_frames
 from ads.media.decode import frames, probe
 from ads.media.pictures import animation_frames, image_frames
 from ads.media.types import ENDLESS_NS, fit
+from tests.unit.ads.conftest import ENCODER_OPTIONS
 
 
 def at(width: int, height: int):
@@ -181,12 +182,36 @@ def test_late_frames_are_left_out_but_the_one_to_show_is_not(make_clip, grey):
     ]
 
 
-def test_a_decoder_that_cannot_keep_up_still_shows_something(make_clip):
+def test_a_decoder_that_cannot_keep_up_still_shows_something(make_clip, monkeypatch):
+    monkeypatch.setitem(ENCODER_OPTIONS["libx264"], "g", "1000")
     path = make_clip("hopeless.mp4", frames=75)
     shown = positions_ms(video_frames(path, at(96, 64), wanted_ns=lambda: 60_000_000_000))
     assert shown[0] == 0
     assert all(later - first <= 540 for first, later in pairwise(shown))
     assert len(shown) < 10
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts", "a.webm", "a.avi"])
+def test_far_behind_the_show_decoding_goes_on_at_the_newest_key_frame(make_clip, grey, name):
+    """With a key frame in every ten, at 0.4 s, 0.8 s and so on."""
+    path = make_clip(name, frames=100, codec="libvpx-vp9" if name == "a.webm" else "libx264")
+    reached = [0]
+    frames = video_frames(path, at(96, 64), wanted_ns=lambda: reached[0])
+    shown = [next(frames)]
+    reached[0] = 2_500_000_000
+    shown += list(frames)
+    positions = [round(frame.position_ns / 1e6) for frame in shown]
+    assert positions[0] == 0
+    later = [position for position in positions if position >= 2400]
+    # Everything after the jump, in its place, and little before it.
+    assert later[-1] == 3960
+    assert all(b - a == 40 for a, b in pairwise(later))
+    assert len(positions) - len(later) <= 5
+    # All are accounted for, but those that the decoder held when it jumped.
+    assert 97 <= sum(frame.left_out for frame in shown) + len(shown) <= 100
+    for frame in shown[-30:]:
+        number = round(frame.position_ns / 40e6)
+        assert abs(frame.rgb.mean() - grey(number)) < 4
 
 
 def test_a_truncated_clip_plays_as_far_as_it_goes(make_clip, grey):

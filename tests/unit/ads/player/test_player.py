@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
@@ -935,8 +936,12 @@ def test_a_show_whose_files_all_hang_waits_for_them(make_image, make_ad, monkeyp
     monkeypatch.setattr(decoder, "frames", hanging)
     stage = Stage([make_ad(make_image(f"{name}.png")) for name in "ab"])
     with stage.player:
-        for _ in range(3):
+        for _ in range(5):
             stage.player.advance()
+            if len(stage.player.failures) == 2:
+                break
+            # The thread comes to a stop before time passes.
+            threading.Event().wait(0.05)
             stage.clock.now += FIRST_PATIENCE_NS
         assert [failure.ad_id for failure in stage.player.failures] == ["a", "b"]
         assert stage.player.advance() is None
@@ -947,6 +952,62 @@ def test_a_show_whose_files_all_hang_waits_for_them(make_image, make_ad, monkeyp
             assert stage.player.wait_ready(READY_S)
             stage.player.advance()
         assert stage.player.current is not None
+
+
+def test_a_file_that_takes_long_to_decode_is_late_and_no_failure(
+    make_image, make_ad, monkeypatch, caplog
+):
+    released = threading.Event()
+    real = decoder.frames
+
+    def computing(path, *args, **kwargs):
+        while path.name == "slow.png" and not released.is_set():
+            sum(range(1000))
+        yield from real(path, *args, **kwargs)
+
+    monkeypatch.setattr(decoder, "frames", computing)
+    ads = [make_ad(make_image("a.png")), make_ad(make_image("slow.png"))]
+    stage = Stage(ads)
+    with stage.player:
+        begin_s = time.monotonic()
+        while stage.clock.now < 1_000_000_007 + 4 * PATIENCE_NS:
+            assert time.monotonic() < begin_s + READY_S
+            stage.player.advance()
+            if stage.player.current is not None:
+                stage.clock.now += 100 * MS
+            threading.Event().wait(0.02)
+        # The picture before stays, with its play.
+        assert [play.ad.ad_id for play in stage.notes.plays] == ["a"]
+        released.set()
+        assert stage.player.wait_ready(READY_S)
+        assert stage.player.advance().play_number == 2
+        assert stage.player.failures == ()
+    assert stage.notes.outcomes == [("a", "finished"), ("slow", "stopped")]
+    assert caplog.text.count("Ad slow is shown late: this machine is too slow for the file") == 1
+
+
+def test_a_file_that_computes_without_end_is_given_up(make_image, make_ad, monkeypatch):
+    monkeypatch.setattr("ads.player.timeline.SLOW_PATIENCE_NS", 5 * PATIENCE_NS)
+    released = threading.Event()
+    real = decoder.frames
+
+    def computing(path, *args, **kwargs):
+        while path.name == "slow.png" and not released.is_set():
+            sum(range(1000))
+        yield from real(path, *args, **kwargs)
+
+    monkeypatch.setattr(decoder, "frames", computing)
+    stage = Stage([make_ad(make_image("a.png")), make_ad(make_image("slow.png"))])
+    with stage.player:
+        for _ in range(400):
+            stage.player.advance()
+            if stage.player.failures:
+                break
+            stage.clock.now += 0 if stage.player.current is None else 100 * MS
+            threading.Event().wait(0.02)
+        released.set()
+    (failure,) = stage.player.failures
+    assert "slow.png gave no picture within 15 s" in failure.sentence
 
 
 def test_a_clip_that_stops_giving_pictures_gives_way(make_clip, make_image, make_ad, monkeypatch):
