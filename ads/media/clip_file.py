@@ -86,6 +86,8 @@ def picture_decoder(stream: VideoStream) -> VideoCodecContext:
         return context
     decoder = cast("VideoCodecContext", CodecContext.create(name, "r"))
     decoder.extradata = context.extradata
+    decoder.colorspace, decoder.color_range = context.colorspace, context.color_range
+    decoder.color_trc, decoder.color_primaries = context.color_trc, context.color_primaries
     _set_limits(decoder)
     return decoder
 

@@ -45,7 +45,8 @@ class Input(NamedTuple):
 
 def coded(coding: Coding, size: tuple[int, int] = (64, 48)) -> Input:
     """Return a clip in `COLOURS` in a coding."""
-    pictures = [quarters(COLOURS, size)] * 3
+    # One is enough where each takes long.
+    pictures = [quarters(COLOURS, size)] * (3 if size[0] < 1280 else 1)
     return Input(lambda path: write_clip(path, pictures, coding), shape=size)
 
 
@@ -239,7 +240,7 @@ def test_clips_show_the_colours_of_their_maker(tmp_path, name):
     made = QUARTERS[name]
     path = tmp_path / name
     made.write(path)
-    assert_colours(shown_part(painted(path, 0.05), made.shape), made.right)
+    assert_colours(shown_part(painted(path, 0.05, duration_s=0.2), made.shape), made.right)
 
 
 @pytest.mark.parametrize("name", FIELDS)
