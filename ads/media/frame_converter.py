@@ -9,20 +9,26 @@ from typing import TYPE_CHECKING
 import numpy as np
 from av.filter import filters_available
 from av.video.format import VideoFormat
-from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
-from PIL import Image
 
 from ads.media.clip_file import CLIP_ERRORS
 from ads.media.colour_cube import BT2020, Cube, cube_of
-from ads.media.frame_filters import DEINTERLACE, LOOK_UP, CubeFilter, Deinterlacer
-from ads.media.types import GROUND, Size, fit, reason
+from ads.media.frame_filters import (
+    COMPOSE,
+    DEINTERLACE,
+    LOOK_UP,
+    Compositor,
+    CubeFilter,
+    Deinterlacer,
+)
+from ads.media.types import Size, fit, reason
 from detector.sources.orientation import stated_orientation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from fractions import Fraction
 
+    from av.video.frame import VideoFrame
     from numpy.typing import NDArray
 
 logger = logging.getLogger(__name__)
@@ -75,6 +81,7 @@ class FrameConverter:
         self._pixel_aspect = pixel_aspect
         self._deinterlacer: Deinterlacer | None = None
         self._cube: tuple[tuple[object, ...], CubeFilter] | None = None
+        self._compositor: tuple[tuple[object, ...], Compositor] | None = None
         self._failing: set[str] = set()
         # Keeps what it has worked out for its formats and sizes.
         self._to_screen = VideoReformatter()
@@ -106,12 +113,14 @@ class FrameConverter:
     def _scaled(self, frame: VideoFrame, size: Size) -> VideoFrame:
         matrix = _matrix(frame)
         if _may_be_transparent(frame.format.name):
-            frame, matrix = _opaque(frame, matrix), None
+            work = partial(self._composed, frame, matrix, size)
+            frame = self._filtered(COMPOSE, work, frame)
+            # What was laid over the ground is RGB now.
+            matrix = None if frame.format.is_rgb else matrix
         cube = cube_of(frame)
         if cube is not None:
-            frame = self._filtered(
-                LOOK_UP, partial(self._looked_up, frame, cube, matrix, size), frame
-            )
+            work = partial(self._looked_up, frame, cube, matrix, size)
+            frame = self._filtered(LOOK_UP, work, frame)
         is_deep = any(component.bits > 8 for component in frame.format.components)
         return self._to_screen.reformat(
             frame,
@@ -124,6 +133,12 @@ class FrameConverter:
     def _deinterlaced(self, frame: VideoFrame, following: VideoFrame | None) -> VideoFrame:
         self._deinterlacer = self._deinterlacer or Deinterlacer()
         return self._deinterlacer.filtered(frame, following)
+
+    def _composed(self, frame: VideoFrame, matrix: Colorspace | None, size: Size) -> VideoFrame:
+        key = (frame.format.name, frame.width, frame.height, matrix, size)
+        if self._compositor is None or self._compositor[0] != key:
+            self._compositor = key, Compositor(frame, _MATRIX_NAMES[matrix], size)
+        return self._compositor[1].filtered(frame)
 
     def _looked_up(
         self, frame: VideoFrame, cube: Cube, matrix: Colorspace | None, size: Size
@@ -164,24 +179,15 @@ def _may_be_transparent(pixel_format: str) -> bool:
     return known.has_palette or any(component.is_alpha for component in known.components)
 
 
-def _opaque(frame: VideoFrame, matrix: Colorspace | None) -> VideoFrame:
-    """Return a frame over `GROUND`, at its own size: scaled first, hidden colours would show."""
-    rgba = Image.fromarray(frame.reformat(format="rgba", src_colorspace=matrix).to_ndarray())
-    ground = Image.new("RGB", rgba.size, GROUND)
-    ground.paste(rgba, mask=rgba)
-    opaque = VideoFrame.from_ndarray(np.asarray(ground), format="rgb24")
-    opaque.color_trc, opaque.color_primaries = frame.color_trc, frame.color_primaries
-    return opaque
-
-
 @lru_cache(maxsize=8)
 def _can_filter(name: str) -> bool:
     """Return whether FFmpeg has a filter; warn once if not, as its work is left undone then."""
     if name in filters_available:
         return True
     logger.warning(
-        "This machine's FFmpeg lacks the filter %s, so interlaced clips show combs or HDR clips "
-        "look dull; install PyAV from PyPI, which brings its own FFmpeg.",
+        "This machine's FFmpeg lacks the filter %s, so interlaced clips show combs, HDR clips "
+        "look dull, or transparent ones show what they hide; install PyAV from PyPI, which brings "
+        "its own FFmpeg.",
         name,
     )
     return False

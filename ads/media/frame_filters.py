@@ -1,23 +1,24 @@
-"""Filter graphs of FFmpeg for frames: deinterlacing, and colours by a cube."""
+"""Filter graphs of FFmpeg for frames: interlaced, with colours to look up, and transparent ones."""
 
 from __future__ import annotations
 
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-import av
 import av.error
+import numpy as np
 from av.filter import Graph
+from av.video.frame import VideoFrame
 
 from ads.media.colour_cube import Cube, hald_image
+from ads.media.types import GROUND
 
 if TYPE_CHECKING:
     from av.filter.context import FilterContext
-    from av.video.frame import VideoFrame
 
     from ads.media.types import Size
 
-DEINTERLACE, LOOK_UP = "yadif", "haldclut"
+DEINTERLACE, LOOK_UP, COMPOSE = "yadif", "haldclut", "premultiply"
 """FFmpeg's filters: of those for interlaced frames, yadif keeps most of what stands still and shows
 no comb even where two fields have nothing in common."""
 
@@ -72,7 +73,7 @@ class CubeFilter:
     """
 
     def __init__(self, cube: Cube, frame: VideoFrame, matrix: str, size: Size) -> None:
-        image = av.VideoFrame.from_ndarray(hald_image(*cube), format=CUBE_FORMAT)
+        image = VideoFrame.from_ndarray(hald_image(*cube), format=CUBE_FORMAT)
         image.pts, image.time_base = 0, _TIME_BASE
         self._graph = _graph()
         # All in the graph, as the look-up writes beyond rows that are not padded as in FFmpeg.
@@ -99,6 +100,50 @@ class CubeFilter:
         """Return a frame of the format rgb24 and the wanted size with the cube's colours."""
         self._graph.vpush(frame, at=0)
         return self._graph.vpull()
+
+
+class Compositor:
+    """Scale transparent frames and lay them over `GROUND`.
+
+    Colours are multiplied by alpha first; otherwise those of transparent parts would show at edges.
+
+    Args:
+        frame: One of those to be filtered; all have its format and size.
+        matrix: Theirs, by the names of FFmpeg's filter `setparams`.
+        size: Wanted, in pixels.
+    """
+
+    def __init__(self, frame: VideoFrame, matrix: str, size: Size) -> None:
+        width, height = size
+        tags = f"color_primaries=unknown:color_trc=unknown:colorspace={matrix}"
+        self._graph = _graph()
+        self._graph.link_nodes(
+            _source(self._graph, frame),
+            self._graph.add("setparams", tags),
+            self._graph.add("format", "gbrap"),
+            self._graph.add(COMPOSE, "inplace=1"),
+            self._graph.add("scale", f"{width}:{height}:flags=bilinear"),
+            self._graph.add("format", "gbrap"),
+            self._graph.add("buffersink"),
+        ).configure()
+
+    def filtered(self, frame: VideoFrame) -> VideoFrame:
+        """Return a frame of the format rgb24 and the wanted size."""
+        self._graph.vpush(frame)
+        scaled = self._graph.vpull()
+        green, blue, red, alpha = (
+            np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)[
+                :, : plane.width
+            ]
+            for plane in scaled.planes
+        )
+        rgb = np.empty((*alpha.shape, 3), np.uint8)
+        for index, (colour, ground) in enumerate(zip((red, green, blue), GROUND, strict=True)):
+            through = np.round((255 - np.arange(256)) * (ground / 255)).astype(np.uint8)[alpha]
+            rgb[..., index] = colour + np.minimum(through, 255 - colour)
+        opaque = VideoFrame.from_ndarray(rgb, format="rgb24")
+        opaque.color_trc, opaque.color_primaries = frame.color_trc, frame.color_primaries
+        return opaque
 
 
 def _graph() -> Graph:
