@@ -99,6 +99,11 @@ def train(
     faces = read_faces(plan, architecture.input_side_px, settings.seed)
     training, validation, counts = split(faces, plan.limit, settings.seed)
     labels = label_set(plan.labels, faces.present) if plan.labels else faces.present
+    if len(labels) < 2:
+        raise DatasetError(
+            f"{plan.data} has pictures of one class only ({', '.join(labels)}): expected at least "
+            "two, because there is nothing to tell apart; add the folders of the other classes."
+        )
     targets: Targets = plan.targets or ("original" if faces.votes is None else "votes+original")
     images, heads = select_rows(training, labels, targets)
     heads = taught(heads, images, [load_classifier(teacher) for teacher in plan.teachers])

@@ -95,6 +95,16 @@ def fitted(images: NDArray[np.uint8], side_px: int) -> NDArray[np.uint8]:
     return resized
 
 
+def middle_square(image: NDArray[np.uint8], side_px: int) -> NDArray[np.uint8]:
+    """Return the middle of a BGR or grey picture, as `(side_px, side_px)` grey levels."""
+    grey = image if image.ndim == 2 else np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY))
+    height, width = grey.shape
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    square = np.asarray(grey[None, top : top + side, left : left + side], dtype=np.uint8)
+    return np.asarray(fitted(square, side_px)[0])
+
+
 def _resize(image: NDArray[np.uint8], target: NDArray[np.uint8]) -> None:
     shrinks = image.shape[0] >= target.shape[0]
     how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import bz2
 import csv
-import gzip
-import io
-import lzma
+import hashlib
 import math
-import zlib
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, cast
-from zipfile import BadZipFile, ZipFile
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from detector.emotion.labels import EMOTIONS
-from training.datasets.faces import VOTE_LABELS, FaceDataset
+from training.datasets.archives import DAMAGE, open_table
+from training.datasets.faces import ROLES, VOTE_LABELS, FaceDataset
 from training.datasets.report import ReadingReport, SkippedError
+from training.datasets.splits import SHARES
 from training.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -29,9 +25,11 @@ if TYPE_CHECKING:
 
 FACE_SIDE_PX = 48
 SPLITS = ("Training", "PublicTest", "PrivateTest")
-ENDINGS = (".csv", ".xz", ".gz", ".bz2", ".zip")
 MAX_LINE_BYTES = 1 << 20
 """A row of FER2013 has about 8 kB; a longer line is not a row, and must not fill the memory."""
+
+MAX_ROWS = 5_000_000
+"""A hundred times FER2013; more would fill the memory, too."""
 
 _FERPLUS_NAMES = {"angry": "anger", "happy": "happiness", "sad": "sadness"}
 _VOTE_COLUMNS = (*(_FERPLUS_NAMES.get(label, label) for label in VOTE_LABELS), "unknown", "NF")
@@ -40,20 +38,25 @@ _VOTE_COLUMNS = (*(_FERPLUS_NAMES.get(label, label) for label in VOTE_LABELS), "
 def read_fer2013(path: Path, votes_path: Path | None = None) -> FaceDataset:
     """Read FER2013's CSV, plain or packed, and optionally FER+'s votes of the same rows.
 
-    `reading` of the result lists the skipped rows, numbered from 1 without the header. Raises
-    `DatasetError` if a file is missing, cut off or lacks a column, no row can be used, or the files
-    do not match.
+    Names of columns may be written in any case. Without a column `Usage`, rows get
+    the splits of the votes, else one by a hash of their pixels. `reading` of the result lists the
+    skipped rows, numbered from 1 without the header. Raises `DatasetError` if a file is missing,
+    cut off or lacks a column, no row can be used, or the files do not match.
     """
     log = ReadingReport("row")
     usage: list[str | None] = []
     sound: dict[int, tuple[NDArray[np.uint8], int]] = {}
-    for number, fields in enumerate(
-        _rows(path, ("emotion", "pixels", "Usage"), "FER2013's Kaggle form", "dataset"), 1
-    ):
-        split = None if fields is None else fields[2].strip()
-        usage.append(split if split in SPLITS else None)
+    rows = _rows(path, ("emotion", "pixels"), "FER2013's Kaggle form", "dataset", "Usage")
+    has_usage = True
+    for number, row in enumerate(rows, 1):
+        if number > MAX_ROWS:
+            raise DatasetError(f"{path} has more than {MAX_ROWS:,} rows: expected FER2013's table.")
+        has_usage = has_usage and (row is None or len(row) > 2)
+        fields = [*row, ""][:3] if row else None
+        split = None if fields is None else _split_of(fields[2])
+        usage.append(split)
         try:
-            sound[number - 1] = _face(fields)
+            sound[number - 1] = _face(fields, has_usage=has_usage)
         except SkippedError as error:
             log.skip(error.reason, f"row {number}: {error}")
     if not usage:
@@ -66,6 +69,8 @@ def read_fer2013(path: Path, votes_path: Path | None = None) -> FaceDataset:
         raise DatasetError(f"{path} has no row that can be used. {' '.join(log.sentences())}")
     index = list(sound)
     log.read = len(sound)
+    if not has_usage:
+        _deal(usage, sound, log)
     return FaceDataset(
         images=np.stack([face for face, _ in sound.values()]),
         original=np.array([label for _, label in sound.values()], dtype=np.int64),
@@ -75,7 +80,34 @@ def read_fer2013(path: Path, votes_path: Path | None = None) -> FaceDataset:
     )
 
 
-def _face(fields: list[str] | None) -> tuple[NDArray[np.uint8], int]:
+def _split_of(usage: str) -> str | None:
+    word = usage.strip().lower()
+    return next((split for split in SPLITS if split.lower() == word), None)
+
+
+def _deal(
+    usage: list[str | None], sound: dict[int, tuple[NDArray[np.uint8], int]], log: ReadingReport
+) -> None:
+    """Give every row without a split one by a hash of its pixels: the same on every machine."""
+    ends = np.cumsum(SHARES)
+    dealt = 0
+    for row, (face, _) in sound.items():
+        if usage[row] is None:
+            digest = hashlib.sha256(face.tobytes()).digest()
+            place = int.from_bytes(digest[:8], "big") / 2**64
+            usage[row] = ROLES[min(int(np.searchsorted(ends, place, "right")), len(ROLES) - 1)]
+            dealt += 1
+    if dealt:
+        shares = " / ".join(f"{100 * share:.0f}" for share in SHARES)
+        log.note(
+            f"The table has no column Usage: its rows were dealt {shares} to training, validation "
+            "and test by a hash of their pixels."
+        )
+    else:
+        log.note("The table has no column Usage: that of the votes was taken.")
+
+
+def _face(fields: list[str] | None, *, has_usage: bool) -> tuple[NDArray[np.uint8], int]:
     if fields is None:
         raise SkippedError(
             "fewer fields than the header names", "expected emotion, pixels and Usage"
@@ -93,7 +125,7 @@ def _face(fields: list[str] | None) -> tuple[NDArray[np.uint8], int]:
         raise SkippedError(
             f"an emotion outside {span}", f"expected an emotion from {span}, received {label}"
         )
-    if usage.strip() not in SPLITS:
+    if has_usage and _split_of(usage) is None:
         raise SkippedError(
             "an unknown Usage",
             f"expected {', '.join(SPLITS)} as Usage, received {_shortened(usage)!r}",
@@ -140,7 +172,7 @@ def _read_votes(
     differ = [
         number
         for number, (mine, other) in enumerate(zip(usage, rows, strict=False), 1)
-        if mine and other and other[-1].strip() in set(SPLITS) - {mine}
+        if mine and other and _split_of(other[-1]) in set(SPLITS) - {mine}
     ]
     if len(rows) != len(usage) or differ:
         where = f" whose split first differs in row {differ[0]}" if differ else ""
@@ -149,6 +181,8 @@ def _read_votes(
             f"and splits, received {len(rows)}{where}."
         )
     votes = np.full((len(rows), len(_VOTE_COLUMNS)), np.nan)
+    if not any(usage):
+        usage[:] = [None if other is None else _split_of(other[-1]) for other in rows]
     for row in sound:
         try:
             votes[row] = _counted_votes(rows[row])
@@ -164,7 +198,7 @@ def _counted_votes(fields: list[str] | None) -> list[float]:
             f"expected {len(_VOTE_COLUMNS)} numbers of votes",
         )
     *counts, usage = fields
-    if usage.strip() not in SPLITS:
+    if _split_of(usage) is None:
         raise SkippedError(
             "an unknown Usage beside the votes",
             f"expected {', '.join(SPLITS)} as Usage, received {_shortened(usage)!r}",
@@ -187,28 +221,36 @@ def _number(field: str) -> float:
         return math.nan
 
 
-def _rows(path: Path, columns: tuple[str, ...], form: str, what: str) -> Iterator[list[str] | None]:
-    """Yield the named columns of each row of a table; `None` for a row that is too short."""
+def _rows(
+    path: Path, columns: tuple[str, ...], form: str, what: str, optional: str | None = None
+) -> Iterator[list[str] | None]:
+    """Yield the named columns of each row of a table; `None` for a row that is too short.
+
+    The `optional` column comes last; a table without it has rows without it.
+    """
     try:
-        with _open_binary(path) as file:
+        with open_table(path) as file:
             lines = _lines(file)
             first = next(lines, b"").removeprefix(b"\xef\xbb\xbf")
-            header = [name.strip() for name in _fields(first)]
+            mark = max((b",", b";", b"\t"), key=first.count).decode()
+            header = [name.strip() for name in _fields(first, mark)]
+            wanted = columns if optional is None else (*columns, optional)
             if header == [""]:
                 raise DatasetError(
-                    f"{path} is empty: expected {form} with the columns {', '.join(columns)}."
+                    f"{path} is empty: expected {form} with the columns {', '.join(wanted)}."
                 )
-            missing = sorted(set(columns) - set(header))
-            if missing:
+            names = [name.lower() for name in header]
+            missing = {name for name in wanted if name.lower() not in names}
+            if missing & set(columns):
                 raise DatasetError(
-                    f"{path} lacks the column(s) {', '.join(missing)} of {form}: expected "
-                    f"{', '.join(columns)}, received {_shortened(', '.join(header))}."
+                    f"{path} lacks the column(s) {', '.join(sorted(missing))} of {form}: expected "
+                    f"{', '.join(wanted)}, received {_shortened(', '.join(header))}."
                 )
-            places = [header.index(name) for name in columns]
+            places = [names.index(name.lower()) for name in wanted if name not in missing]
             for line in lines:
-                fields = _fields(line)
+                fields = _fields(line, mark)
                 yield [fields[place] for place in places] if len(fields) > max(places) else None
-    except (OSError, EOFError, RuntimeError, lzma.LZMAError, zlib.error, BadZipFile) as error:
+    except DAMAGE as error:
         raise DatasetError(
             f"Cannot read the {what} {path}: {error}. Expected a whole file, plain or packed by "
             "its ending; fetch it again if it was cut off."
@@ -225,35 +267,15 @@ def _lines(file: BinaryIO) -> Iterator[bytes]:
             yield stripped
 
 
-def _fields(line: bytes) -> list[str]:
+def _fields(line: bytes, mark: str) -> list[str]:
     text = line.decode("utf-8", "replace")
     if '"' not in text:
-        return text.split(",")
+        return text.split(mark)
     try:
         # Line by line: a stray quotation mark must not swallow the following rows.
-        return next(csv.reader([text.replace("\0", " ")]))
+        return next(csv.reader([text.replace("\0", " ")], delimiter=mark))
     except csv.Error:
         return []
-
-
-@contextmanager
-def _open_binary(path: Path) -> Iterator[BinaryIO]:
-    """Open a file that may be packed with xz, gzip, bzip2 or zip, by its ending."""
-    openers: dict[str, Any] = {".xz": lzma.open, ".gz": gzip.open, ".bz2": bz2.open}
-    ending = path.suffix.lower()
-    if ending == ".zip":
-        with ZipFile(path) as archive:
-            members = [name for name in archive.namelist() if name.lower().endswith(".csv")]
-            if len(members) != 1:
-                raise DatasetError(
-                    f"{path} must hold exactly one .csv file, but holds {len(members)}: unpack it "
-                    "and name the file, or the folder of pictures."
-                )
-            with archive.open(members[0]) as packed:
-                yield io.BufferedReader(cast("io.RawIOBase", packed))
-    else:
-        with openers.get(ending, open)(path, "rb") as packed:
-            yield io.BufferedReader(packed)
 
 
 def _shortened(text: str, limit: int = 80) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -10,14 +11,15 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from detector.emotion.labels import EMOTIONS
-from detector.emotion.preprocessing import fitted
+from detector.emotion.preprocessing import middle_square
+from detector.names import is_system_file
 from training.datasets.faces import ROLES, FaceDataset, role_of
 from training.datasets.report import ReadingReport, SkippedError
 from training.datasets.splits import SHARES, SPLIT_SEED, stratified_split
 from training.errors import DatasetError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -35,7 +37,7 @@ _SYNONYMS = {
     "fear": ("afraid", "fearful", "scared"),
     "happy": ("happiness", "joy"),
     "sad": ("sadness",),
-    "surprise": ("surprised",),
+    "surprise": ("surprised", "suprise"),  # the second is what one published set has
     "neutral": ("neutrality",),
 }
 
@@ -47,9 +49,30 @@ class _ClassFolder(NamedTuple):
 
 
 def emotion_of(name: str) -> str | None:
-    """Return the emotion of a class folder's name (`Anger`: `angry`), or `None`."""
-    word = name.strip().lower()
+    """Return the emotion of a class folder's name (`Anger`, `0_angry`: `angry`), or `None`."""
+    word = re.sub(r"^[\d\W_]+|[\W_]+$", "", name).lower()
     return next((name for name, words in _SYNONYMS.items() if word in (name, *words)), None)
+
+
+def innermost(folder: Path) -> Path:
+    """Return the folder with the class or split folders, below folders that hold only one folder.
+
+    Archives are often unpacked into a folder in a folder.
+    """
+    for _ in range(4):
+        below = [part for part in _entries(folder) if part.is_dir()]
+        if len(below) != 1 or role_of(below[0].name) or emotion_of(below[0].name):
+            break
+        inside = _entries(below[0])
+        if not any(part.is_dir() for part in inside) and not tables(inside):
+            break
+        folder = below[0]
+    return folder
+
+
+def tables(files: Iterable[Path]) -> list[Path]:
+    """Return the files that may be FER2013's table: CSV, plain or packed."""
+    return [file for file in files if re.search(r"\.csv(\.(xz|gz|bz2|zip))?$", file.name, re.I)]
 
 
 def read_folders(
@@ -178,7 +201,7 @@ def _named(part: Path, split: str, log: ReadingReport) -> _ClassFolder:
 
 def _entries(folder: Path) -> list[Path]:
     try:
-        return sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+        return sorted(entry for entry in folder.iterdir() if not is_system_file(entry.name))
     except OSError as error:
         raise DatasetError(
             f"Cannot read the folder {folder}: {error.strerror}. Check its path and rights."
@@ -199,11 +222,7 @@ def _face(file: Path, side_px: int, face_finder: FaceFinder | None) -> NDArray[n
         if found is None or found.size == 0:
             raise SkippedError("pictures in which no face was found", "expected a face")
         picture = found
-    # The middle square, as wide as the shorter side.
-    height, width = picture.shape
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    return np.asarray(fitted(picture[None, top : top + side, left : left + side], side_px)[0])
+    return middle_square(picture, side_px)
 
 
 def _decoded(file: Path, *, colour: bool) -> NDArray[np.uint8]:

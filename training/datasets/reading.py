@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
-from training.datasets.fer2013 import ENDINGS, read_fer2013
-from training.datasets.folders import read_folders
+from detector.names import is_system_file
+from training.datasets.archives import (
+    DAMAGE,
+    ENDINGS,
+    holds_pictures,
+    is_archive,
+    unpacked_pictures,
+)
+from training.datasets.fer2013 import read_fer2013
+from training.datasets.folders import innermost, read_folders, tables
 from training.datasets.splits import SPLIT_SEED
 from training.errors import DatasetError
 
@@ -24,26 +33,61 @@ def read_dataset(
     seed: int = SPLIT_SEED,
     face_finder: FaceFinder | None = None,
 ) -> FaceDataset:
-    """Read FER2013's CSV with optional FER+ votes, or a folder of pictures, see `read_folders`.
+    """Read FER2013's CSV with optional FER+ votes, or pictures in folders, see `read_folders`.
 
+    Both may be packed (zip, tar, gzip, bzip2, xz), or lie in a folder in a folder.
     `reading.sentences()` of the result reports what was read and skipped. Raises `DatasetError` if
-    there is no such file or folder, or it has none of the forms.
+    there is no such file or folder, it has none of the forms, or it is not safe to unpack.
     """
+    read = partial(read_folders, side_px=side_px, seed=seed, face_finder=face_finder)
     if path.is_dir():
-        if votes is not None:
-            raise DatasetError(
-                f"FER+ votes belong to FER2013's CSV, but {path} is a folder of pictures: leave "
-                "--votes out, or name the fer2013.csv."
-            )
-        return read_folders(path, side_px=side_px, seed=seed, face_finder=face_finder)
+        folder = innermost(path)
+        table = _only_table(folder)
+        if table is not None:
+            return read_fer2013(table, votes)
+        _refuse_votes(path, votes)
+        return read(folder)
     if not path.exists():
         raise DatasetError(
             f"There is no dataset {path}: expected FER2013's fer2013.csv, plain or packed, or a "
             "folder of pictures."
         )
-    if path.suffix.lower() not in ENDINGS:
+    if not path.name.lower().endswith(ENDINGS):
         raise DatasetError(
             f"Cannot tell what dataset {path} is: expected a file that ends in "
             f"{', '.join(ENDINGS)}, or a folder split/class/picture or class/picture."
         )
-    return read_fer2013(path, votes)
+    if not is_archive(path):
+        return read_fer2013(path, votes)
+    try:
+        if not holds_pictures(path):
+            return read_fer2013(path, votes)
+        _refuse_votes(path, votes)
+        with unpacked_pictures(path) as folder:
+            try:
+                return read(innermost(folder))
+            except DatasetError as error:
+                raise DatasetError(str(error).replace(str(folder), str(path))) from None
+    except DAMAGE as error:
+        raise DatasetError(
+            f"Cannot read the dataset {path}: {error}. Expected a whole file, plain or packed by "
+            "its ending; fetch it again if it was cut off."
+        ) from error
+
+
+def _only_table(folder: Path) -> Path | None:
+    """Return the table in a folder without pictures: `fer2013.csv`, or the only one."""
+    entries = [entry for entry in folder.iterdir() if not is_system_file(entry.name)]
+    if any(entry.is_dir() for entry in entries):
+        return None
+    found = tables(entries)
+    named = [table for table in found if table.name.lower().startswith("fer2013.csv")]
+    return named[0] if len(named) == 1 else found[0] if len(found) == 1 else None
+
+
+def _refuse_votes(path: Path, votes: Path | None) -> None:
+    if votes is not None:
+        raise DatasetError(
+            f"FER+ votes belong to FER2013's CSV, but {path} is a folder of pictures: leave "
+            "--votes out, or name the fer2013.csv."
+        )

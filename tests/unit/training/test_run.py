@@ -195,3 +195,15 @@ def test_each_teacher_teaches_the_head_whose_labels_it_follows(faces: Faces) -> 
     assert untouched is original
     np.testing.assert_array_equal(alone.targets, first.targets)
     assert run.taught((votes,), faces(3), []) == (votes,)
+
+
+def test_one_class_only_is_refused_before_training(
+    tmp_path: Path, faces: Faces, write_pictures: Callable[..., Path]
+) -> None:
+    folder = write_pictures({f"happy/{n}.png": face for n, face in enumerate(faces(10))})
+    plan = TrainingPlan(folder)
+    with pytest.raises(
+        DatasetError, match=r"has pictures of one class only \(happy\): expected at least two"
+    ):
+        train(plan, tmp_path / "run", name="one", settings=SHORT)
+    assert not (tmp_path / "run").exists()

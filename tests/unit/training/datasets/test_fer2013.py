@@ -348,15 +348,16 @@ def test_one_door_for_files(write_fer: Any, write_votes: Any, faces: Faces, tmp_
     ):
         read_dataset(tmp_path / "nowhere")
     (tmp_path / "other.csv").write_text("emotion,pixels\n")
-    with pytest.raises(DatasetError, match=r"lacks the column\(s\) Usage"):
+    with pytest.raises(DatasetError, match="has a header but no rows"):
         read_dataset(tmp_path / "other.csv")
     (tmp_path / "faces.npz").write_bytes(b"PK")
     with pytest.raises(
         DatasetError, match=r"Cannot tell what dataset .*faces\.npz is: expected .* \.csv, \.xz"
     ):
         read_dataset(tmp_path / "faces.npz")
+    (tmp_path / "pictures").mkdir()
     with pytest.raises(DatasetError, match="leave --votes out, or name"):
-        read_dataset(tmp_path, fer)
+        read_dataset(tmp_path / "pictures", fer)
 
 
 @pytest.mark.slow
