@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from detector.emotion.classifier import EmotionClassifier, classify, crop_geometry
-from detector.emotion.preprocessing import CropGeometry, face_crops
+from detector.emotion.preprocessing import CropGeometry, face_crops, middle_square
 from detector.errors import SourceOpenError
 from detector.faces.detector import MediaPipeFaceDetector
 from detector.faces.head_pose import head_pose
 from detector.sources.image_decoder import FORMAT_NAMES, decode_picture
+from detector.types import Box
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from detector.types import Box
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +25,7 @@ class PictureFace:
     """A face in a picture: its box in pixels, and calibrated probabilities by label.
 
     It is `uncertain` if the highest one, `confidence`, is below the model card's threshold.
+    `is_whole_picture` tells that the picture itself was taken for the crop of a face.
     """
 
     box: tuple[int, int, int, int]
@@ -33,19 +33,32 @@ class PictureFace:
     confidence: float
     probabilities: dict[str, float]
     uncertain: bool
+    is_whole_picture: bool = False
+
+
+WHOLE = Box(0.0, 0.0, 1.0, 1.0)
+"""The box of a picture that is itself the crop of a face."""
 
 
 class FaceCutter:
-    """Finds and cuts out the faces of pictures as the camera's pipeline does; for one thread."""
+    """Finds and cuts out the faces of pictures as the camera's pipeline does; for one thread.
 
-    def __init__(self, geometry: CropGeometry) -> None:
+    A small picture in which no face is found, but which a face seems to fill, is a crop of a face
+    itself, as datasets have them. With `are_crops`, every picture is one, and nothing is searched.
+    """
+
+    def __init__(self, geometry: CropGeometry, *, are_crops: bool = False) -> None:
         self._geometry = geometry
         self._detector = MediaPipeFaceDetector()
+        self._are_crops = are_crops
 
     def cut(self, image: NDArray[np.uint8]) -> tuple[list[Box], NDArray[np.uint8]]:
         """Return boxes and `(n, side, side)` crops of a BGR picture's faces, from left to right."""
         height, width = image.shape[:2]
-        found = sorted(self._detector.detect_still(image), key=lambda face: face.box.x)
+        found = [] if self._are_crops else self._detector.detect_still(image)
+        if self._are_crops or (not found and self._detector.fills(image)):
+            return [WHOLE], middle_square(image, self._geometry.side_px)[None]
+        found.sort(key=lambda face: face.box.x)
         boxes = [face.box for face in found]
         rolls = [head_pose(face.keypoints, width, height).roll for face in found]
         return boxes, face_crops(image, boxes, self._geometry, rolls)
@@ -71,8 +84,8 @@ class FaceCutter:
 class PictureClassifier(FaceCutter):
     """Finds and classifies the faces of pictures; for one thread."""
 
-    def __init__(self, classifier: EmotionClassifier) -> None:
-        super().__init__(crop_geometry(classifier.card))
+    def __init__(self, classifier: EmotionClassifier, *, are_crops: bool = False) -> None:
+        super().__init__(crop_geometry(classifier.card), are_crops=are_crops)
         self._classifier = classifier
 
     def faces(self, image: NDArray[np.uint8]) -> list[PictureFace]:
@@ -99,6 +112,7 @@ class PictureClassifier(FaceCutter):
                 confidence=float(row.max()),
                 probabilities=dict(zip(card.labels, row.tolist(), strict=True)),
                 uncertain=bool(row.max() < card.uncertain_below),
+                is_whole_picture=box is WHOLE,
             )
             for box, row in zip(boxes, scores, strict=True)
         ]

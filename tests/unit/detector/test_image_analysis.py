@@ -83,3 +83,39 @@ def test_every_public_name_exists_and_no_other() -> None:
         assert getattr(detector, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'embeddings'"):
         detector.embeddings  # noqa: B018 (the access is the test)
+
+
+def crop_of(portrait: np.ndarray, face: detector.PictureFace, side: int) -> np.ndarray:
+    """Cut the face as datasets do: from above the brows to the chin, nothing around it."""
+    left, top, width, height = face.box
+    tight = portrait[top : top + height, left : left + width]
+    return cv2.resize(tight, (side, side), interpolation=cv2.INTER_AREA)
+
+
+def test_the_crop_of_a_face_is_a_face(pictures: PictureClassifier, portrait: np.ndarray) -> None:
+    [face] = pictures.faces(portrait)
+    crop = crop_of(portrait, face, 40)[8:]
+    [found] = pictures.faces(np.ascontiguousarray(crop))
+    assert found.label == "happy"
+
+
+def test_a_small_picture_without_a_face_is_none(pictures: PictureClassifier) -> None:
+    random = np.random.default_rng(1)
+    yes = 0
+    for number in range(40):
+        picture = np.full((48, 48, 3), random.integers(0, 256, 3), np.uint8)
+        for _ in range(6):
+            colour = tuple(map(int, random.integers(0, 256, 3)))
+            one, other = random.integers(0, 48, (2, 2)).tolist()
+            draw = (cv2.rectangle, cv2.line)[number % 2]
+            draw(picture, one, other, colour, int(random.integers(1, 5)))
+        yes += bool(pictures.faces(picture))
+    assert yes == 0
+
+
+def test_every_picture_is_a_crop_when_asked(portrait: np.ndarray) -> None:
+    with PictureClassifier(load_classifier(device="cpu"), are_crops=True) as crops:
+        [face] = crops.faces(np.full((60, 48, 3), 90, np.uint8))
+        assert (face.box, face.is_whole_picture) == ((0, 0, 48, 60), True)
+        [face] = crops.faces(portrait)
+        assert face.is_whole_picture

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 from pathlib import Path
 
 import numpy as np
@@ -96,3 +97,26 @@ def test_a_folder_gives_its_pictures_also_animated_ones(tmp_path: Path) -> None:
     for name in ("b.GIF", "a.png", "c.txt"):
         (tmp_path / name).write_bytes(png())
     assert expand([str(tmp_path)]) == [str(tmp_path / "a.png"), str(tmp_path / "b.GIF")]
+
+
+def test_folders_in_folders_without_what_systems_leave(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    odd = os.fsdecode(b"caf\xe9.png")
+    wanted = ("a/b/c.png", "a/d.png", f"a/{odd}", "z.png")
+    others = ("Thumbs.db", "._z.png", "@eaDir/z.png", "__MACOSX/z.png", ".hidden/z.png")
+    for name in (*wanted, *others, "a/notes.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(png())
+    (tmp_path / "a" / "loop").symlink_to(tmp_path)
+    assert expand([str(tmp_path)]) == [
+        str(tmp_path / name) for name in ("z.png", f"a/{odd}", "a/d.png", "a/b/c.png")
+    ]
+    [line] = caplog.messages
+    assert line.endswith("because they are no pictures: a/notes.txt")
+    assert read_picture(str(tmp_path / "a" / odd)).shape == (20, 30, 3)
+
+
+def test_a_path_that_no_file_can_have() -> None:
+    with pytest.raises(SetupError, match=r"cannot be looked up \(File name too long\)"):
+        expand(["x" * 5000])
