@@ -7,7 +7,6 @@ newer version, is refused untouched.
 from __future__ import annotations
 
 import errno
-import json
 import os
 import re
 import sqlite3
@@ -31,6 +30,7 @@ from db.errors import (
     SchemaVersionError,
 )
 from db.paths import SIDE_FILES
+from detector.names import printable_document, printable_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,9 +57,8 @@ _PASSING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS})
 
 
 def dump_json(value: object) -> str:
-    """Write readable JSON; half a surrogate pair, from a file name, becomes an escape."""
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    """Write readable JSON whose texts are safe to show; see `printable_document`."""
+    return printable_json(printable_document(value))
 
 
 def sqlite_engine(path: Path, *, read_only: bool) -> Engine:

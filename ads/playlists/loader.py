@@ -33,6 +33,7 @@ from ads.media.types import (
     Fit,
     MediaInfo,
 )
+from ads.playlists.finder import MediaFinder
 from ads.playlists.playlist import (
     DAYS,
     MAX_CROSS_FADE_S,
@@ -42,8 +43,9 @@ from ads.playlists.playlist import (
     SkippedAd,
     parse_hours,
 )
-from ads.playlists.yaml_file import YamlFileError, nearest, read_yaml_list
+from ads.playlists.yaml_file import YamlFileError, nearest, read_yaml_list, shortened
 from detector.emotion.labels import EMOTIONS
+from detector.names import is_blank, is_system_file, plain_name
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +55,9 @@ shown for whole rounds, so many that they take as long or longer."""
 
 MIN_DURATION_S = 0.1
 """How short an ad may be asked to stand: a few pictures of the screen."""
+
+MAX_NAME_LENGTH = 255
+"""Of an ad's id and name: as long as a file name may be."""
 
 MediaCheck = Callable[[Sequence[tuple[Path, str]]], "list[MediaInfo | MediaError]"]
 """Probes media files, given with their SHA-256."""
@@ -122,11 +127,16 @@ class Entry(BaseModel):
 
     id: str | None = Field(
         None,
-        min_length=1,
-        description="expected text that is not empty (in quotes if it is a number)",
+        max_length=MAX_NAME_LENGTH,
+        description="expected text that is not empty (in quotes if it is a number), of at most "
+        f"{MAX_NAME_LENGTH} characters",
     )
     file: str = Field(min_length=1, description="expected a path relative to the playlist")
-    name: str | None = Field(None, min_length=1, description="expected text that is not empty")
+    name: str | None = Field(
+        None,
+        max_length=MAX_NAME_LENGTH,
+        description=f"expected text that is not empty, of at most {MAX_NAME_LENGTH} characters",
+    )
     duration_s: float | None = Field(
         None,
         ge=MIN_DURATION_S,
@@ -167,7 +177,18 @@ class Entry(BaseModel):
     @property
     def ad_id(self) -> str:
         """The id, by default the file's name without its ending."""
-        return self.id or PurePosixPath(self.file).stem
+        return self.id or _id_of(PurePosixPath(self.file).name)
+
+    @field_validator("id", "name")
+    @classmethod
+    def _shown(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is None:
+            return None
+        # A name that is folded over lines in the file is one line on the screen.
+        plain = plain_name(value if info.field_name == "id" else " ".join(value.split()))
+        if is_blank(plain):
+            raise ValueError(str(cls.model_fields[str(info.field_name)].description))
+        return plain
 
     @field_validator("file")
     @classmethod
@@ -233,36 +254,50 @@ def load_playlist(
         PlaylistError: The path does not exist, breaks the format, or nothing in it can be played.
     """
     path = Path(path).expanduser().absolute()
-    if path.is_dir():
-        folder, head, entries = path, PlaylistHead(), _read_folder(path)
+    try:
+        is_folder = path.is_dir()
+    except OSError as error:
+        raise PlaylistError(
+            f"The playlist {shortened(str(path))} cannot be looked up ({error.strerror}); "
+            "check its path."
+        ) from error
+    others: list[SkippedAd] = []
+    if is_folder:
+        folder, head, (entries, files, others) = path, PlaylistHead(), _read_folder(path)
     else:
         head, entries = _read_file(path)
         folder = _media_folder(path, head.media_root)
+        files = MediaFinder(folder).find_all(entry.file for entry in entries)
     _refuse_duplicates(path, entries)
     ads: list[Ad] = []
     skipped: list[SkippedAd] = []
 
-    def skip(entry: Entry, reason: MediaError) -> None:
+    def skip(entry: Entry, file: Path, reason: MediaError) -> None:
         logger.warning("Ad %s is left out: %s", entry.ad_id, reason)
         is_pending = isinstance(reason, UnreadMediaError)
-        skipped.append(SkippedAd(entry.ad_id, folder / entry.file, str(reason), is_pending))
+        skipped.append(SkippedAd(entry.ad_id, file, str(reason), is_pending))
 
     filler, filler_entry = _filler(head)
-    entries_with_filler = [*filter(None, [filler_entry]), *entries]
+    if filler_entry is not None:
+        entries = [filler_entry, *entries]
+        files = [MediaFinder(folder).find(filler_entry.file), *files]
     limit = limit or TimeLimit()
-    found = _probed(folder, entries_with_filler, check, limit, max_hashed_bytes)
-    for entry, (info, digest) in zip(entries_with_filler, found, strict=True):
+    found = _probed(folder, files, check, limit, max_hashed_bytes)
+    for entry, file, (info, digest) in zip(entries, files, found, strict=True):
         if isinstance(info, MediaError):
-            skip(entry, info)
+            skip(entry, file, info)
             continue
         for remark in info.remarks:
             logger.warning("Ad %s: %s", entry.ad_id, remark)
         if entry is not filler_entry:
-            ads.append(_make_ad(path, folder, entry, head, info, digest))
+            ads.append(_make_ad(path, file, entry, head, info, digest))
         elif info.kind == "image":
-            filler = Filler(_make_ad(path, folder, entry, head, info, digest))
+            filler = Filler(_make_ad(path, file, entry, head, info, digest))
         else:
-            skip(entry, MediaError(f"{folder / entry.file} moves; expected a still picture."))
+            skip(entry, file, MediaError(f"{file} moves; expected a still picture."))
+    if others:
+        logger.warning("%s", _others_sentence(path, others))
+        skipped += others
     if not ads:
         reasons = " ".join(f"[{ad.ad_id}] {ad.reason}" for ad in skipped[:3])
         raise PlaylistError(
@@ -317,30 +352,76 @@ def _media_folder(path: Path, media_root: str | None) -> Path:
 
 
 def media_in(folder: Path) -> list[Path]:
-    """Return a folder's media files without hidden ones, in natural order; may raise `OSError`."""
-    visible = [file for file in folder.iterdir() if not file.name.startswith(".")]
+    """Return a folder's media files in natural order; may raise `OSError`.
+
+    Without hidden files and those of systems, see `is_system_file`.
+    """
+    visible = [file for file in folder.iterdir() if not is_system_file(file.name)]
     media = [file for file in visible if file.suffix.lower() in KNOWN_ENDINGS and file.is_file()]
     return sorted(media, key=lambda file: _natural_key(file.name))
 
 
-def _read_folder(folder: Path) -> list[Entry]:
+def _id_of(name: str) -> str:
+    """Return the id of a file by its name: without the ending, if anything is seen of the rest."""
+    plain = plain_name(name)
+    stem = PurePosixPath(plain).stem
+    return plain if is_blank(stem) else stem
+
+
+def _read_folder(folder: Path) -> tuple[list[Entry], list[Path], list[SkippedAd]]:
+    """Return the ads in a folder, their files, and what else lies there."""
     try:
         files = media_in(folder)
+        others = _others_in(folder, files)
     except OSError as error:
         raise PlaylistError(
             f"The folder {folder} cannot be read ({error.strerror}); check its permissions."
         ) from error
     if not files:
+        found = f" {_others_sentence(folder, others)}" if others else ""
         raise PlaylistError(
             f"The folder {folder} holds no media; "
-            f"expected files ending in {', '.join(sorted(KNOWN_ENDINGS))}."
+            f"expected files ending in {', '.join(sorted(KNOWN_ENDINGS))}.{found}"
         )
-    stems = Counter(file.stem for file in files)
-    # Two files of one stem differ by their endings.
-    return [
-        Entry(id=file.stem if stems[file.stem] == 1 else file.name, file=file.name)
-        for file in files
-    ]
+    ids = [_id_of(file.name) for file in files]
+    names = [plain_name(file.name) for file in files]
+    # Two files of one stem differ by their endings, two spellings of one name by a number.
+    uses = Counter(ids)
+    ids = [one if uses[one] == 1 else name for one, name in zip(ids, names, strict=True)]
+    entries, taken = [], Counter[str]()
+    for one, name in zip(ids, names, strict=True):
+        taken[one] += 1
+        number = f" ({taken[one]})" if taken[one] > 1 else ""
+        entries.append(Entry.model_construct(id=one + number, file=name))
+    return entries, files, others
+
+
+def _others_in(folder: Path, media: Iterable[Path]) -> list[SkippedAd]:
+    """Return what a folder holds besides media, with the reason why it is left out."""
+    known = set(media)
+    found = []
+    for path in sorted(folder.iterdir(), key=lambda one: _natural_key(one.name)):
+        if path in known or is_system_file(path.name):
+            continue
+        if path.is_dir():
+            reason = f"{path} is a folder; ads lie in the playlist's folder itself."
+        elif not path.is_file():
+            reason = f"{path} is not a file; expected a media file there."
+        else:
+            ending = path.suffix.lower() or "no ending"
+            reason = f"{path} is not a known kind of media ({ending})."
+        found.append(SkippedAd(plain_name(path.name), path, reason, is_ad=False))
+    return found
+
+
+def _others_sentence(folder: Path, others: Sequence[SkippedAd]) -> str:
+    names = ", ".join(other.ad_id for other in others[:5])
+    more = f" and {len(others) - 5} more" if len(others) > 5 else ""
+    what = "1 entry" if len(others) == 1 else f"{len(others)} entries"
+    return (
+        f"Left out of the folder {folder}: {what} of no known kind of media: {names}{more}; "
+        "`ad-monitor playlist check` tells why."
+    )
 
 
 def _refuse_duplicates(path: Path, entries: Iterable[Entry]) -> None:
@@ -356,19 +437,19 @@ def _refuse_duplicates(path: Path, entries: Iterable[Entry]) -> None:
 
 def _probed(
     folder: Path,
-    entries: Sequence[Entry],
+    files: Sequence[Path],
     check: MediaCheck,
     limit: TimeLimit,
     max_bytes: int | None,
 ) -> list[tuple[MediaInfo | MediaError, str]]:
-    """Return for each entry what its file holds, or why it cannot be played, and its SHA-256."""
+    """Return for each file what it holds, or why it cannot be played, and its SHA-256."""
     # Each file once, however many ads show it.
-    files = list(dict.fromkeys(folder / entry.file for entry in entries))
-    by_file = dict(zip(files, READER.read(folder, files, limit, max_bytes), strict=True))
-    digests = [by_file[folder / entry.file] for entry in entries]
+    different = list(dict.fromkeys(files))
+    by_file = dict(zip(different, READER.read(folder, different, limit, max_bytes), strict=True))
+    digests = [by_file[file] for file in files]
     readable = [
-        (folder / entry.file, digest)
-        for entry, digest in zip(entries, digests, strict=True)
+        (file, digest)
+        for file, digest in zip(files, digests, strict=True)
         if isinstance(digest, str)
     ]
     found = iter(check(readable))
@@ -378,12 +459,12 @@ def _probed(
 
 
 def _make_ad(  # noqa: PLR0917 (what an ad follows from)
-    path: Path, folder: Path, entry: Entry, head: PlaylistHead, info: MediaInfo, digest: str
+    path: Path, file: Path, entry: Entry, head: PlaylistHead, info: MediaInfo, digest: str
 ) -> Ad:
     duration_s = entry.duration_s or _own_duration_s(info)
     where = f"Ad {entry.ad_id!r} in the playlist {path}"
     if duration_s is None:
-        if path != folder:
+        if path != file.parent:
             raise PlaylistError(
                 f"{where} is a still picture without 'duration_s'; say how many seconds to show it."
             )
@@ -402,11 +483,11 @@ def _make_ad(  # noqa: PLR0917 (what an ad follows from)
         **head.model_dump(include=_SHOWN_KEYS, exclude_none=True),
         **entry.model_dump(include=_SHOWN_KEYS, exclude_none=True),
     }
-    name = entry.name or re.sub(r"[\s_]+", " ", Path(entry.file).stem).strip()
+    name = entry.name or re.sub(r"[\s_]+", " ", _id_of(file.name)).strip()
     return Ad(
         entry.ad_id,
-        folder / entry.file,
-        name or Path(entry.file).stem,
+        file,
+        name or _id_of(file.name),
         info.kind,
         duration_s,
         digest,

@@ -120,13 +120,15 @@ class Filler:
 class SkippedAd:
     """An entry of a playlist that cannot be played; the reason is one sentence.
 
-    `is_pending` if its file has not been read yet, so that it may still be played later.
+    `is_pending` if its file has not been read yet, so that it may still be played later. What else
+    lies in a folder of ads, and was never meant to be one, is not `is_ad`.
     """
 
     ad_id: str
     path: Path
     reason: str
     is_pending: bool = False
+    is_ad: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,20 +158,28 @@ class Playlist:
 
 
 def parse_hours(value: str | list[str] | None) -> tuple[Hours, ...]:
-    """Parse time spans like "08:00-12:00"; a `ValueError` says what was expected."""
+    """Parse time spans like "08:00-12:00"; a `ValueError` says what was expected.
+
+    An end of 23:59 is that of the day: nobody leaves the last minute to nothing.
+    """
     if value is None:
         return ()
     spans = []
     for text in [value] if isinstance(value, str) else value:
-        match = re.fullmatch(r"(\d{1,2}):(\d{2})\s*-\s*(\d{1,2}):(\d{2})", text.strip())
+        match = re.fullmatch(
+            r"(\d{1,2}):(\d{2})\s*[-\u2013\u2014]\s*(\d{1,2}):(\d{2})", text.strip()
+        )
         if match is None:
             raise ValueError('expected text like "08:00-12:00"')
         start_hour, start_minute, end_hour, end_minute = map(int, match.groups())
         start, end = start_hour * 60 + start_minute, end_hour * 60 + end_minute
-        is_clock = start_minute < 60 and end_minute < 60 and start < 24 * 60 and end <= 24 * 60
+        whole = 24 * 60
+        is_clock = start_minute < 60 and end_minute < 60 and start <= whole and end <= whole
+        start, end = start % whole, whole if end == whole - 1 else end
         if not is_clock or start == end:
             raise ValueError(
-                'expected two different times of the day, from 00:00 to 24:00, like "08:00-12:00"'
+                'expected two different times of the day, like "08:00-12:00", or "00:00-24:00" for '
+                "the whole day"
             )
         spans.append(Hours(start, end))
     return tuple(spans)

@@ -7,6 +7,8 @@ percent-encoded. Where an address can be read in two ways, the longer password i
 import logging
 import re
 
+from detector.names import printable
+
 HIDDEN = "***"
 
 _PREFIXES = r"(?:(?:access|api|auth|client|login|secret|session|ssl|stream|user)[-_.]?)*"
@@ -75,8 +77,12 @@ def _end_of_password(rest: str) -> int:
 
 
 class HidingFormatter(logging.Formatter):
-    """Formats log messages, and the errors they come with, without passwords."""
+    """Formats log messages and the errors they come with: no passwords, a message on one line."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (logging's name)
+        """Return the line of a record; the errors follow it."""
+        return printable(super().formatMessage(record))
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the text of a record."""
-        return hide_passwords(super().format(record))
+        return printable(hide_passwords(super().format(record)), keep="\n")

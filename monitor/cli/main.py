@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import logging
 import os
 import sys
@@ -11,10 +10,11 @@ from pathlib import Path
 
 import click
 
+from detector.names import printable
 from detector.sources.passwords import hide_passwords
 from monitor.cli.errors import is_callers_mistake, is_known, one_sentence
 from monitor.cli.options import DONE, FAILED, PROGRAM, WRONG, debug_option
-from monitor.cli.output import set_up_logging
+from monitor.cli.output import make_streams_printable, set_up_logging
 
 logger = logging.getLogger(__name__)
 
@@ -83,10 +83,7 @@ def main(arguments: list[str] | None = None) -> None:
     if os.path.expanduser("~") == "~":  # noqa: PTH111 (Path.home() raises)
         # A service without a home keeps its files where it was started.
         os.environ["HOME"] = str(Path.cwd())
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            # Bars and other people's words must not end a command on a Latin-1 terminal.
-            stream.reconfigure(errors="replace")
+    make_streams_printable()
     set_up_logging()
     status = DONE
     try:
@@ -96,7 +93,8 @@ def main(arguments: list[str] | None = None) -> None:
         status = WRONG
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else PROGRAM
-        _complain(f"{error.format_message().rstrip('.')}. Try `{command} --help`.")
+        message = " ".join(error.format_message().split())  # Click lists choices by line
+        _complain(f"{message.rstrip('.')}. Try `{command} --help`.")
         status = WRONG
     except click.ClickException as error:
         _complain(error.format_message())
@@ -122,4 +120,4 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _complain(message: str) -> None:
-    click.echo(f"Error: {hide_passwords(message)}", err=True)
+    click.echo(f"Error: {printable(hide_passwords(message))}", err=True)

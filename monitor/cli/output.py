@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import click
 
+from detector.names import printable, printable_json
 from detector.sources.passwords import HidingFormatter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 
 def print_json(document: dict[str, Any]) -> None:
-    import json
-
-    click.echo(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
+    click.echo(printable_json(document, indent=2))
 
 
 def print_result(
@@ -29,6 +29,39 @@ def print_result(
         print_json(document)
     else:
         print_tables(*(shown or (document,)))
+
+
+class PrintableStream:
+    """A text stream that escapes what would control the terminal; see `printable`.
+
+    `as_is` is the stream behind it, for tables and bars, which hold escape sequences of their own.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self.as_is = stream
+
+    def write(self, text: str) -> int:
+        """Write a text; return its length, as given."""
+        self.as_is.write(printable(text, keep="\n\t"))
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        """Write texts, one after the other."""
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.as_is, name)
+
+
+def make_streams_printable() -> None:
+    """Escape what standard output and error must not show; replace what they cannot."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if isinstance(stream, io.TextIOWrapper):
+            # Bars and other people's words must not end a command on a Latin-1 terminal.
+            stream.reconfigure(errors="replace")
+            setattr(sys, name, PrintableStream(stream))
 
 
 def set_up_logging() -> None:
@@ -48,7 +81,6 @@ def silence_native_libraries() -> None:
     kept = os.dup(2)
     with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 (a device, not a file)
         os.dup2(nowhere.fileno(), 2)
-    sys.stderr = os.fdopen(
-        kept, "w", buffering=1, encoding=sys.stderr.encoding, errors="backslashreplace"
-    )
+    plain = os.fdopen(kept, "w", buffering=1, encoding=sys.stderr.encoding, errors="replace")
+    sys.stderr = cast("TextIO", PrintableStream(plain))
     set_up_logging()

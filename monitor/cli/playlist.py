@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,12 +12,13 @@ import click
 from ads.policies import POLICY_NAMES
 from monitor.cli.options import output_options
 from monitor.cli.output import print_result
+from monitor.reports.formatting import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import date, datetime
 
-    from ads.playlists.playlist import Ad, Playlist
+    from ads.playlists.playlist import Ad, Playlist, SkippedAd
     from ads.show.forecast import Forecast
 
 MAX_ROWS = 100
@@ -61,8 +63,8 @@ def check(
 ) -> None:
     """Check a playlist (YAML file or folder) and print what the next hour shows.
 
-    The exit status is 2 if the playlist is wrong. Media that cannot be played are listed with the
-    reason, and skipped.
+    Media that cannot be played are listed last, each with its reason, below what the show would
+    be without them. The exit status is 2 if the playlist is wrong, or nothing in it can be played.
     """
     from datetime import datetime
     from zoneinfo import ZoneInfo
@@ -72,6 +74,8 @@ def check(
     from ads.show.forecast import forecast
     from monitor.session.playlist_loading import load_ads
 
+    # What is left out is listed last, once.
+    logging.getLogger("ads.playlists").setLevel(logging.ERROR)
     # Reading all of a large clip takes long, and tells nothing about it.
     checked = load_ads(file, max_hashed_bytes=64 << 20)
     if at is None:
@@ -99,9 +103,14 @@ def _document(playlist: Playlist, coming: Forecast, policy: str) -> dict[str, An
             for ad in playlist.ads
         ],
         "skipped": [
-            {"ad_id": ad.ad_id, "file": ad.path.name, "reason": ad.reason}
+            {"ad_id": ad.ad_id, "file": ad.path.name, "reason": ad.reason, "is_ad": ad.is_ad}
             for ad in playlist.skipped
         ],
+        "summary": {
+            "ads": len(playlist.ads),
+            "errors": len(_errors(playlist)),
+            "warnings": len(_warnings(playlist, coming.begin.date())),
+        },
         "policy": policy,
         "begin": coming.begin.isoformat(),
         "end": coming.end.isoformat(),
@@ -157,17 +166,6 @@ def _print_tables(playlist: Playlist, coming: Forecast) -> None:
     numbers: tuple[str, ...] = ("seconds", "weight")
     console.print(table_of(ads, "ad", "name", "kind", *numbers, "rules", right=numbers))
     _say_more(say, len(playlist.ads), MAX_ROWS, "ads")
-    ended = [(ad.ad_id, reason) for ad in playlist.ads if (reason := ad.why_not_on(today))]
-    for ad_id, reason in ended[:MAX_ROWS]:
-        say(f"[yellow]![/] {escape(ad_id)} {reason}, so it does not play now")
-    _say_more(say, len(ended), MAX_ROWS, "ads do not play now")
-    remarks = [(ad.ad_id, remark) for ad in playlist.ads for remark in ad.remarks]
-    for ad_id, remark in remarks[:MAX_ROWS]:
-        say(f"[yellow]![/] {escape(ad_id)} can be played, but {escape(remark)}")
-    _say_more(say, len(remarks), MAX_ROWS, "remarks")
-    for skipped in playlist.skipped[:MAX_ROWS]:
-        say(f"[bold red]✗[/] {escape(skipped.ad_id)} is left out: {escape(skipped.reason)}")
-    _say_more(say, len(playlist.skipped), MAX_ROWS, "ads are left out")
     same_day = coming.end.date() == coming.begin.date()
     end_text = coming.end.strftime("%H:%M" if same_day else "%A %Y-%m-%d %H:%M")
     say(f"\n[bold]{coming.begin:%A %Y-%m-%d %H:%M} to {end_text}[/bold]")
@@ -214,6 +212,45 @@ def _print_tables(playlist: Playlist, coming: Forecast) -> None:
     numbers = ("plays", "seconds", "share", "by weight")
     console.print(table_of(shares, "ad", *numbers, right=numbers))
     _say_more(say, len(voices), MAX_ROWS, "ads")
+    _say_problems(say, playlist, today)
+
+
+def _warnings(playlist: Playlist, today: date) -> list[str]:
+    """Return what an owner should know: ads that do not play now, files that are no ads."""
+    dated = ((ad.ad_id, ad.why_not_on(today)) for ad in playlist.ads)
+    late = [f"{ad_id} {reason}, so it does not play now" for ad_id, reason in dated if reason]
+    remarks = [
+        f"{ad.ad_id} can be played, but {remark}" for ad in playlist.ads for remark in ad.remarks
+    ]
+    return late + remarks + [_left_out(one) for one in playlist.skipped if not one.is_ad]
+
+
+def _errors(playlist: Playlist) -> list[str]:
+    return [_left_out(one) for one in playlist.skipped if one.is_ad]
+
+
+def _left_out(skipped: SkippedAd) -> str:
+    return f"{skipped.ad_id} is left out: {skipped.reason}"
+
+
+def _say_problems(say: Callable[[str], None], playlist: Playlist, today: date) -> None:
+    """Print warnings, then errors, and how many there are."""
+    from rich.markup import escape
+
+    warnings, errors = _warnings(playlist, today), _errors(playlist)
+    say("")
+    for mark, what, found in (
+        ("[yellow]![/]", "warnings", warnings),
+        ("[bold red]✗[/]", "ads are left out", errors),
+    ):
+        for sentence in found[:MAX_ROWS]:
+            say(f"{mark} {escape(sentence)}")
+        _say_more(say, len(found), MAX_ROWS, what)
+    ads = counted(len(playlist.ads), "ad")
+    say(
+        f"[bold]{ads} can be played, {counted(len(errors), 'error')}, "
+        f"{counted(len(warnings), 'warning')}[/bold]"
+    )
 
 
 def _say_more(say: Callable[[str], None], count: int, shown: int, what: str) -> None:

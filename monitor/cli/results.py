@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.logging import RichHandler
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
-from monitor.reports.terminal.console import wide_console
+from detector.sources.passwords import HidingFormatter
+from monitor.reports.terminal.console import PrintableConsole, wide_console
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -49,6 +49,8 @@ def print_faces(images: Sequence[dict[str, Any]]) -> None:
             doubt = "uncertain" if face["uncertain"] else ""
             x, y, width, height = face["box"]
             place = f"{width} x {height} at {x},{y}"
+            if face.get("whole_picture"):
+                place = "the whole picture, taken for the crop of a face"
             table.add_row(face["label"], f"{face['confidence']:.0%}", bar, place, doubt)
         if image["faces"]:
             console.print(table)
@@ -152,7 +154,7 @@ def training_bar() -> Iterator[Callable[[RunProgress, dict[str, Any]], None]]:
         A function to call after every step with the progress of the run and the figures of the
         epoch so far.
     """
-    console = Console(stderr=True)
+    console = PrintableConsole(stderr=True)
     columns = (
         TextColumn("Training"),
         BarColumn(),
@@ -175,7 +177,9 @@ def training_bar() -> Iterator[Callable[[RunProgress, dict[str, Any]], None]]:
                 shown.append(f"{timedelta(seconds=round(left))} left")
             bar.update(task, completed=progress.share, figures=", ".join(shown))
 
-        root.handlers = [RichHandler(console=console, show_path=False, show_level=False)]
+        lines = RichHandler(console=console, show_path=False, show_level=False)
+        lines.setFormatter(HidingFormatter("%(message)s"))
+        root.handlers = [lines]
         try:
             yield update
         finally:

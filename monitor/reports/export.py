@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import json
 import os
 import re
 import string
@@ -12,6 +11,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from detector.names import printable_json
 from monitor.analytics.errors import ReportError, ReportWriteError, UnknownFormatError
 from monitor.reports import FORMATS, TABLES
 from monitor.reports.tables import table_of, to_csv, to_parquet
@@ -92,7 +92,7 @@ def _table_bytes(
 
 def to_json(document: dict[str, Any]) -> str:
     """Return the document as JSON text, keys in their order, ending with a line feed."""
-    return json.dumps(document, ensure_ascii=False, allow_nan=False, indent=2) + "\n"
+    return printable_json(document, indent=2) + "\n"
 
 
 def report_path(

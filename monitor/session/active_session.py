@@ -58,7 +58,7 @@ class ActiveSession:
         days = settings.retention_days if isinstance(settings, RunSettings) else 0
         skipped = [
             {"ad_id": ad.ad_id, "file": ad.path.name, "reason": ad.reason}
-            for ad in playlist.skipped
+            for ad in playlist.skipped[:100]
         ]
         notes: dict[str, object] = {"skipped_ads": skipped}
         if database.quarantined is not None:

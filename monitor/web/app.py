@@ -12,6 +12,7 @@ from jinja2 import StrictUndefined
 from markupsafe import Markup, escape
 from werkzeug.routing import IntegerConverter
 
+from detector.names import printable
 from monitor.reports import formatting as shown
 from monitor.version import VERSION
 from monitor.web import api
@@ -57,6 +58,7 @@ def create_app(settings: WebSettings, load: Callable[[], FaceFinder] | None = No
         "day": day,
         "minute": minute,
     }
+    app.jinja_env.finalize = printable_value
     app.jinja_env.globals |= {"version": VERSION, "unknown": shown.UNKNOWN}
     for pages in (classify_pages, session_pages, live_pages, api):
         app.register_blueprint(pages.blueprint)
@@ -90,6 +92,13 @@ class SessionNumber(IntegerConverter):
 def close_app(app: Flask) -> None:
     """End an application's threads and live pages, and close its database."""
     app.extensions[EXTENSION].close()
+
+
+def printable_value(value: object) -> object:
+    """Return what a template shows of a value: texts without control characters."""
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return printable(value, keep="\n\t")
+    return value
 
 
 def code(text: str) -> Markup:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 from flask import Response, render_template, request
 from werkzeug.exceptions import BadRequest, HTTPException
 
+from detector.names import printable_json
 from monitor.web.security import MAX_UPLOAD_BYTES
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def install_problems(app: Flask) -> None:
 
 def _answer(problem: ProblemError) -> Response:
     if _is_asked_by_program():
-        body, kind = json.dumps(problem.document(), ensure_ascii=False), "application/problem+json"
+        body, kind = printable_json(problem.document()), "application/problem+json"
     elif isinstance(request.routing_exception, BadRequest):
         # The request names no host that the links of a page could lead to.
         body, kind = problem.detail, "text/plain; charset=utf-8"

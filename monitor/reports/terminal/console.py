@@ -3,25 +3,46 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from detector.names import printable
 from monitor.reports.terminal.charts import BLOCKS, PLAIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from rich.text import Text
+
     from monitor.reports.terminal.charts import Signs
+
+
+class PrintableConsole(Console):
+    """A console that escapes what other people's names would do to a terminal."""
+
+    @property
+    def file(self) -> IO[str]:
+        """The stream; one that escapes would escape the console's own sequences."""
+        stream = super().file
+        return getattr(stream, "as_is", stream)
+
+    @file.setter
+    def file(self, stream: IO[str]) -> None:
+        self._file = stream
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Return a text, its markup as styles."""
+        return super().render_str(printable(text, keep="\n"), **options)
 
 
 def wide_console() -> Console:
     """Return a console whose tables do not wrap in a file or a pipe."""
-    console = Console()
-    return console if console.is_terminal else Console(width=160)
+    console = PrintableConsole()
+    return console if console.is_terminal else PrintableConsole(width=160)
 
 
 def signs_of(console: Console) -> Signs:
@@ -31,7 +52,8 @@ def signs_of(console: Console) -> Signs:
 
 def shown(console: Console, text: str) -> str:
     """Return a text as a console prints it: no markup, `?` for what its encoding lacks."""
-    return escape(text.encode(console.encoding, "replace").decode(console.encoding))
+    text = printable(text).encode(console.encoding, "replace").decode(console.encoding)
+    return escape(text)
 
 
 def table_with(*columns: str, right: Sequence[str] = ()) -> Table:
@@ -51,7 +73,7 @@ def progress_bar(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
     Yields:
         A function to call with what is done and the total (0: not known).
     """
-    console = Console(stderr=True)
+    console = PrintableConsole(stderr=True)
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

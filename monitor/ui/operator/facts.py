@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
+from detector.names import printable
 from detector.sources.passwords import hide_passwords
 from monitor.sensor.live import SensorHealth
 from monitor.ui.texts import number_text, state_text, viewers_text
@@ -93,7 +94,10 @@ def sections(
         "panel_ads": _ads(texts, show, session),
         "panel_problems": _problems(texts, show, session),
     }
-    return tuple(Section(texts[title], tuple(found)) for title, found in rows.items())
+    return tuple(
+        Section(texts[title], tuple(replace(row, text=printable(row.text)) for row in found))
+        for title, found in rows.items()
+    )
 
 
 def _measuring(texts: Texts, view: LiveView | None, notice: NoticeState) -> Iterator[Row]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import time
 from datetime import UTC, date, datetime
@@ -16,7 +17,8 @@ from hypothesis import strategies as st
 from ads.errors import PlaylistError
 from ads.media.decode import probe_all
 from ads.playlists.loader import DEFAULT_IMAGE_DURATION_S, _natural_key, load_playlist
-from ads.playlists.playlist import Ad, Filler, Hours
+from ads.playlists.playlist import Ad, Filler, Hours, parse_hours
+from detector.names import printable
 
 
 @pytest.fixture
@@ -571,3 +573,162 @@ def test_an_animation_is_shown_for_whole_rounds_of_seconds(
     whole, cut = load_playlist(write(text)).ads
     assert (whole.kind, whole.duration_s) == ("animation", pytest.approx(expected_s))
     assert cut.duration_s == 0.1
+
+
+ODD_NAMES = (
+    b"caf\xe9.png",
+    b"esc\x1b[31m\x07.png",
+    b"two\nlines.png",
+    "\u202egnp.exe.png".encode(),
+    "👩\u200d👧 😀.png".encode(),
+    b"a: b, 'c' \"d\".png",
+    b" .png",
+    b"dots...png",
+    b"long" + 60 * "é".encode() + b".png",
+)
+
+
+def test_names_of_any_kind_are_ads_with_names_that_can_be_shown(tmp_path, make_image):
+    plain = make_image("plain.png")
+    for name in ODD_NAMES:
+        (tmp_path / os.fsdecode(name)).write_bytes(plain.read_bytes())
+    playlist = load_playlist(tmp_path)
+    assert not playlist.skipped
+    assert len(playlist.ads) == len(ODD_NAMES) + 1
+    assert {os.fsencode(ad.path.name) for ad in playlist.ads} == {*ODD_NAMES, b"plain.png"}
+    assert {ad.ad_id for ad in playlist.ads} >= {
+        r"caf\udce9",
+        r"esc\x1b[31m\x07",
+        r"two\nlines",
+        r"\u202egnp.exe",
+        "👩\u200d👧 😀",
+        " .png",
+    }
+    for ad in playlist.ads:
+        assert printable(ad.ad_id + ad.name) == ad.ad_id + ad.name
+        assert ad.name.strip()
+
+
+def test_names_that_differ_only_in_spelling_or_ending_have_ids_of_their_own(tmp_path, make_image):
+    plain = make_image("a.png")
+    for name in ("a.jpg", "a.png.bmp", "Caf\u00e9.png", "Cafe\u0301.png"):
+        (tmp_path / name).write_bytes(plain.read_bytes())
+    ids = [ad.ad_id for ad in load_playlist(tmp_path).ads]
+    assert len(set(ids)) == 5
+    assert {"a.jpg", "Café.png", "Café.png (2)"} <= set(ids)
+
+
+def test_a_folder_says_what_it_leaves_out_once(tmp_path, make_image, caplog):
+    make_image("a.png")
+    hidden = ("Thumbs.db", "desktop.ini", "._a.png", ".DS_Store")
+    for name in (*hidden, *(f"n{number}.txt" for number in range(1, 7))):
+        (tmp_path / name).write_text("x")
+    for name in ("@eaDir", "__MACOSX", "#recycle", "lost+found", "summer"):
+        (tmp_path / name).mkdir()
+    playlist = load_playlist(tmp_path)
+    assert [ad.ad_id for ad in playlist.ads] == ["a"]
+    reasons = {ad.ad_id: ad.reason for ad in playlist.skipped}
+    assert list(reasons) == [*(f"n{number}.txt" for number in range(1, 7)), "summer"]
+    assert reasons["n1.txt"].endswith("n1.txt is not a known kind of media (.txt).")
+    assert "is a folder; ads lie in the playlist's folder itself" in reasons["summer"]
+    [line] = caplog.messages
+    assert (
+        "7 entries of no known kind of media: n1.txt, n2.txt, n3.txt, n4.txt, n5.txt and 2" in line
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "ads: [{file: a.png, duration_s: 1, hours: 22:00}]",
+            'YAML takes 22:00 for the number 1320: write "22:00" in quotes',
+        ),
+        ("ads: [{file: a.png, duration_s: 1, weight: 010}]", "takes 010 for the number 8"),
+        (
+            "ads: [{file: a.png, duration_s: 1, name: no}]",
+            'got False; YAML takes no for yes or no, so put it in quotes: "no"',
+        ),
+        (
+            "ads: [{file: a.png, duration_s: 1, days: [mon, off]}]",
+            'YAML takes off for yes or no, so put it in quotes: "off"',
+        ),
+        (
+            "ads: [{file: a.png, duration_s: 1, id: 2026-12-24}]",
+            'YAML takes 2026-12-24 for a date, so put it in quotes: "2026-12-24"',
+        ),
+        (
+            "ads: [{file: ~, duration_s: 1}]",
+            'YAML takes ~ for nothing, so put it in quotes: "~"',
+        ),
+        ("ads: [{file: 7, duration_s: 1}]", "YAML takes 7 for a number, so put it in quotes"),
+        ("ads: [{file: a.png, duration_s: 1e1}]", "1e1 is text, so write 10"),
+        ("ads: [{file: a.png, duration_s: '1,5'}]", "'1,5' is text in quotes, so write 1.5"),
+        ("ads: [{file: a.png, duration_s: 1, weight: '2'}]", "'2' is text in quotes, so write 2"),
+        ("ads: [{file: a.png, duration_s: 1, name: '  '}]", "expected text that is not empty"),
+        ("ads: [{file: a.png, duration_s: 1, id: ''}]", "expected text that is not empty"),
+        (
+            f"ads: [{{file: a.png, duration_s: 1, name: {'x' * 5000}}}]",
+            "of at most 255 characters, got 'xxxx.{90,100}xxx'",
+        ),
+        (
+            "ads: [{file: a.png, duration_s: 1, hours: '24:00'}]",
+            "expected text like \"08:00-12:00\", got '24:00'",
+        ),
+        (
+            "ads: [{file: a.png, duration_s: 1, hours: '00:00-00:00'}]",
+            'or "00:00-24:00" for the whole day',
+        ),
+    ],
+)
+def test_what_yaml_makes_of_a_value_is_said(write, make_image, text, message):
+    make_image("a.png")
+    with pytest.raises(PlaylistError, match=message) as caught:
+        load_playlist(write(text))
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 600
+
+
+@pytest.mark.parametrize(
+    ("hours", "span"),
+    [
+        ("00:00-23:59", (0, 1440)),
+        ("00:00-24:00", (0, 1440)),
+        ("24:00-06:00", (0, 360)),
+        ("22:00-02:00", (1320, 120)),
+        ("22:00-24:00", (1320, 1440)),
+        ("22:00-00:00", (1320, 0)),
+        ("18:00-23:59", (1080, 1440)),
+        ("8:00 \u2013 12:00", (480, 720)),
+    ],
+)
+def test_hours_around_midnight(hours, span):
+    assert parse_hours(hours) == (Hours(*span),)
+
+
+def test_a_playlist_names_files_in_any_spelling(write, tmp_path, make_image):
+    plain = make_image("a.png")
+    for name in ("Cafe\u0301.png", os.fsdecode(b"fr\xfch.png")):
+        (tmp_path / name).write_bytes(plain.read_bytes())
+    playlist = load_playlist(
+        write(r"""
+            ads:
+              - {file: Café.png, duration_s: 3}
+              - {file: 'fr\udcfch.png', duration_s: 3}
+        """)
+    )
+    assert [ad.ad_id for ad in playlist.ads] == ["Café", r"fr\udcfch"]
+    assert all(ad.path.exists() for ad in playlist.ads)
+
+
+def test_a_json_playlist_with_escaped_emoji(tmp_path, make_image):
+    make_image("😀.png")
+    path = tmp_path / "list.json"
+    path.write_text(json.dumps({"ads": [{"file": "😀.png", "duration_s": 3, "name": "😀\nday"}]}))
+    [ad] = load_playlist(path).ads
+    assert (ad.ad_id, ad.name) == ("😀", "😀 day")
+
+
+def test_a_path_that_no_file_can_have(tmp_path):
+    with pytest.raises(PlaylistError, match=r"cannot be looked up \(File name too long\)"):
+        load_playlist(tmp_path / ("x" * 5000))

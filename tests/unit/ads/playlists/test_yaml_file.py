@@ -142,3 +142,43 @@ def test_the_line_of_a_missing_key_is_that_of_the_nearest_one_above_it():
     assert document.line_of(["show", "loops", "deeper"]) == 3
     assert document.line_of(["show", 7]) == 2
     assert parse_yaml("").line_of(["a"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("hours: 22:00", 'takes 22:00 for the number 1320: write "22:00" in quotes if it is text'),
+        ("weight: 010", 'takes 010 for the number 8: write "010" in quotes if it is text, else 8'),
+        ("weight: 1_000", "takes 1_000 for the number 1000: "),
+        ("weight: 0x1F", "takes 0x1F for the number 31: "),
+        ("ads:\n  - weight: 1:30.5", "for the number 90.5: .*it stands in line 2, column 13"),
+        ("a:\n\t- 1", r"a tab \(indent with spaces\) in line 2"),
+        ("name: @home", "a value that begins with @ and is not in quotes in line 1"),
+        ("name: Summer: drinks", "a colon in a value that is not in quotes in line 1"),
+        (r'name: "\ud83d\ude00"', r"an escape that is half an emoji \(write the emoji\) in line 1"),
+    ],
+)
+def test_what_yaml_would_take_for_something_else(text, problem):
+    with pytest.raises(YamlProblemError, match=problem):
+        parse_yaml(text)
+
+
+def test_numbers_that_mean_what_they_look_like():
+    content = parse_yaml("[0, 10, 0.5, .5, -3, 1.0e+3, '22:00', '010', 08:00-12:00, 1e3]").content
+    assert content == [0, 10, 0.5, 0.5, -3, 1000.0, "22:00", "010", "08:00-12:00", "1e3"]
+
+
+@pytest.mark.parametrize("coding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
+def test_marks_of_the_byte_order(tmp_path, coding):
+    path = tmp_path / "list.yaml"
+    mark = "\ufeff" if coding.endswith("-le") else ""
+    path.write_bytes(f"{mark}name: café 😀\r\nb: [1]\r\n".encode(coding))
+    assert read_yaml(path, "list").content == {"name": "café 😀", "b": [1]}
+
+
+def test_the_source_of_a_value_is_known():
+    document = parse_yaml("show:\n  name: no\n  days: [mon, off]\n  hours: '22:00'\n")
+    assert document.source_of(["show", "name"]) == "no"
+    assert document.source_of(["show", "days", 1]) == "off"
+    assert document.source_of(["show", "hours"]) is None
+    assert document.source_of(["show", "absent"]) is None

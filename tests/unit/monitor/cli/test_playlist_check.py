@@ -176,3 +176,18 @@ def test_a_file_that_can_be_played_but_is_cut_off_is_named(run, tmp_path):
     assert status == 0
     assert "cut can be played, but " in out
     assert "cut.mkv is cut off: parts of it are missing" in " ".join(out.split())
+
+
+def test_errors_come_last_once_with_a_summary(run, playlist):
+    (playlist.parent / "notes.txt").write_text("x")
+    (playlist.parent / "bad.mp4").write_bytes(b"no film")
+    playlist.unlink()
+    status, out, err = run(str(playlist.parent), "--hours", "0.02")
+    assert (status, err) == (0, "")
+    parts = ("Share of voice", "! notes.txt is left out: ", "✗ bad is left out: ")
+    places = [out.index(part) for part in parts]
+    assert places == sorted(places)
+    assert out.splitlines()[-1] == "2 ads can be played, 1 error, 1 warning"
+    assert out.count("bad is left out") == out.count("notes.txt is left out") == 1
+    document = json.loads(run(str(playlist.parent), "--hours", "0.02", "--json")[1])
+    assert document["summary"] == {"ads": 2, "errors": 1, "warnings": 1}
