@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
 from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from monitor.cli.output import print_result
 from monitor.reports.formatting import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from datetime import date, datetime
 
     from ads.playlists.playlist import Ad, Playlist, SkippedAd
@@ -74,10 +75,9 @@ def check(
     from ads.show.forecast import forecast
     from monitor.session.playlist_loading import load_ads
 
-    # What is left out is listed last, once.
-    logging.getLogger("ads.playlists").setLevel(logging.ERROR)
-    # Reading all of a large clip takes long, and tells nothing about it.
-    checked = load_ads(file, max_hashed_bytes=64 << 20)
+    with _quiet("ads.playlists"):  # what is left out is listed last, once
+        # Reading all of a large clip takes long, and tells nothing about it.
+        checked = load_ads(file, max_hashed_bytes=64 << 20)
     if at is None:
         begin = datetime.now(UTC).replace(microsecond=0)
     elif checked.timezone is None:
@@ -86,6 +86,18 @@ def check(
         begin = at.replace(tzinfo=ZoneInfo(checked.timezone))
     coming = forecast(checked, make_policy(policy_name, PolicySettings(seed=seed)), begin, hours)
     print_result(as_json, _document(checked, coming, policy_name), _print_tables, checked, coming)
+
+
+@contextmanager
+def _quiet(name: str) -> Iterator[None]:
+    """Keep back the warnings of a package."""
+    log = logging.getLogger(name)
+    before = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
 
 
 def _document(playlist: Playlist, coming: Forecast, policy: str) -> dict[str, Any]:
