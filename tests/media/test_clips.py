@@ -280,3 +280,13 @@ def test_thumbnails_and_the_library_show_clips_as_the_player_does(tmp_path, name
     thumbnail = thumbnails(path, 0.12, "video", most=1, height_px=120)[0]
     with Image.open(io.BytesIO(thumbnail.jpeg)) as picture:
         assert_colours(np.array(picture), made.right, within=6)
+
+
+def test_hidden_colours_do_not_show_at_the_edges_of_transparent_parts(tmp_path):
+    picture = quarters([(200, 0, 0, 255), (0, 255, 0, 0)] * 2)
+    path = write_clip(tmp_path / "edge.mov", [picture] * 3, Coding("qtrle", "argb", options={}))
+    shown = shown_part(painted(path, 0.05), (4, 3)).astype(int)
+    assert_colours(shown, [(200, 0, 0), WHITE] * 2)
+    # Every pixel is red, white, or between them.
+    assert np.abs(shown[..., 1] - shown[..., 2]).max() <= 2
+    assert np.abs(shown[..., 0] - 200 - shown[..., 1] * 55 / 255).max() <= 3
