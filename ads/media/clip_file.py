@@ -35,6 +35,8 @@ _OPTIONS = {
 
 _COVER = Disposition.attached_pic | Disposition.timed_thumbnails
 
+_STILL_CODECS = {"mjpeg", "png", "bmp", "gif", "webp"}
+
 _SPECIAL_SOUND = (
     Disposition.comment
     | Disposition.forced
@@ -118,6 +120,9 @@ def _best_video(container: InputContainer) -> VideoStream | None:
         for stream in container.streams.video
         if isinstance(stream, VideoStream) and is_decodable(stream) and not is_cover(stream)
     ]
+    # Covers that are not marked as such are pictures of one of these kinds.
+    moving = [stream for stream in tracks if stream.codec_context.name not in _STILL_CODECS]
+    tracks = moving or tracks
     default = [stream for stream in tracks if stream.disposition & Disposition.default] or tracks
     # Of several, FFmpeg prefers what shows more than one picture, and the higher rate.
     best = container.streams.best("video")

@@ -103,6 +103,23 @@ def with_default_track(path: Path) -> Path:
     return path
 
 
+def with_unmarked_cover(path: Path) -> Path:
+    """Write a clip whose first and default track is a white picture, not marked as a cover."""
+    source = write_timed(path.with_name("clip.mkv"), EVEN)
+    with av.open(str(source)) as clip, av.open(str(path), "w") as out:
+        cover: Any = out.add_stream("mjpeg", rate=10)
+        (cover.width, cover.height), cover.pix_fmt = SIZE, "yuvj420p"
+        shown = out.add_stream_from_template(clip.streams.video[0])
+        shown.disposition = Disposition(0)
+        out.mux(cover.encode(av.VideoFrame.from_ndarray(grey(255), format="rgb24")))
+        out.mux(cover.encode())
+        for packet in clip.demux(video=0):
+            if packet.size:
+                packet.stream = shown
+                out.mux(packet)
+    return path
+
+
 def trimmed(path: Path) -> Path:
     """Write a clip of which an edit list leaves out the first half second."""
     whole = write_timed(path.with_name("whole.mp4"), EVEN, options={"g": "50", "bf": "2"})
@@ -159,6 +176,7 @@ INPUTS: dict[str, Timed] = {
     ),
     "subtitles-longer.mkv": plain(EVEN, 1.0, add=with_subtitles),
     "cover.mp4": plain(EVEN, 1.0, add=with_cover),
+    "cover-first.mkv": Timed(with_unmarked_cover, EVEN, 1.0),
     "default-picture.mkv": Timed(with_default_track, EVEN, 1.0),
     "joined.ts": joined("libx264"),
     "joined-with-sound.ts": joined("libx264", tones=[Tone(codec="mp2")]),
