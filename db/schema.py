@@ -139,6 +139,7 @@ class Session(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[str] = mapped_column(sa.String(16))
+    session_kind: Mapped[str] = mapped_column(sa.String(16), server_default="live")
     site: Mapped[str]
     source: Mapped[str]
     started_at: Mapped[datetime]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, select
 
 from db.engine import asking
+from db.read.sessions import of_kinds
 from db.schema import Ad, Experiment, ExperimentBlock, Outcome, Play, Session
 
 if TYPE_CHECKING:
@@ -237,15 +238,23 @@ def outcome_names(engine: Engine) -> dict[str, tuple[str, ...]]:
 
 
 def plays_at(
-    engine: Engine, sites: Sequence[str], since: datetime, until: datetime
+    engine: Engine,
+    sites: Sequence[str],
+    since: datetime,
+    until: datetime,
+    *,
+    demos: bool = False,
 ) -> list[BlockPlay]:
-    """Return the plays of runs at some sites that began in `[since, until)`, by their start."""
+    """Return the plays of live sessions at some sites that began in `[since, until)`, by start.
+
+    With `demos` those of the demo viewer count as well.
+    """
     query = (
         select(Play.id, Session.site, Ad.ad_id, Play.started_at)
         .join(Session, Session.id == Play.session_id)
         .join(Ad, Ad.id == Play.ad_version_id)
         .where(
-            Session.kind == "run",
+            *of_kinds(demos=demos),
             Session.site.in_(sites),
             Play.started_at >= since,
             Play.started_at < until,

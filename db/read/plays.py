@@ -120,6 +120,32 @@ def logged_plays(
         ]
 
 
+def starts_of_runs(
+    engine: Engine, site: str, since: datetime, until: datetime
+) -> list[tuple[str, datetime]]:
+    """Return ad and start of each play at a site in `[since, until]`, by start, without replays.
+
+    Whether anybody was measured does not matter: the ads were on the screen.
+
+    Raises:
+        DatabaseUnavailableError: The database cannot be read now.
+    """
+    query = (
+        select(Ad.ad_id, Play.started_at)
+        .join(Ad, Ad.id == Play.ad_version_id)
+        .join(Session, Session.id == Play.session_id)
+        .where(
+            Session.kind == "run",
+            Session.site == site,
+            Play.started_at >= since,
+            Play.started_at <= until,
+        )
+        .order_by(Play.started_at, Play.id)
+    )
+    with asking(engine) as connection:
+        return [(ad_id, started_at) for ad_id, started_at in connection.execute(query)]
+
+
 def shown_plays(
     engine: Engine,
     since: datetime | None = None,

@@ -55,7 +55,7 @@ from db.schema import (
 from detector.emotion.prevalence import PrevalenceCalibration, calibration_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from sqlalchemy import ColumnElement
     from sqlalchemy.engine import Connection, Engine
@@ -82,8 +82,8 @@ _Arrays = TypeVar("_Arrays", bound=ExposureArrays | SecondArrays)
 class Scope:
     """The sessions and plays of a report; `None` is no condition.
 
-    Without `session_ids` only live sessions count, unless `replays` and `demos` ask for more (see
-    `db.read.sessions.session_kind`); naming a session is asking for it.
+    Without `session_ids` only live sessions count, unless `replays` and `demos` ask for more;
+    naming a session is asking for it.
 
     Attributes:
         since, until: Only plays that began then or later, and before; aware.
@@ -124,6 +124,34 @@ class Scope:
             *(() if self.since is None else (Play.started_at >= self.since,)),
             *(() if self.until is None else (Play.started_at < self.until,)),
         ]
+
+
+def left_out(engine: Engine, scope: Scope, ads: Collection[str] | None = None) -> dict[str, int]:
+    """Count the sessions that a scope leaves out because of what they are.
+
+    Args:
+        engine: The database.
+        scope: Of a report.
+        ads: Count only sessions that showed one of these; `None` counts all.
+
+    Returns:
+        Numbers of sessions by `replay` and `demo`, 0 where none is left out.
+    """
+    counts = {"replay": 0, "demo": 0}
+    if scope.session_ids is not None:
+        return counts
+    left = [kind for kind, taken in (("replay", scope.replays), ("demo", scope.demos)) if not taken]
+    everything = replace(scope, replays=True, demos=True)
+    query = (
+        select(Session.session_kind, func.count())
+        .where(*everything.sessions(), Session.session_kind.in_(left))
+        .group_by(Session.session_kind)
+    )
+    if ads is not None:
+        shown = select(Play.session_id).join(Ad, Ad.id == Play.ad_version_id)
+        query = query.where(Session.id.in_(shown.where(Ad.ad_id.in_(list(ads)))))
+    with engine.connect() as connection:
+        return counts | {row[0]: row[1] for row in connection.execute(query)}
 
 
 @dataclass(frozen=True, slots=True, eq=False)

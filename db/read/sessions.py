@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sqlalchemy import BigInteger, Integer, String, case, cast, func, or_, select, type_coerce
+from sqlalchemy import BigInteger, Integer, String, case, cast, func, select, type_coerce
 
 from db.engine import snapshot
 from db.errors import NoSuchSessionError
@@ -22,13 +22,12 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
 
     from db.schema import Base
+    from db.write.records import SessionKind
 
 READ_ROWS = 10_000
 """Readings turned into arrays at a time; their Python objects stay small."""
 
 _REASON_PLACES = {reason: place for place, reason in enumerate(WITHHELD_REASONS)}
-SessionKind: TypeAlias = Literal["live", "replay", "demo"]
-"""Live: people before the screen. Replay: a recording. Demo: the demo viewer."""
 
 _MICROSECOND = np.timedelta64(1, "us")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -40,6 +39,7 @@ class SessionInfo:
 
     Attributes:
         kind: "run" or "replay".
+        session_kind: Whose reactions it has; a run over a recording is a "replay" as well.
         started_at, ended_at: UTC, aware, as all times here; no end while it runs.
         end_reason: Why it ended; "interrupted" when the program was killed.
         frames, dropped: Frames analysed, and not analysed.
@@ -68,11 +68,7 @@ class SessionInfo:
     plays: int
     lost: int | None = None
     static_faces: int = 0
-
-    @property
-    def session_kind(self) -> SessionKind:
-        """See `session_kind`."""
-        return session_kind(self.kind, self.source)
+    session_kind: SessionKind = "live"
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,16 +170,11 @@ def had_screen(kind: str, settings: Mapping[str, Any]) -> bool:
     return kind == "run" and not settings.get("headless", False)
 
 
-def session_kind(kind: str, source: str) -> SessionKind:
-    """Return what a session is, from the columns `kind` ("run" or "replay") and `source`."""
-    return "replay" if kind == "replay" else "demo" if source == "demo" else "live"
-
-
 def of_kinds(*, replays: bool = False, demos: bool = False) -> list[ColumnElement[bool]]:
-    """Return conditions on `Session`: live ones, and others where wanted; see `session_kind`."""
+    """Return conditions on `Session`: live ones, and others where wanted."""
     return [
-        *(() if replays else (Session.kind != "replay",)),
-        *(() if demos else (or_(Session.kind == "replay", Session.source != "demo"),)),
+        *(() if replays else (Session.session_kind != "replay",)),
+        *(() if demos else (Session.session_kind != "demo",)),
     ]
 
 

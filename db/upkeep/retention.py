@@ -5,6 +5,8 @@ up again needs it for its baseline. Each part is one short transaction beside a 
 
 The readings of a replay carry the time of the recording. They are as old as the replay, which its
 settings state as `REPLAYED_AT`; without it, of earlier versions, as old as the recording.
+
+How old a reading is depends on the wall clock, which may be wrong: see `clock_doubt`.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from db.read.rollups import store_roll_ups
 from db.schema import Play, Reading, Session
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from sqlalchemy import ColumnElement
     from sqlalchemy.engine import Connection, Engine
@@ -42,6 +44,13 @@ OPEN_SESSION_KEEPS = timedelta(days=1)
 """An open session keeps the readings of at least its last day: some may still be on their way."""
 
 
+MAX_AWAY = timedelta(days=30)
+"""A kiosk that was off for longer is rarer than a wrong clock."""
+
+MIN_STARTS, MIN_SPAN = 3, timedelta(days=7)
+"""So many starts in a row, over so long, confirm a clock that contradicts the sessions before."""
+
+
 @dataclass(frozen=True, slots=True)
 class Purged:
     """Readings that a purge deletes, and the times of the first and last, UTC."""
@@ -49,6 +58,71 @@ class Purged:
     readings: int
     oldest: datetime | None = None
     newest: datetime | None = None
+
+
+def clock_doubt(engine: Engine, now: datetime, running: int | None = None) -> str:
+    """Say why the wall clock may be wrong, by the sessions in the database; empty if it is not.
+
+    A clock that is months ahead at one start would make every reading old. So it counts only if it
+    goes on where the sessions before stopped, or if several starts agree.
+
+    Args:
+        engine: The database.
+        now: What the clock says, aware.
+        running: Row id of the caller's own session.
+    """
+    last_play = (
+        select(func.max(Play.started_at))
+        .where(Play.session_id == Session.id)
+        .correlate(Session)
+        .scalar_subquery()
+    )
+    query = (
+        select(Session.id, Session.started_at, func.coalesce(Session.ended_at, last_play))
+        .where(Session.kind == "run")
+        .order_by(Session.id.desc())
+        .limit(200)
+    )
+    with engine.connect() as connection:
+        rows = connection.execute(query).all()[::-1]
+    spans = [(start, last or start) for session, start, last in rows if session != running]
+    own = next((start for session, start, _ in rows if session == running), now)
+    known = last_confirmed([*spans, (own, now)])
+    if known is None:
+        return ""
+    days = abs(own - known).days
+    return (
+        f"This machine's clock says {now:%Y-%m-%d %H:%M} UTC, {days} days "
+        f"{'after' if own > known else 'before'} the sessions before ({known:%Y-%m-%d})"
+    )
+
+
+def last_confirmed(spans: Sequence[tuple[datetime, datetime]]) -> datetime | None:
+    """Return until when the clock was right, if it cannot be told for the last session.
+
+    Args:
+        spans: First and last moment of sessions, in the order in which they were begun.
+
+    Returns:
+        The last moment of the sessions that agree; `None` if the last session agrees as well.
+    """
+    first, last = spans[0]
+    doubted: list[tuple[datetime, datetime]] = []
+    for span in spans[1:]:
+        if _goes_on((first, last), span):
+            # Sessions of several kiosks may overlap.
+            first, last, doubted = span[0], max(last, span[1]), []
+            continue
+        if doubted and not _goes_on((doubted[-1][0], max(end for _, end in doubted)), span):
+            doubted = []
+        doubted.append(span)
+        if len(doubted) >= MIN_STARTS and span[1] - doubted[0][0] >= MIN_SPAN:
+            first, last, doubted = span[0], max(end for _, end in doubted), []
+    return last if doubted else None
+
+
+def _goes_on(before: tuple[datetime, datetime], span: tuple[datetime, datetime]) -> bool:
+    return before[0] - timedelta(days=1) <= span[0] <= before[1] + MAX_AWAY
 
 
 def purge_some(engine: Engine, before: datetime, site: str | None = None) -> int:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, is_dataclass
 from datetime import datetime
 from functools import cache, partial
 from numbers import Integral
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, get_args, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_args, get_type_hints
 
 from detector.types import FaceReading
 
@@ -78,6 +78,9 @@ def _check_json(what: str, value: Mapping[str, Any]) -> None:
         ) from error
 
 
+SessionKind: TypeAlias = Literal["live", "replay", "demo"]
+"""Live: people before the screen. Replay: people in a recording. Demo: the demo viewer."""
+
 PlayNumber: TypeAlias = Annotated[int, partial(_check_int, "play number", 0)]
 ViewerNumber: TypeAlias = Annotated[int, partial(_check_int, "viewer number", 0)]
 GapCause: TypeAlias = Annotated[str, partial(_check_text, "gap cause")]
@@ -113,7 +116,11 @@ class ModelRecord(_Checked):
 
 @dataclass(frozen=True, slots=True)
 class SessionRecord(_Checked):
-    """The start of a session; an unknown model is submitted later."""
+    """The start of a session; an unknown model is submitted later.
+
+    Without `session_kind`, a replay is a replay, a run with the source `demo` a demonstration, and
+    every other run live.
+    """
 
     kind: Annotated[str, partial(_check_word, "session kind", ("run", "replay"))]
     site: str
@@ -124,6 +131,16 @@ class SessionRecord(_Checked):
         default_factory=dict
     )
     model: ModelRecord | None = None
+    session_kind: Annotated[
+        str, partial(_check_word, "kind of people", ("", *get_args(SessionKind)))
+    ] = ""
+
+    def __post_init__(self) -> None:
+        super(SessionRecord, self).__post_init__()
+        if not self.session_kind:
+            seen = "replay" if self.kind == "replay" else "live"
+            seen = "demo" if seen == "live" and self.source == "demo" else seen
+            object.__setattr__(self, "session_kind", seen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +287,13 @@ class GapEnded(_Checked):
 
 
 @dataclass(frozen=True, slots=True)
+class ClockSet(_Checked):
+    """The wall clock was set by `step_s` seconds: every time recorded before moves with it."""
+
+    step_s: Annotated[float, partial(_check_range, "step of the clock in s", -math.inf, math.inf)]
+
+
+@dataclass(frozen=True, slots=True)
 class SessionEnded(_Checked):
     """The end of a session, handed to `SessionWriter.close`; figures are `None` if unknown.
 
@@ -297,6 +321,7 @@ Record: TypeAlias = (
     | ViewerFlagged
     | GapStarted
     | GapEnded
+    | ClockSet
 )
 """What `SessionWriter.submit` takes."""
 

@@ -12,6 +12,8 @@ from __future__ import annotations
 import logging
 import time
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from db.engine import make_ready, sqlite_path, writing
@@ -21,6 +23,7 @@ from db.upkeep.quarantine import identity, quarantine
 from db.write import lock as session_lock
 from db.write.records import (
     AdRecord,
+    ClockSet,
     GapEnded,
     GapStarted,
     ModelRecord,
@@ -35,6 +38,7 @@ from db.write.store import (
     claim_session,
     end_session,
     interrupt_session,
+    moved,
     note_progress,
     noted_losses,
     reopen_session,
@@ -90,6 +94,7 @@ class DatabaseSession:
         committed: Number of the last record in the database.
         known: What a new database needs before the next record.
         mistake: The last error that is a mistake of the program; it has cost records.
+        clock_set: By how much the wall clock was set during the session, all in all.
     """
 
     def __init__(self, engine: Engine, start: SessionRecord, queue: RecordQueue) -> None:
@@ -97,6 +102,7 @@ class DatabaseSession:
         self.committed = 0
         self.known = KnownRecords()
         self.mistake: DatabaseWriteError | None = None
+        self.clock_set = timedelta(0)
         self.warnings = ThrottledWarnings()
         self._engine = engine
         self._start = start
@@ -184,6 +190,10 @@ class DatabaseSession:
         self.committed = number
         for _, record in part:
             self.known.note(record)
+            if isinstance(record, ClockSet):
+                step = timedelta(seconds=record.step_s)
+                self._start = moved(self._start, step)
+                self.clock_set += step
         self._damaged = False
         return rejected
 
@@ -329,6 +339,12 @@ class KnownRecords:
                 self._kept[GapStarted].setdefault(record.cause, record)
             case GapEnded():
                 self._kept[GapStarted].pop(record.cause, None)
+            case ClockSet():
+                step = timedelta(seconds=record.step_s)
+                for kind in (PlayStarted, GapStarted):
+                    kept: dict[Any, Any] = self._kept[kind]
+                    for key, one in kept.items():
+                        kept[key] = replace(one, started_at=one.started_at + step)
 
     def records(self, *kinds: type[Any]) -> list[Record]:
         """Return all of it, or some kinds, in an order in which it can be written."""

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from db.error_classes import describe
 from db.errors import DatabaseWriteError
 from db.read.rollups import PLAYS_IN_PASSING, store_roll_ups
-from db.upkeep.retention import purge_some
+from db.upkeep.retention import clock_doubt, purge_some
 from db.write.delivery import Delivery
 from db.write.record_queue import RecordQueue
 from db.write.records import Record, SessionEnded
@@ -305,6 +305,7 @@ class Upkeep:
         self._keep = keep
         self._roll_up_at = 0.0
         self._purge_at = time.monotonic() + PURGE_AFTER_S
+        self._began_at, self._began_s = datetime.now(UTC), _seconds_since_boot()
 
     def run(self) -> None:
         """Do a part of what is due."""
@@ -334,13 +335,30 @@ class Upkeep:
             logger.exception("Plays cannot be rolled up; reports are slower.")
             return False
 
+    def _clock_doubt(self, now: datetime, keep: timedelta) -> str:
+        """Say why the clock does not tell what is old; empty if it does."""
+        ran = timedelta(seconds=_seconds_since_boot() - self._began_s)
+        if ran >= keep:
+            return ""  # All from before this start is too old, whatever the clock says.
+        session = self._delivery.session
+        set_by = now - self._began_at - ran
+        if abs(set_by - session.clock_set) > timedelta(hours=1):
+            return "The clock of this machine was just set"
+        return clock_doubt(self._engine, now, session.session_id)
+
     def _purge(self) -> bool:
         """Delete a part of what is too old; return whether there may be more."""
         if self._keep is None:
             return False
         try:
             # The wall clock: what is too old is so also after months without a start.
-            return purge_some(self._engine, datetime.now(UTC) - self._keep) > 0
+            now = datetime.now(UTC)
+            doubt = self._clock_doubt(now, self._keep)
+            if doubt:
+                text = "%s. No old reading is deleted before several starts agree; set the clock."
+                self._delivery.session.warnings.log("clock", text, doubt)
+                return False
+            return purge_some(self._engine, now - self._keep) > 0
         except Exception as error:
             if self._delivery.handle(error):
                 text = "Old readings could not be deleted (%s); it is tried again."
@@ -349,3 +367,9 @@ class Upkeep:
             self._keep = None
             logger.exception("Old readings cannot be deleted; `ad-monitor purge` deletes them.")
             return False
+
+
+def _seconds_since_boot() -> float:
+    """Return the time on the clock that counts sleep, where there is one."""
+    boot = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.monotonic() if boot is None else time.clock_gettime(boot)

@@ -4,18 +4,31 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy import bindparam, case, func, insert, select, update
+from sqlalchemy import (
+    DateTime,
+    String,
+    bindparam,
+    case,
+    func,
+    insert,
+    or_,
+    select,
+    type_coerce,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from db.schema import EMOTION_COLUMNS, Ad, Gap, Model, Play, Reading, ReadingCount, Session, Viewer
 from db.write.records import (
     INTERRUPTED,
     AdRecord,
+    ClockSet,
     GapEnded,
     GapStarted,
     ModelRecord,
@@ -30,8 +43,8 @@ from db.write.records import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from datetime import datetime
+    import sqlite3
+    from collections.abc import Iterable, Mapping
 
     from sqlalchemy import Select, Table
     from sqlalchemy.engine import Connection
@@ -86,6 +99,7 @@ def begin_session(connection: Connection, session: SessionRecord, last_record: i
         insert(Session).values(
             last_record=last_record,
             kind=session.kind,
+            session_kind=session.session_kind,
             site=session.site,
             source=session.source,
             started_at=session.started_at,
@@ -101,12 +115,85 @@ def find_session(connection: Connection, session: SessionRecord) -> int | None:
     """Return the id of a session that was begun before, here or in what this is a copy of."""
     return connection.scalar(
         select(func.max(Session.id)).where(
-            Session.started_at == session.started_at,
+            or_(
+                Session.started_at == session.started_at,
+                # It was moved, see `move_session`.
+                Session.settings[("clock_set", "began_as")].as_string()
+                == _utc_text(session.started_at),
+            ),
             Session.kind == session.kind,
             Session.site == session.site,
             Session.source == session.source,
         )
     )
+
+
+def moved(session: SessionRecord, step: timedelta) -> SessionRecord:
+    """Return the start of a session after the wall clock was set."""
+    settings = _noted_step(session.settings, session.started_at, step)
+    return replace(session, started_at=session.started_at + step, settings=settings)
+
+
+def _noted_step(
+    settings: Mapping[str, Any], started_at: datetime, step: timedelta
+) -> dict[str, Any]:
+    former = settings.get("clock_set", {})
+    began_as = former.get("began_as", _utc_text(started_at))
+    step_s = former.get("step_s", 0.0) + step.total_seconds()
+    return {**settings, "clock_set": {"began_as": began_as, "step_s": step_s}}
+
+
+def move_session(connection: Connection, session_id: int, step: timedelta) -> None:
+    """Move all times of a session, because the wall clock was wrong when they were recorded.
+
+    Its settings keep in `clock_set` by how much, and how it can still be found.
+
+    Args:
+        connection: In a transaction.
+        session_id: Which one.
+        step: How far ahead.
+    """
+    by_id = Session.id == session_id
+    row = connection.execute(select(Session.started_at, Session.settings).where(by_id)).one()
+    connection.execute(
+        update(Session)
+        .where(by_id)
+        .values(settings=_noted_step(row.settings, row.started_at, step))
+    )
+    microseconds = round(step / timedelta(microseconds=1))
+    is_sqlite = connection.dialect.name == "sqlite"
+    if is_sqlite:
+        raw = cast("sqlite3.Connection", connection.connection.driver_connection)
+        raw.create_function("moved_time", 2, _moved_text, deterministic=True)
+
+    def later(column: Any) -> Any:
+        if is_sqlite:
+            return func.moved_time(type_coerce(column, String), microseconds)
+        return type_coerce(column, DateTime(timezone=True)) + step
+
+    for columns in (
+        (Session.started_at, Session.ended_at),
+        (Play.started_at, Play.ended_at),
+        (Viewer.first_seen_at, Viewer.last_seen_at),
+        (Gap.started_at, Gap.ended_at),
+        (Reading.at,),
+    ):
+        table = columns[0].class_
+        mine = by_id if table is Session else table.session_id == session_id
+        values = {column.key: later(column) for column in columns}
+        connection.execute(update(table).where(mine).values(values))
+
+
+def _moved_text(text: str | None, microseconds: int) -> str | None:
+    """Move a time in the form that SQLite keeps."""
+    if text is None:
+        return None
+    moved_to = datetime.fromisoformat(text) + timedelta(microseconds=microseconds)
+    return moved_to.isoformat(" ", timespec="microseconds")
+
+
+def _utc_text(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat()
 
 
 def claim_session(connection: Connection, session_id: int) -> int | None:
@@ -243,10 +330,24 @@ class SessionStore:
             try:
                 if isinstance(record, ReadingRecord):
                     readings.append(self._reading(connection, record, touched, late))
+                elif isinstance(record, ClockSet):
+                    self._flush(connection, readings, touched, late)
+                    self._set_clock(connection, timedelta(seconds=record.step_s))
                 else:
                     self._write(connection, record)
             except ValueError as error:
                 rejected.append(str(error))
+        self._flush(connection, readings, touched, late)
+        return rejected
+
+    @staticmethod
+    def _flush(
+        connection: Connection,
+        readings: list[dict[str, Any]],
+        touched: dict[int, _ViewerRow],
+        late: set[int],
+    ) -> None:
+        """Write the readings so far, and what follows from them; empties all three."""
         if readings:
             connection.execute(insert(_READINGS), readings)
             _count(connection, readings)
@@ -261,7 +362,15 @@ class SessionStore:
                 .values(first_seen_at=bindparam("first"), last_seen_at=bindparam("last")),
                 [{name: getattr(row, name) for name in row.__slots__} for row in touched.values()],
             )
-        return rejected
+        for done in (readings, late, touched):
+            done.clear()
+
+    def _set_clock(self, connection: Connection, step: timedelta) -> None:
+        move_session(connection, self._session_id, step)
+        self.last_moment += step
+        # Read again, with their new times.
+        self._viewers.clear()
+        self._plays.clear()
 
     def on_commit(self) -> None:
         """Keep the row ids of the transaction."""

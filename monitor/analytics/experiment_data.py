@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from db.read.experiments import outcomes, plays_at
-from db.read.rollups import Scope, read_log
+from db.read.rollups import Scope, left_out, read_log
 from monitor.analytics.experiments import BlockValues, draw_blocks, slots_of
 from monitor.analytics.metrics import corrected_valence_sums, microseconds, take
 
@@ -64,6 +65,17 @@ def block_values(
         value=value,
         weight=weight,
     )
+
+
+def sessions_left_out(
+    engine: Engine, plan: ExperimentInfo, *, demos: bool = False
+) -> dict[str, int]:
+    """Count the sessions at its sites, in its time, that do not count; see `rollups.left_out`."""
+    total: Counter[str] = Counter(replay=0, demo=0)
+    for site in plan.sites:
+        scope = Scope(site=site, since=plan.starts_at, until=plan.ends_at, demos=demos)
+        total.update(left_out(engine, scope))
+    return dict(total)
 
 
 def history_values(
@@ -143,7 +155,7 @@ def _audience(
     engine: Engine, plan: ExperimentInfo, blocks: Sequence[BlockInfo], *, demos: bool
 ) -> tuple[Floats, Floats]:
     value, weight = np.full(len(blocks), np.nan), np.zeros(len(blocks))
-    plays = plays_at(engine, plan.sites, plan.starts_at, plan.ends_at)
+    plays = plays_at(engine, plan.sites, plan.starts_at, plan.ends_at, demos=demos)
     # With ads in both arms these are compared; else the whole show with and without the ads.
     ads = {*plan.treatment, *plan.control} if plan.treatment and plan.control else None
     if ads is not None and not any(play.ad_id in ads for play in plays):

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from db.read.plays import shown_plays
-from db.read.rollups import Scope, read_log
+from db.read.rollups import Scope, left_out, read_log
 from monitor.analytics import metrics
 from monitor.analytics.errors import ReportError
 from monitor.analytics.metrics import covered_us, microseconds
@@ -119,7 +119,8 @@ def proof_of_play(
         demos: Count sessions of the demo viewer.
 
     Returns:
-        `{"by", "since", "until", "site", "min_viewers", "rows", "total", "withheld"}`, for JSON.
+        `{"by", "since", "until", "site", "min_viewers", "rows", "total", "left_out",
+        "withheld"}`, for JSON.
 
     Raises:
         ReportError: `by` is empty, repeats or names something else, or `min_viewers` is below 1.
@@ -173,6 +174,7 @@ def proof_of_play(
         "min_viewers": min_viewers,
         "rows": rows,
         "total": total,
+        "left_out": left_out(engine, scope),
         "withheld": withheld if few is None else [*withheld, {"total": True, **few}],
     }
 

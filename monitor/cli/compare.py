@@ -16,6 +16,7 @@ from monitor.cli.options import (
     moment,
     opened,
     output_options,
+    say_left_out,
     scope_options,
     time_zone,
 )
@@ -134,7 +135,7 @@ def compare(
     together. Viewers count, not readings. Where the data cannot tell yet, the result says about
     how many more viewers are needed. Looking again every day is fine, unless --fixed.
     """
-    from db.read.rollups import Scope
+    from db.read.rollups import Scope, left_out
     from monitor.analytics.comparison import MEASURES as measures  # noqa: N811
     from monitor.analytics.comparison import compare_ads
     from monitor.analytics.errors import ReportError
@@ -156,11 +157,13 @@ def compare(
     )
     with opened(database) as engine:
         data = load_report_data(engine, scope, seconds=False)
+        others = left_out(engine, scope, ads or None)
     try:
         options["sources"] = options["sources"] or None
         found = compare_ads(data, ads or None, zone=zone, **options)
     except ReportError as error:
         raise click.UsageError(str(error)) from error
+    say_left_out(others)
     documents = [comparison.document() for comparison in found]
     if not found:
         listed = ", ".join(dict.fromkeys(ad.ad_id for ad in data.ads)) or "none"
@@ -178,6 +181,7 @@ def compare(
                 "min_viewers": options["min_viewers"],
                 "monitoring": "fixed" if options["fixed"] else "always-valid",
                 "comparisons": documents,
+                "left_out": others,
             }
         )
     elif found:

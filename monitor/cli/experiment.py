@@ -13,6 +13,7 @@ from monitor.cli.options import (
     moment,
     opened,
     output_options,
+    say_left_out,
     time_zone,
     together,
 )
@@ -263,6 +264,8 @@ def status(name: str | None, every: bool, demos: bool, database: str | None, as_
         found = experiments(engine) if name is None else [_named(engine, name)]
         now = datetime.now(UTC)
         documents = [status_document(engine, each, now, demos=demos) for each in found]
+    for document in documents:
+        say_left_out(document["left_out"], replays=False)
     if as_json:
         print_json({"experiments": documents})
     else:
@@ -288,6 +291,7 @@ def result(name: str, demos: bool, database: str | None, as_json: bool) -> None:
 
     with opened(database) as engine:
         document = result_document(engine, _named(engine, name), datetime.now(UTC), demos=demos)
+    say_left_out(document["left_out"], replays=False)
     print_result(as_json, document, print_verdict)
 
 

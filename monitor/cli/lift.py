@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from monitor.cli.options import log_options, moment, opened, output_options
+from monitor.cli.options import log_options, moment, opened, output_options, say_left_out
 from monitor.cli.output import print_result
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ def lift(
     """
     from ads.playlists.loader import load_playlist
     from db.read.plays import logged_plays
+    from db.read.rollups import Scope, left_out
     from monitor.analytics.lift import lift as measure
     from monitor.analytics.off_policy import check_log
     from monitor.analytics.statistics import to_document
@@ -65,6 +66,9 @@ def lift(
 
     with opened(database) as engine:
         plays = logged_plays(engine, moment(since), site, replays=replays, demos=demos)
+        scope = Scope(site=site, since=moment(since), replays=replays, demos=demos)
+        others = left_out(engine, scope)
+    say_left_out(others)
     found, check = measure(plays), check_log(plays)
     listed = load_playlist(playlist) if judged and playlist else None
     values = _judged(plays, judged, listed) if judged else []
@@ -74,6 +78,7 @@ def lift(
             "lift": to_document(found),
             "log": to_document(check) | {"ads": [to_document(each) for each in check.ads]},
             "policies": [to_document(each) for each in values],
+            "left_out": others,
         },
         print_lift,
         found,

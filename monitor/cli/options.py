@@ -16,7 +16,7 @@ from monitor.settings.options import setting_option
 from monitor.settings.sources import Model, SettingsFile, Sources, load
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy import Engine
@@ -111,6 +111,20 @@ kinds_options = together(
     ),
     demos_option,
 )
+
+
+def say_left_out(counts: Mapping[str, int], *, replays: bool = True) -> None:
+    """Say on standard error which sessions do not count, and how to include them.
+
+    `replays` is whether the command has that option.
+    """
+    from monitor.reports.formatting import kinds_left_out
+
+    if found := kinds_left_out(counts):
+        known = {"demo": "--demos", "replay": "--replays" if replays else ""}
+        options = " and ".join(option for kind, option in known.items() if counts[kind] and option)
+        hint = f"; {options} to include them" if options else ""
+        click.echo(f"Left out: {found}{hint}.", err=True)
 
 
 def load_settings(model: type[Model], options: dict[str, Any], **computed: Any) -> Model:

@@ -15,6 +15,7 @@ from monitor.cli.options import (
     output_options,
     play_prices,
     price_option,
+    say_left_out,
     time_zone,
     until_option,
 )
@@ -96,6 +97,7 @@ def proof(
             other_price=other_price,
             **scope,
         )
+    say_left_out(document["left_out"])
     if csv_file is not None and str(csv_file) != "-":
         click.echo(f"Proof of play: {write_text(proof_csv(document), csv_file)}", err=True)
     if as_json:

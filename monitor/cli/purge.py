@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from datetime import UTC
 from typing import TYPE_CHECKING
 
@@ -75,13 +76,20 @@ def purge(
         return
     from datetime import datetime, timedelta
 
+    from db.upkeep.retention import clock_doubt, purgeable, reusable_bytes
     from db.upkeep.retention import purge as delete_readings
-    from db.upkeep.retention import purgeable, reusable_bytes
     from db.upkeep.retention import shrink as give_back
     from monitor.reports.terminal import progress_bar
 
     before = datetime.now(UTC) - timedelta(days=days)
     with opened(database, read_only=False, existing=True) as engine:
+        doubt = clock_doubt(engine, datetime.now(UTC))
+        if doubt:
+            click.echo(
+                f"{doubt}. If the clock is wrong, readings that are not old are deleted.", err=True
+            )
+            if not (dry_run or yes) and sys.stdin.isatty():
+                click.confirm("Is the clock right?", abort=True, err=True)
         found = purgeable(engine, before, site)
         if not dry_run:
             with progress_bar("Deleting", "readings") as progress:
@@ -99,6 +107,7 @@ def purge(
                 "site": site,
                 "dry_run": dry_run,
                 "reusable_bytes": reusable,
+                "clock_doubt": doubt or None,
             }
         )
         return

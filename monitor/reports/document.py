@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from db.read.ads import ad_totals
+from db.read.rollups import left_out as sessions_left_out
 from detector.emotion.labels import EMOTIONS
 from detector.emotion.prevalence import GROUPS
 from detector.types import WITHHELD_REASONS
@@ -25,7 +26,7 @@ from monitor.analytics.comparison import compare_ads
 from monitor.analytics.errors import ReportError
 from monitor.analytics.metrics import covered_us, microseconds
 from monitor.analytics.norms import Norms, build_norms, norms_of
-from monitor.analytics.report_data import ad_versions, load_report_data
+from monitor.analytics.report_data import Scope, ad_versions, load_report_data
 from monitor.analytics.samples import exposure_groups, usable_groups
 from monitor.analytics.statistics import CONFIDENCE, DRAWS
 from monitor.reports.claims import add_claims
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     from db.read.sessions import AdInfo, GapInfo, PlayInfo, SessionInfo
     from monitor.analytics.currency import AdCurrency
     from monitor.analytics.metrics import Audience, Bools, Ints, Reaction
-    from monitor.analytics.report_data import ReportData, Scope
+    from monitor.analytics.report_data import ReportData
     from monitor.reports.diagnostics import Starts
 
 REPORT_VERSION = 1
@@ -89,9 +90,12 @@ def make_report(
         demos=scope.demos,
     )
     library = build_norms(totals, min_viewers=min_viewers)
+    of_library = Scope(replays=scope.replays, demos=scope.demos)
     document = build_report(
         data,
         min_viewers=min_viewers,
+        left_out=sessions_left_out(engine, scope),
+        norms_left_out=sessions_left_out(engine, of_library),
         scope=scope,
         library=library,
         prices=prices,
@@ -110,6 +114,8 @@ def build_report(
     prices: Mapping[str | None, float] | None = None,
     zone: ZoneInfo | None = None,
     scene_starts: Mapping[str, Starts] | None = None,
+    left_out: Mapping[str, int] | None = None,
+    norms_left_out: Mapping[str, int] | None = None,
 ) -> dict[str, Any]:
     """Build the report of one or several sessions: a document for JSON, the same for the same data.
 
@@ -123,6 +129,8 @@ def build_report(
         prices: What a verified play of each ad costs, by id; under None that of every other ad.
         zone: Of hours and weekdays; None: the machine's.
         scene_starts: From `monitor.reports.thumbnails.find_scenes`; None: nobody looked.
+        left_out, norms_left_out: Numbers of sessions that are not live and therefore not in the
+            report, or not among the ads to compare with, by kind; None: nobody looked.
 
     Raises:
         ReportError: `min_viewers` is less than 1.
@@ -177,7 +185,9 @@ def build_report(
                 "site": None if scope is None else scope.site,
                 "since": None if scope is None else utc_text(scope.since),
                 "until": None if scope is None else utc_text(scope.until),
+                "left_out": _known_counts(left_out),
             },
+            "norms_left_out": _known_counts(norms_left_out),
         },
         "session": summary,
         "sessions": [session_document(info) for info in data.sessions],
@@ -206,6 +216,10 @@ def build_report(
         ],
         "quality": _quality(log),
     }
+
+
+def _known_counts(counts: Mapping[str, int] | None) -> dict[str, int] | None:
+    return None if counts is None else dict(counts)
 
 
 def session_document(info: SessionInfo) -> dict[str, Any]:

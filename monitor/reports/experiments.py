@@ -19,7 +19,11 @@ from db.read.experiments import (
     plays_at,
 )
 from monitor.analytics.errors import ExperimentError
-from monitor.analytics.experiment_data import block_values, history_values
+from monitor.analytics.experiment_data import (
+    block_values,
+    history_values,
+    sessions_left_out,
+)
 from monitor.analytics.experiments import (
     POWER,
     Result,
@@ -296,7 +300,7 @@ def status_document(
 ) -> dict[str, Any]:
     """Return where an experiment stands, for JSON."""
     blocks = blocks_of(engine, plan.id)
-    plays = _plays_by_block(engine, plan, blocks)
+    plays = _plays_by_block(engine, plan, blocks, demos=demos)
     values = block_values(engine, plan, blocks, demos=demos)
     until = _until(plan, now)
     rows = []
@@ -332,14 +336,15 @@ def status_document(
         "blocks_with_value": sum(row["value"] is not None for row in rows),
         "missing": _missing(plan, rows),
         "blocks": rows,
+        "left_out": sessions_left_out(engine, plan, demos=demos),
     }
 
 
 def _plays_by_block(
-    engine: Engine, plan: ExperimentInfo, blocks: Sequence[BlockInfo]
+    engine: Engine, plan: ExperimentInfo, blocks: Sequence[BlockInfo], *, demos: bool
 ) -> list[Counter[str | None]]:
     found: list[Counter[str | None]] = [Counter() for _ in blocks]
-    plays = plays_at(engine, plan.sites, plan.starts_at, plan.ends_at)
+    plays = plays_at(engine, plan.sites, plan.starts_at, plan.ends_at, demos=demos)
     for site in plan.sites:
         places = [place for place, block in enumerate(blocks) if block.site == site]
         starts = np.array([blocks[place].starts_at.timestamp() for place in places])
@@ -410,6 +415,7 @@ def result_document(
         "experiment": experiment_document(plan),
         "state": state_of(plan, now),
         **_figures(plan, found),
+        "left_out": sessions_left_out(engine, plan, demos=demos),
         "decided_on": None
         if found.decided is None
         else datetime.fromordinal(found.decided).date().isoformat(),

@@ -105,6 +105,7 @@ def render_html(
         reach=reach,
         axis=max(map(abs, valence_range(means))),
         findings=wording.findings(document),
+        left_out=wording.left_out(document),
         pairs=shown_pairs,
         more_pairs=len(pairs) - len(shown_pairs),
         silent_pairs=silent_pairs,

@@ -109,6 +109,7 @@ class _Deck:
             f"{counted(session['viewers'], 'viewer')} in view"
         )
         lines = ["Ad reaction report", f"{when}{sessions}", facts, f"Times: {self.zone}"]
+        lines += wording.left_out(self.document)
         box = _text_box(slide, MARGIN, 3.9, WIDTH - 2 * MARGIN, 2)
         _fill_text(
             box,

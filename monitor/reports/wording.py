@@ -10,6 +10,7 @@ from monitor.reports.formatting import (
     counted,
     decimal,
     duration,
+    kinds_left_out,
     moment_of,
     percent,
     points,
@@ -108,6 +109,17 @@ def describe(ad: dict[str, Any]) -> str:
         f"{top['second']}; {happy} of the faces over the ad are happy; viewers per second: "
         f"{people}. The table below has all values."
     )
+
+
+def left_out(document: dict[str, Any]) -> list[str]:
+    """Say which sessions that are not live do not count, and where."""
+    report = document["report"]
+    own = kinds_left_out(report["scope"].get("left_out") or {})
+    others = kinds_left_out(report.get("norms_left_out") or {})
+    said = [f"Left out: {own}; only live sessions count."] if own else []
+    if others and others != own:
+        said.append(f"Left out of the ads to compare with: {others}.")
+    return said
 
 
 def findings(document: dict[str, Any]) -> list[str]:

@@ -135,6 +135,7 @@ def _overview(book: _Book, sheet: Worksheet) -> None:
         ("From", session["started_at"], "moment"),
         ("To", session["ended_at"], "moment"),
         ("Times", book.zone, "text"),
+        ("Sessions", session["session_kind"] or "several kinds", "text"),
         ("Showings", session["plays"], "whole"),
         ("Viewers in view", session["viewers"], "whole"),
         ("Watchers", session["watchers"], "whole"),
@@ -146,7 +147,7 @@ def _overview(book: _Book, sheet: Worksheet) -> None:
         sheet.write_string(row, 0, name, book.formats["bold"])
         book.cell(sheet, row, 1, value, kind)
     row = len(facts) + 3
-    for sentence in wording.findings(document):
+    for sentence in [*wording.left_out(document), *wording.findings(document)]:
         sheet.write_string(row, 0, sentence)
         row += 1
     advised = [

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ads.playlists.playlist import Playlist
+    from db.write.records import SessionKind
     from monitor.session.clock import SessionClock
 
 
@@ -49,6 +50,7 @@ class ActiveSession:
         settings: RecordingSettings,
         *,
         source: str,
+        kind: SessionKind,
         model: Path | None,
         clock: SessionClock,
         playlist: Playlist,
@@ -72,6 +74,7 @@ class ActiveSession:
             database.engine,
             SessionRecord(
                 kind="run" if is_run else "replay",
+                session_kind=kind,
                 site=settings.site,
                 source=source,
                 started_at=clock.utc,
@@ -92,7 +95,7 @@ class ActiveSession:
         # A replay learns nothing from earlier sessions, so that two replays give the same rows.
         self.policy = (
             remembering_policy(
-                *policy, database.engine, settings.site, clock.utc, demo=source == "demo"
+                *policy, database.engine, settings.site, clock.utc, demo=kind == "demo"
             )
             if is_run
             else make_policy(*policy)

@@ -5,17 +5,20 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ads.policies import ADAPTIVE_NAMES, make_policy
 from ads.policies.audience import Audience, Reward, has_same_reward
 from db.errors import DatabaseError
-from db.read.plays import LoggedPlay, logged_plays
+from db.read.plays import LoggedPlay, logged_plays, starts_of_runs
 from db.write.records import PlayRewarded
 from monitor.session.audience import AudienceMeter, RewardMeter
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sqlalchemy import Engine
 
     from ads.policies.base import Policy
@@ -107,7 +110,9 @@ def remembering_policy(
     if name not in ADAPTIVE_NAMES:
         return make_policy(name, settings)
     # It has learnt what it can after far fewer plays, and the show has to begin within seconds.
-    logged = _logged(engine, now - MEMORY, site, demos=demo, newest=5000)
+    logged: list[LoggedPlay] = []
+    with _in_spite_of_the_database():
+        logged = logged_plays(engine, now - MEMORY, site, demos=demo, newest=5000)
     plays = [play for play in logged if play.policy == name]
     policy = make_policy(name, settings, after=plays[-1].context if plays else None)
     rated = [play for play in plays if play.reward is not None]
@@ -122,19 +127,21 @@ def remembering_policy(
 def recent_starts(
     engine: Engine, site: str, clock: SessionClock, now: datetime
 ) -> dict[str, list[int]]:
-    """Return when each ad started in the last hour, in ns: limits per hour survive a restart."""
+    """Return when each ad started in the last hour, in ns: limits per hour survive a restart.
+
+    Plays from the future, stored while the clock was wrong, do not count.
+    """
     starts: dict[str, list[int]] = {}
-    for play in _logged(engine, now - timedelta(hours=1), site, demos=True):
-        ago_ns = round((clock.utc - play.started_at).total_seconds() * 1e9)
-        starts.setdefault(play.ad_id, []).append(clock.ns - ago_ns)
+    with _in_spite_of_the_database():
+        for ad_id, started_at in starts_of_runs(engine, site, now - timedelta(hours=1), now):
+            ago_ns = round((clock.utc - started_at).total_seconds() * 1e9)
+            starts.setdefault(ad_id, []).append(clock.ns - ago_ns)
     return starts
 
 
-def _logged(
-    engine: Engine, since: datetime, site: str, *, demos: bool, newest: int | None = None
-) -> list[LoggedPlay]:
+@contextmanager
+def _in_spite_of_the_database() -> Iterator[None]:
     try:
-        return logged_plays(engine, since, site, demos=demos, newest=newest)
+        yield
     except DatabaseError as error:
         logger.warning("Starting without the plays of earlier sessions: %s", error)
-        return []

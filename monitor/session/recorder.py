@@ -10,13 +10,13 @@ from db.write import records
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from ads.playlists.playlist import Ad
     from ads.show.playback import Play, PlaybackLog, PlayEnd
     from db.write.session_writer import SessionWriter
     from detector.types import AnalysedFrame, FaceReading
-    from monitor.session.clock import SessionClock
+    from monitor.session.clock import ClockWatch, SessionClock
 
 MAX_SLOTS = 256
 """Viewers remembered before those who left are forgotten: more than stand before any screen."""
@@ -70,10 +70,23 @@ class Recorder:
 
     def play_ended(self, end: PlayEnd) -> None:
         """Record the end of a play."""
-        ended_at = self._clock.at(end.ended_ns)
-        self._writer.submit(
-            records.PlayEnded(end.number, ended_at, end.outcome, end.shown_ms, end.error)
-        )
+        with self._lock:
+            ended_at = self._clock.at(end.ended_ns)
+            self._writer.submit(
+                records.PlayEnded(end.number, ended_at, end.outcome, end.shown_ms, end.error)
+            )
+
+    def follow_clock(self, watch: ClockWatch) -> timedelta | None:
+        """Move the session, with all that is recorded, if the wall clock was set; return how far.
+
+        Nothing is moved while the record of it finds no room.
+        """
+        with self._lock:
+            step = watch.poll()
+            if step is None or not self._writer.submit(records.ClockSet(step.total_seconds())):
+                return None
+            self._clock.move(step)
+            return step
 
     def record(self, frame: AnalysedFrame) -> bool:
         """Record the readings of a frame, and end an open gap; return whether it was measured.

@@ -88,6 +88,7 @@ def replay(
             database,
             settings,
             source=settings.video.name,
+            kind="replay",
             model=model,
             clock=clock,
             playlist=playlist,

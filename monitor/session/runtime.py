@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from contextlib import ExitStack
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ads.player.player import AdPlayer
@@ -22,7 +22,7 @@ from monitor.sensor.client import SupervisedSensor
 from monitor.sensor.live import UNMEASURED, LiveView, SensorHealth
 from monitor.sensor.process import SensorSettings
 from monitor.session.active_session import ActiveSession, ready_database
-from monitor.session.clock import SessionClock
+from monitor.session.clock import ClockWatch, SessionClock
 from monitor.session.experiments import BlockWatcher
 from monitor.session.feedback import recent_starts
 from monitor.session.measuring import MeasuringSwitch
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from ads.player.sound import SoundOutput
     from ads.playlists.playlist import Playlist
+    from db.write.records import SessionKind
     from detector.emotion.prevalence import PrevalenceCalibration
     from monitor.settings.models import RunSettings
 
@@ -89,15 +90,30 @@ class KioskRuntime:
         # Found once, so that a promotion in between cannot give session and sensor two models.
         self._model = None if settings.no_camera is not None else find_model(settings.model)
         self._sensor: SupervisedSensor | None = None
-        self._source = (
-            str(next(iter(cameras()), 0 if settings.patient else "demo"))
-            if settings.source is None
-            else settings.source
-        )
+        self._source = self._find_source() if settings.source is None else settings.source
         self._session: ActiveSession | None = None
         self._watched: WatchedPlaylist | None = None
+        self._clock_watch: ClockWatch | None = None
         self._blocks: BlockWatcher | None = None
         self._stopped = False
+
+    def _find_source(self) -> str:
+        for camera in cameras():
+            return str(camera)
+        if self._settings.patient:
+            return "0"
+        if self._settings.no_camera is None:
+            self._warn_of_demo("No camera was found.")
+        return "demo"
+
+    def _warn_of_demo(self, why: str) -> None:
+        logger.warning(
+            "%s The demo viewer takes its place: %sthe session is a demonstration that no "
+            "comparison, norm or proof of play counts. Connect a camera and start again, or name "
+            "one with --source; --no-camera shows only the ads.",
+            why,
+            "" if self._settings.headless else "the window says DEMO, and ",
+        )
 
     def _new_sensor(self) -> SupervisedSensor:
         settings = self._settings
@@ -133,6 +149,14 @@ class KioskRuntime:
         if self._settings.no_camera is not None:
             return "none"
         return SourceSpec.parse(self._source).stored
+
+    @property
+    def session_kind(self) -> SessionKind:
+        """Whose reactions the session has; a recording's viewers are not before the screen."""
+        if self._settings.no_camera is not None:
+            return "live"
+        kind = SourceSpec.parse(self._source).kind
+        return "demo" if kind == "demo" else "replay" if kind == "file" else "live"
 
     @property
     def began_ns(self) -> int:
@@ -210,7 +234,7 @@ class KioskRuntime:
             return is_wanted and should_continue()
         if self._settings.source is not None or self._source == "demo":
             raise SetupError(sensor.failure.message)
-        logger.warning("%s The demo viewer takes its place", sensor.failure.message)
+        self._warn_of_demo(sensor.failure.message)
         sensor.stop()
         self._source = "demo"
         return self._start_sensor(should_continue)
@@ -218,10 +242,12 @@ class KioskRuntime:
     def _begin(self) -> None:
         settings, playlist = self._settings, self.playlist
         clock = SessionClock.now()
+        self._clock_watch = ClockWatch(clock)
         session = self._session = ActiveSession(
             self._database,
             settings,
             source=self.source,
+            kind=self.session_kind,
             model=self._model,
             clock=clock,
             playlist=playlist,
@@ -273,15 +299,32 @@ class KioskRuntime:
         self._measuring.pause(cause, detail)
 
     def tick(self) -> None:
-        """Take over a changed playlist or experiment; call it a few times a second from the show's
-        thread.
+        """Take over a changed playlist or experiment, and the wall clock if it was set.
+
+        Call it a few times a second from the show's thread.
         """
+        if self._session is not None and self._clock_watch is not None:
+            self._follow_clock(self._session, self._clock_watch)
         if self._blocks is not None:
             self._blocks.poll(time.monotonic_ns())
         changed = None if self._watched is None else self._watched.watcher.poll(time.monotonic_ns())
         if changed is not None:
             self.playlist = changed
             self.player.replace(changed.ads, changed.filler)
+
+    def _follow_clock(self, session: ActiveSession, watch: ClockWatch) -> None:
+        step = session.recorder.follow_clock(watch)
+        if step is not None:
+            moved = round(abs(step).total_seconds())
+            logger.warning(
+                "The clock of this machine was set %s by %d s (%.1f days). All times of session %d "
+                "move with it; it began at %s UTC.",
+                "ahead" if step > timedelta(0) else "back",
+                moved,
+                moved / 86_400,
+                self.session_id,
+                f"{session.clock.utc:%Y-%m-%d %H:%M:%S}",
+            )
 
     def stop(self, reason: str) -> None:
         """Stop show, sensor and session, once; `SessionFailedError` if a part was not saved."""

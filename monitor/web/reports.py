@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from db.errors import NoSuchSessionError
 from db.read.ads import known_ads, session_ids_with
-from db.read.rollups import Scope
+from db.read.rollups import Scope, left_out
 from db.read.sessions import require_session
 from monitor.analytics.comparison import MEASURES, compare_ads
 from monitor.analytics.report_data import load_report_data
@@ -118,7 +118,8 @@ def comparison_document(
     Comparisons with fewer than `min_viewers` viewers of either ad are withheld.
 
     Returns:
-        `{"ads", "measure", "comparisons"}`, the latter as `Comparison.document` gives them.
+        `{"ads", "measure", "comparisons", "left_out"}`: comparisons as `Comparison.document` gives
+        them, and the numbers of replays and demonstrations that do not count.
 
     Raises:
         ProblemError: Fewer than two ads are named, there is no such ad, or the measure is unknown.
@@ -150,4 +151,9 @@ def comparison_document(
     scope = Scope(session_ids=tuple(sessions))
     data = load_report_data(engine, scope, seconds=False)
     found = compare_ads(data, ads, measure=measure, min_viewers=min_viewers)
-    return {"ads": ads, "measure": measure, "comparisons": [pair.document() for pair in found]}
+    return {
+        "ads": ads,
+        "measure": measure,
+        "comparisons": [pair.document() for pair in found],
+        "left_out": left_out(engine, Scope(), ads),
+    }

@@ -71,7 +71,8 @@ class SessionEntry(Document):
     id: int
     kind: Literal["run", "replay"]
     session_kind: Literal["live", "replay", "demo"] = Field(
-        description="demo: a run with the demo viewer. Only live sessions count over many."
+        description="replay: of a recording; demo: with the demo viewer. Only live ones count over "
+        "many sessions."
     )
     site: str
     venue_type: str | None = Field(description="Of the OpenOOH taxonomy; null where none is set.")
@@ -119,6 +120,9 @@ class Compared(BaseModel):
     ads: list[str] = Field(min_length=2)
     measure: str
     comparisons: list[dict[str, Any]] = Field(description="One for each pair.")
+    left_out: dict[str, int] = Field(
+        description="Numbers of sessions of these ads that do not count, by replay and demo."
+    )
 
 
 class LiveSecond(Document):

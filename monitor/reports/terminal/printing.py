@@ -15,7 +15,7 @@ from monitor.reports.formatting import counted, moment_of
 from monitor.reports.terminal.charts import interval_bar, sparkline, squeezed
 from monitor.reports.terminal.console import shown, signs_of, wide_console
 from monitor.reports.terminal.console import table_with as _table
-from monitor.reports.wording import claims, gap_seconds
+from monitor.reports.wording import claims, gap_seconds, left_out
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -74,6 +74,8 @@ def print_report(document: dict[str, Any]) -> None:
 def _print_summary(document: dict[str, Any], zone: str, console: Console) -> None:
     session, scope = document["session"], document["report"]["scope"]
     what = f"Session {session['id']}" if scope["sessions"] == 1 else f"{scope['sessions']} sessions"
+    if (kind := session.get("session_kind")) in {"demo", "replay"}:
+        what += f" ({kind})"
     when = _local(session["started_at"])
     if session["ended_at"] is not None:
         when += f" to {_local(session['ended_at'])}"
@@ -87,6 +89,8 @@ def _print_summary(document: dict[str, Any], zone: str, console: Console) -> Non
     ratio = _known(session["attraction_ratio"], ".0%", signs_of(console).none)
     figures += [f"attraction ratio {ratio}", f"{session['readings']:,} readings"]
     console.print(", ".join(figures), highlight=False)
+    for sentence in left_out(document):
+        console.print(sentence, highlight=False, style="dim")
 
 
 def _print_advice(document: dict[str, Any], console: Console) -> None:
@@ -235,7 +239,7 @@ def print_sessions(
     """
     console = wide_console()
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in ("id", "started", "length"):
+    for column in ("id", "kind", "started", "length"):
         table.add_column(column, no_wrap=True)
     for column in ("site", "source", "how it ended"):
         table.add_column(column, overflow="fold")
@@ -250,6 +254,7 @@ def print_sessions(
             length = str(timedelta(seconds=seconds))
         row = [
             str(session.id),
+            session.session_kind,
             session.started_at.astimezone().strftime("%Y-%m-%d %H:%M"),
             length,
             shown(console, session.site),

@@ -10,6 +10,7 @@ from flask import Blueprint, Response, render_template, request
 from db.read.ads import known_ads
 from db.read.sessions import find_sessions
 from monitor.analytics.comparison import MEASURES
+from monitor.reports.formatting import kinds_left_out
 from monitor.web.problems import ProblemError
 from monitor.web.reports import (
     DOWNLOADS,
@@ -119,7 +120,7 @@ def compare() -> Response:
     chosen = list(dict.fromkeys(request.args.getlist("ad")))
     measure = request.args.get("measure", "valence")
     ads: list[KnownAd] = []
-    comparisons, problem = [], None
+    comparisons, problem, others = [], None, ""
     try:
         engine = services().database()
         ads = known_ads(engine)
@@ -127,7 +128,7 @@ def compare() -> Response:
             min_viewers = services().settings.min_viewers
             with services().reports.taken():
                 document = comparison_document(engine, chosen, measure, min_viewers)
-            comparisons = document["comparisons"]
+            comparisons, others = document["comparisons"], kinds_left_out(document["left_out"])
     except ProblemError as error:
         problem = error
     page = render_template(
@@ -137,6 +138,7 @@ def compare() -> Response:
         measure=measure,
         measures={name: how.words for name, how in MEASURES.items()},
         rows=interval_rows(comparisons),
+        left_out=others,
         problem=problem,
     )
     return Response(

@@ -160,6 +160,7 @@ def contents(path):
         }
 
 
+KIND_OF = {"run": "live", "replay": "replay"}
 ROLL_UPS = {"reading_counts", "exposures", "exposure_seconds"}
 EXPERIMENTS = {"experiments", "experiment_blocks", "outcomes"}
 NEW_IN_PLAYS = {
@@ -176,7 +177,9 @@ def test_upgrade_keeps_every_row(path, old, engine, make):
     assert new["plays"] == [row | NEW_IN_PLAYS for row in old["plays"]]
     assert new["readings"] == [row | {"withheld": None} for row in old["readings"]]
     assert new["viewers"] == [row | {"static": 0} for row in old["viewers"]]
-    assert new["sessions"] == [row | {"last_record": 0} for row in old["sessions"]]
+    assert new["sessions"] == [
+        row | {"last_record": 0, "session_kind": KIND_OF[row["kind"]]} for row in old["sessions"]
+    ]
     assert new["reading_counts"] == [
         {"viewer_id": 11, "on_ad": 0, "sort": "certain", "readings": 1},
         {"viewer_id": 11, "on_ad": 1, "sort": "uncertain", "readings": 1},
@@ -227,6 +230,7 @@ ROWS = {
     "'2026-03-02 08:00:00.000000', '2026-03-02 09:00:00.000000', '2026-03-01 08:00:00.000000');"
     "INSERT INTO outcomes VALUES (9, 'sales', 'Foyer', '2026-03-02 08:00:00.000000', 3600, 12.5, "
     "'2026-03-09 08:00:00.000000');",
+    "0008": "UPDATE sessions SET session_kind = 'demo' WHERE id = 3;",
 }
 """Rows by the revision that first can hold them; together they are in every table and column."""
 
@@ -274,7 +278,10 @@ def test_a_database_of_every_schema_keeps_its_rows(path, config, make, revision)
             if step > revision
             for column, value in columns.items()
         }
-        assert new[table] == [row | added for row in rows], table
+        kinds = revision < "0008" and table == "sessions"
+        assert new[table] == [
+            row | added | ({"session_kind": KIND_OF[row["kind"]]} if kinds else {}) for row in rows
+        ], table
     if revision < "0004":
         withheld = [{"viewer_id": 11, "on_ad": 0, "sort": "too small", "readings": 1}]
         assert new["reading_counts"] == [
@@ -286,6 +293,43 @@ def test_a_database_of_every_schema_keeps_its_rows(path, config, make, revision)
         assert new["exposures"] == new["exposure_seconds"] == []
     make.write(engine)
     engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("kind", "source", "expected"),
+    [
+        ("run", "camera 0", "live"),
+        ("run", "camera /dev/v4l/by-id/usb-Cam_1.0-index0", "live"),
+        ("run", "0", "live"),
+        ("run", "/dev/video0.1", "live"),
+        ("run", "stream rtsp://192.168.1.2/live.sdp", "live"),
+        ("run", "none", "live"),
+        ("run", "demo", "demo"),
+        ("run", "clip.mp4", "replay"),
+        ("replay", "clip.mp4", "replay"),
+        ("replay", "demo", "replay"),
+    ],
+)
+def test_sessions_of_before_learn_what_they_are(path, config, kind, source, expected):
+    def migrate(to):
+        engine = sqlite_engine(path, read_only=False)
+        with (
+            engine.connect().execution_options(**{BEGIN_OPTION: "IMMEDIATE"}) as connection,
+            connection.begin(),
+        ):
+            config.attributes["connection"] = connection
+            command.upgrade(config, to)
+        engine.dispose()
+
+    migrate("0007")
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(
+            "INSERT INTO sessions (kind, site, source, started_at, program_version, settings) "
+            "VALUES (?, '', ?, '2026-03-01 09:00:00.000000', '0.1.0', '{}')",
+            (kind, source),
+        )
+    migrate("0008")
+    assert [row["session_kind"] for row in contents(path)["sessions"]] == [expected]
 
 
 def test_downgrade_deletes_only_what_the_first_schema_cannot_hold(path, old, config, make):
@@ -405,7 +449,7 @@ def test_downgrade_by_one_keeps_every_play_and_reading(path, config, make):
         {name: value for name, value in play.items() if name not in NEW_IN_PLAYS}
     ]
     (session,) = before["sessions"]
-    assert session.pop("last_record") == 5
+    assert (session.pop("last_record"), session.pop("session_kind")) == (5, "live")
     assert after["sessions"] == [session]
     changed = {"plays", *ROLL_UPS, *EXPERIMENTS}
     assert {table: rows for table, rows in after.items() if table != "plays"} == {

@@ -17,7 +17,7 @@ from sqlalchemy import event, exc, update
 from db.engine import open_database, writing
 from db.read import rollups
 from db.read.formulas import ExposureArrays, SecondArrays
-from db.read.rollups import Scope, read_log, store_roll_ups
+from db.read.rollups import Scope, left_out, read_log, store_roll_ups
 from db.schema import SCORE_COLUMNS, Exposure, ExposureSecond
 from db.write import session_writer
 from db.write.records import ModelRecord, ViewerFlagged
@@ -193,6 +193,25 @@ def test_scope(engine, make):
     assert plays(Scope(since=make.at(6), until=make.at(12), replays=True)) == (3, 3)
     assert plays(Scope(until=make.start)) == (0, 0)
     assert plays(Scope(site="nowhere")) == (0, 0)
+
+
+def test_what_a_scope_leaves_out_is_counted(engine, make):
+    make.write(engine)
+    make.write(engine, kind="replay")
+    make.write(engine, source="clip.mp4", session_kind="replay")
+    make.write(engine, source="demo", site="Station")
+
+    def counts(scope, **more):
+        return tuple(left_out(engine, scope, **more).values())
+
+    assert left_out(engine, Scope()) == {"replay": 2, "demo": 1}
+    assert counts(Scope(replays=True)) == (0, 1)
+    assert counts(Scope(replays=True, demos=True)) == (0, 0)
+    assert counts(Scope(site="Station")) == (0, 1)
+    assert counts(Scope(until=make.start)) == (0, 0)
+    assert counts(Scope(session_ids=(1,))) == (0, 0), "nobody asked for more"
+    assert counts(Scope(), ads=["winter"]) == (2, 1)
+    assert counts(Scope(), ads=["unknown"]) == (0, 0)
 
 
 @pytest.mark.logs_errors

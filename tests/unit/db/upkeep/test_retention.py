@@ -14,7 +14,16 @@ from db.errors import PurgeError
 from db.read.rollups import Scope, read_log, store_roll_ups
 from db.read.sessions import list_sessions
 from db.upkeep import retention
-from db.upkeep.retention import REPLAYED_AT, purge, purge_some, purgeable, reusable_bytes, shrink
+from db.upkeep.retention import (
+    REPLAYED_AT,
+    clock_doubt,
+    last_confirmed,
+    purge,
+    purge_some,
+    purgeable,
+    reusable_bytes,
+    shrink,
+)
 from db.write import session_writer
 from db.write.records import ViewerFlagged
 from db.write.session_writer import SessionWriter
@@ -245,3 +254,79 @@ def test_a_server_needs_none_of_this(engine, make):
     make.write(engine)
     shrink(engine)
     assert reusable_bytes(engine) == 0
+
+
+def day(number, lasts=0.0):
+    """The first and last moment of a session that began on a day."""
+    start = datetime(2026, 1, 1, tzinfo=UTC) + number * DAY
+    return start, start + lasts * DAY
+
+
+@pytest.mark.parametrize(
+    ("spans", "doubted_since"),
+    [
+        ([day(0)], None),
+        ([day(0, 200), day(201)], None),
+        ([day(0, 1), day(25)], None),
+        ([day(0, 1), day(121)], 1),
+        ([day(0, 1), day(121), day(2)], None),  # one wrong start, and the right clock again
+        ([day(0, 1), day(121), day(2), day(125)], 2),
+        ([day(0, 1), day(121), day(122)], 1),
+        ([day(0, 1), day(121), day(124), day(126, 1)], 1),
+        ([day(0, 1), day(121), day(124), day(128, 1)], None),  # away for months, then three starts
+        ([day(0, 1), day(121), day(300), day(480)], 1),  # another wrong clock each time
+        ([day(30, 1), day(-20_000), day(31)], None),  # 1970, never corrected
+        ([day(30, 1), day(-20_000)], 31),
+        ([day(0, 60), day(10, 50), day(20)], None),  # kiosks beside each other
+    ],
+)
+def test_a_clock_is_believed_if_it_goes_on_or_if_several_starts_agree(spans, doubted_since):
+    found = last_confirmed(spans)
+    assert found == (None if doubted_since is None else day(doubted_since)[0])
+
+
+def test_a_clock_four_months_ahead_at_one_start_deletes_nothing(
+    engine, make, rows, monkeypatch, caplog
+):
+    monkeypatch.setattr(session_writer, "PURGE_AFTER_S", 0.0)
+    monkeypatch.setattr(session_writer, "ROLL_UP_INTERVAL_S", 0.0)
+    make.write_rolled(engine)
+    ahead = make.start + 120 * DAY
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return ahead.astimezone(tz)
+
+    monkeypatch.setattr(session_writer, "datetime", Clock)
+    with SessionWriter(
+        engine, make.session(started_at=ahead), keep=90 * DAY, commit_interval_s=0.01
+    ) as session:
+        deadline = time.monotonic() + 20
+        while "119 days after the sessions before (2026-03-01)" not in caplog.text:
+            assert time.monotonic() < deadline
+            session.submit(make.play(1, 120 * 86_400.0, "none"))
+            time.sleep(0.01)
+        assert rows("SELECT count(*) FROM readings") == [(93,)]
+    assert clock_doubt(engine, make.start + DAY) == "", "the next start has the right clock"
+
+
+def test_after_as_long_as_readings_are_kept_the_clock_does_not_matter(
+    engine, make, rows, monkeypatch
+):
+    monkeypatch.setattr(session_writer, "PURGE_AFTER_S", 0.0)
+    monkeypatch.setattr(session_writer, "ROLL_UP_INTERVAL_S", 0.0)
+    make.write_rolled(engine)
+    with SessionWriter(
+        engine,
+        make.session(started_at=datetime.now(UTC)),
+        keep=timedelta(seconds=0.3),
+        commit_interval_s=0.01,
+    ) as session:
+        deadline = time.monotonic() + 20
+        while rows("SELECT count(*) FROM readings") != [(0,)]:
+            assert time.monotonic() < deadline
+            session._delivery.session.warnings.is_due("clock")
+            session._upkeep._purge_at = 0.0
+            session.submit(make.ad())
+            time.sleep(0.05)

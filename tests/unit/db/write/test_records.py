@@ -12,6 +12,7 @@ import pytest
 
 from db.schema import EMOTION_COLUMNS, Reading
 from db.write.records import (
+    ClockSet,
     GapEnded,
     GapStarted,
     ModelRecord,
@@ -186,6 +187,7 @@ def test_every_kind_of_record(make):
         ViewerFlagged(make.at(5), 1),
         GapStarted(make.at(1), "camera_lost", "unplugged\n"),
         GapEnded(make.at(2), "camera_lost"),
+        ClockSet(-3600.5),
         make.end(),
     ]
     assert {type(record) for record in records} >= set(Record.__args__) | {SessionEnded}

@@ -57,7 +57,7 @@ def test_whole_session(engine, make, rows):
             "finished",
             1,
         )
-        + ("0.1.0", '{"policy": "sequential", "site": "Foyer"}', 600, 3, 29.97, 0, 103)
+        + ("0.1.0", '{"policy": "sequential", "site": "Foyer"}', 600, 3, 29.97, 0, 103, "live")
     ]
     assert rows("SELECT ad_id, name, file, sha256, kind, duration_ms, brand_at_s FROM ads") == [
         ("summer", "Summer", "summer.mp4", make.sha, "video", 8000, "[5.5]"),

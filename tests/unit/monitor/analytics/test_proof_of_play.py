@@ -70,6 +70,25 @@ def play(number, start, ad_id="tea", outcome="finished", shown_s=10.0):
     return [PlayStarted(number, ad_id, at(start), "next", 1.0), ended]
 
 
+@pytest.mark.parametrize(
+    ("source", "kind", "left"),
+    [
+        ("demo", "demo", {"replay": 0, "demo": 1}),
+        ("visitors.mp4", "replay", {"replay": 1, "demo": 0}),
+    ],
+)
+def test_nobody_is_billed_for_a_demonstration(engine, source, kind, left):
+    write(engine, play(1, 0))
+    write(engine, [*play(1, 0), *play(2, 20)], source=source, session_kind=kind)
+    document = proof_of_play(engine, other_price=Price(0.5, "play"))
+    assert document["total"]["plays"] == document["total"]["verified"] == 1
+    assert document["total"]["cost"] == 0.5
+    assert document["left_out"] == left
+    everything = proof_of_play(engine, replays=True, demos=True)
+    assert everything["total"]["plays"] == 3
+    assert everything["left_out"] == {"replay": 0, "demo": 0}
+
+
 def look(number, viewer, start, seconds, *, attentive=True, position=0.0):
     """Somebody in view from a moment on, ten readings a second."""
     return [

@@ -83,6 +83,7 @@ def test_json_holds_the_documents(run):
         "by": "site",
         "min_viewers": 5,
         "monitoring": "always-valid",
+        "left_out": {"replay": 0, "demo": 0},
     }
     assert [(found["segment"], found["verdict"]) for found in document["comparisons"]] == [
         ("Attic", "better"),

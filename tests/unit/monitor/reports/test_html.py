@@ -234,6 +234,18 @@ def test_score_library_and_pairs_are_shown(rendered):
     assert "<b>Sommer & Co</b> is better than Rain." in page.text
 
 
+def test_what_is_left_out_is_said(document):
+    changed = json.loads(json.dumps(document))
+    counts = {"demo": 2, "replay": 1}
+    changed["report"]["scope"]["left_out"] = changed["report"]["norms_left_out"] = counts
+    said = "Left out: 2 demo sessions and 1 replay; only live sessions count."
+    assert said in read(html.render_html(changed))[1].text
+    changed["report"]["scope"]["left_out"] = {"demo": 0, "replay": 0}
+    page = read(html.render_html(changed))[1].text
+    assert "Left out of the ads to compare with: 2 demo sessions and 1 replay." in page
+    assert "Left out" not in read(html.render_html(document))[1].text
+
+
 def test_viewers_seen_only_between_ads_are_named(document):
     changed = json.loads(json.dumps(document))
     changed["session"] |= {"viewers_between_ads": 2, "session_kind": "demo"}

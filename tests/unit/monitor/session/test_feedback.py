@@ -204,3 +204,10 @@ def test_starts_of_the_last_hour_are_on_the_new_sessions_clock(engine: Engine) -
     clock = SessionClock(later, 5 * S)
     assert recent_starts(engine, "Foyer", clock, later) == {"second": [5 * S - 3600 * S]}
     assert recent_starts(engine, "Hall", clock, later) == {}
+
+
+def test_plays_from_the_future_count_against_no_limit(engine: Engine) -> None:
+    logged_run(engine, "sequential", 2, NOW + timedelta(days=120))
+    assert recent_starts(engine, "Foyer", SessionClock(NOW, 0), NOW) == {}
+    logged_run(engine, "sequential", 1, NOW - timedelta(minutes=5))
+    assert list(recent_starts(engine, "Foyer", SessionClock(NOW, 0), NOW).values()) == [[-299 * S]]

@@ -26,6 +26,7 @@ from monitor.sensor.client import SensorDied
 from monitor.sensor.live import SensorHealth
 from monitor.sensor.messages import Failed, FrameRead, HealthReport, Ready, SourceLost
 from monitor.session import runtime as kiosk_module
+from monitor.session.clock import Clocks
 from monitor.session.runtime import KioskRuntime
 from monitor.settings.models import RunSettings
 from monitor.ui import qt_environment
@@ -208,6 +209,78 @@ def test_what_the_operator_panel_says_about_the_session(kiosk, make_settings, tm
     assert (facts.session_id, facts.site, facts.source) == (1, "Shop 12", "demo")
     assert facts.database_folder == tmp_path
     assert facts.began_ns <= time.monotonic_ns()
+
+
+@pytest.mark.parametrize(
+    ("source", "kind"),
+    [
+        ("0", "live"),
+        ("/dev/v4l/by-id/usb-Shop-index0", "live"),
+        ("rtsp://192.168.1.2/visitors.mp4", "live"),
+        ("visitors.mp4", "replay"),
+        ("camera 0.mp4", "replay"),
+        ("none", "replay"),
+        ("demo", "demo"),
+    ],
+)
+def test_a_session_knows_whose_reactions_it_has(monkeypatch, make_settings, tmp_path, source, kind):
+    monkeypatch.setattr(kiosk_module, "SupervisedSensor", FakeSensor)
+    made = KioskRuntime(make_settings(source=source), lambda _view: None)
+    assert made.start(lambda: True)
+    made.stop("finished")
+    assert rows(tmp_path, "SELECT kind, session_kind FROM sessions") == [("run", kind)]
+
+
+class BusyCamera(FakeSensor):
+    @property
+    def failure(self):
+        is_demo = self.settings.source == "demo"
+        return None if is_demo else Failed("SourceOpenError", "Camera 0 is in use elsewhere.")
+
+
+@pytest.mark.parametrize(
+    ("found", "why"), [([], "No camera was found."), ([0], "Camera 0 is in use elsewhere.")]
+)
+def test_the_demo_viewer_never_takes_the_place_of_customers_silently(
+    monkeypatch, make_settings, tmp_path, caplog, found, why
+):
+    monkeypatch.setattr(kiosk_module, "SupervisedSensor", BusyCamera)
+    monkeypatch.setattr(kiosk_module, "cameras", lambda: found)
+    made = KioskRuntime(make_settings(), lambda _view: None)
+    assert made.start(lambda: True)
+    assert made.session_kind == "demo"
+    made.stop("finished")
+    [warning] = [one.getMessage() for one in caplog.records if one.levelname == "WARNING"]
+    assert warning.startswith(f"{why} The demo viewer takes its place")
+    for told in ("the window says DEMO", "Connect a camera", "--source", "--no-camera"):
+        assert told in warning
+    assert rows(tmp_path, "SELECT source, session_kind FROM sessions") == [("demo", "demo")]
+
+
+def test_when_the_clock_is_set_the_session_moves_with_it(kiosk, tmp_path, caplog):
+    ahead_ns = 120 * 86_400 * 10**9
+
+    def clocks():
+        now = Clocks.read()
+        return Clocks(now.wall_ns + ahead_ns, now.monotonic_ns, now.boot_ns)
+
+    began = kiosk._session.clock.utc
+    kiosk.tick()
+    assert kiosk._session.clock.utc == began
+    kiosk._clock_watch._read = clocks
+    kiosk.tick()
+    kiosk.tick()
+    kiosk.stop("finished")
+    told = [one.getMessage() for one in caplog.records if "was set" in one.getMessage()]
+    assert len(told) == 1
+    assert "set ahead by 10368000 s (120.0 days)" in told[0]
+    [(days, plays)] = rows(
+        tmp_path,
+        "SELECT julianday(started_at) - julianday('now'), (SELECT count(*) FROM plays WHERE "
+        "started_at < sessions.started_at OR started_at > sessions.ended_at) FROM sessions",
+    )
+    assert days == pytest.approx(120, abs=0.01)
+    assert plays == 0
 
 
 # --- without a camera -----------------------------------------------------------------------------
