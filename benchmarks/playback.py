@@ -652,6 +652,8 @@ def measure(run: Run) -> dict[str, Any]:
         )
         window = KioskWindow(player, bridge)
         window.resize(*run.size)
+        # The ad has this size; the notice has its strip below.
+        window.resize(run.size[0], run.size[1] + window.notice.height())
         witness = Witness(window.ad_view)
         window.ad_view.painted.connect(player.painted)
         ending = QTimer()

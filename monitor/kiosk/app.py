@@ -127,6 +127,7 @@ def _open_window(  # noqa: PLR0917 (the parts of one session, handed over once)
         fullscreen=settings.fullscreen,
         screen=screen,
         overlay=settings.overlay,
+        demo=kiosk.session_kind == "demo",
         session=_session_facts(kiosk, settings, guard),
         calibration=kiosk.calibration,
         saver=lambda: saver.method,
@@ -182,6 +183,7 @@ def _session_facts(kiosk: KioskRuntime, settings: RunSettings, guard: ErrorGuard
         database_problem=lambda: kiosk.database_problem,
         left_out=lambda: [(ad.ad_id, ad.reason) for ad in kiosk.playlist.skipped],
         errors=lambda: guard.count,
+        kind=kiosk.session_kind,
     )
 
 

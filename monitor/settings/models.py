@@ -283,8 +283,8 @@ class RunSettings(RecordingSettings):
         fallback="the camera chosen before, else the first one, else demo",
         first=True,
     )
-    """Camera index or stable name (/dev/v4l/by-id/...), video file, http or rtsp address, or
-    demo."""
+    """Camera index or stable name (/dev/v4l/by-id/...), http or rtsp address, video file, or demo.
+    Sessions of a file are replays and those of demo demonstrations: neither counts as live."""
     camera: bool = setting(True, "camera.enabled", "--camera")
     """Measure people; without it only the ads are shown."""
     picker: bool | None = setting(None, "camera", fallback="ask once if there are several")
@@ -293,8 +293,8 @@ class RunSettings(RecordingSettings):
     """Run without a window, and therefore without a visible notice."""
     fullscreen: bool = setting(False, "window", first=True)
     """Start in full screen."""
-    overlay: bool = setting(True, "window")
-    """Show live readings (toggle with key O)."""
+    overlay: bool | None = setting(None, "window", fallback="in a window, but not in full screen")
+    """Show live readings, with the people's own faces, over the ads; key O toggles it."""
     screen: int | None = setting(None, "window", fallback="the desktop decides", ge=1)
     """Screen number, from 1; an invalid number lists the screens."""
     volume: float = setting(1.0, "window", ge=0, le=1)

@@ -1,10 +1,11 @@
-"""Cards over the ad: the help with the keys, and the badge of a paused show."""
+"""Over the ad: the help with the keys, the badge of a paused show, the mark of a demonstration."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PyQt5.QtCore import QRectF, QSize, QTimer, pyqtSlot
+from PyQt5.QtCore import QPointF, QRectF, QSize, QTimer, pyqtSlot
+from PyQt5.QtGui import QColor, QPainterPath, QPen, QTransform
 
 from monitor.ui import style
 from monitor.ui.painting import (
@@ -13,6 +14,7 @@ from monitor.ui.painting import (
     draw_panel,
     draw_rounded,
     draw_text,
+    text_font,
     text_width,
 )
 
@@ -76,6 +78,50 @@ class HelpCard(PaintedWidget):
     def _keys_width(self) -> float:
         widest = max(text_width(key, 15 * self.scale, bold=True) for key, _ in self.rows)
         return widest + 24 * self.scale
+
+
+class DemoMark(PaintedWidget):
+    """Say in large letters over the ad that the viewers are not customers."""
+
+    def __init__(self, texts: Mapping[str, str], parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._word = texts["demo"]
+        self._detail = texts["demo_detail"]
+
+    def natural_size(self, room: QSize) -> QSize:
+        """Return the size in which the mark fills the middle of a room."""
+        letters = self._letters(room)
+        detail = text_width(self._detail, style.MIN_TEXT * self.scale, bold=True)
+        width = max(text_width(self._word, letters, bold=True), detail + 48 * self.scale)
+        height = letters * 1.1 + 64 * self.scale
+        return QSize(round(width), round(height)).boundedTo(room)
+
+    def _letters(self, room: QSize) -> float:
+        wide = room.width() / text_width(self._word, 100, bold=True) * 100
+        return max(style.MIN_TEXT * self.scale, min(0.75 * wide, 0.4 * room.height()))
+
+    def draw(self, painter: QPainter, rect: QRectF) -> None:
+        line = 44 * self.scale
+        letters = rect.adjusted(0, 0, 0, -1.4 * line)
+        path = QPainterPath()
+        path.addText(0, 0, text_font(letters.height(), bold=True), self._word)
+        drawn = path.boundingRect()
+        # The outline is drawn around them.
+        size = min(0.94 * letters.width() / drawn.width(), 0.94 * letters.height() / drawn.height())
+        path = QTransform().scale(size, size).map(path)
+        path.translate(letters.center() - path.boundingRect().center())
+        edge = QColor(style.INK)
+        edge.setAlpha(200)
+        painter.strokePath(path, QPen(edge, max(2.0, 0.03 * letters.height())))
+        fill = QColor(style.TEXT)
+        fill.setAlpha(200)
+        painter.fillPath(path, fill)
+        words = text_width(self._detail, style.MIN_TEXT * self.scale, bold=True)
+        panel = QRectF(0, 0, min(rect.width(), words + 48 * self.scale), line)
+        panel.moveCenter(QPointF(rect.center().x(), rect.bottom() - line / 2))
+        draw_panel(painter, panel, line / 2)
+        size = style.MIN_TEXT * self.scale
+        draw_text(painter, panel, self._detail, size, style.WARNING, align=CENTRE, bold=True)
 
 
 class PausedBadge(PaintedWidget):

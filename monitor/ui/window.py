@@ -1,4 +1,4 @@
-"""The kiosk window: the ad, the measurements and the notice over it, and the keys."""
+"""The kiosk window: the ad with the measurements over it, the notice below it, and the keys."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-from PyQt5.QtCore import QPoint, QRect, QSize, Qt, QTimer, pyqtSignal, pyqtSlot
+from PyQt5.QtCore import QEvent, QPoint, QRect, QSize, Qt, QTimer, pyqtSignal, pyqtSlot
 from PyQt5.QtWidgets import QWidget
 
 from ads.errors import AdsError
 from monitor.ui.ad_view import AdView
 from monitor.ui.application import APPLICATION_NAME
-from monitor.ui.cards import HelpCard, PausedBadge
+from monitor.ui.cards import DemoMark, HelpCard, PausedBadge
 from monitor.ui.notice.notice import Notice
 from monitor.ui.operator.facts import sections
 from monitor.ui.operator.panel import OperatorPanel
 from monitor.ui.overlay.overlay import Overlay
-from monitor.ui.screens import FullScreen
+from monitor.ui.screens import FullScreen, fills_screen
 from monitor.ui.style import MARGIN, scale_for
 from monitor.ui.texts import DEFAULT_LANGUAGE, texts_for
 
@@ -43,9 +43,12 @@ class KioskWindow(QWidget):
     H or ? help, Q quit. Esc closes the panel or the help if one is open; else it leaves full screen
     if a key had switched it on, and quits otherwise.
 
-    The notice lies over everything else and cannot be switched off.
+    The notice has a strip of its own below the ad, which nothing covers and no key switches off.
 
     Args:
+        overlay: Whether live readings are shown, with the people's own faces; `None` shows them in
+            a window and not in full screen.
+        demo: Whether the viewers are those of the demonstration, which is then written over the ad.
         notice_languages: Of the notice; the window's language by default.
         notice_url: Where people read more about the measurement; empty leaves that sentence out.
         notice_required: Whether nothing is measured while the notice is not on the screen.
@@ -79,7 +82,8 @@ class KioskWindow(QWidget):
         measures: bool = True,
         fullscreen: bool = False,
         screen: QScreen | None = None,
-        overlay: bool = True,
+        overlay: bool | None = None,
+        demo: bool = False,
         session: SessionFacts | None = None,
         calibration: PrevalenceCalibration | None = None,
         saver: Callable[[], Method] = lambda: "none",
@@ -102,8 +106,10 @@ class KioskWindow(QWidget):
         self.ad_view = AdView(self)
         self.ad_view.show_message(self._texts["loading"])
         self.ad_view.painted.connect(player.painted)
+        self.demo_mark = DemoMark(self._texts, self)
+        self.demo_mark.setVisible(demo)
         self.overlay = Overlay(self._texts, self, calibration=calibration, clock=clock)
-        self.overlay.setVisible(overlay)
+        self._shows_overlay = {"window": overlay is not False, "full screen": overlay is True}
         notice_texts = [texts_for(code) for code in (notice_languages or (language,))]
         self.notice = Notice(notice_texts, notice_url, self, measures=measures)
         self.paused_badge = PausedBadge(self._texts, self)
@@ -135,7 +141,12 @@ class KioskWindow(QWidget):
         self._ticker.start(5)
 
     def toggle_overlay(self) -> None:
-        self.overlay.setVisible(not self.overlay.isVisible())
+        self._shows_overlay[self._mode] = not self._shows_overlay[self._mode]
+        self._arrange()
+
+    @property
+    def _mode(self) -> str:
+        return "full screen" if fills_screen(self) else "window"
 
     def toggle_pause(self) -> None:
         if self._player.paused:
@@ -196,7 +207,8 @@ class KioskWindow(QWidget):
     @pyqtSlot()
     def _update_viewport(self) -> None:
         ratio = self.devicePixelRatioF()
-        viewport = max(1, round(self.width() * ratio)), max(1, round(self.height() * ratio))
+        area = self.ad_view.size() * ratio
+        viewport = max(1, area.width()), max(1, area.height())
         if viewport != self._viewport and not self._closed:
             self._viewport = viewport
             self._player.set_viewport(*viewport)
@@ -205,14 +217,17 @@ class KioskWindow(QWidget):
         width, height = self.width(), self.height()
         scale = scale_for(width, height)
         self.ad_view.set_scale(scale)
-        for part in (self.notice, self.paused_badge, self.operator_panel, self.help_card):
+        for part in (self.paused_badge, self.operator_panel, self.help_card, self.demo_mark):
             part.set_scale(scale)
-        self.ad_view.setGeometry(0, 0, width, height)
-        notice_height = min(self.notice.natural_height(width), height)
+        notice_height = self.notice.fit(width, height, scale)
         self.notice.setGeometry(0, height - notice_height, width, notice_height)
+        area = QRect(0, 0, width, height - notice_height)
+        self.ad_view.setGeometry(area)
         margin = round(MARGIN * scale)
-        room = QRect(margin, margin, width - 2 * margin, height - notice_height - 2 * margin)
+        room = area.adjusted(margin, margin, -margin, -margin)
         self.overlay.arrange(room, scale)
+        self.overlay.setVisible(self._shows_overlay[self._mode])
+        self._arrange_demo_mark(QRect(room))
         # The corner that the overlay takes neither as a column nor as a band.
         badge = QRect(QPoint(), self.paused_badge.natural_size())
         badge.moveBottomLeft(room.bottomLeft())
@@ -221,14 +236,31 @@ class KioskWindow(QWidget):
         panel.moveCenter(room.center())
         self.operator_panel.setGeometry(panel)
         card = QRect(QPoint(), self.help_card.natural_size())
-        card.moveCenter(QPoint(width // 2, height // 2))
+        card.moveCenter(room.center())
         self.help_card.setGeometry(card)
+
+    def _arrange_demo_mark(self, room: QRect) -> None:
+        """Centre the mark where the overlay leaves room."""
+        if not self.overlay.isHidden():
+            taken = self.overlay.geometry()
+            if taken.width() > room.width() / 2:
+                room.setTop(taken.bottom())
+            else:
+                room.setRight(taken.left())
+        mark = QRect(QPoint(), self.demo_mark.natural_size(room.size()))
+        mark.moveCenter(room.center())
+        self.demo_mark.setGeometry(mark)
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:
         super().resizeEvent(event)
         self._arrange()
         if self.isVisible():
             self._viewport_delay.start(120)
+
+    def changeEvent(self, event: QEvent | None) -> None:
+        super().changeEvent(event)
+        if event is not None and event.type() == QEvent.Type.WindowStateChange:
+            self._arrange()
 
     def keyPressEvent(self, event: QKeyEvent | None) -> None:
         if event is None:

@@ -7,7 +7,7 @@ import math
 from typing import TYPE_CHECKING, Literal
 
 from PyQt5.QtCore import QPointF, QRectF, Qt, QTimer, pyqtSignal, pyqtSlot
-from PyQt5.QtGui import QColor, QPainter, QPaintEvent, QPen, QTextDocument, QTextOption
+from PyQt5.QtGui import QPainter, QPaintEvent, QPen, QTextDocument, QTextOption
 
 from monitor.ui import style
 from monitor.ui.notice.qr_code import draw_code, qr_dots
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 NoticeState = Literal["shown", "waiting", "hidden"]
 
-BACKGROUND = QColor(11, 14, 20, 232)
+MAX_SHARE = 0.5
+"""Of a window's height, for the strip; a longer notice has smaller letters."""
+
 CODE_SIDE = 100.0
 """Side of the QR code: 8 cm on a 48-inch screen, which a phone reads from about one metre."""
 
@@ -30,7 +32,8 @@ class Notice(PaintedWidget):
     """Tell the people in front of the camera that they are measured, in one or more languages.
 
     The address for more (`url`, or empty) is written out, and shown as a QR code if short enough.
-    Without a camera (`measures`) the notice says only that. `shown` is emitted when it is painted,
+    It has a strip of its own below the ad, as high as its text needs. Without a camera (`measures`)
+    it says only that. `shown` is emitted when it is painted,
     in a window that is neither minimised nor hidden, and `hidden` when it no longer is.
     """
 
@@ -80,6 +83,16 @@ class Notice(PaintedWidget):
             self.state = "shown" if shown else "hidden"
             (self.shown if shown else self.hidden).emit()
 
+    def fit(self, width: float, height: float, scale: float) -> int:
+        """Choose the size of the letters in a window; return the height of the strip, in pixels."""
+        for smaller in (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4):
+            self.set_scale(scale * smaller)
+            found = self.natural_height(width)
+            if found <= MAX_SHARE * height:
+                break
+        # Rather all of the notice than more of the ad, as the law wants it.
+        return min(found, math.floor(height))
+
     def natural_height(self, width: float) -> int:
         """Return the height in which the whole notice fits at a width, in pixels."""
         height = self._document(width).size().height()
@@ -95,7 +108,7 @@ class Notice(PaintedWidget):
             QTimer.singleShot(0, self._check)
 
     def draw(self, painter: QPainter, rect: QRectF) -> None:
-        painter.fillRect(rect, BACKGROUND)
+        painter.fillRect(rect, style.INK)
         painter.setPen(QPen(style.PANEL_EDGE, 1))
         painter.drawLine(QPointF(0, 0.5), QPointF(rect.width(), 0.5))
         document = self._document(rect.width())

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ads.player.player import AdPlayer
+    from db.write.records import SessionKind
     from monitor.sensor.live import LiveView
     from monitor.ui.notice.notice import NoticeState
     from monitor.ui.screen_saver import Method
@@ -42,6 +43,7 @@ class SessionFacts:
         database_problem: What is wrong with the recording; `None` while nothing is.
         left_out: The ads of the playlist that cannot be played: ids and reasons.
         errors: How many errors of the program itself were survived.
+        kind: Whose reactions are measured.
     """
 
     session_id: int
@@ -55,6 +57,7 @@ class SessionFacts:
     database_problem: Callable[[], str | None] = lambda: None
     left_out: Callable[[], Sequence[tuple[str, str]]] = lambda: ()
     errors: Callable[[], int] = lambda: 0
+    kind: SessionKind = "live"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,7 @@ def sections(
     `view` is `None` before the first one, `session` in a demonstration of the window.
     """
     rows = {
-        "panel_measuring": _measuring(texts, view, notice),
+        "panel_measuring": _measuring(texts, view, notice, session),
         "panel_system": _system(texts, session, saver, now_ns),
         "panel_ads": _ads(texts, show, session),
         "panel_problems": _problems(texts, show, session),
@@ -100,7 +103,9 @@ def sections(
     )
 
 
-def _measuring(texts: Texts, view: LiveView | None, notice: NoticeState) -> Iterator[Row]:
+def _measuring(
+    texts: Texts, view: LiveView | None, notice: NoticeState, session: SessionFacts | None
+) -> Iterator[Row]:
     health = SensorHealth("starting") if view is None else view.health
     text = state_text(texts, health)
     if health.detail and health.state != "running":
@@ -108,6 +113,8 @@ def _measuring(texts: Texts, view: LiveView | None, notice: NoticeState) -> Iter
     calm: dict[str, Tone] = {"starting": "plain", "running": "good", "ended": "plain"}
     urgent: Tone = "fault" if health.state == "unavailable" else "warning"
     yield Row(texts["panel_sensor"], text, calm.get(health.state, urgent))
+    if session is not None and session.kind == "demo":
+        yield Row("", texts["panel_demo"], "fault")
     if notice == "waiting":
         yield Row("", texts["panel_waits_for_notice"], "warning")
     elif notice == "hidden":
@@ -195,6 +202,8 @@ def _system(
         yield _row(texts, "panel_session", "panel_session_value", **named)
         yield Row(texts["panel_uptime"], uptime(texts, (now_ns - session.began_ns) / 1e9))
         yield Row(texts["panel_source"], session.source)
+        if session.kind == "replay":
+            yield Row("", texts["panel_recording"], "warning")
         yield Row(texts["panel_database"], hide_passwords(session.database))
         problem = session.database_problem()
         if problem:

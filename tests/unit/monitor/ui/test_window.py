@@ -6,6 +6,8 @@ import sys
 
 import numpy as np
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 from PyQt5.QtCore import Qt, QTimer
 from PyQt5.QtGui import QColor
 
@@ -25,8 +27,8 @@ def bridge(qtbot):
 
 @pytest.fixture
 def make_window(qtbot, bridge, player):
-    def build(**settings):
-        window = KioskWindow(player, bridge, notice_url="example.org/privacy", **settings)
+    def build(**more):
+        window = KioskWindow(player, bridge, **({"notice_url": "example.org/privacy"} | more))
         qtbot.addWidget(window)
         window.begin()
         qtbot.waitExposed(window)
@@ -56,9 +58,16 @@ def test_pictures_of_the_player_reach_the_screen(make_window, qtbot, player, mak
     assert middle(window) == (10, 200, 30)  # without a new picture the last one stays
 
 
-def test_the_window_covers_the_whole_area_with_the_ad_and_begins_with_the_notice(make_window):
+def parts(window):
+    """The places of ad and notice."""
+    return window.ad_view.geometry(), window.notice.geometry()
+
+
+def test_ad_and_notice_share_the_window_which_begins_with_the_notice(make_window):
     window = make_window()
-    assert window.ad_view.geometry() == window.rect()
+    ad, notice = parts(window)
+    assert ad.united(notice) == window.rect()
+    assert not ad.intersects(notice)
     assert window.notice.isVisible()
     assert "example.org/privacy" in window.notice.text
     assert window.notice.geometry().bottom() == window.rect().bottom()
@@ -71,12 +80,12 @@ def test_the_player_learns_the_size_in_pixels_first_at_once_then_when_it_rests(
     make_window, qtbot, player
 ):
     window = make_window()
-    assert player.calls == [(1280, 720)]
+    assert player.calls == [(1280, 720 - window.notice.height())]
+    first = player.calls[0]
     for width in (700, 800, 900):
         window.resize(width, 500)
     qtbot.waitUntil(lambda: len(player.calls) > 1, timeout=2000)
-    assert player.calls == [(1280, 720), (900, 500)]
-    assert window.ad_view.geometry() == window.rect()
+    assert player.calls == [first, (900, 500 - window.notice.height())]
 
 
 @pytest.mark.parametrize("size", [(1280, 720), (720, 1280), (1920, 1080), (320, 240)])
@@ -91,6 +100,108 @@ def test_every_shape_of_window_keeps_notice_and_overlay_apart(
     assert window.rect().contains(window.overlay.geometry())
     assert not window.overlay.geometry().intersects(window.notice.geometry())
     window.grab()
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"notice_languages": ["de", "en"]},
+        {"notice_languages": ["de", "en"], "notice_url": "https://example.org/" + "privacy/" * 24},
+        {"measures": False},
+    ],
+)
+def test_the_notice_never_covers_the_ad(make_window, more):
+    window = make_window(**more)
+
+    @settings(max_examples=40, deadline=None)
+    @given(width=st.integers(640, 3840), height=st.integers(480, 2160), upright=st.booleans())
+    @example(width=640, height=480, upright=False)
+    @example(width=640, height=480, upright=True)
+    @example(width=3840, height=2160, upright=True)
+    @example(width=3840, height=480, upright=False)
+    def holds(width, height, upright):
+        window.resize(*((height, width) if upright else (width, height)))
+        ad, notice = parts(window)
+        assert not ad.intersects(notice)
+        assert ad.united(notice) == window.rect()
+        assert ad.height() >= window.height() // 2, "the ad has at least half of the window"
+        assert notice.height() >= window.notice.natural_height(window.width()), "all of the text"
+        assert not window.overlay.geometry().intersects(notice)
+
+    holds()
+
+
+def test_no_pixel_of_the_ad_is_under_the_notice_and_none_of_the_notice_on_the_ad(
+    make_window, qtbot, player, make_picture
+):
+    window = make_window(overlay=False)
+    for size in ((1280, 720), (640, 480), (720, 1280)):
+        window.resize(*size)
+        ad, notice = parts(window)
+        player.pictures.append(make_picture((10, 200, 30), ad.width(), ad.height()))
+        qtbot.waitUntil(lambda: not player.pictures, timeout=2000)
+        image = window.grab().toImage()
+        for y in range(0, window.height(), 3):
+            colours = {image.pixelColor(x, y).getRgb()[:3] for x in range(0, window.width(), 7)}
+            if y < notice.top():
+                assert colours == {(10, 200, 30)}
+            else:
+                assert (10, 200, 30) not in colours
+
+
+def test_in_full_screen_nobody_sees_their_own_face_unless_asked_for(make_window, qtbot):
+    window = make_window()
+    assert window.overlay.isVisible()
+    press(qtbot, window, Qt.Key.Key_F)
+    assert not window.overlay.isVisible()
+    press(qtbot, window, Qt.Key.Key_O)
+    assert window.overlay.isVisible()
+    press(qtbot, window, Qt.Key.Key_O)
+    assert not window.overlay.isVisible()
+    press(qtbot, window, Qt.Key.Key_F)
+    assert window.overlay.isVisible(), "in the window it is as it was"
+    window.showFullScreen()
+    assert not window.overlay.isVisible(), "whoever switches"
+
+
+@pytest.mark.parametrize(("asked", "shown"), [(None, False), (True, True), (False, False)])
+def test_a_kiosk_that_begins_in_full_screen(make_window, asked, shown):
+    assert make_window(fullscreen=True, overlay=asked).overlay.isVisible() == shown
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (720, 1280), (640, 480), (3840, 2160)])
+@pytest.mark.parametrize("fullscreen", [False, True])
+def test_a_demonstration_says_so_over_the_ad_in_every_state(
+    make_window, qtbot, player, make_picture, fullscreen, size
+):
+    window = make_window(demo=True, fullscreen=fullscreen)
+    window.resize(*size)
+
+    def mark():
+        return window.demo_mark.geometry()
+
+    for key in (Qt.Key.Key_O, Qt.Key.Key_Space, Qt.Key.Key_O, Qt.Key.Key_N):
+        press(qtbot, window, key)
+        assert window.demo_mark.isVisible()
+        assert window.ad_view.geometry().contains(mark())
+        if window.overlay.isVisible():
+            assert not mark().intersects(window.overlay.geometry())
+        assert mark().width() >= 0.3 * window.width()
+    press(qtbot, window, Qt.Key.Key_Space)
+    player.pictures.append(make_picture((0, 0, 0)))
+    qtbot.waitUntil(lambda: window.ad_view.has_picture, timeout=2000)
+    image = window.grab(mark()).toImage()
+    bright = sum(
+        image.pixelColor(x, y).lightness() > 120
+        for x in range(0, image.width(), 4)
+        for y in range(0, image.height(), 4)
+    )
+    assert bright > 0.1 * (image.width() / 4) * (image.height() / 4)
+
+
+def test_with_customers_nothing_is_written_over_the_ad(make_window):
+    assert not make_window().demo_mark.isVisible()
 
 
 def test_views_of_the_bridge_reach_the_overlay(make_window, qtbot, bridge, make_view, make_reading):
@@ -458,7 +569,7 @@ rgb[:, ::2] = 255
 window.ad_view.show_picture(SimpleNamespace(rgb=rgb, blend=None, fit="contain", backdrop=None))
 image = window.ad_view.grab().toImage()
 row = [image.pixel(x, 200) & 255 for x in range(400, 408)]
-print(window.devicePixelRatioF(), player.viewport, (image.width(), image.height()), row)
+print(window.devicePixelRatioF(), player.viewport, (image.width(), image.height()), row, sep="\\n")
 window.close()
 """
     environ = dict(os.environ, QT_SCALE_FACTOR="2")
@@ -471,4 +582,7 @@ window.close()
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == "2.0 (1280, 720) (1280, 720) [255, 0, 255, 0, 255, 0, 255, 0]"
+    ratio, viewport, size, row = done.stdout.strip().splitlines()
+    assert (ratio, row) == ("2.0", "[255, 0, 255, 0, 255, 0, 255, 0]")
+    assert viewport == size
+    assert viewport.startswith("(1280, ")
