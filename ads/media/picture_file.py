@@ -1,8 +1,9 @@
-"""Open pictures, turn them upright, and go from one picture of an animation to the next."""
+"""Open picture files, and draw the pictures of animations one over the other."""
 
 from __future__ import annotations
 
 import logging
+import math
 import os
 import struct
 from contextlib import contextmanager
@@ -12,7 +13,9 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.PngImagePlugin import Blend, PngImageFile
 
 from ads.errors import MediaError
+from ads.media.gif import GifPictures
 from ads.media.heif import is_heic, read_heic
+from ads.media.picture_colours import SrgbConverter
 from ads.media.types import MAX_PIXELS, reason, require_file, require_sane_size
 
 if TYPE_CHECKING:
@@ -24,11 +27,14 @@ logger = logging.getLogger(__name__)
 # Pillow logs damage as an error and raises it too; the caller says it in its own words.
 logging.getLogger("PIL").setLevel(logging.CRITICAL)
 
-ANIMATED_FORMATS = ("AVIF", "GIF", "PNG", "WEBP")
+_ANIMATED_FORMATS = ("AVIF", "GIF", "PNG", "WEBP")
 """Several pictures in another format are pages, or views of one thing."""
 
-_FORMATS = (*ANIMATED_FORMATS, "JPEG", "BMP", "DIB", "TIFF")
+_FORMATS = (*_ANIMATED_FORMATS, "JPEG", "BMP", "DIB", "TIFF")
 """All other formats are refused, whatever the name: for EPS, Pillow would run another program."""
+
+MAX_GIF_BYTES = 200_000_000
+"""A GIF is read as a whole; as a video it would have a hundredth of the size."""
 
 # What Pillow and its plugins raise on broken files.
 _ERRORS = (
@@ -68,16 +74,24 @@ def _start(path: Path) -> bytes:
 
 
 @contextmanager
-def open_picture(path: Path) -> Iterator[Image.Image]:
-    """Open a picture; errors here or in the body become a `MediaError`."""
+def open_picture(path: Path, limit: int) -> Iterator[PictureFile]:
+    """Open a file, of an animation up to a number of pictures and one more.
+
+    Errors here or in the body become a `MediaError`.
+    """
     require_file(path)
     try:
         if is_heic(_start(path)):
-            yield read_heic(path)
+            yield PictureFile(read_heic(path))
             return
         with Image.open(path, formats=_FORMATS) as picture:
             require_sane_size(path, picture.size)
-            yield picture
+            if picture.format != "GIF":
+                yield PictureFile(picture)
+            elif path.stat().st_size > MAX_GIF_BYTES:
+                raise MediaError(f"{path} is too large for a GIF; make a video of it.")
+            else:
+                yield PictureFile(picture, GifPictures(path.read_bytes(), picture.size, limit))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise MediaError(
             f"{path} claims more than {MAX_PIXELS // 1_000_000} million pixels; make it smaller."
@@ -86,27 +100,79 @@ def open_picture(path: Path) -> Iterator[Image.Image]:
         raise MediaError(f"{path} does not exist; expected a media file there.") from error
     except _ERRORS as error:
         why = "unknown content" if isinstance(error, UnidentifiedImageError) else reason(error)
-        why = "the file is cut off" if "truncated" in why.lower() else why
+        if isinstance(error, IndexError | struct.error) or "truncated" in why.lower():
+            why = "the file is cut off"
         raise MediaError(
             f"{path} cannot be decoded as a picture ({why}); replace the file."
         ) from error
 
 
-def seek(picture: Image.Image, index: int) -> bool:
-    """Go to a picture of an animation; return whether there is one."""
-    try:
-        if index == first_index(picture) == 1 != picture.tell():
-            # Nothing of the poster may show through the first picture.
-            picture.seek(0)
-            picture.load()
-            picture.paste((0, 0, 0, 0) if picture.mode == "RGBA" else 0, (0, 0, *picture.size))
-        picture.seek(index)
-    except EOFError:
-        return False
-    return True
+class PictureFile:
+    """An open file: its pictures from 0 on, drawn one over the other, and how they are shown.
+
+    Attributes:
+        count: How many there are to show; 1 for a still picture.
+        rounds: How often an animation is shown; infinity for one without end.
+        converter: Brings its pictures to sRGB.
+    """
+
+    def __init__(self, picture: Image.Image, gif: GifPictures | None = None) -> None:
+        self._picture = picture
+        self._gif = gif
+        # The poster of an animated PNG, for programs that show stills only, need not belong to it.
+        self._first = int(picture.info.get("default_image", False))
+        self._drawn = -1
+        self.converter = SrgbConverter(picture)
+        self.count = 1
+        self.rounds = 1.0
+        if gif is not None:
+            self.count, self.rounds = gif.count, gif.rounds
+        elif picture.format in _ANIMATED_FORMATS:
+            self.count = getattr(picture, "n_frames", 1) - self._first
+            self.rounds = picture.info.get("loop") or math.inf
+
+    def draft(self, side: int) -> None:
+        """Decode a large JPEG at a fraction of its size, at least a square of this side."""
+        self._picture.draft("RGB", (side, side))
+
+    def draw(self, index: int) -> Image.Image:
+        """Return a picture, turned upright by its EXIF data; damaged ones are ignored."""
+        if self._gif is not None:
+            return self._gif.draw(index)
+        self._decode(index)
+        try:
+            return ImageOps.exif_transpose(self._picture)
+        except _ERRORS as error:
+            logger.debug("Ignoring damaged EXIF data: %s", reason(error))
+            return self._picture
+
+    def duration_ms(self, index: int) -> float:
+        """Return how long a picture stands in each round; 0 may be stated."""
+        if self._gif is not None:
+            return self._gif.duration_ms(index)
+        self._decode(index)
+        return float(self._picture.info.get("duration", 0) or 0)
+
+    def _decode(self, index: int) -> None:
+        # One after the other, because pictures are drawn over those before them.
+        if index < self._drawn:
+            self._drawn = -1
+        for number in range(self._first + self._drawn + 1, self._first + index + 1):
+            if number == self._first == 1:
+                self._clear_poster()
+            self._picture.seek(number)
+            _load(self._picture)
+        self._drawn = index
+
+    def _clear_poster(self) -> None:
+        # Nothing of it may show through the first picture.
+        picture = self._picture
+        picture.seek(0)
+        picture.load()
+        picture.paste((0, 0, 0, 0) if picture.mode == "RGBA" else 0, (0, 0, *picture.size))
 
 
-def load(picture: Image.Image) -> None:
+def _load(picture: Image.Image) -> None:
     """Decode a picture and blend it, if it is one of an animated PNG, as the standard says.
 
     Pillow blends what is opaque only; soft edges would become dark and more transparent.
@@ -127,21 +193,3 @@ def load(picture: Image.Image) -> None:
     box = picture.info["bbox"]
     parts = (part.crop(box).convert("RGBA") for part in (below, picture))
     picture.paste(Image.alpha_composite(*parts).convert(picture.mode), box)
-
-
-def first_index(picture: Image.Image) -> int:
-    """Return the index of the first picture to show.
-
-    The poster of an animated PNG, for programs that show stills only, need not belong to it.
-    """
-    return int(picture.info.get("default_image", False))
-
-
-def upright(picture: Image.Image) -> Image.Image:
-    """Return a picture turned as its EXIF data say; damaged ones are ignored."""
-    picture.load()
-    try:
-        return ImageOps.exif_transpose(picture)
-    except _ERRORS as error:
-        logger.debug("Ignoring damaged EXIF data: %s", reason(error))
-        return picture

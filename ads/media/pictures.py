@@ -6,15 +6,14 @@ They are turned upright by their EXIF data, brought to sRGB by their ICC profile
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
 from ads.errors import MediaError
-from ads.media.picture_colours import SrgbConverter, with_8_bits
-from ads.media.picture_file import ANIMATED_FORMATS, first_index, load, open_picture, seek, upright
+from ads.media.picture_colours import with_8_bits
+from ads.media.picture_file import open_picture
 from ads.media.types import ENDLESS_NS, LATE_NS, MAX_STEP_NS, MediaFrame, MediaInfo, Size, fit
 
 if TYPE_CHECKING:
@@ -22,6 +21,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from ads.media.picture_colours import SrgbConverter
+    from ads.media.picture_file import PictureFile
 
 MAX_ANIMATION_FRAMES = 10_000
 """Five minutes at 30 frames per second; a file of a megabyte can claim a million frames."""
@@ -32,42 +34,35 @@ MAX_KEPT_BYTES = 100_000_000
 
 def probe_picture(path: Path) -> MediaInfo:
     """Look into a picture; see `ads.media.decode.probe`."""
-    with open_picture(path) as picture:
-        first = first_index(picture)
-        is_animated = picture.format in ANIMATED_FORMATS and seek(picture, first + 1)
-        seek(picture, first)
-        width, height = upright(picture).size
-        if not is_animated:
+    with open_picture(path, MAX_ANIMATION_FRAMES) as file:
+        if file.count > MAX_ANIMATION_FRAMES:
+            raise MediaError(
+                f"{path} is an animation of more than {MAX_ANIMATION_FRAMES} pictures; "
+                "make a video of it."
+            )
+        width, height = file.draw(0).size
+        if file.count == 1:
             return MediaInfo("image", width, height)
-        # Counted one by one: asking a GIF for their number would read through all of them first.
-        total_ms, count = 0.0, 0
-        while seek(picture, first + count):
-            if count == MAX_ANIMATION_FRAMES:
-                raise MediaError(
-                    f"{path} is an animation of more than {MAX_ANIMATION_FRAMES} pictures; "
-                    "make a video of it."
-                )
-            picture.load()
-            total_ms += _frame_ms(picture)
-            count += 1
+        total_ms = 0.0
+        for index in range(file.count):
+            file.draw(index)
+            total_ms += _shown_ms(file, index)
         return MediaInfo(
             "animation",
             width,
             height,
             duration_s=total_ms / 1000,
-            frames_per_second=count * 1000 / total_ms,
+            frames_per_second=file.count * 1000 / total_ms,
         )
 
 
 def image_frames(path: Path, viewport: Callable[[], Size]) -> Iterator[MediaFrame]:
     """Yield the frame of a still picture."""
-    with open_picture(path) as picture:
+    with open_picture(path, 1) as file:
         size = viewport()
-        # Decode a large JPEG at a fraction of its size; square, because it may yet be turned.
-        picture.draft("RGB", (max(size), max(size)))
-        seek(picture, first_index(picture))
-        load(picture)
-        yield MediaFrame(0, _shown(picture, SrgbConverter(picture), size))
+        # A square, because it may yet be turned.
+        file.draft(max(size))
+        yield MediaFrame(0, _scaled(file.draw(0), file.converter, size))
 
 
 def animation_frames(
@@ -83,9 +78,9 @@ def animation_frames(
     It repeats as often as the file says, then its last picture stands. Late frames are left out as
     in a clip, unless every frame is kept for the next round.
     """
-    with open_picture(path) as picture:
-        animation = _Animation(picture, viewport)
-        rounds = _rounds(picture) if loop else 1
+    with open_picture(path, MAX_ANIMATION_FRAMES) as file:
+        animation = _Animation(file, viewport)
+        rounds = file.rounds if loop else 1
         position_ms = 0.0
         emitted_ns, left_out = -1, 0
         while rounds > 0:
@@ -95,10 +90,10 @@ def animation_frames(
                 passed = min(rounds - 1, max(0, passed))
                 position_ms += passed * animation.round_ms
                 rounds -= passed
-            for index in range(animation.count):
+            for index in range(file.count):
                 began_ns = round(position_ms * 1e6)
                 position_ms += animation.duration_ms(index)
-                is_last = rounds == 1 and index == animation.count - 1
+                is_last = rounds == 1 and index == file.count - 1
                 until_ns = ENDLESS_NS if is_last else round(position_ms * 1e6)
                 if until_ns <= start_ns:
                     continue
@@ -116,32 +111,28 @@ def animation_frames(
 class _Animation:
     """The pictures of an animation, decoded once if they fit into `MAX_KEPT_BYTES`."""
 
-    def __init__(self, picture: Image.Image, viewport: Callable[[], Size]) -> None:
-        self._picture = picture
+    def __init__(self, file: PictureFile, viewport: Callable[[], Size]) -> None:
+        self._file = file
         self._viewport = viewport
-        self._first = first_index(picture)
-        self.count = getattr(picture, "n_frames", 1) - self._first
-        self._converter = SrgbConverter(picture)
         self._durations_ms: list[float] = []
-        self._decoded = -1
         self._kept: dict[int, NDArray[np.uint8]] = {}
         self._size = (0, 0)
+        self._bytes = 0
 
     @property
     def round_ms(self) -> float:
         """The length of a round; 0 until each picture was decoded once."""
-        return sum(self._durations_ms) if len(self._durations_ms) == self.count else 0.0
+        is_known = len(self._durations_ms) == self._file.count
+        return sum(self._durations_ms) if is_known else 0.0
 
     @property
     def is_kept(self) -> bool:
-        """Whether all pictures fit into the memory at the size they are shown in."""
-        width, height = fit(self._picture.size, self._viewport())
-        return self.count * width * height * 3 <= MAX_KEPT_BYTES
+        """Whether all pictures fit into the memory, judged by the last one that was shown."""
+        return self._file.count * self._bytes <= MAX_KEPT_BYTES
 
     def duration_ms(self, index: int) -> float:
         if index == len(self._durations_ms):
-            self._decode(index)
-            self._durations_ms.append(_frame_ms(self._picture))
+            self._durations_ms.append(_shown_ms(self._file, index))
         return self._durations_ms[index]
 
     def rgb(self, index: int) -> NDArray[np.uint8]:
@@ -150,39 +141,21 @@ class _Animation:
             self._kept, self._size = {}, size
         if index in self._kept:
             return self._kept[index]
-        self._decode(index)
-        rgb = _shown(self._picture, self._converter, size)
+        rgb = _scaled(self._file.draw(index), self._file.converter, size)
+        self._bytes = rgb.nbytes
         if self.is_kept:
             self._kept[index] = rgb
         return rgb
 
-    def _decode(self, index: int) -> None:
-        # One after the other, because pictures are drawn over those before them.
-        if index < self._decoded:
-            self._decoded = -1
-        for number in range(self._decoded + 1, index + 1):
-            seek(self._picture, self._first + number)
-            load(self._picture)
-        self._decoded = index
 
-
-def _frame_ms(picture: Image.Image) -> float:
+def _shown_ms(file: PictureFile, index: int) -> float:
     # Browsers take 0 to 10 ms for 100 ms, and animations rely on it.
-    stated = float(picture.info.get("duration", 0) or 0)
+    stated = file.duration_ms(index)
     return stated if stated > 10 else 100.0
 
 
-def _rounds(picture: Image.Image) -> float:
-    """Return how often an animation is shown; infinity for one without end."""
-    stated = picture.info.get("loop")
-    if picture.format == "GIF" and stated != 0:
-        # A GIF states how often it repeats, and nothing if it does not.
-        return 1 + (stated or 0)
-    return stated or math.inf
-
-
-def _shown(picture: Image.Image, converter: SrgbConverter, viewport: Size) -> NDArray[np.uint8]:
-    plain = with_8_bits(upright(picture))
+def _scaled(picture: Image.Image, converter: SrgbConverter, viewport: Size) -> NDArray[np.uint8]:
+    plain = with_8_bits(picture)
     size = fit(plain.size, viewport)
     if plain.size != size:
         # Reduce by whole steps first: a third of the time, no visible difference.

@@ -241,6 +241,36 @@ MOVING = {
         },
         8.4,
     ),
+    "mixed.gif": Moving(
+        lambda: gif(
+            [
+                GifFrame(ALL, 1, 30, clear=0),
+                GifFrame(LEFT, 2, 30, disposal=2, clear=0),
+                GifFrame(RIGHT, 3, 30, disposal=0, clear=0),
+                GifFrame(LEFT, 2, 30, disposal=0, clear=0),
+            ],
+            ((0, 0, 0), RED, GREEN, BLUE),
+        ),
+        {
+            0.1: all_of(RED),
+            0.4: halves(GREEN, RED),
+            0.7: halves(WHITE, BLUE),
+            1.0: halves(GREEN, BLUE),
+        },
+        8.4,
+    ),
+    "opaque.gif": Moving(
+        lambda: gif(
+            [
+                GifFrame(RIGHT, 1, 30, disposal=3),
+                GifFrame(LEFT, 2, 30, disposal=2),
+                GifFrame(RIGHT, 3, 30),
+            ],
+            ((0, 0, 0), RED, GREEN, BLUE),
+        ),
+        {0.1: halves(WHITE, RED), 0.4: halves(GREEN, WHITE), 0.7: halves(WHITE, BLUE)},
+        8.1,
+    ),
     "clear.gif": Moving(
         lambda: gif(
             [

@@ -16,6 +16,7 @@ from PIL import Image, features
 from ads.errors import MediaError
 from ads.media import pictures
 from ads.media.decode import frames, probe
+from ads.media.picture_file import PictureFile
 from ads.media.pictures import animation_frames
 from ads.media.thumbnails import thumbnails, thumbnails_at
 from ads.media.types import ENDLESS_NS, KNOWN_ENDINGS, PICTURE_ENDINGS, require_media_file
@@ -56,7 +57,7 @@ def test_an_animation_without_end_is_entered_late_at_no_cost(make_animation, mon
     path = make_animation("blink.gif", [0, 120, 240], [200, 70, 330])
     looks = []
     monkeypatch.setattr(
-        "ads.media.pictures._frame_ms", lambda picture: looks.append(picture) or 200.0
+        "ads.media.pictures._shown_ms", lambda _, index: looks.append(index) or 200.0
     )
     start_ns = 24 * 3600 * 1000 * MS + 250 * MS
     first = next(animation_frames(path, lambda: (8, 8), loop=True, start_ns=start_ns))
@@ -74,9 +75,9 @@ def test_the_last_picture_stands_after_the_last_round(rounds):
 def test_a_round_is_decoded_once_if_it_can_be_kept(make_animation, monkeypatch, ending, size):
     path = make_animation(f"blink.{ending}", [0, 120, 240], [200, 70, 330])
     decoded = []
-    load = pictures.load
+    draw = PictureFile.draw
     monkeypatch.setattr(
-        pictures, "load", lambda picture: (decoded.append(picture.tell()), load(picture))
+        PictureFile, "draw", lambda file, index: (decoded.append(index), draw(file, index))[1]
     )
     kept = list(islice(animation_frames(path, lambda: size, loop=True), 9))
     assert decoded == [0, 1, 2]
