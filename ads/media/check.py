@@ -30,6 +30,7 @@ from ads.errors import MediaError, UnreadMediaError
 from ads.media.clip_sound import sound_blocks
 from ads.media.decode import frames, probe, probe_all
 from ads.media.digests import TimeLimit
+from ads.media.speed import DecodingSpeed, decoding_speed
 from ads.media.types import MediaInfo
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ MIN_PROBING_S = 2.0
 CACHE_NAME = "media-checks.json"
 
 _INFO = TypeAdapter(MediaInfo)
+_SPEED = TypeAdapter(DecodingSpeed)
 
 
 class _LeftForLaterError(Exception):
@@ -139,6 +141,33 @@ def _check(share: list[tuple[Path, str]], patience: _Patience) -> list[MediaInfo
     return answers
 
 
+def measure_apart(paths: Iterable[Path], limit_s: float) -> dict[Path, DecodingSpeed | None]:
+    """Measure in another process how fast clips are decoded, one by one until the time is over.
+
+    Returns:
+        The clips that were measured; None for one that is too short, or cannot be measured.
+    """
+    limit = TimeLimit(limit_s)
+    found: dict[Path, DecodingSpeed | None] = {}
+    with ExitStack() as stack:
+        checker: _Checker | None = None
+        for path in paths:
+            if limit.is_over():
+                break
+            try:
+                checker = checker or stack.enter_context(closing(_Checker(_Patience(TimeLimit()))))
+                found[path] = checker.measure(path)
+            except _UnavailableError as error:
+                logger.debug("The speed of decoding is not measured: %s", error)
+                break
+            except MediaError as error:
+                logger.debug("The speed of decoding %s is not known: %s", path, error)
+                found[path] = None
+                stack.close()
+                checker = None
+    return found
+
+
 class _Checker:
     def __init__(self, patience: _Patience) -> None:
         self._patience = patience
@@ -165,13 +194,24 @@ class _Checker:
             self.close()
             raise _UnavailableError(f"the process {self._ending(60.0)} before it began")
 
-    def ask(self, path: Path) -> MediaInfo | MediaError:
-        """Return what a file holds; after a `_BrokenFileError`, the process is of no more use."""
+    def measure(self, path: Path) -> DecodingSpeed | None:
+        """Return how fast a clip is decoded; after an error, the process is of no more use."""
+        try:
+            answer = json.loads(self._answer([str(path)]) or b"")
+            return None if answer is None else _SPEED.validate_python(answer)
+        except ValueError as error:
+            raise MediaError(f"{path} cannot be measured ({error}).") from error
+
+    def _answer(self, question: str | list[str], more_s: int = 0) -> bytes | None:
         assert self._process.stdin is not None  # noqa: S101 (made with a pipe)
         with suppress(OSError):  # The missing answer will tell.
-            self._process.stdin.write(json.dumps(str(path)).encode() + b"\n")
+            self._process.stdin.write(json.dumps(question).encode() + b"\n")
+        return self._read_line(ANSWER_LIMIT_S + more_s)
+
+    def ask(self, path: Path) -> MediaInfo | MediaError:
+        """Return what a file holds; after a `_BrokenFileError`, the process is of no more use."""
         more_s = _reading_limit_s(path)
-        line = self._read_line(ANSWER_LIMIT_S + more_s)
+        line = self._answer(str(path), more_s)
         if line is None:
             self.close()
             how = self._ending(ANSWER_LIMIT_S + more_s, CPU_LIMIT_S + more_s)
@@ -321,7 +361,10 @@ def _run_for(decoded: Iterator[Any], cpu_s: float) -> None:
 
 
 def main() -> int:
-    """Probe files named in lines of JSON; answer in lines. Argument: CPU seconds for a file."""
+    """Probe files named in lines of JSON, or measure those in lists; answer in lines.
+
+    Argument: CPU seconds for a file.
+    """
     # Answers keep the real standard output; whatever a library prints goes nowhere.
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as out:
         os.dup2(2, 1)
@@ -335,12 +378,18 @@ def main() -> int:
         print("ready", file=out, flush=True)
         for line in sys.stdin:
             used = resource.getrusage(resource.RUSAGE_SELF)
-            path = Path(json.loads(line))
+            question = json.loads(line)
+            path = Path(question[0] if isinstance(question, list) else question)
             limit_s = int(sys.argv[1]) + _reading_limit_s(path)
             limit_s += math.ceil(used.ru_utime + used.ru_stime)
             resource.setrlimit(resource.RLIMIT_CPU, (limit_s, hard))
+            answer: dict[str, Any] | None
             try:
-                answer = asdict(_decode_a_while(path))
+                if isinstance(question, list):
+                    speed = decoding_speed(path)
+                    answer = None if speed is None else asdict(speed)
+                else:
+                    answer = asdict(_decode_a_while(path))
             except MediaError as error:
                 answer = {"refused": str(error)}
             print(json.dumps(answer), file=out, flush=True)

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 MAX_ROWS = 100
 """Printed of a list of ads; more than anybody reads."""
 
+SPEED_LIMIT_S = 3.0
+"""How long the speed of clips is measured, one after the other."""
+
 MAX_PLAY_ROWS = 1000
 """Printed of a forecast: two hours of ads of 8 seconds."""
 
@@ -77,7 +80,7 @@ def check(
 
     with _quiet("ads.playlists"):  # what is left out is listed last, once
         # Reading all of a large clip takes long, and tells nothing about it.
-        checked = load_ads(file, max_hashed_bytes=64 << 20)
+        checked, unmeasured = _with_speeds(load_ads(file, max_hashed_bytes=64 << 20))
     if at is None:
         begin = datetime.now(UTC).replace(microsecond=0)
     elif checked.timezone is None:
@@ -85,7 +88,28 @@ def check(
     else:
         begin = at.replace(tzinfo=ZoneInfo(checked.timezone))
     coming = forecast(checked, make_policy(policy_name, PolicySettings(seed=seed)), begin, hours)
-    print_result(as_json, _document(checked, coming, policy_name), _print_tables, checked, coming)
+    document = _document(checked, coming, policy_name) | {"unmeasured_clips": unmeasured}
+    print_result(as_json, document, _print_tables, checked, coming, unmeasured)
+
+
+def _with_speeds(playlist: Playlist) -> tuple[Playlist, int]:
+    """Remark on clips that are too much for this machine; return how many were not measured."""
+    from dataclasses import replace
+
+    from ads.media.check import measure_apart
+
+    clips = {ad.path: ad.width * ad.height for ad in playlist.ads if ad.kind == "video"}
+    # The largest first: of these it is most likely.
+    speeds = measure_apart(sorted(clips, key=lambda path: -clips[path]), SPEED_LIMIT_S)
+
+    def remarked(ad: Ad) -> Ad:
+        speed = speeds.get(ad.path)
+        if speed is None or speed.is_enough:
+            return ad
+        return replace(ad, remarks=(*ad.remarks, speed.sentence))
+
+    ads = tuple(remarked(ad) for ad in playlist.ads)
+    return replace(playlist, ads=ads), len(clips) - len(speeds)
 
 
 @contextmanager
@@ -150,7 +174,7 @@ def _fields(of: Any, *names: str) -> dict[str, Any]:
     return {name: getattr(of, name) for name in names}
 
 
-def _print_tables(playlist: Playlist, coming: Forecast) -> None:
+def _print_tables(playlist: Playlist, coming: Forecast, unmeasured: int) -> None:
     from functools import partial
 
     from rich.markup import escape
@@ -178,6 +202,8 @@ def _print_tables(playlist: Playlist, coming: Forecast) -> None:
     numbers: tuple[str, ...] = ("seconds", "weight")
     console.print(table_of(ads, "ad", "name", "kind", *numbers, "rules", right=numbers))
     _say_more(say, len(playlist.ads), MAX_ROWS, "ads")
+    if unmeasured:
+        say(f"[dim]{unmeasured} clips: not measured whether this machine keeps up with them[/dim]")
     same_day = coming.end.date() == coming.begin.date()
     end_text = coming.end.strftime("%H:%M" if same_day else "%A %Y-%m-%d %H:%M")
     say(f"\n[bold]{coming.begin:%A %Y-%m-%d %H:%M} to {end_text}[/bold]")

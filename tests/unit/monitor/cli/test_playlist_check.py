@@ -3,12 +3,15 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
+from ads.media.speed import DecodingSpeed
 from ads.policies import POLICY_NAMES
 from monitor.cli.main import main
 from monitor.cli.playlist import check
+from tests.media.clip_maker import write_clip
 from tests.media.timed_clips import steps, write_timed
 
 
@@ -191,3 +194,21 @@ def test_errors_come_last_once_with_a_summary(run, playlist):
     assert out.count("bad is left out") == out.count("notes.txt is left out") == 1
     document = json.loads(run(str(playlist.parent), "--hours", "0.02", "--json")[1])
     assert document["summary"] == {"ads": 2, "errors": 1, "warnings": 1}
+
+
+def test_a_clip_that_is_too_much_for_the_machine_is_named(run, playlist, monkeypatch):
+    clip = playlist.with_name("busy.mp4")
+    for path in (clip, playlist.with_name("more.mp4")):
+        write_clip(path, [np.full((48, 64, 3), 90, np.uint8)] * 10)
+    playlist.write_text("ads: [{file: busy.mp4}, {file: more.mp4}]")
+    monkeypatch.setattr(
+        "ads.media.check.measure_apart", lambda _paths, _limit_s: {clip: DecodingSpeed(11, 60)}
+    )
+    status, out, _ = run(str(playlist))
+    assert status == 0
+    text = " ".join(out.split())
+    assert "decodes 11 of its 60 pictures a second, so it is shown at a lower rate;" in text
+    assert "1 clips: not measured whether this machine keeps up with them" in text
+    document = json.loads(run(str(playlist), "--json")[1])
+    assert ["lower rate" in " ".join(ad["remarks"]) for ad in document["ads"]] == [True, False]
+    assert document["unmeasured_clips"] == 1
