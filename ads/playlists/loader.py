@@ -32,6 +32,7 @@ from ads.media.types import (
     PICTURE_ENDINGS,
     Fit,
     MediaInfo,
+    why_no_media,
 )
 from ads.playlists.finder import MediaFinder
 from ads.playlists.playlist import (
@@ -408,8 +409,7 @@ def _others_in(folder: Path, media: Iterable[Path]) -> list[SkippedAd]:
         elif not path.is_file():
             reason = f"{path} is not a file; expected a media file there."
         else:
-            ending = path.suffix.lower() or "no ending"
-            reason = f"{path} is not a known kind of media ({ending})."
+            reason = why_no_media(path)
         found.append(SkippedAd(plain_name(path.name), path, reason, is_ad=False))
     return found
 

@@ -85,23 +85,23 @@ def decode_picture(
 
 def _pixels(image: Image.Image) -> NDArray[np.uint8]:
     image.load()
-    turn = _UPRIGHT.get(_orientation(image))
     image.info.pop("transparency", None)  # Pillow would warn that it is lost
     if image.mode in {"I", "F"}:
         raise ValueError(f"32 bits per value ({image.mode})")
+    image = upright(image)
     if image.mode.startswith("I;16"):
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    if turn is not None:
-        image = image.transpose(turn)
     pixels = cv2.cvtColor(np.asarray(image.convert("RGB")), cv2.COLOR_RGB2BGR)
     return np.asarray(pixels, dtype=np.uint8)
 
 
-def _orientation(image: Image.Image) -> int:
+def upright(image: Image.Image) -> Image.Image:
+    """Return a loaded picture as its EXIF data say it is to be shown; damaged data are ignored."""
     try:
-        return int(image.getexif().get(274, 1))
+        turn = _UPRIGHT.get(int(image.getexif().get(274, 1)))
     except Exception:  # noqa: BLE001 (damaged metadata must not spoil the picture)
-        return 1
+        turn = None
+    return image if turn is None else image.transpose(turn)
 
 
 def _too_many_pixels(name: str, limits: PictureLimits) -> PictureDecodeError:

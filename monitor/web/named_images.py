@@ -7,6 +7,12 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from ads.errors import MediaError
+from ads.media.decode import frames, probe
+from ads.media.picture_file import begins_like_picture
+from ads.media.types import PICTURE_ENDINGS
 from ads.playlists.yaml_file import shortened
 from detector.emotion.classifier import load_classifier
 from detector.errors import PictureDecodeError
@@ -21,7 +27,6 @@ from monitor.web.fetch.target import OWN_NETWORK
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from detector.emotion.own_network import OwnModel
@@ -30,7 +35,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-PICTURE_ENDINGS = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif"}
 MAX_FILE_BYTES = FetchLimits().content_bytes
 
 
@@ -109,14 +113,26 @@ def read_picture(name: str) -> NDArray[np.uint8]:
     Raises:
         PictureError: It cannot be read, is too large, or is not a picture.
     """
+    is_address = _is_address(name)
     try:
-        is_address = _is_address(name)
         content = fetch_picture(name, policy=OWN_NETWORK) if is_address else _read(Path(name))
         return decode_picture(content, name=name)
     except FetchError as error:
         raise PictureError(f"{name} cannot be fetched: {error}") from error
     except PictureDecodeError as error:
+        if not is_address and error.code == "not_a_picture" and begins_like_picture(Path(name)):
+            return _read_as_ad(Path(name))
         raise PictureError(str(error)) from error
+
+
+def _read_as_ad(path: Path) -> NDArray[np.uint8]:
+    """Read a picture of a format that is not taken from strangers: HEIC or AVIF."""
+    try:
+        info = probe(path)
+        frame = next(frames(path, info.kind, lambda: (info.width, info.height)))
+    except MediaError as error:
+        raise PictureError(str(error)) from error
+    return np.ascontiguousarray(frame.rgb[..., ::-1])
 
 
 def classify_pictures(

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from detector.emotion.labels import EMOTIONS
 from detector.emotion.preprocessing import middle_square
 from detector.names import is_system_file
+from detector.sources.image_decoder import upright
 from training.datasets.faces import ROLES, FaceDataset, role_of
 from training.datasets.report import ReadingReport, SkippedError
 from training.datasets.splits import SHARES, SPLIT_SEED, stratified_split
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     FaceFinder = Callable[[NDArray[np.uint8]], NDArray[np.uint8] | None]
 
-PICTURE_ENDINGS = ".png .jpg .jpeg .bmp .gif .webp .tif .tiff .pgm .ppm"
+PICTURE_ENDINGS = ".png .jpg .jpeg .jpe .jfif .bmp .gif .webp .avif .tif .tiff .pgm .ppm"
 MAX_FILE_BYTES = 64 << 20
 MAX_PIXELS = 50_000_000
 """More than any camera's picture of a face; larger claims would fill the memory."""
@@ -260,12 +261,13 @@ def _decoded(file: Path, *, colour: bool) -> NDArray[np.uint8]:
 
 
 def _levels(image: Image.Image, *, colour: bool) -> NDArray[np.uint8]:
+    image = upright(image)
     if image.mode == "F" or image.mode.startswith("I"):
         deep = np.nan_to_num(np.asarray(image, dtype=np.float64), posinf=65535.0)
-        # 16 bits per pixel, unless all values fit into 8.
-        scale = 257.0 if deep.max() > 255 else 1.0
+        # 16 bits per pixel, unless all values fit into 8; floating point may also end at 1.
+        is_unit = image.mode == "F" and deep.max() <= 1
+        scale = 1 / 255 if is_unit else 257.0 if deep.max() > 255 else 1.0
         image = Image.fromarray(np.clip(deep / scale + 0.5, 0, 255).astype(np.uint8))
-    image = ImageOps.exif_transpose(image)
     if not colour and image.mode == "L":
         return np.array(image, dtype=np.uint8)
     rgb = np.asarray(image.convert("RGB"), dtype=np.uint8)

@@ -629,7 +629,8 @@ def test_a_folder_says_what_it_leaves_out_once(tmp_path, make_image, caplog):
     assert [ad.ad_id for ad in playlist.ads] == ["a"]
     reasons = {ad.ad_id: ad.reason for ad in playlist.skipped}
     assert list(reasons) == [*(f"n{number}.txt" for number in range(1, 7)), "summer"]
-    assert reasons["n1.txt"].endswith("n1.txt is not a known kind of media (.txt).")
+    assert "n1.txt is of no known kind: expected a picture" in reasons["n1.txt"]
+    assert reasons["n1.txt"].endswith("received the ending .txt.")
     assert "is a folder; ads lie in the playlist's folder itself" in reasons["summer"]
     [line] = caplog.messages
     assert (

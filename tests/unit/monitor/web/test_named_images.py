@@ -9,12 +9,14 @@ import io
 import os
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, features
 
 from monitor.errors import PictureError, SetupError
 from monitor.web.named_images import MAX_FILE_BYTES, expand, read_picture
+from tests.media.heic_maker import heic
 
 
 def png(width: int = 30, height: int = 20) -> bytes:
@@ -97,6 +99,23 @@ def test_a_folder_gives_its_pictures_also_animated_ones(tmp_path: Path) -> None:
     for name in ("b.GIF", "a.png", "c.txt"):
         (tmp_path / name).write_bytes(png())
     assert expand([str(tmp_path)]) == [str(tmp_path / "a.png"), str(tmp_path / "b.GIF")]
+
+
+@pytest.mark.parametrize("name", ["photo.heic", "photo.avif", "photo.jfif"])
+def test_pictures_as_telephones_and_browsers_store_them(tmp_path: Path, name: str) -> None:
+    red = np.full((20, 30, 3), (200, 30, 60), np.uint8)
+    if name.endswith("heic"):
+        if "libx265" not in av.codecs_available:
+            pytest.skip("PyAV was built without an encoder for HEVC")
+        (tmp_path / name).write_bytes(heic(red))
+    else:
+        if name.endswith("avif") and not features.check("avif"):
+            pytest.skip("Pillow was built without AVIF")
+        Image.fromarray(red).save(tmp_path / name, "AVIF" if name.endswith("avif") else "JPEG")
+    assert expand([str(tmp_path)]) == [str(tmp_path / name)]
+    image = read_picture(str(tmp_path / name))
+    assert image.shape == (20, 30, 3)
+    assert np.abs(image.astype(int) - (60, 30, 200)).max() <= 5
 
 
 def test_folders_in_folders_without_what_systems_leave(

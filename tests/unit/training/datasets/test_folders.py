@@ -324,7 +324,7 @@ def test_other_sizes_and_shapes_become_squares(write_pictures: Any, faces: Faces
 
 
 def test_pictures_of_every_kind_become_grey(tmp_path: Path, faces: Faces) -> None:
-    """Colour, transparency, a palette, 16 bits, two levels, animation: the same face in each."""
+    """Colour, transparency, a palette, 16 bits, animation, damaged EXIF data: the same face in each."""
     [face] = faces(1)
     grey = Image.fromarray(face)
     folder = tmp_path / "test" / "happy"
@@ -341,8 +341,10 @@ def test_pictures_of_every_kind_become_grey(tmp_path: Path, faces: Faces) -> Non
     exif = Image.Exif()
     exif[0x0112] = 6  # to be shown turned by a quarter to the right
     turned.save(folder / "i.png", exif=exif)
+    Image.fromarray(face.astype(np.float32) / 255).save(folder / "j.tif")
+    grey.save(folder / "k.jfif", "JPEG", quality=100, exif=b"Exif\0\0MM\0\x2a\xff\xff\xff\xff")
     found = read_folders(tmp_path)
-    assert len(found) == 9
+    assert len(found) == 11
     for image in found.images:
         assert np.abs(image.astype(int) - face).max() <= 2
 
