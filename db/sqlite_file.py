@@ -148,10 +148,9 @@ def _prepare_folder(path: Path, *, read_only: bool, create: bool = True) -> None
             raise DatabaseOpenError(
                 f"There is no database {path}; record a session first, or check the path."
             )
+        _refuse_to_create(path.absolute().parent)
         if create:
             path.parent.mkdir(parents=True, exist_ok=True)
-        else:
-            _refuse_to_create(path.absolute().parent)
     except OSError as error:
         raise _open_error(error.errno in _PASSING)(
             f"The folder of the database {path} cannot be used ({error.strerror}); choose another "
@@ -171,12 +170,13 @@ def _prepare_folder(path: Path, *, read_only: bool, create: bool = True) -> None
 
 
 def _refuse_to_create(folder: Path) -> None:
-    """Raise the error with which creating a folder would fail."""
+    """Raise the error with which creating a folder, or a file in it, would fail."""
     there = next(one for one in (folder, *folder.parents) if one.exists())
     if not there.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+    if there != folder and not os.access(there, os.W_OK | os.X_OK):
+        code = errno.EROFS if _is_read_only(there) else errno.EACCES
+        raise OSError(code, os.strerror(code), str(folder))
 
 
 def _inspect_file(path: Path) -> str | None:

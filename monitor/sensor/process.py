@@ -13,7 +13,7 @@ import threading
 import time
 from collections import deque
 from dataclasses import replace
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -291,7 +291,7 @@ def _stop_at_end_of_input(stop: threading.Event) -> None:
     os._exit(EXIT_FAILED)
 
 
-def main() -> int:
+def main() -> NoReturn:
     # A frame analysed late harms nobody; one that the window shows late is seen.
     os.nice(10)
     disable_core_dumps()
@@ -306,8 +306,11 @@ def main() -> int:
     limit_threads()
     stop = threading.Event()
     threading.Thread(target=_stop_at_end_of_input, args=(stop,), daemon=True).start()
-    return SensorLoop(settings, out, stop).run()
+    status = SensorLoop(settings, out, stop).run()
+    out.flush()
+    # Python would tidy up for long, and could wait for a thread that still opens an address.
+    os._exit(status)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
