@@ -74,6 +74,7 @@ fuzz: $(VENV)/.dev
 	-$(PIP) 'atheris>=2.3'
 	@for target in $(FUZZ_TARGETS); do \
 		nice $(BIN)/python -m tests.fuzz $$target --minutes $(FUZZ_MINUTES) || exit 1; done
+	nice $(BIN)/python -m tests.fuzz media --count 40
 
 clean:
 	rm -rf .fuzz $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

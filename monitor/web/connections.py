@@ -53,7 +53,7 @@ class ConnectionLimits:
 
     connections: int = 512
     per_address: int = 256
-    header_bytes: int = 16 << 10
+    header_bytes: int = 32 << 10
     header_s: float = 10.0
     idle_s: float = 30.0
     body_s: float = 180.0

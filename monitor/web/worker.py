@@ -9,10 +9,12 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+import traceback
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
 
 from detector.errors import DetectorError, PictureDecodeError
 from monitor.web.problems import ProblemError
@@ -43,9 +45,12 @@ class Reader(Protocol):
         ...
 
 
-class _Job(NamedTuple):
+@dataclass(slots=True)
+class _Job:
+    """A picture to read; `content` is emptied when nobody needs it any more."""
+
     content: bytes
-    answer: Future[SeenPicture]
+    answer: Future[SeenPicture] = field(default_factory=Future)
 
 
 def load_picture_classifier(model: str | None, device: Device) -> PictureClassifier:
@@ -93,7 +98,7 @@ class PictureWorker:
             ProblemError: Too many pictures wait, this one took too long, or the network cannot be
                 loaded.
         """
-        job = _Job(content, Future())
+        job = _Job(content)
         if self._closing.is_set():
             raise _closing()
         if self._broken:
@@ -115,6 +120,7 @@ class PictureWorker:
             raise _closing() from None
         except FutureTimeoutError:
             job.answer.cancel()
+            job.content = b""
             raise ProblemError(
                 503,
                 "too_slow",
@@ -122,6 +128,9 @@ class PictureWorker:
                 "seconds, or use a smaller picture.",
                 retry_after_s=10,
             ) from None
+        finally:
+            # An error leads to this frame, and so would keep what it holds, in a circle.
+            del job, content
 
     def close(self) -> None:
         """End the thread, and cancel what waits."""
@@ -161,13 +170,21 @@ class PictureWorker:
         try:
             if self._reader is None:
                 raise _unusable(self._broken)
-            seen = self._reader.read(job.content)
+            content, job.content = job.content, b""
+            seen = self._reader.read(content)
         except Exception as error:  # noqa: BLE001 (raised again in `read`)
+            traceback.clear_frames(error.__traceback__)  # They hold the picture.
             lost = isinstance(error, DetectorError) and not isinstance(error, PictureDecodeError)
-            told = _unusable(str(error)) if lost else error
-            job.answer.set_exception(_closing() if self._closing.is_set() else told)
+            if self._closing.is_set():
+                job.answer.set_exception(_closing())
+            else:
+                job.answer.set_exception(_unusable(str(error)) if lost else error)
         else:
             job.answer.set_result(seen)
+        finally:
+            # As in `read`.
+            content = b""
+            del job
 
 
 def _unusable(reason: str) -> ProblemError:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import re
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
@@ -195,3 +197,48 @@ def test_a_picture_of_50_million_pixels_keeps_nobody_waiting(target, record_prop
         record_property("answered_s", time.monotonic() - began)
         record_property("others_served_s", slowest)
         assert answer[:12] in {b"HTTP/1.1 200", b"HTTP/1.1 422"}
+
+
+def test_a_cookie_is_worth_nothing_after_the_logout(target: Target) -> None:
+    origin = ("Origin: http://127.0.0.1",)
+    login = request("POST", "/login", (*FORM, *origin), f"token={TOKEN}".encode(), token=None)
+    cookie = re.search(rb"Set-Cookie: (ad_monitor=[^;]+)", target.exchange(login))[1].decode()
+    logged_in = (f"Cookie: {cookie}",)
+    assert target.exchange(request(headers=logged_in, token=None)).startswith(b"HTTP/1.1 200 ")
+    logout = request("POST", "/logout", (*origin, *logged_in), token=None)
+    assert target.exchange(logout).startswith(b"HTTP/1.1 303 ")
+    assert not target.exchange(request(headers=logged_in, token=None)).startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_complete_uploads_at_once_hold_bounded_memory(target: Target, record_property) -> None:
+    body = b"\x89PNG" + bytes(30 << 20)
+    sent = head_of_upload("127.0.0.1", len(body), BEARER, "Connection: close") + body
+    target.forget_peak()
+    before = target.memory()
+    with ThreadPoolExecutor(20) as pool:
+        answers = list(pool.map(lambda _: target.exchange(sent, timeout_s=120)[:12], range(20)))
+    held = target.memory("VmHWM") - before
+    record_property("held_bytes", held)
+    assert set(answers) <= {b"HTTP/1.1 422", b"HTTP/1.1 503", b"HTTP/1.1 408"}
+    assert b"HTTP/1.1 422" in answers
+    assert held < HELD_BYTES
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_many_reports_at_once_leave_room_for_others(target: Target, record_property) -> None:
+    paths = ["/sessions/1", "/sessions/1/report.pdf", "/api/v1/sessions/1/report"] * 10
+    slowest = 0.0
+    with ThreadPoolExecutor(len(paths)) as pool:
+        answers = pool.map(lambda path: target.exchange(request(path=path), timeout_s=120), paths)
+        for _ in range(5):
+            began = time.monotonic()
+            assert target.health()
+            slowest = max(slowest, time.monotonic() - began)
+        statuses = {answer[:12] for answer in answers}
+    record_property("others_served_s", slowest)
+    assert slowest < 5
+    assert statuses <= {b"HTTP/1.1 200", b"HTTP/1.1 503"}
+    assert b"HTTP/1.1 200" in statuses

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 WINDOW_S = 30
 EVENT_INTERVAL_S = 1.0
+MAX_CHOICES = 25
+"""Running sessions on the page Live: kiosks that were killed leave theirs open."""
 
 blueprint = Blueprint("live", __name__)
 
@@ -44,7 +46,8 @@ def latest() -> str | AnyResponse:
         return redirect(url_for("live.page", session_id=running[0]))
     return render_template(
         "live_choice.html",
-        sessions=[live_document(services(), number) for number in running],
+        sessions=[live_document(services(), number) for number in running[:MAX_CHOICES]],
+        count=len(running),
         problem=problem,
     )
 

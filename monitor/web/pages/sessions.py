@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 PAGE_SIZE = 25
 
+MAX_LISTED_ADS = 200
+"""On the page Compare; a library may have 20,000."""
+
 blueprint = Blueprint("sessions", __name__)
 
 
@@ -133,7 +136,8 @@ def compare() -> Response:
         problem = error
     page = render_template(
         "compare.html",
-        ads=ads,
+        ads=listed_ads(ads, chosen),
+        ad_count=len(ads),
         chosen=chosen,
         measure=measure,
         measures={name: how.words for name, how in MEASURES.items()},
@@ -144,6 +148,13 @@ def compare() -> Response:
     return Response(
         page, 200 if problem is None or problem.code == "no_database" else problem.status
     )
+
+
+def listed_ads(ads: list[KnownAd], chosen: list[str]) -> list[KnownAd]:
+    """Return the ads to choose from: the chosen ones and those shown most, in their order."""
+    most = sorted(ads, key=lambda ad: (ad.ad_id not in chosen, -ad.plays))[:MAX_LISTED_ADS]
+    listed = {ad.ad_id for ad in most}
+    return [ad for ad in ads if ad.ad_id in listed]
 
 
 def interval_rows(comparisons: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from monitor.web.pages.sessions import interval_rows
+from monitor.web.services import EXTENSION, Places
 
 from .conftest import START, write_session, write_weeks
 
@@ -152,3 +153,28 @@ def test_intervals_share_one_axis():
         "value": 50.0,
         "high": 50.0,
     }
+
+
+def test_a_long_list_of_ads_is_cut_and_says_so(client, database, monkeypatch):
+    from monitor.web.pages import sessions
+
+    write_session(database, "Hall")
+    monkeypatch.setattr(sessions, "MAX_LISTED_ADS", 1)
+    page = client.get("/compare?ad=winter").text
+    assert page.count('type="checkbox"') == 1
+    assert 'value="winter" checked' in page
+    assert "The 1 ads that were shown most, of 2" in page
+
+
+def test_reports_have_places(make_app, database):
+    number = write_session(database, "Hall")
+    app = make_app()
+    here = app.extensions[EXTENSION]
+    here.reports = Places(0)
+    client = app.test_client()
+    for path in (f"/sessions/{number}", f"/sessions/{number}/report.csv", "/compare?ad=summer&ad=winter",
+                 f"/api/v1/sessions/{number}/report", "/api/v1/compare?ad=summer&ad=winter"):  # fmt: skip
+        answer = client.get(path)
+        assert answer.status_code == 503
+    assert answer.headers["Retry-After"] == "5"
+    assert client.get("/sessions").status_code == 200

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 
 import pytest
 
+from detector.errors import PictureDecodeError
 from monitor.web.picture_reader import PictureReader
 from monitor.web.problems import ProblemError
 from monitor.web.worker import PictureWorker
@@ -149,3 +152,43 @@ def test_a_mistake_is_raised_where_it_was_asked_for_and_does_not_end_the_thread(
         worker.read(picture(10, 1))
     assert worker.read(CONTENT).faces == ()
     worker.close()
+
+
+def test_a_picture_is_forgotten_with_its_answer():
+    class Content(bytearray):
+        """Bytes that can be watched."""
+
+    class Refusing:
+        def __init__(self):
+            self.go_on = threading.Event()
+
+        def read(self, content):
+            assert self.go_on.wait(5)
+            raise PictureDecodeError("no picture", "damaged")
+
+        def interrupt(self):
+            pass
+
+        def close(self):
+            pass
+
+    def ask(worker, expected):
+        content = Content(b"picture")
+        watched.append(weakref.ref(content))
+        with pytest.raises(expected):
+            worker.read(content)
+
+    watched, reader = [], Refusing()
+    gc.disable()
+    try:
+        worker = PictureWorker(lambda: reader, limit_s=0.05)
+        ask(worker, ProblemError)
+        ask(worker, ProblemError)
+        assert watched[1]() is None  # though it still waits
+        reader.go_on.set()
+        worker._limit_s = 10
+        ask(worker, PictureDecodeError)
+        worker.close()
+        assert [content() for content in watched] == [None] * 3
+    finally:
+        gc.enable()
