@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from av.filter import filters_available
 from av.video.format import VideoFormat
-from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+from av.video.reformatter import ColorRange, VideoReformatter
 
 from ads.media.clip_file import CLIP_ERRORS
 from ads.media.colour_cube import BT2020, Cube, cube_of
@@ -33,28 +33,13 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_MATRICES = {
-    1: Colorspace.ITU709,
-    4: Colorspace.FCC,
-    5: Colorspace.ITU601,
-    6: Colorspace.ITU601,
-    7: Colorspace.SMPTE240M,
-    9: Colorspace.BT2020,
-    10: Colorspace.BT2020,
-}
-"""As numbered in ISO/IEC 23091-2."""
+_UNSTATED, _BT709, _BT601 = 2, 1, 6
+_MATRICES = {_BT709, 4, 5, _BT601, 7, BT2020}
+"""As numbered in ISO/IEC 23091-2: those that FFmpeg can convert from."""
 
-_MATRIX_NAMES = {
-    None: "auto",
-    Colorspace.ITU709: "bt709",
-    Colorspace.FCC: "fcc",
-    Colorspace.ITU601: "smpte170m",
-    Colorspace.SMPTE240M: "smpte240m",
-    Colorspace.BT2020: "bt2020nc",
-}
-
-_EXACT = Interpolation.BILINEAR | Interpolation.FULL_CHR_H_INT
-"""FFmpeg's usual way is off by up to five levels for more than 8 bits, and by two for 8."""
+_EXACT = 1 << 1 | 1 << 13
+"""FFmpeg's flags SWS_BILINEAR and SWS_FULL_CHR_H_INT, named by PyAV from 18 on. Without the latter,
+levels are off by up to five where a channel has more than 8 bits, and by two where it has 8."""
 
 _STRETCHED = np.clip(np.round((np.arange(256) - 16) * 255 / 219), 0, 255).astype(np.uint8)
 
@@ -111,41 +96,37 @@ class FrameConverter:
         return np.ascontiguousarray(orientation.apply(rgb))
 
     def _scaled(self, frame: VideoFrame, size: Size) -> VideoFrame:
-        matrix = _matrix(frame)
+        if not frame.format.is_rgb:
+            frame.colorspace = _matrix(frame)
         if _may_be_transparent(frame.format.name):
-            work = partial(self._composed, frame, matrix, size)
+            work = partial(self._composed, frame, size)
             frame = self._filtered(COMPOSE, work, frame)
-            # What was laid over the ground is RGB now.
-            matrix = None if frame.format.is_rgb else matrix
         cube = cube_of(frame)
         if cube is not None:
-            work = partial(self._looked_up, frame, cube, matrix, size)
+            work = partial(self._looked_up, frame, cube, size)
             frame = self._filtered(LOOK_UP, work, frame)
+        else:
+            # FFmpeg refuses some of these, although it has nothing to do with them.
+            frame.color_trc = frame.color_primaries = _UNSTATED
         is_deep = any(component.bits > 8 for component in frame.format.components)
         return self._to_screen.reformat(
-            frame,
-            *size,
-            "rgb24",
-            src_colorspace=None if frame.format.is_rgb else matrix,
-            interpolation=_EXACT if is_deep else None,
+            frame, *size, "rgb24", interpolation=_EXACT if is_deep else None
         )
 
     def _deinterlaced(self, frame: VideoFrame, following: VideoFrame | None) -> VideoFrame:
         self._deinterlacer = self._deinterlacer or Deinterlacer()
         return self._deinterlacer.filtered(frame, following)
 
-    def _composed(self, frame: VideoFrame, matrix: Colorspace | None, size: Size) -> VideoFrame:
-        key = (frame.format.name, frame.width, frame.height, matrix, size)
+    def _composed(self, frame: VideoFrame, size: Size) -> VideoFrame:
+        key = (frame.format.name, frame.width, frame.height, size)
         if self._compositor is None or self._compositor[0] != key:
-            self._compositor = key, Compositor(frame, _MATRIX_NAMES[matrix], size)
+            self._compositor = key, Compositor(frame, size)
         return self._compositor[1].filtered(frame)
 
-    def _looked_up(
-        self, frame: VideoFrame, cube: Cube, matrix: Colorspace | None, size: Size
-    ) -> VideoFrame:
-        key = (cube, frame.format.name, frame.width, frame.height, matrix, size)
+    def _looked_up(self, frame: VideoFrame, cube: Cube, size: Size) -> VideoFrame:
+        key = (cube, frame.format.name, frame.width, frame.height, size)
         if self._cube is None or self._cube[0] != key:
-            self._cube = key, CubeFilter(cube, frame, _MATRIX_NAMES[matrix], size)
+            self._cube = key, CubeFilter(cube, frame, size)
         return self._cube[1].filtered(frame)
 
     def _filtered(self, name: str, work: Callable[[], VideoFrame], frame: VideoFrame) -> VideoFrame:
@@ -160,17 +141,14 @@ class FrameConverter:
             return frame
 
 
-def _matrix(frame: VideoFrame) -> Colorspace | None:
+def _matrix(frame: VideoFrame) -> int:
     """Return the matrix that a frame states, or that goes with its primaries or its size."""
-    if frame.format.is_rgb:
-        return None
     if frame.colorspace in _MATRICES:
-        return _MATRICES[frame.colorspace]
+        return frame.colorspace
     cube = cube_of(frame)
     if cube is not None and cube[1] == BT2020:
-        return Colorspace.BT2020
-    is_large = frame.width >= 1280 or frame.height > 576
-    return Colorspace.ITU709 if is_large else Colorspace.ITU601
+        return BT2020
+    return _BT709 if frame.width >= 1280 or frame.height > 576 else _BT601
 
 
 @lru_cache(maxsize=64)

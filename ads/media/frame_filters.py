@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import av.error
 import numpy as np
@@ -24,6 +24,9 @@ no comb even where two fields have nothing in common."""
 
 CUBE_FORMAT = "gbrpf32le"
 """As fast as 16 bits; of a cube in planes of integers, FFmpeg 8 exchanges the channels."""
+
+_UNTAGGED = "color_primaries=unknown:color_trc=unknown"
+"""For `setparams`: scaling must not convert what a cube does, nor refuse what it does not know."""
 
 _TIME_BASE = Fraction(1, 1000)
 
@@ -68,38 +71,37 @@ class CubeFilter:
 
     Args:
         frame: One of those to be filtered; all have its format and size.
-        matrix: Theirs, by the names of FFmpeg's filter `setparams`.
         size: Wanted, in pixels.
     """
 
-    def __init__(self, cube: Cube, frame: VideoFrame, matrix: str, size: Size) -> None:
+    def __init__(self, cube: Cube, frame: VideoFrame, size: Size) -> None:
         image = VideoFrame.from_ndarray(hald_image(*cube), format=CUBE_FORMAT)
         image.pts, image.time_base = 0, _TIME_BASE
         self._graph = _graph()
+        self._source, self._sink = _source(self._graph, frame), self._graph.add("buffersink")
         # All in the graph, as the look-up writes beyond rows that are not padded as in FFmpeg.
         width, height = size
-        # What the cube does, scaling must not do as well.
-        tags = f"color_primaries=unknown:color_trc=unknown:colorspace={matrix}"
         look_up = self._graph.add(LOOK_UP, "clut=first")
         self._graph.link_nodes(
-            _source(self._graph, frame),
+            self._source,
             self._graph.add("setpts", "N"),
-            self._graph.add("setparams", tags),
+            self._graph.add("setparams", _UNTAGGED),
             self._graph.add("scale", f"{width}:{height}:flags=bilinear+full_chroma_int"),
             self._graph.add("format", CUBE_FORMAT),
             look_up,
             self._graph.add("format", "rgb24"),
-            self._graph.add("buffersink"),
+            self._sink,
         )
-        _source(self._graph, image).link_to(look_up, 0, 1)
+        cubes = _source(self._graph, image)
+        cubes.link_to(look_up, 0, 1)
         self._graph.configure()
-        self._graph.vpush(image, at=1)
-        self._graph.vpush(None, at=1)
+        cubes.push(image)
+        cubes.push(None)
 
     def filtered(self, frame: VideoFrame) -> VideoFrame:
         """Return a frame of the format rgb24 and the wanted size with the cube's colours."""
-        self._graph.vpush(frame, at=0)
-        return self._graph.vpull()
+        self._source.push(frame)
+        return cast("VideoFrame", self._sink.pull())
 
 
 class Compositor:
@@ -109,17 +111,15 @@ class Compositor:
 
     Args:
         frame: One of those to be filtered; all have its format and size.
-        matrix: Theirs, by the names of FFmpeg's filter `setparams`.
         size: Wanted, in pixels.
     """
 
-    def __init__(self, frame: VideoFrame, matrix: str, size: Size) -> None:
+    def __init__(self, frame: VideoFrame, size: Size) -> None:
         width, height = size
-        tags = f"color_primaries=unknown:color_trc=unknown:colorspace={matrix}"
         self._graph = _graph()
         self._graph.link_nodes(
             _source(self._graph, frame),
-            self._graph.add("setparams", tags),
+            self._graph.add("setparams", _UNTAGGED),
             self._graph.add("format", "gbrap"),
             self._graph.add(COMPOSE, "inplace=1"),
             self._graph.add("scale", f"{width}:{height}:flags=bilinear"),
