@@ -76,7 +76,7 @@ def _placed(
         if frame is not None and frame.pts is not None and frame.time_base is not None:
             stated = round((float(frame.pts * frame.time_base) - zero_s) * SAMPLE_RATE_HZ)
         # Counting is more exact than the stamps, which only tell of real gaps.
-        is_gap = at is not None and stated is not None and abs(stated - at) > SAMPLE_RATE_HZ / 20
+        is_gap = at is not None and stated is not None and abs(stated - at) > SAMPLE_RATE_HZ / 25
         if converter is not None and (frame is None or is_gap or not converter.takes(frame)):
             for samples in converter.convert(None):
                 yield at or 0, samples
