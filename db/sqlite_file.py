@@ -259,7 +259,7 @@ def _read_versions(path: Path, how: str) -> tuple[set[str], list[str]]:
 def _connect(path: Path, how: str) -> sqlite3.Connection:
     # The pool lends a connection to one thread at a time, so the module's own check is not needed.
     return sqlite3.connect(
-        f"file:{quote(str(path))}?{how}",
+        f"file:{quote(os.fsencode(path))}?{how}",
         uri=True,
         check_same_thread=False,
         timeout=BUSY_TIMEOUT_MS / 1000,

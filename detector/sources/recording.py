@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import contextmanager
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import av
@@ -12,11 +14,13 @@ import numpy as np
 from av.format import Flags
 
 from detector.errors import SourceLostError, SourceOpenError
+from detector.names import printable
 from detector.sources.orientation import file_orientation
 from detector.sources.video_source import VideoSource, plausible_rate
 from detector.types import Frame
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -24,6 +28,19 @@ def quiet_capture(target: str | int, backend: int) -> cv2.VideoCapture:
     """Open an OpenCV capture whose failures are ours to report, not printed by OpenCV."""
     cv2.setLogLevel(0)
     return cv2.VideoCapture(target, backend, [])
+
+
+@contextmanager
+def _name_for_opencv(path: Path) -> Iterator[str]:
+    """Return a name of a file that OpenCV can take: it crashes on one that is not UTF-8."""
+    name = str(path)
+    if printable(name, keep="\n\t") == name:
+        yield name
+        return
+    with TemporaryDirectory(prefix="ad-monitor-video-") as folder:
+        link = type(path)(folder, "video")
+        link.symlink_to(path)
+        yield str(link)
 
 
 def shows_video(capture: cv2.VideoCapture) -> bool:
@@ -48,7 +65,8 @@ class Recording(VideoSource):
             raise SourceOpenError(f"The video {path} is missing: expected a file; check the path.")
         self._path = path
         # Absolute: FFmpeg takes what stands before a colon for a protocol.
-        self._capture = quiet_capture(str(path.absolute()), cv2.CAP_FFMPEG)
+        with _name_for_opencv(path.absolute()) as name:
+            self._capture = quiet_capture(name, cv2.CAP_FFMPEG)
         # OpenCV turns pictures, but takes a mirrored one for a turned one.
         self._capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)
         self._orientation = file_orientation(path)

@@ -13,14 +13,15 @@ import threading
 import time
 from collections import deque
 from dataclasses import replace
-from typing import TYPE_CHECKING, BinaryIO, NoReturn
+from typing import TYPE_CHECKING, Annotated, BinaryIO, NoReturn
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator
 
 from detector.analysis import AnalysisSettings, FaceAnalyser, mediapipe_analyser
 from detector.emotion.classifier import load_classifier
 from detector.emotion.pacing import limit_threads
 from detector.errors import DetectorError, SourceError
+from detector.names import printable
 from detector.settings import Device
 from detector.sources.freeze_detector import FreezeDetector
 from detector.sources.orientation import Orientation
@@ -49,6 +50,23 @@ CHANGING_S = 10.0
 EXIT_FAILED = 3
 
 
+def _encoded(text: str) -> str | dict[str, str]:
+    """Return a text as Pydantic's JSON can hold it: file names need not be UTF-8."""
+    return text if text == printable(text) else {"bytes": os.fsencode(text).hex()}
+
+
+def _decoded(value: object) -> str:
+    if isinstance(value, dict) and value.keys() == {"bytes"}:
+        return os.fsdecode(bytes.fromhex(value["bytes"]))
+    if isinstance(value, str):
+        return value
+    raise ValueError(f"expected text, received {value!r}")
+
+
+FileText = Annotated[str, PlainValidator(_decoded), PlainSerializer(_encoded, when_used="json")]
+"""Text that may name a file."""
+
+
 class SensorSettings(BaseModel):
     """What the sensor does.
 
@@ -64,9 +82,9 @@ class SensorSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    source: str
+    source: FileText
     lossless: bool = False
-    model: str | None = None
+    model: FileText | None = None
     device: Device = "auto"
     preview_width_px: int = Field(0, ge=0, le=1920)
     preview_every_ms: int = Field(66, ge=1)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, get_or
 
 from pydantic import BaseModel, ValidationError
 
+from detector.names import printable
 from monitor.errors import SetupError
 from monitor.settings.models import MODELS, SECTIONS
 
@@ -295,6 +296,7 @@ def _make(
 ) -> tuple[Model | None, list[str]]:
     values: dict[str, Any] = dict(computed)
     found: dict[tuple[str, ...], tuple[Setting, Any, str]] = {}
+    files: dict[str, Any] = {}
     wrong = []
     for setting in settings_of(model):
         given = sources.find(setting)
@@ -307,9 +309,11 @@ def _make(
             wrong.append(_sentence(setting, value, origin, None))
             continue
         values_of = values if len(setting.path) == 1 else values.setdefault(setting.path[0], {})
-        values_of[setting.name] = value
+        plain = values_of[setting.name] = _in_utf8(setting, value)
+        if plain != value and setting.key in _FILES_AS_TEXT:
+            files[setting.name] = value
     try:
-        made = model.model_validate(values)
+        made = model.model_validate(values).model_copy(update=files)
     except ValidationError as error:
         for problem in error.errors():
             path = tuple(str(part) for part in problem["loc"])
@@ -318,6 +322,23 @@ def _make(
                 raise
             wrong.append(_sentence(*known, problem))
     return (None if wrong else made), wrong
+
+
+_FILES_AS_TEXT = {"camera.source", "data.database", "faces.model", "run.log", "training.start"}
+"""Settings that may name a file, but are no paths, because they may name something else."""
+
+
+def _in_utf8(setting: Setting, value: Any) -> Any:
+    """Return a value that Pydantic takes: it refuses text with bytes that are not UTF-8.
+
+    File names may hold such bytes; paths are taken as paths, other text is made printable.
+    """
+    if isinstance(value, list | tuple):
+        return type(value)(_in_utf8(setting, part) for part in value)
+    if not isinstance(value, str) or not re.search(r"[\ud800-\udfff]", value):
+        return value
+    are_paths = setting.kind is Path or Path in get_args(setting.field.annotation)
+    return Path(value) if are_paths else printable(value)
 
 
 def _sentence(setting: Setting, value: Any, origin: str, problem: ErrorDetails | None) -> str:

@@ -392,3 +392,10 @@ def test_foreign_keys_bind(engine):
         connection.exec_driver_sql(
             "INSERT INTO gaps (session_id, started_at, cause, detail) VALUES (99, '2026-01-01 00:00:00', 'dark', '')"
         )
+
+
+def test_a_file_whose_name_is_not_utf_8(tmp_path):
+    path = tmp_path / os.fsdecode(b"caf\xe9 #1?%.db")
+    open_database(str(path)).dispose()
+    assert path.exists()
+    open_database(str(path), read_only=True).dispose()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -110,7 +111,13 @@ def test_hours_between_joined_recordings_are_left_out_but_an_outage_is_not(
     assert stamps[-1] - stamps[25] == pytest.approx(0.96, abs=0.002)
 
 
-@pytest.mark.parametrize("name", ["12:30:05.mp4", "http:clip.mp4", "a:b/c.mp4", "concat:x|y.mp4"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("12:30:05.mp4", "http:clip.mp4", "a:b/c.mp4", "concat:x|y.mp4"),
+        os.fsdecode(b"caf\xe9 \x1b.mp4"),  # OpenCV crashes on names that are not UTF-8
+    ],
+)
 @pytest.mark.parametrize("kind", [Recording, PacedRecording])
 def test_a_name_with_a_colon_is_no_address(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, kind: Any

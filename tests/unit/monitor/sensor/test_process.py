@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -574,3 +575,9 @@ def test_settings_cross_the_pipe_unchanged() -> None:
     line = settings.model_dump_json()
     assert "\n" not in line
     assert SensorSettings.model_validate_json(line) == settings
+
+
+@pytest.mark.parametrize("name", ["demo", "caf\xe9.mp4", os.fsdecode(b"caf\xe9.mp4"), "a\x1b.mp4"])
+def test_settings_cross_the_pipe_with_names_of_any_bytes(name):
+    settings = SensorSettings(source=name, model=name)
+    assert SensorSettings.model_validate_json(settings.model_dump_json()) == settings

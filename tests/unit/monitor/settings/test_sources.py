@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -255,3 +256,11 @@ def test_importing_settings_loads_no_native_library():
     code = "import sys, monitor.settings.page, monitor.settings.options; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"numpy", "cv2", "sqlalchemy", "PyQt5", "mediapipe"} & set(done.stdout.split())
+
+
+def test_paths_of_any_bytes_and_texts_that_are_no_names():
+    name = os.fsdecode(b"caf\xe9.db")
+    typed = {"database": name, "playlist": Path(name), "report": (name,), "source": name}
+    made = load(RunSettings, Sources(typed | {"site": name}, None, {"AD_MONITOR_SPOOL": name}))
+    assert (made.database, made.source, made.site) == (name, name, r"caf\udce9.db")
+    assert (made.playlist, made.spool, made.report) == (Path(name), Path(name), (Path(name),))
