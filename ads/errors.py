@@ -15,6 +15,10 @@ class MediaError(AdsError):
     """A media file is missing, is not what its name says, or breaks off while it is decoded."""
 
 
+class MissingMediaError(MediaError):
+    """There is nothing under the name of a media file."""
+
+
 class UnreadMediaError(MediaError):
     """A media file that has not been read yet; it may well be in order."""
 

@@ -165,11 +165,13 @@ class DigestReader:
             if job.answer is not None:
                 return
             is_stalled = self._is_stalled(job, time.monotonic())
-            if not is_stalled and job.size:
+            if job.moved_s is None:
+                state = "it waits for the other files"
+            elif not is_stalled and job.size:
                 state = f"{job.done / 1e9:.1f} of {job.size / 1e9:.1f} GB were read so far"
             else:
                 state = "it has given nothing so far; check the disk or the network share"
-            job.answer = UnreadMediaError(f"{job.path} is still being read: {state}.")
+            job.answer = UnreadMediaError(f"{job.path} is not read yet: {state}.")
             if is_stalled and job.moved_s is not None:
                 # Another thread takes its place.
                 job.is_hanging = True

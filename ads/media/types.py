@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Literal, get_args
 
-from ads.errors import MediaError
+from ads.errors import MediaError, MissingMediaError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -152,8 +152,9 @@ def require_file(path: Path) -> None:
     """Raise a `MediaError` unless it is a regular file of 1 to `MAX_MEDIA_BYTES` bytes."""
     try:
         if not path.is_file():
-            state = "is not a file" if path.exists() else "does not exist"
-            raise MediaError(f"{path} {state}; expected a media file there.")
+            if path.exists():
+                raise MediaError(f"{path} is not a file; expected a media file there.")
+            raise MissingMediaError(f"{path} does not exist; expected a media file there.")
         size = path.stat().st_size
         if size == 0:
             raise MediaError(f"{path} is empty; copy the file again.")

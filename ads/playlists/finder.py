@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from detector.names import plain_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
 
@@ -22,10 +21,6 @@ class MediaFinder:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._listings: dict[Path, dict[str, str]] = {}
-
-    def find_all(self, names: Iterable[str]) -> list[Path]:
-        """Return the path of each name, relative to the folder; it exists only if it was found."""
-        return [self.find(name) for name in names]
 
     def find(self, name: str) -> Path:
         """Return the path of a name; as written if nothing has that name."""

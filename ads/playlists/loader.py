@@ -23,7 +23,7 @@ from pydantic import (
     model_validator,
 )
 
-from ads.errors import MediaError, PlaylistError, UnreadMediaError
+from ads.errors import MediaError, MissingMediaError, PlaylistError, UnreadMediaError
 from ads.media.decode import MAX_DURATION_S, probe_all
 from ads.media.digests import READER, TimeLimit
 from ads.media.types import (
@@ -56,6 +56,9 @@ shown for whole rounds, so many that they take as long or longer."""
 
 MIN_DURATION_S = 0.1
 """How short an ad may be asked to stand: a few pictures of the screen."""
+
+MAX_WARNINGS = 20
+"""Ads that are named when they are left out; `playlist check` has all."""
 
 MAX_NAME_LENGTH = 255
 """Of an ad's id and name: as long as a file name may be."""
@@ -268,23 +271,21 @@ def load_playlist(
     else:
         head, entries = _read_file(path)
         folder = _media_folder(path, head.media_root)
-        files = MediaFinder(folder).find_all(entry.file for entry in entries)
+        files = [folder / entry.file for entry in entries]
     _refuse_duplicates(path, entries)
     ads: list[Ad] = []
     skipped: list[SkippedAd] = []
 
     def skip(entry: Entry, file: Path, reason: MediaError) -> None:
-        logger.warning("Ad %s is left out: %s", entry.ad_id, reason)
         is_pending = isinstance(reason, UnreadMediaError)
         skipped.append(SkippedAd(entry.ad_id, file, str(reason), is_pending))
 
     filler, filler_entry = _filler(head)
     if filler_entry is not None:
         entries = [filler_entry, *entries]
-        files = [MediaFinder(folder).find(filler_entry.file), *files]
-    limit = limit or TimeLimit()
-    found = _probed(folder, files, check, limit, max_hashed_bytes)
-    for entry, file, (info, digest) in zip(entries, files, found, strict=True):
+        files = [folder / filler_entry.file, *files]
+    digests = _digests(folder, files, limit or TimeLimit(), max_hashed_bytes)
+    for entry, (file, info, digest) in zip(entries, _probed(digests, check), strict=True):
         if isinstance(info, MediaError):
             skip(entry, file, info)
             continue
@@ -296,6 +297,7 @@ def load_playlist(
             filler = Filler(_make_ad(path, file, entry, head, info, digest))
         else:
             skip(entry, file, MediaError(f"{file} moves; expected a still picture."))
+    _warn_of(skipped)
     if others:
         logger.warning("%s", _others_sentence(path, others))
         skipped += others
@@ -414,6 +416,18 @@ def _others_in(folder: Path, media: Iterable[Path]) -> list[SkippedAd]:
     return found
 
 
+def _warn_of(skipped: Sequence[SkippedAd]) -> None:
+    """Log what is left out, the first of many by name."""
+    for what, ads in (
+        ("is left out", [ad for ad in skipped if not ad.is_pending]),
+        ("is left out for now", [ad for ad in skipped if ad.is_pending]),
+    ):
+        for ad in ads[:MAX_WARNINGS]:
+            logger.warning("Ad %s %s: %s", ad.ad_id, what, ad.reason)
+        if len(ads) > MAX_WARNINGS:
+            logger.warning("And so are %d more ads", len(ads) - MAX_WARNINGS)
+
+
 def _others_sentence(folder: Path, others: Sequence[SkippedAd]) -> str:
     names = ", ".join(other.ad_id for other in others[:5])
     more = f" and {len(others) - 5} more" if len(others) > 5 else ""
@@ -435,26 +449,35 @@ def _refuse_duplicates(path: Path, entries: Iterable[Entry]) -> None:
             )
 
 
+def _digests(
+    folder: Path, files: Sequence[Path], limit: TimeLimit, max_bytes: int | None
+) -> list[tuple[Path, str | MediaError]]:
+    """Return the path of each file, as it is spelt there, and its SHA-256, or why there is none."""
+
+    def read(paths: Iterable[Path]) -> dict[Path, str | MediaError]:
+        # Each file once, however many ads show it.
+        different = list(dict.fromkeys(paths))
+        return dict(zip(different, READER.read(folder, different, limit, max_bytes), strict=True))
+
+    answers = read(files)
+    finder = MediaFinder(folder)
+    # Only what is surely missing is looked for: the rest may lie on a disk that does not answer.
+    missing = [path for path, one in answers.items() if isinstance(one, MissingMediaError)]
+    spelt = {path: finder.find(str(path.relative_to(folder))) for path in missing}
+    answers |= read(found for path, found in spelt.items() if found != path)
+    places = [spelt.get(path, path) for path in files]
+    return [(place, answers[place]) for place in places]
+
+
 def _probed(
-    folder: Path,
-    files: Sequence[Path],
-    check: MediaCheck,
-    limit: TimeLimit,
-    max_bytes: int | None,
-) -> list[tuple[MediaInfo | MediaError, str]]:
-    """Return for each file what it holds, or why it cannot be played, and its SHA-256."""
-    # Each file once, however many ads show it.
-    different = list(dict.fromkeys(files))
-    by_file = dict(zip(different, READER.read(folder, different, limit, max_bytes), strict=True))
-    digests = [by_file[file] for file in files]
-    readable = [
-        (file, digest)
-        for file, digest in zip(files, digests, strict=True)
-        if isinstance(digest, str)
-    ]
+    digests: Sequence[tuple[Path, str | MediaError]], check: MediaCheck
+) -> list[tuple[Path, MediaInfo | MediaError, str]]:
+    """Return each file with what it holds, or why it cannot be played, and its SHA-256."""
+    readable = [(file, digest) for file, digest in digests if isinstance(digest, str)]
     found = iter(check(readable))
     return [
-        (next(found), digest) if isinstance(digest, str) else (digest, "") for digest in digests
+        (file, next(found), digest) if isinstance(digest, str) else (file, digest, "")
+        for file, digest in digests
     ]
 
 

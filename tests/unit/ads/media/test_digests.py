@@ -86,7 +86,7 @@ def test_what_hangs_is_left_for_later_and_the_others_are_not(media, monkeypatch)
     limit = TimeLimit(0.1)
     first = reader.read(good.parent, [bad, good], limit)
     assert isinstance(first[0], UnreadMediaError)
-    assert "bad.mp4 is still being read" in str(first[0])
+    assert "bad.mp4 is not read yet" in str(first[0])
     assert first[1] == hashlib.sha256(b"content").hexdigest()
     # Asked again, it is still waited for by the same thread.
     again = reader.read(good.parent, [bad, good], TimeLimit(0.1))

@@ -33,7 +33,8 @@ def test_a_name_that_is_not_utf_8_is_found_as_it_is_shown(tmp_path):
 
 
 def test_what_is_not_there_keeps_its_name(tmp_path):
-    assert MediaFinder(tmp_path).find_all(["a/é.mp4", "b.mp4"]) == [
+    finder = MediaFinder(tmp_path)
+    assert [finder.find(name) for name in ("a/é.mp4", "b.mp4")] == [
         tmp_path / "a/é.mp4",
         tmp_path / "b.mp4",
     ]

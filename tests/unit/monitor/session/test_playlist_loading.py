@@ -49,7 +49,7 @@ def test_a_file_that_does_not_answer_joins_when_it_does(playlist, gate, monkeypa
     assert [ad.ad_id for ad in watched.playlist.ads] == ["good"]
     (waiting,) = watched.playlist.skipped
     assert (waiting.ad_id, waiting.is_pending) == ("slow", True)
-    assert "slow.png is still being read" in waiting.reason
+    assert "slow.png is not read yet" in waiting.reason
     gate.set()
     now_ns, found = 0, None
     deadline = time.monotonic() + WAIT_S
