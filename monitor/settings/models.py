@@ -351,7 +351,7 @@ class WebSettings(ModelSettings, StoredSettings):
     Attributes:
         allowed_hosts: Names under which the page may be requested, without ports; IP addresses are
             always allowed.
-        rate_limit: How often one visitor may send something, see `SecuritySettings`.
+        rate_limit, read_limit: How often one visitor may send something, and look at pages.
         listeners: Live pages that are fed at the same time, 0 or more.
     """
 
@@ -381,6 +381,7 @@ class WebSettings(ModelSettings, StoredSettings):
     """Address of the proxy, whose X-Forwarded-For, -Host and -Proto are believed."""
     allowed_hosts: tuple[str, ...] = ("localhost",)
     rate_limit: str = "60 per minute"
+    read_limit: str = "1200 per minute"
     listeners: int = 8
 
 

@@ -70,6 +70,7 @@ def create_app(settings: WebSettings, load: Callable[[], FaceFinder] | None = No
         settings.token,
         settings.allowed_hosts,
         rate_limit=settings.rate_limit,
+        read_limit=settings.read_limit,
         secure_cookies=settings.secure_cookies,
     )
     if load is None:

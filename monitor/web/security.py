@@ -22,6 +22,7 @@ from flask import redirect, render_template, request, session, url_for
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 from limits import parse
+from limits.strategies import FixedWindowRateLimiter
 from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import (
     Forbidden,
@@ -39,6 +40,7 @@ from monitor.errors import SetupError
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
     from flask import Flask, Response
+    from limits import RateLimitItem
     from limits.strategies import RateLimiter
     from werkzeug.wrappers import Response as AnyResponse
 
@@ -109,6 +111,7 @@ def install_security(
     allowed_hosts: tuple[str, ...],
     *,
     rate_limit: str = "60 per minute",
+    read_limit: str = "1200 per minute",
     secure_cookies: bool = False,
 ) -> None:
     """Check every request of an application, and add security headers to every answer.
@@ -123,7 +126,8 @@ def install_security(
         token: `None` lets everybody in, and is for this machine only.
         allowed_hosts: Names, without ports, under which the page may be asked for. IP addresses are
             always allowed: only a name can be made to lead somewhere else.
-        rate_limit: How often one visitor may send something; looking at pages is not counted.
+        rate_limit: How often one visitor may send something.
+        read_limit: How often one visitor may look at pages and call the API for reading.
         secure_cookies: Whether the page is reached through https only.
     """
     app.secret_key = secrets.token_bytes(32)
@@ -149,6 +153,8 @@ def install_security(
         storage_uri="memory://",
         headers_enabled=True,
     )
+    reads = FixedWindowRateLimiter(limiter.storage)
+    app.before_request(partial(_limit_reading, parse(read_limit), reads))
     gate = _Gate(token, limiter.limiter, {"https"} if secure_cookies else {"http", "https"})
     app.before_request(gate.check_visitor)
     app.before_request(_check_refusal)
@@ -238,6 +244,17 @@ def _limit_body() -> None:
         raise RequestEntityTooLarge(
             f"The form or text is too large: expected at most {MAX_FORM_BYTES >> 10} kB, "
             f"received {request.content_length} bytes."
+        )
+
+
+def _limit_reading(limit: RateLimitItem, counts: RateLimiter) -> None:
+    if request.method not in _SAFE_METHODS or request.endpoint == "static":
+        return
+    if not counts.hit(limit, "read", get_remote_address()):
+        raise TooManyRequests(
+            f"Too many requests came from your address: expected at most {limit.amount} pages "
+            f"in {limit.get_expiry()} s. Wait a minute, then try again.",
+            retry_after=60,
         )
 
 

@@ -80,6 +80,7 @@ VALUES = (
     "",
     "null",
 )
+LIMIT = "1000000 per second"
 REPORTS_AT_MOST = 20
 """Report files are drawn for each request and take as long as a hundred others; skipped then."""
 
@@ -212,7 +213,9 @@ def web() -> Iterator[Callable[[bytes], None]]:
         write_session(database)
         plain, locked = (
             create_app(
-                WebSettings(database=str(database), token=token, rate_limit="1000000 per second"),
+                WebSettings(
+                    database=str(database), token=token, rate_limit=LIMIT, read_limit=LIMIT
+                ),
                 _NoFaces,
             )
             for token in (None, "let-me-in")

@@ -434,6 +434,17 @@ def test_a_large_form_is_refused_before_it_is_read(kind: str) -> None:
     assert b"expected at most 64 kB, received 65537 bytes" in answer.data
 
 
+def test_looking_at_pages_has_a_limit_of_its_own() -> None:
+    browser = client(None, read_limit="3 per minute")
+    assert [browser.get("/").status_code for _ in range(4)] == [200, 200, 200, 429]
+    answer = browser.get("/report")
+    assert answer.status_code == 429
+    assert answer.headers["Retry-After"] == "60"
+    assert browser.post("/call").status_code == 200
+    other = {"REMOTE_ADDR": "192.0.2.7"}
+    assert browser.get("/", environ_overrides=other).status_code == 200
+
+
 # By the header alone
 
 
