@@ -103,15 +103,19 @@ def _assembled(path: Path, items: _Items) -> Image.Image:
 
 def _decoded(path: Path, wanted: set[int]) -> Iterator[tuple[int, Image.Image]]:
     """Yield the number and the pixels of each wanted item."""
-    with open_clip(path) as container:
-        # FFmpeg numbers the tracks of such a file like the items.
-        streams = [stream for stream in container.streams.video if stream.id in wanted]
-        for stream in streams:
-            stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
-        for packet in container.demux(streams):
-            for frame in packet.decode():
-                if isinstance(frame, VideoFrame):
-                    yield packet.stream.id, Image.fromarray(frame.to_ndarray(format="rgb24"))
+    try:
+        with open_clip(path) as container:
+            # FFmpeg numbers the tracks of such a file like the items.
+            streams = [stream for stream in container.streams.video if stream.id in wanted]
+            for stream in streams:
+                stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
+            for packet in container.demux(streams):
+                for frame in packet.decode():
+                    if isinstance(frame, VideoFrame):
+                        pixels = frame.to_ndarray(format="rgb24")
+                        yield packet.stream.id, Image.fromarray(pixels)
+    except MediaError as error:
+        raise ValueError("its pixels cannot be decoded") from error
 
 
 def _size(items: _Items, item: int) -> tuple[int, int]:
