@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import math
 import os
@@ -33,8 +34,8 @@ _ANIMATED_FORMATS = ("AVIF", "GIF", "PNG", "WEBP")
 _FORMATS = (*_ANIMATED_FORMATS, "JPEG", "BMP", "DIB", "TIFF")
 """All other formats are refused, whatever the name: for EPS, Pillow would run another program."""
 
-MAX_GIF_BYTES = 200_000_000
-"""A GIF is read as a whole; as a video it would have a hundredth of the size."""
+MAX_WHOLE_BYTES = 200_000_000
+"""Of what is read as a whole, above all a GIF; as a video it would be a hundredth of the size."""
 
 # What Pillow and its plugins raise on broken files.
 _ERRORS = (
@@ -73,6 +74,32 @@ def _start(path: Path) -> bytes:
         return b""
 
 
+def _with_end(path: Path) -> io.BytesIO | None:
+    """Return a JPEG with the mark of its end, if nothing else is missing: some cameras omit it.
+
+    If lines were missing, too, other data before the mark would make another picture.
+    """
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - 4096))
+        if size > MAX_WHOLE_BYTES or b"\xff\xd9" in file.read():
+            return None
+        file.seek(0)
+        if file.read(3) != b"\xff\xd8\xff":
+            return None
+        content = b"\xff\xd8\xff" + file.read()
+    whole = [io.BytesIO(content + more + b"\xff\xd9") for more in (b"", b"\x55" * 1000)]
+    decoded = []
+    for one in whole:
+        try:
+            with Image.open(one, formats=["JPEG"]) as picture:
+                require_sane_size(path, picture.size)
+                decoded.append(picture.tobytes())
+        except _ERRORS:
+            return None
+    return whole[0] if decoded[0] == decoded[1] else None
+
+
 @contextmanager
 def open_picture(path: Path, limit: int) -> Iterator[PictureFile]:
     """Open a file, of an animation up to a number of pictures and one more.
@@ -84,11 +111,11 @@ def open_picture(path: Path, limit: int) -> Iterator[PictureFile]:
         if is_heic(_start(path)):
             yield PictureFile(read_heic(path))
             return
-        with Image.open(path, formats=_FORMATS) as picture:
+        with Image.open(_with_end(path) or path, formats=_FORMATS) as picture:
             require_sane_size(path, picture.size)
             if picture.format != "GIF":
                 yield PictureFile(picture)
-            elif path.stat().st_size > MAX_GIF_BYTES:
+            elif path.stat().st_size > MAX_WHOLE_BYTES:
                 raise MediaError(f"{path} is too large for a GIF; make a video of it.")
             else:
                 yield PictureFile(picture, GifPictures(path.read_bytes(), picture.size, limit))
@@ -99,7 +126,11 @@ def open_picture(path: Path, limit: int) -> Iterator[PictureFile]:
     except FileNotFoundError as error:
         raise MediaError(f"{path} does not exist; expected a media file there.") from error
     except _ERRORS as error:
-        why = "unknown content" if isinstance(error, UnidentifiedImageError) else reason(error)
+        why = (
+            "unknown content, or a rare kind"
+            if isinstance(error, UnidentifiedImageError)
+            else reason(error)
+        )
         if isinstance(error, IndexError | struct.error) or "truncated" in why.lower():
             why = "the file is cut off"
         raise MediaError(

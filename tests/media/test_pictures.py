@@ -153,6 +153,7 @@ STILLS = {
     "damaged-exif.jpg": Still(
         lambda: written(drawn(), "JPEG", exif=b"Exif\0\0MM\0\x2a\xff\xff\xff\xff")
     ),
+    "without-end.jpg": Still(lambda: written(drawn(), "JPEG")[:-2]),
     "picture.avif": Still(lambda: written(drawn(), "AVIF")),
     "telephone.heic": Still(
         lambda: heic(np.rot90(quarters(SWAPPED, SIZE)), (32, 32), turns=3, icc=swapped_profile())

@@ -282,3 +282,19 @@ def test_an_avif_file_without_its_picture_is_refused(make_image):
     path.write_bytes(path.read_bytes().replace(b"av01Color", b"av02Color"))
     with pytest.raises(MediaError, match=r"a\.avif cannot be decoded as a picture"):
         probe(path)
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("lost", [2, 3, 10, 400])
+def test_a_jpeg_may_lack_its_end_but_no_lines(tmp_path, progressive, lost):
+    noise = np.random.default_rng(1).integers(0, 256, (96, 128, 3), np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(noise).save(file, "JPEG", progressive=progressive)
+    path = tmp_path / "a.jpg"
+    path.write_bytes(file.getvalue()[:-lost])
+    if lost == 2:
+        (frame,) = frames(path, "image", lambda: (128, 96))
+        assert np.array_equal(frame.rgb, np.asarray(Image.open(file)))
+    else:
+        with pytest.raises(MediaError, match=r"a\.jpg cannot be .* \(the file is cut off\)"):
+            probe(path)
