@@ -190,6 +190,9 @@ def _is_whole(path: Path, picture_s: float) -> bool:
             start_s, length_s = (
                 (n or 0) / av.time_base for n in (container.start_time, container.duration)
             )
+            if "matroska" in container.format.name and length_s > start_s:
+                # It states when it ends, on a clock that need not start at 0.
+                length_s -= start_s
             picture = container.streams.video[0]
             if container.format.name == "avi" and picture.average_rate:
                 # FFmpeg estimates the length that is left of a cut file.

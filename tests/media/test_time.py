@@ -11,6 +11,7 @@ import pytest
 from av.stream import Disposition
 
 from ads.errors import PlaylistError
+from ads.media.clips import video_frames
 from tests.media.painted import Show, shown_part
 from tests.media.timed_clips import (
     SIZE,
@@ -243,3 +244,15 @@ def test_sound_with_a_cover_is_no_clip(tmp_path):
         fill()
     with pytest.raises(PlaylistError, match="holds only a cover picture, no video; expected a cl"):
         Show(tmp_path / "song.mp4")
+
+
+@pytest.mark.parametrize("name", INPUTS)
+def test_a_jump_leads_to_the_picture_of_its_place(tmp_path, name):
+    timed = INPUTS[name]
+    path = timed.make(tmp_path / name)
+    numbers = range(len(timed.due_s)) if timed.numbers is None else timed.numbers
+    ends_s = [*timed.due_s[1:], timed.length_s]
+    for index in (1, len(ends_s) // 2, -1):
+        middle_s = (timed.due_s[index] + ends_s[index]) / 2
+        first = next(video_frames(path, lambda: SIZE, start_ns=round(middle_s * 1e9)))
+        assert first.rgb.mean() == pytest.approx(level_of(numbers[index]), abs=4)

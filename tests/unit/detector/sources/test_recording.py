@@ -82,6 +82,16 @@ def test_a_last_picture_that_stands_for_seconds_is_no_cut(
         assert len(read_all(source)) == 50
 
 
+def test_a_recording_whose_clock_starts_late_is_no_cut(
+    make_clip: Clip, cut: Callable[[Path, float], Path]
+) -> None:
+    clip = make_clip("late.mkv", noise=True, times_ms=[5_000_000 + 40 * n for n in range(100)])
+    with Recording(clip) as source:
+        assert len(read_all(source)) == 100
+    with Recording(cut(clip, 0.5)) as source:
+        assert len(until_lost(source)) < 75
+
+
 @pytest.mark.parametrize(("name", "codec"), [("clip.ts", "libx264"), ("clip.mpg", "mpeg2video")])
 def test_joined_recordings_follow_each_other(
     make_clip: Clip, tmp_path: Path, name: str, codec: str
