@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -112,8 +113,8 @@ def _planes(rgba: NDArray, frame: av.VideoFrame, coding: Coding) -> list[NDArray
     )
     planes = [zero + reach * luma]
     if len(frame.planes) > 1:
-        down = frame.height // frame.planes[1].height
-        across = frame.width // frame.planes[1].width
+        down = math.ceil(frame.height / frame.planes[1].height)
+        across = math.ceil(frame.width / frame.planes[1].width)
         planes += [(128 * unit + chroma_reach * chroma)[::down, ::across] for chroma in chromas]
     return planes + alpha
 

@@ -11,11 +11,14 @@ import pytest
 
 from ads.media import frame_converter, frame_filters
 from ads.media.frame_converter import FrameConverter, upright_size
+from tests.media import clip_maker
+from tests.media.clip_maker import Coding
 
 
-def frame_of(pixels: str = "yuv420p", size: tuple[int, int] = (64, 48), level: int = 128):
-    picture = np.full((size[1], size[0], 3), level, np.uint8)
-    return av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format=pixels)
+def frame_of(pixels: str = "yuv420p", size: tuple[int, int] = (64, 48)) -> av.VideoFrame:
+    """Return an untagged frame of an even grey of 128."""
+    coding = Coding(pixels=pixels, stated=None, range_stated=0, transfer=2, primaries=2)
+    return clip_maker.frame_of(np.full((size[1], size[0], 3), 128, np.uint8), coding)
 
 
 @pytest.fixture
