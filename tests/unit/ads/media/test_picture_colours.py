@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -71,18 +71,21 @@ def test_white_is_white_in_every_mode(mode, colour):
     assert shown(picture).min() >= 254
 
 
+@settings(deadline=None)
 @given(st.tuples(levels, levels, levels))
 def test_a_profile_of_srgb_changes_nothing(colour):
     found = shown(Image.new("RGB", (1, 1), colour), rgb_profile(SRGB_TO_XYZ))
     assert np.abs(found - colour).max() <= 1
 
 
+@settings(deadline=None)
 @given(st.tuples(levels, levels, levels))
 def test_colours_of_a_profile_are_computed_as_the_standard_says(colour):
     found = shown(Image.new("RGB", (1, 1), colour), rgb_profile(P3_TO_XYZ))
     assert np.abs(found - converted(colour, P3_TO_XYZ)).max() <= 2
 
 
+@settings(deadline=None)
 @given(st.tuples(levels, levels, levels), levels)
 def test_transparency_is_laid_over_white(colour, alpha):
     found = shown(Image.new("RGBA", (1, 1), (*colour, alpha)))
@@ -103,6 +106,7 @@ def test_a_profile_that_does_not_fit_is_ignored(icc):
     assert shown(Image.new("RGB", (1, 1), (200, 30, 60)), icc).tolist() == [200, 30, 60]
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=60), st.integers(0, 400))
 def test_damaged_profiles_never_spoil_a_picture(noise, place):
     profile = bytearray(rgb_profile(P3_TO_XYZ))
