@@ -70,6 +70,12 @@ class SessionInfo:
     static_faces: int = 0
     session_kind: SessionKind = "live"
 
+    @property
+    def timezone(self) -> str | None:
+        """Name of the site's time zone; `None` in sessions of before."""
+        name = self.settings.get("timezone")
+        return name if isinstance(name, str) else None
+
 
 @dataclass(frozen=True, slots=True)
 class AdInfo:
@@ -240,6 +246,16 @@ def find_sessions(
         total = connection.scalar(select(func.count()).select_from(Session).where(*wanted)) or 0
         found = session_infos(connection, Session.id.in_(list(connection.scalars(page))))
         return SessionPage(tuple(reversed(found)), total)
+
+
+def site_zones(engine: Engine, site: str | None = None) -> dict[str, str | None]:
+    """Return the time zone of each site, or of one: that of its latest session, if known."""
+    latest = select(func.max(Session.id)).group_by(Session.site)
+    if site is not None:
+        latest = latest.where(Session.site == site)
+    with engine.connect() as connection:
+        found = session_infos(connection, Session.id.in_(latest))
+    return {info.site: info.timezone for info in found}
 
 
 def latest_session_id(engine: Engine) -> int | None:

@@ -119,7 +119,7 @@ def proof_of_play(
         demos: Count sessions of the demo viewer.
 
     Returns:
-        `{"by", "since", "until", "site", "min_viewers", "rows", "total", "left_out",
+        `{"by", "since", "until", "site", "timezone", "min_viewers", "rows", "total", "left_out",
         "withheld"}`, for JSON.
 
     Raises:
@@ -171,6 +171,7 @@ def proof_of_play(
         "since": None if since is None else since.isoformat(),
         "until": None if until is None else until.isoformat(),
         "site": site,
+        "timezone": str(zone),
         "min_viewers": min_viewers,
         "rows": rows,
         "total": total,

@@ -18,7 +18,7 @@ from monitor.cli.options import (
     output_options,
     say_left_out,
     scope_options,
-    time_zone,
+    zone_of_sites,
 )
 from monitor.cli.output import print_json
 
@@ -114,7 +114,7 @@ def weekdays_of(text: str) -> frozenset[str]:
 @click.option(
     "--timezone",
     metavar="NAME",
-    help="Time zone of hours, days and dates, such as Europe/Berlin. [default: the machine's]",
+    help="Time zone of hours, days and dates, such as Europe/Berlin. [default: the site's]",
 )
 @output_options
 def compare(
@@ -147,15 +147,15 @@ def compare(
         raise click.BadParameter(
             f"expected a number above 0, received {relevant}.", param_hint="--relevant"
         )
-    zone = time_zone(timezone)
-    scope = Scope(
-        site=site,
-        since=moment(since, zone),
-        until=moment(until, zone),
-        replays=replays,
-        demos=demos,
-    )
     with opened(database) as engine:
+        zone = zone_of_sites(engine, timezone, site)
+        scope = Scope(
+            site=site,
+            since=moment(since, zone),
+            until=moment(until, zone),
+            replays=replays,
+            demos=demos,
+        )
         data = load_report_data(engine, scope, seconds=False)
         others = left_out(engine, scope, ads or None)
     try:

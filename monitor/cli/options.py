@@ -151,6 +151,14 @@ def time_zone(name: str | None) -> Any:
         ) from None
 
 
+def zone_of_sites(engine: Engine, named: str | None, site: str | None = None) -> Any:
+    """Return the zone that `--timezone` names, else that of the site or of all sites."""
+    from db.read.sessions import site_zones
+    from monitor.settings.time_zone import common_zone
+
+    return time_zone(named) or common_zone(site_zones(engine, site).values())
+
+
 def play_prices(typed: Sequence[str]) -> dict[str | None, float]:
     """Return the prices that `--price` names, by ad; under None that of every other ad."""
     prices: dict[str | None, float] = {}

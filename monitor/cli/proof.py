@@ -16,8 +16,8 @@ from monitor.cli.options import (
     play_prices,
     price_option,
     say_left_out,
-    time_zone,
     until_option,
+    zone_of_sites,
 )
 from monitor.cli.output import print_json
 
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 @click.option(
     "--timezone",
     metavar="NAME",
-    help="Of hours and days, such as Europe/Berlin. [default: the playlist's, else the machine's]",
+    help="Of hours and days, such as Europe/Berlin. [default: the playlist's, else the site's]",
 )
 @min_viewers_option
 @output_options
@@ -85,8 +85,9 @@ def proof(
         )
     listed = None if playlist is None else load_playlist(playlist)
     agreed, other_price = _prices(prices, listed)
-    zone = time_zone(timezone or (None if listed is None else listed.timezone))
+    named = timezone or (None if listed is None else listed.timezone)
     with opened(database) as engine:
+        zone = zone_of_sites(engine, named, scope["site"])
         document = proof_of_play(
             engine,
             since=moment(since, zone),

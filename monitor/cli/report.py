@@ -25,6 +25,7 @@ from monitor.cli.options import (
     price_option,
     scope_options,
     time_zone,
+    zone_of_sites,
 )
 from monitor.reports import FORMATS, TABLES, TEXT_FORMATS
 
@@ -71,7 +72,7 @@ logger = logging.getLogger(__name__)
     "--timezone",
     metavar="NAME",
     help="Zone of the times on the page, such as Europe/Berlin; JSON, CSV and Parquet keep UTC. "
-    "[default: the machine's]",
+    "[default: the site's]",
 )
 @media_option
 @click.option(
@@ -123,11 +124,15 @@ def report(
         raise click.UsageError(
             "Expected one session or many: leave out its number, or --all, --since and the like."
         )
+    url = existing_database(database_url(database))
     zone = time_zone(timezone)
+    if several:
+        with opened(url) as engine:
+            zone = zone_of_sites(engine, timezone, site)
     kinds = {"replays": replays, "demos": demos}
     dates = {"since": moment(since, zone), "until": moment(until, zone)}
     document, data = _report(
-        existing_database(database_url(database)),
+        url,
         session,
         {"site": site, **dates, **kinds} if several else None,
         min_viewers=min_viewers,

@@ -33,7 +33,7 @@ from monitor.reports.claims import add_claims
 from monitor.reports.diagnostics import add_baselines, add_scenes, videos_seen
 from monitor.reports.formatting import counted, utc_text
 from monitor.reports.thumbnails import find_scenes
-from monitor.settings.time_zone import local_zone
+from monitor.settings.time_zone import common_zone
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -99,7 +99,7 @@ def make_report(
         scope=scope,
         library=library,
         prices=prices,
-        zone=zone or local_zone(),
+        zone=zone or common_zone(info.timezone for info in data.sessions),
         scene_starts=find_scenes(videos_seen(data), media),
     )
     return document, data

@@ -16,6 +16,7 @@ from monitor.analytics import WEEKDAYS
 from monitor.reports.figures import COLOURS, VALENCE
 from monitor.reports.formatting import counted, decimal, percent, points, signed
 from monitor.reports.wording import size_range, title
+from monitor.settings import time_zone
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,12 +68,7 @@ def zone_of(document: dict[str, Any]) -> ZoneInfo:
 def zone_words(document: dict[str, Any]) -> str:
     """Return the name of the zone with its distance from UTC at the start of the report."""
     zone, start = zone_of(document), document["session"]["started_at"]
-    if zone.key in {"UTC", "Etc/UTC"}:
-        return "UTC"
-    if start is None:
-        return zone.key
-    offset = datetime.fromisoformat(start).astimezone(zone).strftime("%z")
-    return f"{zone.key.replace('_', ' ')} (UTC{offset[:3]}:{offset[3:5]})"
+    return zone.key if start is None else time_zone.zone_words(zone, datetime.fromisoformat(start))
 
 
 def localised(document: dict[str, Any]) -> dict[str, Any]:

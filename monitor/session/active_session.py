@@ -17,6 +17,7 @@ from monitor.session.feedback import Feedback, remembering_policy
 from monitor.session.recorder import MeasuringHours, Recorder
 from monitor.settings.models import RecordingSettings, RunSettings
 from monitor.settings.paths import spool_folder
+from monitor.settings.time_zone import local_zone
 from monitor.version import VERSION
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ class ActiveSession:
             for ad in playlist.skipped[:100]
         ]
         notes: dict[str, object] = {"skipped_ads": skipped}
+        notes["timezone"] = settings.timezone or playlist.timezone or local_zone().key
         if database.quarantined is not None:
             notes["damaged_database"] = database.quarantined.name
         if not is_run:

@@ -35,7 +35,8 @@ class SessionClock:
     @classmethod
     def now(cls) -> SessionClock:
         """Tie the system's two clocks now."""
-        return cls(datetime.now(UTC), time.monotonic_ns())
+        now = Clocks.read()
+        return cls(now.wall, now.monotonic_ns)
 
     @property
     def utc(self) -> datetime:
@@ -64,6 +65,12 @@ class Clocks:
     wall_ns: int
     monotonic_ns: int
     boot_ns: int
+
+    @property
+    def wall(self) -> datetime:
+        """The wall clock in UTC, to the microsecond."""
+        since = timedelta(microseconds=self.wall_ns // MICROSECOND_NS)
+        return datetime(1970, 1, 1, tzinfo=UTC) + since
 
     @classmethod
     def read(cls) -> Clocks:
@@ -94,8 +101,5 @@ class ClockWatch:
             slept = timedelta(microseconds=(asleep_ns - self._asleep_ns) // MICROSECOND_NS)
             self._clock.skip(now.monotonic_ns, slept)
             self._asleep_ns = asleep_ns
-        wall = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(
-            microseconds=now.wall_ns // MICROSECOND_NS
-        )
-        step = wall - self._clock.at(now.monotonic_ns)
+        step = now.wall - self._clock.at(now.monotonic_ns)
         return step if abs(step) > MIN_STEP else None

@@ -18,6 +18,7 @@ from monitor.sensor.process import SensorSettings
 from monitor.session.active_session import ActiveSession, ready_database
 from monitor.session.clock import SessionClock
 from monitor.session.playlist_loading import load_ads
+from monitor.settings.time_zone import local_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,7 +71,7 @@ def replay(
         SessionFailedError: The recording is cut off, or the sensor died.
     """
     playlist = load_ads(settings.playlist)
-    began_at = named_start(settings.started_at, playlist.timezone)
+    began_at = named_start(settings.started_at, playlist.timezone or settings.timezone)
     model = find_model(settings.model)
     database = ready_database(settings)
     sensor_settings = SensorSettings(
@@ -92,7 +93,9 @@ def replay(
             model=model,
             clock=clock,
             playlist=playlist,
-            local_time=lambda at_ns: playlist.local(clock.at(at_ns)),
+            local_time=lambda at_ns: local_time(
+                clock.at(at_ns), playlist.timezone, settings.timezone
+            ),
         )
         show = VirtualShow(
             playlist.ads,

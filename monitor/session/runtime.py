@@ -28,6 +28,7 @@ from monitor.session.feedback import recent_starts
 from monitor.session.measuring import MeasuringSwitch
 from monitor.session.playlist_loading import WatchedPlaylist, load_ads, load_watched
 from monitor.session.router import MessageRouter
+from monitor.settings.time_zone import local_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -274,7 +275,7 @@ class KioskRuntime:
         self.player.start()
 
     def _local_now(self) -> datetime:
-        return self.playlist.local(datetime.now(UTC))
+        return local_time(datetime.now(UTC), self.playlist.timezone, self._settings.timezone)
 
     def measure(self) -> None:
         """Begin to record, once the notice is visible; harmless when repeated."""

@@ -141,11 +141,18 @@ def _venue(value: str) -> str:
     return value
 
 
+def _zone(value: str | None) -> str | None:
+    from monitor.settings.time_zone import zone_named  # noqa: PLC0415
+
+    return value if value is None else zone_named(value).key
+
+
 Hours = Annotated[tuple[str, ...], AfterValidator(_hours)]
 Reports = Annotated[tuple[Path, ...], BeforeValidator(_list)]
 Language = Annotated[str, AfterValidator(_language)]
 Languages = Annotated[tuple[Language, ...], BeforeValidator(_split)]
 Network = Annotated[str, AfterValidator(_network)]
+Zone = Annotated[str | None, AfterValidator(_zone)]
 Venue = Annotated[str, AfterValidator(_venue)]
 
 
@@ -211,7 +218,7 @@ class StoredSettings(_Settings):
 
 _NOT_LOGGED = (
     "camera database detection log min_viewers mount playlist report report_overwrite "
-    "restart_limit site source spool started_at stuck_after_s supervised video zones"
+    "restart_limit site source spool started_at stuck_after_s supervised timezone video zones"
 )
 
 
@@ -247,6 +254,10 @@ class RecordingSettings(PerceptionSettings, StoredSettings):
     """Measure only in these hours of the day, for example to leave out staff."""
     site: str = setting("default", "data", first=True, min_length=1)
     """Name of the place, shown in reports."""
+    timezone: Zone = setting(
+        None, "data", metavar="NAME", fallback="the playlist's, else the machine's"
+    )
+    """Time zone of the site, such as Europe/Berlin: of hours and days, and of its reports."""
     campaign: str = setting("", "data", metavar="NAME")
     """Name of the campaign, first in the titles of reports."""
     venue_type: Venue = setting("", "data", metavar="TYPE")

@@ -1,10 +1,15 @@
-"""The machine's time zone by its name, which a report repeats wherever it is read."""
+"""The site's time zone by its name, which a report repeats wherever it is read."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
 
 
 def local_zone() -> ZoneInfo:
@@ -26,3 +31,40 @@ def local_zone() -> ZoneInfo:
         except (ZoneInfoNotFoundError, ValueError, OSError):
             continue
     return ZoneInfo("UTC")
+
+
+def zone_named(name: str) -> ZoneInfo:
+    """Return a time zone; `ValueError` says what was expected."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(
+            f"expected the name of a time zone such as Europe/Berlin, received {name!r}"
+        ) from None
+
+
+def common_zone(names: Iterable[str | None]) -> ZoneInfo:
+    """Return the zone that all names agree on, else the machine's.
+
+    Names come from sessions: `None` is not known, or one that this machine does not know.
+    """
+    found = set(names)
+    name = found.pop() if len(found) == 1 else None
+    try:
+        return local_zone() if name is None else zone_named(name)
+    except ValueError:
+        return local_zone()
+
+
+def local_time(at: datetime, *names: str | None) -> datetime:
+    """Return a moment in the first zone that is named, else in the machine's."""
+    name = next(filter(None, names), None)
+    return at.astimezone(None if name is None else ZoneInfo(name))
+
+
+def zone_words(zone: ZoneInfo, at: datetime) -> str:
+    """Write the name of a zone with its distance from UTC at a moment."""
+    if zone.key in {"UTC", "Etc/UTC"}:
+        return "UTC"
+    offset = at.astimezone(zone).strftime("%z")
+    return f"{zone.key.replace('_', ' ')} (UTC{offset[:3]}:{offset[3:5]})"

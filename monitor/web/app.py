@@ -14,6 +14,7 @@ from werkzeug.routing import IntegerConverter
 
 from detector.names import printable
 from monitor.reports import formatting as shown
+from monitor.settings.time_zone import common_zone, zone_words
 from monitor.version import VERSION
 from monitor.web import api
 from monitor.web.pages import classify as classify_pages
@@ -29,6 +30,7 @@ from monitor.web.worker import PictureWorker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import tzinfo
 
     from werkzeug.routing import Map
 
@@ -57,6 +59,8 @@ def create_app(settings: WebSettings, load: Callable[[], FaceFinder] | None = No
         "code": code,
         "day": day,
         "minute": minute,
+        "zone": lambda session: common_zone([session.timezone]),
+        "zone_words": zone_words,
     }
     app.jinja_env.finalize = printable_value
     app.jinja_env.globals |= {"version": VERSION, "unknown": shown.UNKNOWN}
@@ -107,14 +111,14 @@ def code(text: str) -> Markup:
     return Markup(re.sub(r"`([^`]*)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 (escaped before)
 
 
-def day(moment: datetime | None) -> str:
-    """Write a date as `2 November 2026`, in UTC."""
+def day(moment: datetime | None, zone: tzinfo = UTC) -> str:
+    """Write a date as `2 November 2026`."""
     if moment is None:
         return shown.UNKNOWN
-    at = moment.astimezone(UTC)
+    at = moment.astimezone(zone)
     return f"{at.day} {at:%B %Y}"
 
 
-def minute(moment: datetime | None) -> str:
-    """Write a time as `14:03`, in UTC."""
-    return shown.UNKNOWN if moment is None else f"{moment.astimezone(UTC):%H:%M}"
+def minute(moment: datetime | None, zone: tzinfo = UTC) -> str:
+    """Write a time as `14:03`."""
+    return shown.UNKNOWN if moment is None else f"{moment.astimezone(zone):%H:%M}"

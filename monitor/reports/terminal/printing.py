@@ -16,9 +16,11 @@ from monitor.reports.terminal.charts import interval_bar, sparkline, squeezed
 from monitor.reports.terminal.console import shown, signs_of, wide_console
 from monitor.reports.terminal.console import table_with as _table
 from monitor.reports.wording import claims, gap_seconds, left_out
+from monitor.settings.time_zone import common_zone, zone_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from zoneinfo import ZoneInfo
 
     from rich.console import Console
 
@@ -233,7 +235,7 @@ def _comparison_table(comparisons: Sequence[dict[str, Any]], console: Console) -
 def print_sessions(
     sessions: Sequence[SessionInfo], activity: Mapping[int, Sequence[int]] | None = None
 ) -> None:
-    """Print a table of sessions, times in the local zone.
+    """Print a table of sessions, times in the zone of each site, which is named.
 
     `activity`, by session id, is how many viewers were in view in equal parts of its length.
     """
@@ -247,6 +249,7 @@ def print_sessions(
         table.add_column(column, justify="right", no_wrap=True)
     if activity is not None:
         table.add_column("viewers over time", no_wrap=True)
+    zones = {session.id: common_zone([session.timezone]) for session in sessions}
     for session in sessions:
         length = "running"
         if session.ended_at is not None:
@@ -255,7 +258,7 @@ def print_sessions(
         row = [
             str(session.id),
             session.session_kind,
-            session.started_at.astimezone().strftime("%Y-%m-%d %H:%M"),
+            _started(session, zones),
             length,
             shown(console, session.site),
             shown(console, session.source),
@@ -270,6 +273,16 @@ def print_sessions(
             row.append(sparkline(viewers, 0, max(viewers, default=0), signs_of(console)))
         table.add_row(*row)
     console.print(table)
+    if len(set(zones.values())) == 1:
+        words = zone_words(zones[sessions[0].id], sessions[0].started_at)
+        console.print(f"Times in {shown(console, words)}.", highlight=False, style="dim")
+
+
+def _started(session: SessionInfo, zones: Mapping[int, ZoneInfo]) -> str:
+    """Write when a session began, with the distance from UTC where sites have different zones."""
+    local = session.started_at.astimezone(zones[session.id])
+    offset = "" if len(set(zones.values())) == 1 else f" {local:%z}"
+    return f"{local:%Y-%m-%d %H:%M}{offset}"
 
 
 # --- simulate, lift, proof ------------------------------------------------------------------------
@@ -375,6 +388,9 @@ def print_proof(document: dict[str, Any]) -> None:
     table.add_row("total", *[""] * (len(names) - 1), *total, style="bold")
     console = wide_console()
     console.print(table)
+    if {"hour", "day"} & set(document["by"]):
+        zone = shown(console, document["timezone"])
+        console.print(f"Hours and days in {zone}.", highlight=False, style="dim")
     if document["withheld"]:
         console.print(
             f"Withheld (–) in {len(document['withheld'])} rows: fewer than "

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
 import pytest
 
-from monitor.settings.time_zone import local_zone
+from monitor.settings.models import RunSettings
+from monitor.settings.time_zone import common_zone, local_time, local_zone, zone_words
 
 
 @pytest.mark.parametrize(
@@ -26,3 +30,45 @@ def test_without_it_the_machine_s_files_are_asked(monkeypatch):
     monkeypatch.delenv("TZ", raising=False)
     monkeypatch.setattr("os.path.realpath", lambda path: "/usr/share/zoneinfo/America/Lima")
     assert local_zone().key == "America/Lima"
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["Europe/Berlin", "Europe/Berlin"], "Europe/Berlin"),
+        (["Europe/Berlin", "Asia/Tokyo"], "America/Lima"),
+        (["Europe/Berlin", None], "America/Lima"),
+        (["Not/Known"], "America/Lima"),
+        ([None], "America/Lima"),
+        ([], "America/Lima"),
+    ],
+)
+def test_sites_that_agree_have_a_zone_else_it_is_the_machines(monkeypatch, names, expected):
+    monkeypatch.setenv("TZ", "America/Lima")
+    assert common_zone(names).key == expected
+
+
+def test_the_first_zone_that_is_named_counts(monkeypatch):
+    noon = datetime(2026, 7, 1, 12, tzinfo=UTC)
+    assert local_time(noon, None, "Asia/Tokyo").hour == 21
+    assert local_time(noon, "Europe/Berlin", "Asia/Tokyo").hour == 14
+    assert local_time(noon, None, None) == noon
+
+
+@pytest.mark.parametrize(
+    ("name", "month", "words"),
+    [
+        ("Europe/Berlin", 7, "Europe/Berlin (UTC+02:00)"),
+        ("Europe/Berlin", 1, "Europe/Berlin (UTC+01:00)"),
+        ("America/New_York", 1, "America/New York (UTC-05:00)"),
+        ("UTC", 1, "UTC"),
+    ],
+)
+def test_a_zone_is_named_with_its_distance_from_utc(name, month, words):
+    assert zone_words(ZoneInfo(name), datetime(2026, month, 1, tzinfo=UTC)) == words
+
+
+def test_the_setting_is_a_name():
+    assert RunSettings(timezone="Asia/Bangkok").timezone == "Asia/Bangkok"
+    with pytest.raises(ValueError, match=r"such as Europe/Berlin, received 'Berlin'"):
+        RunSettings(timezone="Berlin")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from zoneinfo import ZoneInfo
 
 import pytest
 from rich.console import Console
@@ -276,12 +277,30 @@ def test_without_blocks_the_same_is_said_in_ascii(printed, document, found):
     assert "One - Two" in text
 
 
+def test_times_are_those_of_the_site_and_say_so(printed, exposures):
+    exposures.session("Attic", "0")
+    first, second = exposures.sessions
+    berlin = replace(first, settings={"timezone": "Europe/Berlin"})
+    tokyo = replace(second, settings={"timezone": "Asia/Tokyo"})
+    start = first.started_at
+    one = printed(print_sessions, [berlin], width=160)
+    assert (
+        one[1].split()[2:4]
+        == f"{start.astimezone(ZoneInfo('Europe/Berlin')):%Y-%m-%d %H:%M}".split()
+    )
+    assert one[-1].startswith("Times in Europe/Berlin (UTC+0")
+    both = printed(print_sessions, [tokyo, berlin], width=160)
+    assert len(both) == 3
+    assert f"{second.started_at.astimezone(ZoneInfo('Asia/Tokyo')):%H:%M} +0900" in both[1]
+    assert " +0" in both[2]
+
+
 def test_sessions_with_their_activity(printed, exposures):
     exposures.session("Attic [2]", "rtsp://door")
     first, second_session = exposures.sessions
     listed = [replace(second_session, ended_at=None, viewers=9), replace(first, readings=1234)]
     plain = printed(print_sessions, listed, width=120)
-    assert [line.split()[0] for line in plain] == ["id", "2", "1"]
+    assert [line.split()[0] for line in plain] == ["id", "2", "1", "Times"]
     assert "running" in plain[1]
     assert "Attic [2]" in plain[1]
     assert "12:00:00" in plain[2]
