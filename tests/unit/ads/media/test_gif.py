@@ -46,7 +46,7 @@ def test_pictures_are_those_of_their_maker(mode):
         assert found.duration_ms(index) == 40 + 10 * index
 
 
-@settings(deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(order=st.lists(st.integers(0, 3), min_size=1, max_size=12))
 def test_a_picture_is_the_same_from_wherever_it_is_reached(order):
     boxes = [WHOLE, (5, 5, 20, 20), (10, 2, 30, 40), (0, 0, 12, 48)]
@@ -100,7 +100,7 @@ def test_a_file_that_is_cut_off_is_refused(tmp_path, share):
         probe(path)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_damaged_files_are_shown_or_refused(tmp_path_factory, data):
     content = bytearray(gif([GifFrame(WHOLE, 1, 5), GifFrame((3, 3, 9, 9), 2, 5)], PALETTE))

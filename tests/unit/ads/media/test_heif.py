@@ -102,7 +102,7 @@ def test_a_giant_is_refused_before_it_is_decoded(tmp_path, in_tiles):
         read(tmp_path, claimed)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.data())
 def test_whatever_the_bytes_it_is_a_picture_or_a_sentence(tmp_path_factory, in_tiles, data):
     content = bytearray(in_tiles)
@@ -112,7 +112,7 @@ def test_whatever_the_bytes_it_is_a_picture_or_a_sentence(tmp_path_factory, in_t
         assert read(tmp_path_factory.mktemp("heic"), bytes(content)).size <= 3 * 80_000_000
 
 
-@settings(deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.binary(max_size=80))
 def test_other_files_are_not_taken_for_it(start):
     assert not is_heic(start) or start[4:8] == b"ftyp"

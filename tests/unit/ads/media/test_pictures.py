@@ -40,7 +40,7 @@ def rounds(tmp_path_factory):
     return path
 
 
-@settings(deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(start_ms=st.integers(0, 3000))
 def test_wherever_an_animation_is_entered_it_shows_what_is_due_there(rounds, start_ms):
     def size():
@@ -237,7 +237,7 @@ def test_no_ending_is_both_a_picture_and_unplayable():
 
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF data:UserWarning")
-@settings(deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(noise=st.binary(max_size=120))
 def test_damaged_exif_data_never_spoil_a_picture(tmp_path_factory, noise):
     path = tmp_path_factory.mktemp("exif") / "a.jpg"
@@ -262,7 +262,7 @@ def whole() -> dict[str, bytes]:
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_damaged_pictures_are_shown_or_refused_with_a_sentence(tmp_path_factory, whole, data):
     content = bytearray(whole[data.draw(st.sampled_from(sorted(whole)))])
