@@ -67,11 +67,11 @@ def _frames(count: int = 12, size: tuple[int, int] = (64, 48)) -> list[np.ndarra
 
 
 def _clip(
-    codec: str, sound: str | None = None, pixels: str = "yuv420p", **options: str
+    codec: str, sound: str | None = None, pixels: str = "yuv420p", rate: int = 10, **options: str
 ) -> Callable[[Path], None]:
     def write(path: Path) -> None:
         with av.open(str(path), "w") as container:
-            video = container.add_stream(codec, rate=10, options=options)
+            video = container.add_stream(codec, rate=rate, options=options)
             video.width, video.height, video.pix_fmt = 64, 48, pixels
             audio = None if sound is None else container.add_stream(sound, rate=48_000)
             for frame in _frames():
@@ -136,9 +136,15 @@ FORMATS: dict[str, Callable[[Path], None]] = {
     "webm": _clip("libvpx-vp9", "libopus", deadline="realtime"),
     "avi": _clip("mpeg4", "mp3"),
     "ts": _clip("mpeg2video", "mp2"),
+    "mpg": _clip("mpeg1video", "mp2", rate=25),
+    "wmv": _clip("wmv2"),
+    "flv": _clip("flv1"),
+    "3gp": _clip("mpeg4", "aac"),
     "gif": _animation("GIF"),
     "apng": _animation("PNG"),
     "webp": _animation("WEBP"),
+    "avif": _animation("AVIF"),
+    "bmp": _picture("BMP"),
     "jpg": _picture("JPEG", progressive=True),
     "tiff": _picture("TIFF", compression="tiff_lzw"),
     "yaml": _playlist(yaml.safe_dump(PLAYLIST, allow_unicode=True)),
@@ -199,7 +205,7 @@ def findings(ending: str, folder: Path, count: int, seed: int) -> list[Finding]:
     """Check and show a number of changed files of a format; returns what went wrong."""
     files = write_mutations(ending, folder, count, random.Random(f"{ending} {seed}"))  # noqa: S311 (to be repeated)
     found = [] if ending in {"yaml", "json"} else _check_together(files)
-    with _Shows() as shows:
+    with Shows() as shows:
         for file in [folder / f"seed.{ending}", *files]:
             if what := shows.ask(file):
                 found.append(Finding(file, what))
@@ -239,13 +245,14 @@ def _environment(folder: Path) -> dict[str, str]:
     }
 
 
-class _Shows:
+class Shows:
     """A process that shows files; replaced when a file takes it along."""
 
-    def __init__(self) -> None:
+    def __init__(self, command: tuple[str, ...] = ("-m", "tests.fuzz.media")) -> None:
+        self._command = command
         self._process: subprocess.Popen[bytes] | None = None
 
-    def __enter__(self) -> _Shows:
+    def __enter__(self) -> Shows:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -255,7 +262,7 @@ class _Shows:
         """Show a file; returns what went wrong."""
         if self._process is None:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.fuzz.media"],
+                [sys.executable, *self._command],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
