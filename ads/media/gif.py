@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import math
 import struct
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from PIL import Image
@@ -33,18 +34,25 @@ class _Frame(NamedTuple):
 class GifPictures:
     """The pictures of a GIF, at most `limit` and one more.
 
+    Attributes:
+        is_cut_off: Whether the file breaks off, so that pictures may be missing at its end.
+        rounds: How often it is shown; infinity for ever.
+
     Raises:
-        ValueError, struct.error, IndexError: The file breaks off or is no GIF.
+        ValueError, struct.error, IndexError: The file breaks off in its first picture.
     """
 
     def __init__(self, content: bytes, size: tuple[int, int], limit: int) -> None:
         self.rounds: float = 1
         self._size = size
+        self.is_cut_off = False
         self._frames: list[_Frame] = []
-        for frame in self._parsed(content):
-            self._frames.append(frame)
-            if len(self._frames) > limit:
-                break
+        try:
+            self._frames.extend(islice(self._parsed(content), limit + 1))
+        except (IndexError, struct.error):
+            if not self._frames:
+                raise
+            self.is_cut_off = True
         if not self._frames:
             raise ValueError("it holds no picture")
         self._canvas = Image.new("RGBA", size)

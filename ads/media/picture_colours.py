@@ -66,6 +66,11 @@ class SrgbConverter:
         self._icc: bytes | None = picture.info.get("icc_profile")
         self._transforms: dict[str, tuple[str, ImageCms.ImageCmsTransform] | None] = {}
 
+    @property
+    def is_profile_ignored(self) -> bool:
+        """Whether the file has a profile that could not be used for a picture so far."""
+        return bool(self._icc) and None in self._transforms.values()
+
     def opaque(self, picture: Image.Image) -> Image.Image:
         """Return a picture of `with_8_bits` in sRGB, over `GROUND` where it is transparent."""
         if picture.mode not in {"LA", "RGBA"}:

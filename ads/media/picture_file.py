@@ -144,6 +144,7 @@ class PictureFile:
     Attributes:
         count: How many there are to show; 1 for a still picture.
         rounds: How often an animation is shown; infinity for one without end.
+        is_cut_off: Whether pictures may be missing at the end of the file.
         converter: Brings its pictures to sRGB.
     """
 
@@ -156,6 +157,7 @@ class PictureFile:
         self.converter = SrgbConverter(picture)
         self.count = 1
         self.rounds = 1.0
+        self.is_cut_off = gif is not None and gif.is_cut_off
         if gif is not None:
             self.count, self.rounds = gif.count, gif.rounds
         elif picture.format in _ANIMATED_FORMATS:

@@ -41,8 +41,9 @@ def probe_picture(path: Path) -> MediaInfo:
                 "make a video of it."
             )
         width, height = file.draw(0).size
+        remarks = tuple(_remarks(path, file))
         if file.count == 1:
-            return MediaInfo("image", width, height)
+            return MediaInfo("image", width, height, remarks=remarks)
         total_ms = 0.0
         for index in range(file.count):
             file.draw(index)
@@ -53,7 +54,20 @@ def probe_picture(path: Path) -> MediaInfo:
             height,
             duration_s=total_ms / 1000,
             frames_per_second=file.count * 1000 / total_ms,
+            remarks=remarks,
         )
+
+
+def _remarks(path: Path, file: PictureFile) -> Iterator[str]:
+    # One pixel shows whether the profile can be used.
+    file.converter.opaque(with_8_bits(file.draw(0).crop((0, 0, 1, 1))))
+    if file.converter.is_profile_ignored:
+        yield (
+            f"{path} has a colour profile that is damaged or meant for another kind of picture, so "
+            "its colours may be wrong; save it again in sRGB."
+        )
+    if file.is_cut_off:
+        yield f"{path} is cut off: its last pictures are missing; copy it again."
 
 
 def image_frames(path: Path, viewport: Callable[[], Size]) -> Iterator[MediaFrame]:

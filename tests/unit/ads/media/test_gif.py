@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -91,13 +92,22 @@ def test_one_giant_among_small_pictures_is_refused(tmp_path):
         probe(path)
 
 
-@pytest.mark.parametrize("share", [0.3, 0.6, 0.95])
-def test_a_file_that_is_cut_off_is_refused(tmp_path, share):
+def test_a_file_that_is_cut_off_shows_its_whole_pictures(tmp_path):
     path = tmp_path / "cut.gif"
-    content = gif([GifFrame(WHOLE, 1, 5), GifFrame(WHOLE, 2, 5)], PALETTE)
-    path.write_bytes(content[: int(len(content) * share)])
+    content = gif([GifFrame(WHOLE, colour, 5) for colour in (1, 2, 3)], PALETTE)
+    assert probe(make(path, content)).remarks == ()
+    info = probe(make(path, content[:-20]))
+    assert (info.kind, info.duration_s) == ("animation", pytest.approx(0.1))
+    [remark] = info.remarks
+    assert remark == f"{path} is cut off: its last pictures are missing; copy it again."
+    assert probe(make(path, content[: len(content) // 2])).kind == "image"
     with pytest.raises(MediaError, match=r"cut\.gif cannot be decoded .*the file is cut off"):
-        probe(path)
+        probe(make(path, content[: len(content) // 4]))
+
+
+def make(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path
 
 
 @settings(max_examples=60, deadline=None)

@@ -20,6 +20,7 @@ from ads.media.picture_file import PictureFile
 from ads.media.pictures import animation_frames
 from ads.media.thumbnails import thumbnails, thumbnails_at
 from ads.media.types import ENDLESS_NS, KNOWN_ENDINGS, PICTURE_ENDINGS, require_media_file
+from tests.helpers.icc_profiles import swapped_profile
 
 MS = 1_000_000
 
@@ -300,3 +301,14 @@ def test_a_jpeg_may_lack_its_end_but_no_lines(tmp_path, progressive, lost):
     else:
         with pytest.raises(MediaError, match=r"a\.jpg cannot be .* \(the file is cut off\)"):
             probe(path)
+
+
+@pytest.mark.parametrize(
+    ("icc", "is_said"), [(None, False), (swapped_profile(), False), (b"none" * 50, True)]
+)
+def test_a_profile_that_is_not_used_is_said(tmp_path, icc, is_said):
+    path = tmp_path / "a.png"
+    Image.new("RGB", (8, 8), "red").save(path, icc_profile=icc)
+    remarks = probe(path).remarks
+    assert bool(remarks) == is_said
+    assert all(f"{path} has a colour profile that is damaged" in remark for remark in remarks)
