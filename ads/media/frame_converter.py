@@ -41,6 +41,10 @@ _EXACT = 1 << 1 | 1 << 13
 """FFmpeg's flags SWS_BILINEAR and SWS_FULL_CHR_H_INT, named by PyAV from 18 on. Without the latter,
 levels are off by up to five where a channel has more than 8 bits, and by two where it has 8."""
 
+_FAST = {"yuv420p": "yuv422p", "nv12": "yuv422p", "yuvj420p": "yuvj422p"}
+"""Formats that are scaled as they are and then become RGB by FFmpeg's fast way, which takes even
+widths: a third of the time of one step, and closer to the original."""
+
 _STRETCHED = np.clip(np.round((np.arange(256) - 16) * 255 / 219), 0, 255).astype(np.uint8)
 
 
@@ -55,8 +59,7 @@ def upright_size(frame: VideoFrame, pixel_aspect: Fraction | None) -> Size:
 class FrameConverter:
     """Convert the frames of one clip, in order.
 
-    Plain frames take one step. Filters are only built for frames that need them, once for each
-    format and size.
+    Plain frames need no filter. Filters are built once for each format and size.
 
     Args:
         pixel_aspect: Width of a pixel by its height; None for square ones.
@@ -68,8 +71,8 @@ class FrameConverter:
         self._cube: tuple[tuple[object, ...], CubeFilter] | None = None
         self._compositor: tuple[tuple[object, ...], Compositor] | None = None
         self._failing: set[str] = set()
-        # Keeps what it has worked out for its formats and sizes.
-        self._to_screen = VideoReformatter()
+        # Each keeps what it has worked out for its formats and sizes.
+        self._to_size, self._to_screen = VideoReformatter(), VideoReformatter()
 
     def converted(
         self, frame: VideoFrame, viewport: Size, following: VideoFrame | None = None
@@ -108,6 +111,8 @@ class FrameConverter:
         else:
             # FFmpeg refuses some of these, although it has nothing to do with them.
             frame.color_trc = frame.color_primaries = _UNSTATED
+        if frame.format.name in _FAST and size != (frame.width, frame.height) and not size[0] % 2:
+            frame = self._to_size.reformat(frame, *size, _FAST[frame.format.name])
         is_deep = any(component.bits > 8 for component in frame.format.components)
         return self._to_screen.reformat(
             frame, *size, "rgb24", interpolation=_EXACT if is_deep else None

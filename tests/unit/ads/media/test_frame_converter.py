@@ -11,6 +11,7 @@ import pytest
 
 from ads.media import frame_converter, frame_filters
 from ads.media.frame_converter import FrameConverter, upright_size
+from ads.media.types import fit
 from tests.media import clip_maker
 from tests.media.clip_maker import Coding
 
@@ -37,12 +38,21 @@ def test_the_size_is_that_of_square_pixels():
     assert upright_size(frame, Fraction(1, 1000)) == (1, 48)
 
 
-def test_plain_frames_need_no_filter(monkeypatch):
+@pytest.mark.parametrize("viewport", [(128, 96), (32, 24), (64, 48), (101, 75)])
+@pytest.mark.parametrize("pixels", ["yuv420p", "yuv422p", "yuv444p"])
+def test_plain_frames_need_no_filter(monkeypatch, viewport, pixels):
     monkeypatch.setattr(frame_filters, "Graph", None)
-    rgb = FrameConverter(None).converted(frame_of(), (128, 96))
-    assert rgb.shape == (96, 128, 3)
+    rgb = FrameConverter(None).converted(frame_of(pixels), viewport)
+    assert rgb.shape == (*fit((64, 48), viewport)[::-1], 3)
     assert rgb.flags.c_contiguous
-    assert np.abs(rgb.astype(int) - 128).max() <= 3
+    assert np.abs(rgb.astype(int) - 128).max() <= 2
+
+
+@pytest.mark.parametrize("level", [0, 1, 64, 128, 200, 254, 255])
+def test_usual_clips_keep_their_levels_when_they_are_scaled(level):
+    coding = Coding()
+    frame = clip_maker.frame_of(np.full((48, 64, 3), level, np.uint8), coding)
+    assert np.abs(FrameConverter(None).converted(frame, (96, 72)).astype(int) - level).max() <= 1
 
 
 @pytest.mark.parametrize("colorspace", [0, 2, 3, 8, 10, 11, 12, 14])
