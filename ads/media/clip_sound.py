@@ -40,7 +40,7 @@ def sound_blocks(
 ) -> Generator[tuple[float, NDArray[np.int16]], None, None]:
     """Decode the sound of a clip in blocks without gaps; what has no sound becomes silence.
 
-    Begin `start_s` (at least 0) after the start of the clip's picture. Close to release the file.
+    Begin `start_s` (at least 0) after the start of the clip. Close to release the file.
 
     Yields:
         The position of the block in seconds, and samples: `(n, 2)` int16 at `SAMPLE_RATE_HZ`, at

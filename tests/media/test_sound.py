@@ -151,18 +151,18 @@ def damaged(share: Callable[[int, int], bool]) -> Callable[[Path], Path]:
 
 
 def drifting(path: Path) -> Path:
-    """Write a tone in each of 30 s, stamped by a clock that is slow by one in 200."""
+    """Write a tone in each of 20 s, stamped by a clock that is slow by one in 200."""
     source = path.with_name("even.mkv")
-    beeps = np.zeros((1, 30 * 48_000), np.float32)
+    beeps = np.zeros((1, 20 * 48_000), np.float32)
     beep = 0.5 * np.sin(2 * np.pi * 1000 * np.arange(9600) / 48_000)
-    for second in range(30):
+    for second in range(20):
         beeps[0, second * 48_000 : second * 48_000 + 9600] = beep
     with av.open(str(source), "w") as out:
         video: Any = out.add_stream("libx264", rate=10)
         video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
         sound: Any = out.add_stream("aac", rate=48_000, layout="mono")
         picture = np.zeros((48, 64, 3), np.uint8)
-        for _ in range(300):
+        for _ in range(200):
             out.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         out.mux(video.encode())
         frame = av.AudioFrame.from_ndarray(beeps, format="fltp", layout="mono")
@@ -232,7 +232,9 @@ INPUTS: dict[str, Audible] = {
     "rate-of-192000.mov": Audible(tones(Tone(rate=192_000, codec="pcm_s24le")), [(0, 1.0)]),
     "opus.webm": Audible(tones(Tone(codec="libopus"), codec="libvpx"), [(0, 1.0)]),
     "drifting.mkv": Audible(
-        drifting, [(second * 1.005, second * 1.005 + 0.2) for second in range(30)]
+        drifting,
+        [(second * 1.005, second * 1.005 + 0.2) for second in range(20)],
+        keys={"duration_s": 0.5},
     ),
 }
 

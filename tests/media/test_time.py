@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import av
@@ -196,10 +197,21 @@ INPUTS: dict[str, Timed] = {
 }
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """The file of an input, made once."""
+
+    @cache
+    def make(name: str) -> Path:
+        return INPUTS[name].make(tmp_path_factory.mktemp("clip") / name)
+
+    return make
+
+
 @pytest.mark.parametrize("name", INPUTS)
-def test_each_picture_stands_as_long_as_its_maker_meant(tmp_path, name):
+def test_each_picture_stands_as_long_as_its_maker_meant(made, name):
     timed = INPUTS[name]
-    path = timed.make(tmp_path / name)
+    path = made(name)
     numbers = range(len(timed.due_s)) if timed.numbers is None else timed.numbers
     ends_s = [*timed.due_s[1:], timed.length_s]
     with Show(path) as show:
@@ -247,9 +259,9 @@ def test_sound_with_a_cover_is_no_clip(tmp_path):
 
 
 @pytest.mark.parametrize("name", INPUTS)
-def test_a_jump_leads_to_the_picture_of_its_place(tmp_path, name):
+def test_a_jump_leads_to_the_picture_of_its_place(made, name):
     timed = INPUTS[name]
-    path = timed.make(tmp_path / name)
+    path = made(name)
     numbers = range(len(timed.due_s)) if timed.numbers is None else timed.numbers
     ends_s = [*timed.due_s[1:], timed.length_s]
     for index in (1, len(ends_s) // 2, -1):

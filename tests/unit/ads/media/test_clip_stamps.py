@@ -43,6 +43,7 @@ def starts_of(parts: list[tuple[int, Fraction]]) -> list[tuple[int, Fraction]]:
     return found
 
 
+@settings(deadline=None, max_examples=50)
 @given(segments)
 def test_each_segment_follows_the_one_before(parts):
     clock = ContinuousClock(STEP_S)
@@ -52,7 +53,7 @@ def test_each_segment_follows_the_one_before(parts):
     assert shown_s == [shown_s[0] + number * STEP_S for number in range(len(shown_s))]
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=30)
 @given(segments, st.integers(0, 10), st.booleans())
 def test_sound_keeps_to_its_picture_through_every_jump(parts, late, sound_leads):
     """Sound is stored up to ten packets later than its picture, or one earlier."""
