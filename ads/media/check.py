@@ -342,8 +342,10 @@ def _decoders() -> list[str]:
 def _decode_a_while(path: Path) -> MediaInfo:
     """Probe a file and decode it for a moment; the player handles damage further on."""
     info = probe(path)
+    # Small, and never enlarged: that takes longer than the rest for thousands of small pictures.
+    size = min(320, info.width), min(180, info.height)
     with suppress(MediaError):
-        _run_for(frames(path, info.kind, lambda: (320, 180)), 0.5)
+        _run_for(frames(path, info.kind, lambda: size), 0.5)
     if info.has_sound:
         try:
             _run_for(sound_blocks(path), 0.5 / 3)

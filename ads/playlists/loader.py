@@ -325,7 +325,8 @@ def _colour(value: str) -> tuple[int, int, int] | None:
         red, green, blue, *_ = ImageColor.getrgb(value)
     except ValueError:
         return None
-    return red, green, blue
+    # Pillow does not look at the numbers in "rgb(300, 0, 0)".
+    return (red, green, blue) if max(red, green, blue) <= 255 else None
 
 
 def _filler(head: PlaylistHead) -> tuple[Filler | None, Entry | None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import time
 from datetime import UTC, date, datetime
@@ -11,14 +12,51 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
-from hypothesis import given, settings
+import yaml
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ads.errors import PlaylistError
 from ads.media.decode import probe_all
+from ads.media.types import FITS
 from ads.playlists.loader import DEFAULT_IMAGE_DURATION_S, _natural_key, load_playlist
 from ads.playlists.playlist import Ad, Filler, Hours, parse_hours
 from detector.names import printable
+
+ODD_VALUES = st.one_of(
+    st.sampled_from(
+        [
+            *(
+                "cover",
+                "blur",
+                "contain",
+                "Cover",
+                "#123",
+                "rgb(300, 0, 0)",
+                "hsl(9,9%,9%)",
+                "navy",
+            ),
+            *("2026-12-01", "2026-12-01 10:00", "2026-02-30", "a.png", "../a.png", "~", "~nobody"),
+            *(
+                ".",
+                "/",
+                "\0",
+                date(2026, 1, 1),
+                datetime(2026, 1, 1, tzinfo=UTC),
+                [],
+                ["cover"],
+                {},
+                {"a": 1},
+            ),
+        ]
+    ),
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(max_size=8),
+    st.dates(),
+)
 
 
 @pytest.fixture
@@ -144,6 +182,42 @@ def test_a_filler_is_a_colour_or_a_still_picture(write, make_image, make_animati
         playlist = filler(value)
         assert [(ad.ad_id, reason in ad.reason) for ad in playlist.skipped] == [("filler", True)]
         assert (len(playlist.ads), playlist.filler) == (1, Filler())
+
+
+@given(
+    head=st.dictionaries(
+        st.sampled_from(["fit", "volume", "mute", "filler", "media_root"]), ODD_VALUES, max_size=2
+    ),
+    entry=st.dictionaries(
+        st.sampled_from(["fit", "volume", "mute", "from", "until"]), ODD_VALUES, max_size=2
+    ),
+)
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_whatever_the_keys_say_there_is_a_playlist_or_one_sentence(
+    write, make_image, head, entry, caplog
+):
+    make_image("a.png")
+    caplog.set_level(logging.ERROR)
+    path = write("")
+    ads = [{"file": "a.png", "duration_s": 1, **entry}]
+    path.write_text(yaml.safe_dump({**head, "ads": ads}, allow_unicode=True), encoding="utf-8")
+    said, playlist = "", None
+    try:
+        playlist = load_playlist(path)
+    except PlaylistError as error:
+        said = str(error)
+    assert "\n" not in said
+    if playlist is None:
+        assert "expected" in said
+        return
+    for ad in playlist.ads:
+        assert ad.fit in FITS
+        assert 0 <= ad.volume <= 1
+        assert ad.runs_on(date(2026, 1, 1)) is not bool(ad.why_not_on(date(2026, 1, 1)))
+    if playlist.filler is not None:
+        assert all(0 <= level <= 255 for level in playlist.filler.colour)
 
 
 def test_media_lie_below_the_media_root(tmp_path, write, make_image):
