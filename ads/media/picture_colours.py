@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image, ImageCms
+from PIL.TiffImagePlugin import TiffImageFile
 
 from ads.media.types import GROUND
 
@@ -20,38 +21,42 @@ _MODES_BY_SPACE = {"GRAY": "L", "RGB": "RGB", "CMYK": "CMYK", "Lab": "LAB"}
 """Pillow's mode for each colour space of a profile; other spaces are no picture's."""
 
 
-def with_8_bits(picture: Image.Image) -> Image.Image:
+def with_8_bits(picture: Image.Image, bits: int = 16) -> Image.Image:
     """Return a loaded picture in mode L, LA, RGB, RGBA, CMYK or LAB, its whole range kept.
 
-    Pillow's own conversion cuts off what is brighter than 255.
+    Pillow's own conversion cuts off what is brighter than 255. The levels of a mode like `I;16` are
+    whole numbers of `bits`.
     """
     if picture.mode in {"L", "RGB", "CMYK", "LAB"} and not picture.has_transparency_data:
         return picture
     if picture.mode == "F" or picture.mode.startswith("I"):
-        return _with_8_bit_levels(picture)
+        return _with_8_bit_levels(picture, bits)
     mode = "L" if picture.mode in {"1", "L", "LA", "La"} else "RGB"
     return picture.convert(f"{mode}A" if picture.has_transparency_data else mode)
 
 
-def _with_8_bit_levels(picture: Image.Image) -> Image.Image:
-    levels = np.nan_to_num(np.asarray(picture), nan=0.0, posinf=np.inf, neginf=0.0)
-    white = _white_level(picture, levels)
-    grey = Image.fromarray(np.clip(levels * np.float32(255 / white) + 0.5, 0, 255).astype(np.uint8))
+def _with_8_bit_levels(picture: Image.Image, bits: int) -> Image.Image:
+    levels = np.asarray(picture)
+    scale = np.float32(255 / _white_level(picture.mode, levels, bits))
+    grey = np.empty(levels.shape, np.uint8)
+    # In strips: the largest picture would take a gigabyte.
+    for top in range(0, len(levels), 256):
+        strip = np.nan_to_num(levels[top : top + 256], nan=0.0, posinf=np.inf, neginf=0.0)
+        grey[top : top + 256] = np.clip(strip * scale + 0.5, 0, 255)
+    shown = Image.fromarray(grey)
     key = picture.info.get("transparency")
     if isinstance(key, int):
-        grey.putalpha(Image.fromarray(np.where(levels == key, 0, 255).astype(np.uint8)))
-    return grey
+        shown.putalpha(Image.fromarray(np.where(levels == key, 0, 255).astype(np.uint8)))
+    return shown
 
 
-def _white_level(picture: Image.Image, levels: NDArray[Any]) -> float:
+def _white_level(mode: str, levels: NDArray[Any], bits: int) -> float:
     """Return the level of white: as stated, else the lowest usual one that holds every level."""
-    if picture.mode.startswith("I;16"):
-        # A TIFF states its bits, 12 for example.
-        bits = getattr(picture, "tag_v2", {}).get(258, (16,))
-        return float(2 ** bits[0] - 1)
+    if mode.startswith("I;16"):
+        return 2.0**bits - 1
     highest = float(levels.max(where=np.isfinite(levels), initial=0))
     # The highlights of floating-point pictures may lie somewhat above 1.
-    if picture.mode == "F" and highest < 16:
+    if mode == "F" and highest < 16:
         return 1.0
     return next((white for white in (255.0, 65535.0, 2.0**31 - 1) if highest <= white), highest)
 
@@ -60,9 +65,15 @@ class SrgbConverter:
     """Converts the pictures of one file to sRGB by the ICC profile in the file.
 
     A profile that is broken or meant for another kind of picture is ignored, as in browsers.
+
+    Attributes:
+        bits: Of each level, for `with_8_bits`.
     """
 
     def __init__(self, picture: Image.Image) -> None:
+        # A TIFF may have 12, for example, of which Pillow makes whole numbers without scaling them.
+        stated = picture.tag_v2.get(258) if isinstance(picture, TiffImageFile) else None
+        self.bits: int = stated[0] if stated else 16
         self._icc: bytes | None = picture.info.get("icc_profile")
         self._transforms: dict[str, tuple[str, ImageCms.ImageCmsTransform] | None] = {}
 

@@ -169,7 +169,7 @@ def _shown_ms(file: PictureFile, index: int) -> float:
 
 
 def _scaled(picture: Image.Image, converter: SrgbConverter, viewport: Size) -> NDArray[np.uint8]:
-    plain = with_8_bits(picture)
+    plain = with_8_bits(picture, converter.bits)
     size = fit(plain.size, viewport)
     if plain.size != size:
         # Reduce by whole steps first: a third of the time, no visible difference.

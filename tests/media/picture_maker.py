@@ -49,20 +49,33 @@ def deep_png(rgb: np.ndarray) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(*chunk) for chunk in chunks)
 
 
-def deep_tiff(rgb: np.ndarray) -> bytes:
-    """Return a TIFF of `(height, width, 3)` levels up to 65535, which Pillow cannot write."""
-    height, width = rgb.shape[:2]
-    pixels = rgb.astype("<u2").tobytes()
-    fields = [(256, width), (257, height), (258, 16), (259, 1), (262, 2), (273, 8), (277, 3),
-              (278, height), (279, len(pixels))]  # fmt: skip
-    bits_at = 8 + len(pixels)
+def deep_tiff(pixels: np.ndarray, bits: int = 16) -> bytes:
+    """Return a TIFF that Pillow cannot write, with 12 or 16 bits a level.
+
+    Args:
+        pixels: Levels, `(height, width)` grey or `(height, width, 3)` RGB.
+    """
+    height, width = pixels.shape[:2]
+    count = pixels.size // (height * width)
+    if bits == 12:
+        first, second = pixels.reshape(-1, 2).astype(np.uint16).T
+        packed = np.c_[first >> 4, (first & 15) << 4 | second >> 8, second & 255]
+        data = packed.astype(np.uint8).tobytes()
+    else:
+        data = pixels.astype("<u2").tobytes()
+    kind = 2 if count == 3 else 1
+    fields = [(256, width), (257, height), (258, bits), (259, 1), (262, kind), (273, 8),
+              (277, count), (278, height), (279, len(data))]  # fmt: skip
+    bits_at = 8 + len(data)
     entries = b"".join(
-        struct.pack("<HHII", 258, 3, 3, bits_at) if tag == 258 else struct.pack("<HHII", tag, 4, 1, value)
+        struct.pack("<HHII", tag, 3, 3, bits_at)
+        if tag == 258 and count == 3
+        else struct.pack("<HHII", tag, 4, 1, value)
         for tag, value in fields
-    )  # fmt: skip
-    bits = struct.pack("<3H2x", 16, 16, 16)
+    )
     directory = struct.pack("<H", len(fields)) + entries + bytes(4)
-    return struct.pack("<2sHI", b"II", 42, bits_at + len(bits)) + pixels + bits + directory
+    stated = struct.pack("<3H2x", bits, bits, bits)
+    return struct.pack("<2sHI", b"II", 42, bits_at + len(stated)) + data + stated + directory
 
 
 class GifFrame:

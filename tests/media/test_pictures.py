@@ -195,6 +195,7 @@ TURNING = {"exif-moving.png": "PNG", "exif-moving.webp": "WEBP"}
 RAMPS = {
     "grey-16.png": lambda: deep(ramp(65535).astype(np.uint16), "PNG"),
     "grey-16-be.tif": lambda: deep(ramp(65535).astype(">u2"), "TIFF"),
+    "grey-12.tif": lambda: deep_tiff(np.round(ramp(4095)), bits=12),
     "grey-32.tif": lambda: deep(ramp(2**31 - 1).astype(np.int32), "TIFF"),
     "float.tif": lambda: deep(ramp(1.0).astype(np.float32), "TIFF"),
     "colour-16.png": lambda: deep_png(np.dstack([ramp(65535)] * 3)),
