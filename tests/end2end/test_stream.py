@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import signal
+import socket
 import threading
+import time
+from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import av
@@ -71,6 +74,37 @@ def camera(transport_stream):
     server.shutdown()
     server.server_close()
     serving.join(5)
+
+
+@pytest.fixture
+def black_hole():
+    """An address that answers no connection: the queue of those who knock is full."""
+    with ExitStack() as opened:
+        hole = opened.enter_context(socket.socket())
+        hole.bind(("127.0.0.1", 0))
+        hole.listen(0)
+        for _ in range(4):
+            knocking = opened.enter_context(socket.socket())
+            knocking.setblocking(False)
+            knocking.connect_ex(hole.getsockname())
+        yield f"127.0.0.1:{hole.getsockname()[1]}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["rtsp", "http"])
+def test_an_address_that_does_not_answer_holds_up_neither_the_ads_nor_the_end(
+    program, make_playlist, black_hole, wait_for, scheme
+):
+    source = ["--source", f"{scheme}://{black_hole}/1", "--playlist", str(make_playlist([1.0]))]
+    process = program.start("run", "--supervised", "--headless", *source)
+    wait_for(lambda: program.rows("SELECT 1 FROM plays LIMIT 1"), what="an ad")
+    began_s = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    _, complaints = process.communicate(timeout=30)
+    assert process.returncode == 0, complaints
+    # Two seconds, unless others want the machine.
+    assert time.monotonic() - began_s < 5
+    assert program.rows("SELECT DISTINCT cause FROM gaps") == [("sensor_starting",)]
 
 
 def test_a_lost_stream_is_a_gap_and_comes_back(program, make_playlist, camera, wait_for):

@@ -48,8 +48,12 @@ def write_h264(folder: Path, pictures: Sequence[np.ndarray], *, key_every: int =
     coder = av.CodecContext.create("libx264", "w")
     coder.height, coder.width = pictures[0].shape[:2]
     coder.pix_fmt, coder.framerate, coder.time_base = "yuv420p", 25, Fraction(1, 25)
-    coder.gop_size = key_every
-    coder.options = {"preset": "ultrafast", "tune": "zerolatency", "x264-params": "scenecut=0"}
+    coder.gop_size, coder.bit_rate = key_every, 4_000_000
+    coder.options = {
+        "preset": "ultrafast",
+        "tune": "zerolatency",
+        "x264-params": "scenecut=0:sliced-threads=0",
+    }
     units = []
     for picture in pictures:
         units += coder.encode(av.VideoFrame.from_ndarray(picture, format="bgr24"))

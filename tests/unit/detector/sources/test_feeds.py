@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -85,13 +86,27 @@ def greys(source: StreamCapture, frames: int = 15) -> list[float]:
     return [float(one.image.mean()) for one in pictures if one is not None]
 
 
-@pytest.mark.parametrize("payload", ["H.264", "MJPEG"])
-@pytest.mark.parametrize("transport", ["tcp", "udp", "both"])
+def sockets() -> int:
+    """How many this process has open."""
+    found = 0
+    for link in list(Path("/proc/self/fd").iterdir()):
+        with suppress(FileNotFoundError):  # That of the listing is closed.
+            found += "socket:" in str(link.readlink())
+    return found
+
+
+@pytest.mark.parametrize(
+    ("payload", "transport"),
+    [("H.264", "tcp"), ("H.264", "udp"), ("H.264", "both"), ("MJPEG", "tcp"), ("MJPEG", "udp")],
+)
 def test_rtsp_by_what_the_server_offers(
     camera: Callable[..., rtsp.RtspCamera], payload: str, transport: str
 ) -> None:
     address = camera(payload, transport).address
+    before = sockets()
     with StreamCapture(SourceSpec("stream", address)) as source:
+        # TCP needs one connection, UDP further sockets.
+        assert (sockets() - before > 1) is (transport == "udp")
         levels = greys(source)
         assert source.frame_rate == pytest.approx(25)
     # It begins anew after two seconds.
@@ -161,6 +176,7 @@ def test_rtsp_with_a_user(camera: Callable[..., rtsp.RtspCamera]) -> None:
             StreamCapture(SourceSpec("stream", address.replace("//", f"//{wrong}")))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("transport", ["tcp", "udp"])
 def test_rtsp_from_a_server_that_freezes_stalls(
     camera: Callable[..., rtsp.RtspCamera], transport: str
