@@ -5,17 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from db.read.rollups import Log as ReportData
-from db.read.rollups import Scope, read_log
+from db.read.rollups import Scope, left_out, read_log
 from monitor.analytics.errors import EmptyScopeError
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Sequence
+    from collections.abc import Hashable, Iterable, Mapping, Sequence
 
     from sqlalchemy.engine import Engine
 
     from db.read.sessions import AdInfo
 
-__all__ = ["ReportData", "Scope", "ad_versions", "load_report_data", "places_to_withhold"]
+__all__ = [
+    "ReportData",
+    "Scope",
+    "ad_versions",
+    "kinds_left_out",
+    "load_report_data",
+    "places_to_withhold",
+]
 
 
 def load_report_data(engine: Engine, scope: Scope, *, seconds: bool = True) -> ReportData:
@@ -26,12 +33,20 @@ def load_report_data(engine: Engine, scope: Scope, *, seconds: bool = True) -> R
     """
     data = read_log(engine, scope, seconds=seconds)
     if not data.sessions:
+        others = kinds_left_out(left_out(engine, scope))
         raise EmptyScopeError(
             "No session is in scope: expected at least one; `ad-monitor sessions` lists them. "
             "Wider dates or another --site may help; replays and sessions of the demo viewer count "
-            "only with --replays and --demos."
+            f"only with --replays and --demos{f' (left out: {others})' if others else ''}."
         )
     return data
+
+
+def kinds_left_out(counts: Mapping[str, int]) -> str:
+    """Write `2 demo sessions and 1 replay`, from numbers by kind; empty if there are none."""
+    named = (("demo", "demo session"), ("replay", "replay"))
+    known = [(counts.get(kind, 0), one) for kind, one in named]
+    return " and ".join(f"{n:,} {one}{'' if n == 1 else 's'}" for n, one in known if n)
 
 
 def ad_versions(ads: Iterable[AdInfo]) -> list[tuple[AdInfo, int | None]]:

@@ -118,7 +118,7 @@ def say_left_out(counts: Mapping[str, int], *, replays: bool = True) -> None:
 
     `replays` is whether the command has that option.
     """
-    from monitor.reports.formatting import kinds_left_out
+    from monitor.analytics.report_data import kinds_left_out
 
     if found := kinds_left_out(counts):
         known = {"demo": "--demos", "replay": "--replays" if replays else ""}

@@ -47,9 +47,9 @@ def run(
 ) -> None:
     """Run the kiosk: play the ads, watch the viewers, store their reactions.
 
-    A video file as the source is played in real time like a camera, and the run ends with it. Keys
-    in the window: F full screen, N next ad, Space pause, O overlay, F1 operator panel, H help, Q
-    quit.
+    A video file as the source is played in real time like a camera; the run ends with it, and its
+    session is a replay. Keys in the window: F full screen, N next ad, Space pause, O overlay, F1
+    operator panel, H help, Q quit.
     """
     from monitor.kiosk.supervision.heartbeat import Heartbeat, Phase
     from monitor.terminal import stay_after_hangup
@@ -82,8 +82,17 @@ def run(
     # The supervisor gives a reason when it restarts a kiosk that crashed too often.
     reason = no_camera_because or (None if settings.camera else "started with --no-camera")
     settings = settings.model_copy(update={"no_camera": reason})
-    source = settings.source
-    people = reason is None and (source is None or source.isdecimal() or "://" in source)
+    kind = "none" if reason is not None else _source_kind(settings.source)
+    people = kind in {"camera", "stream"}
+    if kind == "file":
+        from detector.names import printable
+
+        file = printable(str(settings.source))
+        click.echo(
+            f"{file} is a recording: the session is a replay, which comparisons, norms and proof "
+            "of play take only with --replays.",
+            err=True,
+        )
     if people and (settings.headless or not has_screen):
         click.echo(
             "No notice is visible in this mode. Inform people in front of the camera another way.",
@@ -117,6 +126,17 @@ def run(
             click.echo("Stopped before the session began.", err=True)
             return
         after_session(session_id, settings, as_json)
+
+
+def _source_kind(source: str | None) -> str:
+    from detector.errors import SourceOpenError
+    from detector.sources.video_source import SourceSpec
+
+    try:
+        # Without a name it is a camera, if there is one.
+        return "camera" if source is None else SourceSpec.parse(source).kind
+    except SourceOpenError:
+        return "unknown"
 
 
 def log_path(named: str | None) -> Path | None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
 UNKNOWN = "\N{EN DASH}"
 """Shown for a figure that is not known."""
@@ -110,12 +110,6 @@ def listed(names: list[str]) -> str:
     if len(names) > 3:
         names = [*names[:2], f"{len(names) - 2} other ads"]
     return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
-
-
-def kinds_left_out(counts: Mapping[str, int]) -> str:
-    """Write `2 demo sessions and 1 replay`, from numbers by kind; empty if there are none."""
-    named = {"demo": "demo session", "replay": "replay"}
-    return " and ".join(counted(counts[k], one) for k, one in named.items() if counts.get(k))
 
 
 def counted(count: int, one: str, many: str = "") -> str:

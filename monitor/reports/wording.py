@@ -5,12 +5,12 @@ from __future__ import annotations
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
+from monitor.analytics.report_data import kinds_left_out
 from monitor.reports.figures import VALENCE
 from monitor.reports.formatting import (
     counted,
     decimal,
     duration,
-    kinds_left_out,
     moment_of,
     percent,
     points,

@@ -389,8 +389,8 @@ def print_proof(document: dict[str, Any]) -> None:
     console = wide_console()
     console.print(table)
     if {"hour", "day"} & set(document["by"]):
-        zone = shown(console, document["timezone"])
-        console.print(f"Hours and days in {zone}.", highlight=False, style="dim")
+        zone = document["timezone"].removeprefix("Etc/").replace("_", " ")
+        console.print(f"Hours and days in {shown(console, zone)}.", highlight=False, style="dim")
     if document["withheld"]:
         console.print(
             f"Withheld (–) in {len(document['withheld'])} rows: fewer than "

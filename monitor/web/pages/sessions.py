@@ -10,7 +10,7 @@ from flask import Blueprint, Response, render_template, request
 from db.read.ads import known_ads
 from db.read.sessions import find_sessions
 from monitor.analytics.comparison import MEASURES
-from monitor.reports.formatting import kinds_left_out
+from monitor.analytics.report_data import kinds_left_out
 from monitor.web.problems import ProblemError
 from monitor.web.reports import (
     DOWNLOADS,

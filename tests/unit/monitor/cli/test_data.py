@@ -118,6 +118,13 @@ def test_purge_says_what_it_would_do_and_does_it(run, database):
     assert done(run("purge", "--shrink")).stdout.startswith("0 readings")
 
 
+def test_purge_says_when_the_clock_may_be_wrong(run, database):
+    # The sessions are of March 2026, and this start is the first for months.
+    result = done(run("purge", "--older-than", "36500d", "--dry-run", "--json"))
+    assert "days after the sessions before (2026-03-01). If the clock is wrong" in result.stderr
+    assert json.loads(result.stdout)["clock_doubt"].startswith("This machine's clock says 2")
+
+
 def test_purge_keeps_what_is_young_enough(run, database):
     assert done(run("purge", "--older-than", "36500d")).stdout.startswith("0 readings")
     assert readings_in(database) == 93

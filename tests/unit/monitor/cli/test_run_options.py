@@ -106,6 +106,7 @@ def test_a_required_notice_needs_somebody_who_sees_it(started, monkeypatch):
         (("--headless",), True),
         (("--headless", "--source", "0"), True),
         (("--headless", "--source", "rtsp://camera/1"), True),
+        (("--headless", "--source", "/dev/v4l/by-id/usb-Shop-index0"), True),
         (("--headless", "--source", "demo"), False),
         (("--headless", "--source", "visitors.mp4"), False),
         (("--source", "0"), False),
@@ -115,6 +116,21 @@ def test_who_measures_people_without_a_notice_is_reminded_of_them(started, argum
     done = start(*arguments)
     assert done.exit_code == 0
     assert ("No notice is visible" in done.output) is reminded
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--source", "visitors.mp4"), True),
+        (("--headless", "--source", "camera 0.mp4"), True),
+        (("--source", "visitors.mp4", "--no-camera-because", "it died"), False),
+        (("--source", "demo"), False),
+        (("--source", "rtsp://camera/visitors.mp4"), False),
+        ((), False),
+    ],
+)
+def test_who_names_a_recording_learns_that_its_session_is_a_replay(started, arguments, told):
+    assert ("is a recording: the session is a replay" in start(*arguments).output) is told
 
 
 def test_screen_and_picker(started):
