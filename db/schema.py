@@ -13,7 +13,6 @@ import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase, Mapped, MappedColumn, mapped_column
 
 from detector.emotion.labels import EMOTIONS
-from detector.names import printable
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
@@ -73,18 +72,16 @@ class UtcDateTime(sa.TypeDecorator[datetime]):
 
 
 class SafeText(sa.TypeDecorator[str]):
-    """A text that is safe to show and to store; see `printable`."""
+    """A text in UTF-8; half a surrogate pair, from a file name, or a zero becomes an escape."""
 
     impl = sa.Text
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        """Escape control characters, and what UTF-8 or PostgreSQL cannot hold."""
-        return None if value is None else printable(value)
-
-    def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:
-        """Escape what older versions of the program stored as it came."""
-        return None if value is None else printable(value)
+        """Escape what UTF-8 or PostgreSQL cannot hold."""
+        if value is None:
+            return None
+        return value.encode("utf-8", "backslashreplace").decode("utf-8").replace("\0", "\\x00")
 
 
 class Base(DeclarativeBase):

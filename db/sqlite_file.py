@@ -30,7 +30,7 @@ from db.errors import (
     SchemaVersionError,
 )
 from db.paths import SIDE_FILES
-from detector.names import printable_document, printable_json
+from detector.names import printable_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,8 +57,8 @@ _PASSING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS})
 
 
 def dump_json(value: object) -> str:
-    """Write readable JSON whose texts are safe to show; see `printable_document`."""
-    return printable_json(printable_document(value))
+    """Write readable JSON; see `printable_json`."""
+    return printable_json(value)
 
 
 def sqlite_engine(path: Path, *, read_only: bool) -> Engine:

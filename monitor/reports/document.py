@@ -19,6 +19,7 @@ from db.read.ads import ad_totals
 from db.read.rollups import left_out as sessions_left_out
 from detector.emotion.labels import EMOTIONS
 from detector.emotion.prevalence import GROUPS
+from detector.names import printable_document
 from detector.types import WITHHELD_REASONS
 from monitor.analytics import currency, metrics, over_time
 from monitor.analytics.baseline import SiteCurves
@@ -173,7 +174,7 @@ def build_report(
         data, log.countable, zone=zone, min_viewers=min_viewers
     )
     trend, hidden_weeks = over_time.weekly(data, log.countable, zone=zone, min_viewers=min_viewers)
-    return {
+    document = {
         "report": {
             "version": REPORT_VERSION,
             "min_viewers": min_viewers,
@@ -216,6 +217,7 @@ def build_report(
         ],
         "quality": _quality(log),
     }
+    return dict(printable_document(document))
 
 
 def _known_counts(counts: Mapping[str, int] | None) -> dict[str, int] | None:
@@ -224,7 +226,7 @@ def _known_counts(counts: Mapping[str, int] | None) -> dict[str, int] | None:
 
 def session_document(info: SessionInfo) -> dict[str, Any]:
     """Return a session as an entry of a list; what is not known is None."""
-    return {
+    document = {
         "id": info.id,
         "kind": info.kind,
         "session_kind": info.session_kind,
@@ -240,6 +242,7 @@ def session_document(info: SessionInfo) -> dict[str, Any]:
         "viewers": info.viewers,
         "readings": info.readings,
     }
+    return dict(printable_document(document))
 
 
 # --- input ----------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ import numpy as np
 from db.read.formulas import group_starts
 from detector.emotion.labels import EMOTIONS
 from detector.emotion.prevalence import GROUPS, corrected_valence, shares
+from detector.names import printable
 from monitor.analytics import WEEKDAYS, proof_of_play, scenes
 from monitor.analytics.currency import is_verified
 from monitor.analytics.errors import ReportError
@@ -180,7 +181,7 @@ def _csv(columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
 
 def _field(value: Any) -> Any:
     if isinstance(value, str):
-        return plain(value)
+        return printable(plain(value), keep="\n\r\t")
     return utc_text(value) if isinstance(value, datetime) else value
 
 

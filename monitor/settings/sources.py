@@ -327,6 +327,9 @@ def _make(
 _FILES_AS_TEXT = {"camera.source", "data.database", "faces.model", "run.log", "training.start"}
 """Settings that may name a file, but are no paths, because they may name something else."""
 
+_WORDS = {"data.site", "data.campaign", "data.venue_type"}
+"""Settings that every report shows."""
+
 
 def _in_utf8(setting: Setting, value: Any) -> Any:
     """Return a value that Pydantic takes: it refuses text with bytes that are not UTF-8.
@@ -335,6 +338,8 @@ def _in_utf8(setting: Setting, value: Any) -> Any:
     """
     if isinstance(value, list | tuple):
         return type(value)(_in_utf8(setting, part) for part in value)
+    if isinstance(value, str) and setting.key in _WORDS:
+        return printable(value)
     if not isinstance(value, str) or not re.search(r"[\ud800-\udfff]", value):
         return value
     are_paths = setting.kind is Path or Path in get_args(setting.field.annotation)
