@@ -1,4 +1,4 @@
-"""Converting frames; what clips look like in the end is tested in tests/media."""
+"""Modules frame_converter and frame_filters; tests/media shows what clips look like in the end."""
 
 from __future__ import annotations
 
@@ -124,3 +124,18 @@ def test_a_filter_that_fails_leaves_the_frame_as_it_is(monkeypatch, caplog):
             assert np.abs(rgb.astype(int) - 128).max() <= 3
     assert len(caplog.messages) == 1
     assert "without the filter haldclut" in caplog.messages[0]
+
+
+def test_frames_left_out_do_not_mix_interlaced_ones_up(tmp_path):
+    levels = [40, 80, 120, 160, 200, 60, 100, 140]
+    pictures = [np.full((48, 64, 3), level, np.uint8) for level in levels]
+    options = {"qp": "0", "preset": "ultrafast", "x264-params": "tff=1"}
+    path = clip_maker.write_clip(tmp_path / "fields.mp4", pictures, Coding(options=options))
+    with av.open(str(path)) as container:
+        frames = list(container.decode(video=0))
+    assert all(frame.interlaced_frame for frame in frames)
+    converter = FrameConverter(None)
+    for index in (0, 1, 4, 5, 7):
+        following = frames[index + 1] if index < 7 else None
+        rgb = converter.converted(frames[index], (64, 48), following)
+        assert np.abs(rgb.astype(int) - levels[index]).max() <= 2, index
