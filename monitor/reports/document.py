@@ -174,7 +174,7 @@ def build_report(
         data, log.countable, zone=zone, min_viewers=min_viewers
     )
     trend, hidden_weeks = over_time.weekly(data, log.countable, zone=zone, min_viewers=min_viewers)
-    document = {
+    return {
         "report": {
             "version": REPORT_VERSION,
             "min_viewers": min_viewers,
@@ -217,7 +217,6 @@ def build_report(
         ],
         "quality": _quality(log),
     }
-    return dict(printable_document(document))
 
 
 def _known_counts(counts: Mapping[str, int] | None) -> dict[str, int] | None:

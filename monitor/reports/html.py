@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from db.read.formulas import MAX_SPAN_INTERVALS
 from detector.emotion.prevalence import GROUPS
+from detector.names import printable_document
 from monitor.analytics import metrics
 from monitor.analytics.score import PARTS
 from monitor.fonts import STACK, fallback_css, font_face_css
@@ -59,6 +60,7 @@ def render_html(
     The same document and pictures (by place in `document["ads"]`) give the same page, byte for
     byte. Its content security policy allows only its own script and style, by their SHA-256.
     """
+    document = printable_document(document)
     styles, script = _fonts(document, medium) + _asset("report.css"), _asset("report.js")
     zone, document = summary.zone_words(document), summary.localised(document)
     ads, quality = document["ads"], document["quality"]

@@ -11,6 +11,7 @@ import re
 import zipfile
 from typing import TYPE_CHECKING, Any
 
+from detector.names import printable_document
 from monitor.reports import summary, wording
 from monitor.reports.figures import ACCENT, INK, MUTED
 from monitor.reports.formatting import (
@@ -45,6 +46,7 @@ def render_pptx(
     document: dict[str, Any], thumbnails: Mapping[int, Thumbnails] | None = None
 ) -> bytes:
     """Render a report as a PowerPoint file, with pictures by place in `document["ads"]`."""
+    document = printable_document(document)
     zone = summary.zone_words(document)
     deck = _Deck(summary.localised(document), zone, thumbnails or {})
     return _reproducible(deck.content())

@@ -14,6 +14,7 @@ from html.parser import HTMLParser
 import pytest
 
 from ads.media.thumbnails import Thumbnail
+from detector.names import printable
 from monitor.reports import formatting, html, wording
 from monitor.reports.document import build_report
 from monitor.reports.figures import (
@@ -597,3 +598,11 @@ def test_how_numbers_look(written, expected):
 def test_the_title_names_campaign_and_site(session, sites, expected):
     document = {"session": session, "sessions": [{"site": site} for site in sites]}
     assert wording.place(document) == expected
+
+
+def test_names_of_old_databases_are_escaped(document):
+    name = "a\x1b[31m\u202eb\x07"
+    ads = [ad | {"name": name} for ad in document["ads"]]
+    page = html.render_html(document | {"ads": ads})
+    assert r"a\x1b[31m\u202eb\x07" in page
+    assert page == printable(page, keep="\n")
