@@ -271,8 +271,12 @@ class KioskRuntime:
             blocks=self._blocks.schedule,
             filler=playlist.filler,
         )
-        self.player.seed(recent_starts(self._database.engine, settings.site, clock, clock.utc))
+        self._seed(session)
         self.player.start()
+
+    def _seed(self, session: ActiveSession) -> None:
+        clock, engine = session.clock, self._database.engine
+        self.player.seed(recent_starts(engine, self._settings.site, clock, clock.utc))
 
     def _local_now(self) -> datetime:
         return local_time(datetime.now(UTC), self.playlist.timezone, self._settings.timezone)
@@ -316,6 +320,9 @@ class KioskRuntime:
     def _follow_clock(self, session: ActiveSession, watch: ClockWatch) -> None:
         step = session.recorder.follow_clock(watch)
         if step is not None:
+            if abs(step) > timedelta(hours=1):
+                # What was shown in the last hour was not found at the start.
+                self._seed(session)
             moved = round(abs(step).total_seconds())
             logger.warning(
                 "The clock of this machine was set %s by %d s (%.1f days). All times of session %d "

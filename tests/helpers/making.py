@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -177,3 +178,13 @@ class Make:
         session_id = self.write_rolled(engine, records, **changes)
         undo_roll_ups(engine, session_id)
         return session_id
+
+
+def moved_by(record: Any, step: timedelta) -> Any:
+    """Return a record with all its times moved."""
+    times = {
+        field.name: getattr(record, field.name) + step
+        for field in fields(record)
+        if isinstance(getattr(record, field.name), datetime)
+    }
+    return replace(record, **times)

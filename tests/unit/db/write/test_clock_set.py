@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,6 +10,7 @@ import pytest
 from db.write.records import ClockSet
 from db.write.session_writer import SessionWriter
 from db.write.store import find_session
+from tests.helpers.making import moved_by
 
 TABLES = {
     "plays": "number, started_at, ended_at, outcome, shown_ms, rolled_up",
@@ -20,27 +21,15 @@ TABLES = {
 }
 
 
-def later(record, step):
-    """Return a record with all its times moved."""
-    times = {
-        field.name: getattr(record, field.name) + step
-        for field in fields(record)
-        if isinstance(getattr(record, field.name), datetime)
-    }
-    face = getattr(record, "face", None)
-    assert face is None or is_dataclass(face)
-    return replace(record, **times)
-
-
 @pytest.mark.parametrize("after", [0, 1, 30, 60, 101])
 @pytest.mark.parametrize("days", [20_513.25, -0.5])
 def test_all_of_the_session_is_on_the_time_line_that_is_right(engine, make, rows, after, days):
     step = timedelta(days=days)
     stream = make.stream()
-    right = SessionWriter(engine, later(make.session(), step))
+    right = SessionWriter(engine, moved_by(make.session(), step))
     for record in stream:
-        right.submit(later(record, step))
-    right.close(later(make.end(), step))
+        right.submit(moved_by(record, step))
+    right.close(moved_by(make.end(), step))
     expected = {table: _rows(rows, table, right.session_id) for table in TABLES}
     start = rows("SELECT started_at, ended_at FROM sessions")
 
@@ -49,8 +38,8 @@ def test_all_of_the_session_is_on_the_time_line_that_is_right(engine, make, rows
         writer.submit(record)
     writer.submit(ClockSet(step.total_seconds()))
     for record in stream[after:]:
-        writer.submit(later(record, step))
-    writer.close(later(make.end(), step))
+        writer.submit(moved_by(record, step))
+    writer.close(moved_by(make.end(), step))
     assert (writer.lost, writer.error) == (0, None)
     assert {table: _rows(rows, table, writer.session_id) for table in TABLES} == expected
     assert rows("SELECT started_at, ended_at FROM sessions") == start * 2
@@ -72,7 +61,7 @@ def test_a_moved_session_is_found_by_its_first_start(engine, make):
     writer = SessionWriter(engine, session)
     for seconds in (7200.0, -3600.0):
         writer.submit(ClockSet(seconds))
-    writer.close(later(make.end(), timedelta(hours=1)))
+    writer.close(moved_by(make.end(), timedelta(hours=1)))
     with engine.connect() as connection:
         assert find_session(connection, session) == writer.session_id
         other = replace(session, started_at=datetime(2026, 3, 1, 9, 31, tzinfo=UTC))

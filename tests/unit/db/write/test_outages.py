@@ -10,6 +10,7 @@ import sqlite3
 import threading
 import time
 from contextlib import closing, contextmanager
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import exc
@@ -20,11 +21,12 @@ from db.read.sessions import load_session
 from db.write import delivery, session_writer
 from db.write import session as database_session
 from db.write.outbox import Outbox, OutboxPlace
-from db.write.records import GapStarted
+from db.write.records import ClockSet, GapStarted
 from db.write.recovery import Recovery, open_to_record, resume_outboxes
 from db.write.session_writer import SessionWriter
 from db.write.store import interrupt_session
 from tests.helpers.feeding import locked, wait_until
+from tests.helpers.making import moved_by
 
 
 @pytest.fixture(autouse=True)
@@ -56,6 +58,28 @@ def short_wait(engine, monkeypatch):
 def submit_all(session, records):
     for record in records:
         assert session.submit(record)
+
+
+def test_a_clock_that_is_set_while_records_wait_moves_each_of_them_once(
+    path, short_wait, make, rows, place
+):
+    step = timedelta(days=20_000, seconds=0.25)
+    stream = make.stream()
+    with SessionWriter(short_wait, make.session(), spool=place, commit_interval_s=0.01) as session:
+        submit_all(session, stream[:30])
+        assert session.flush()
+        with locked(path):
+            submit_all(session, [*stream[30:60], ClockSet(step.total_seconds())])
+            submit_all(session, [moved_by(one, step) for one in stream[60:]])
+            wait_until(lambda: session.waiting_on_disk == len(stream) + 1 - 30)
+        assert session.flush()
+        session.close(moved_by(make.end(), step))
+    assert (session.lost, session.error) == (0, None)
+    right = {moved_by(one, step).at.replace(tzinfo=None) for one in stream if hasattr(one, "face")}
+    at = {datetime.fromisoformat(text) for (text,) in rows("SELECT at FROM readings")}
+    assert at == right
+    assert rows("SELECT count(*) FROM readings") == [(93,)]
+    assert rows("SELECT min(started_at) >= (SELECT started_at FROM sessions) FROM plays") == [(1,)]
 
 
 def test_records_wait_on_disk_and_are_written_in_their_order(

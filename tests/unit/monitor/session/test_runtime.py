@@ -257,13 +257,15 @@ def test_the_demo_viewer_never_takes_the_place_of_customers_silently(
     assert rows(tmp_path, "SELECT source, session_kind FROM sessions") == [("demo", "demo")]
 
 
-def test_when_the_clock_is_set_the_session_moves_with_it(kiosk, tmp_path, caplog):
+def test_when_the_clock_is_set_the_session_moves_with_it(kiosk, tmp_path, caplog, monkeypatch):
     ahead_ns = 120 * 86_400 * 10**9
 
     def clocks():
         now = Clocks.read()
         return Clocks(now.wall_ns + ahead_ns, now.monotonic_ns, now.boot_ns)
 
+    seeded = []
+    monkeypatch.setattr(kiosk_module, "recent_starts", lambda *given: seeded.append(given[2]) or {})
     began = kiosk._session.clock.utc
     kiosk.tick()
     assert kiosk._session.clock.utc == began
@@ -274,6 +276,7 @@ def test_when_the_clock_is_set_the_session_moves_with_it(kiosk, tmp_path, caplog
     told = [one.getMessage() for one in caplog.records if "was set" in one.getMessage()]
     assert len(told) == 1
     assert "set ahead by 10368000 s (120.0 days)" in told[0]
+    assert seeded == [kiosk._session.clock], "limits per hour go by the right clock"
     [(days, plays)] = rows(
         tmp_path,
         "SELECT julianday(started_at) - julianday('now'), (SELECT count(*) FROM plays WHERE "
