@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 CPU_LIMIT_S = 20
-"""For one picture; the largest that is allowed needs four on a desktop computer."""
+"""For one picture; the largest that is allowed needs three on a desktop computer."""
 
 MEMORY_LIMIT = 3 << 30
 """Address space beyond what the loaded models take; 50 million pixels need a fifth."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 SHOWN_PX = 1200
 """Longest side of a picture as the page shows it."""
 
-MAX_SEARCHED_PIXELS = 6_000_000
+MAX_SEARCHED_PIXELS = 4_000_000
 """Larger pictures are searched at this size: a million pixels take 0.4 s of computing."""
 
 

@@ -8,6 +8,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
 
 import cv2
 from flask import Request, request
+from flask_limiter.util import get_remote_address
 from pydantic import ValidationError
 
 from detector.emotion.labels import EMOTIONS
@@ -119,7 +120,7 @@ def _classified(name: str, content: bytes) -> NamedPicture:
             400, "no_picture", f"No picture was sent: expected the bytes of a {FORMAT_NAMES} file."
         )
     try:
-        return NamedPicture(name, services().worker.read(content))
+        return NamedPicture(name, services().worker.read(content, get_remote_address()))
     except PictureDecodeError as error:
         status = 413 if error.code == "too_many_pixels" else 422
         raise ProblemError(status, error.code, str(error), title=TITLES["not_a_picture"]) from error

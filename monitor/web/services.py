@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
 
 from flask import current_app
+from flask_limiter.util import get_remote_address
 
 from db.engine import open_database
 from db.errors import DatabaseError
@@ -36,38 +38,57 @@ REPORTS, REPORTS_WAITING = 2, 4
 """Reports and comparisons that are made at the same time, and that wait for it."""
 
 
+_OTHERS = "Others have asked for as much as this server does at a time."
+
+
 class Places:
     """Places for work that takes long, so that it never takes all threads.
 
     Args:
         at_once: How many work at a time.
         waiting: How many more wait for a place; the others are refused at once.
+        each: How many of both one visitor may have.
         limit_s: Longest wait.
     """
 
-    def __init__(self, at_once: int, waiting: int = 0, limit_s: float = 10.0) -> None:
+    def __init__(
+        self, at_once: int, waiting: int = 0, *, each: int = 4, limit_s: float = 10.0
+    ) -> None:
         self._working = threading.Semaphore(at_once)
-        self._present = threading.Semaphore(at_once + waiting)
+        self._all = at_once + waiting
+        self._each = each
         self._limit_s = limit_s
+        self._guard = threading.Lock()
+        self._present: Counter[str] = Counter()
 
     @contextmanager
     def taken(self) -> Iterator[None]:
-        """Take a place for a `with` block.
+        """Take a place for a `with` block, for the visitor of the current request.
 
         Raises:
-            ProblemError: None became free.
+            ProblemError: None became free, or this visitor has enough.
         """
-        if not self._present.acquire(blocking=False):
-            raise _busy()
+        visitor = get_remote_address()
+        self._enter(visitor)
         try:
             if not self._working.acquire(timeout=self._limit_s):
-                raise _busy()
+                raise _busy(_OTHERS)
             try:
                 yield
             finally:
                 self._working.release()
         finally:
-            self._present.release()
+            with self._guard:
+                self._present[visitor] -= 1
+                self._present += Counter()  # Forgets who has none.
+
+    def _enter(self, visitor: str) -> None:
+        with self._guard:
+            if self._present[visitor] >= self._each:
+                raise _busy(f"Your address has {self._each} requests of this kind under way.")
+            if self._present.total() >= self._all:
+                raise _busy(_OTHERS)
+            self._present[visitor] += 1
 
 
 class Services:
@@ -142,13 +163,8 @@ class Services:
             )
 
 
-def _busy() -> ProblemError:
-    return ProblemError(
-        503,
-        "busy",
-        "Others have asked for as much as this server does at a time. Try again in a few seconds.",
-        retry_after_s=5,
-    )
+def _busy(why: str) -> ProblemError:
+    return ProblemError(503, "busy", f"{why} Try again in a few seconds.", retry_after_s=5)
 
 
 def services() -> Services:

@@ -1,4 +1,4 @@
-"""One worker thread that has pictures read, one after the other.
+"""One worker thread that has pictures read, one after the other, of each visitor in turn.
 
 What reads them belongs to the thread that made it, and looks at one at a time. When the short queue
 is full, a visitor is asked to try again rather than made to wait.
@@ -10,6 +10,7 @@ import logging
 import queue
 import threading
 import traceback
+from collections import deque
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import suppress
@@ -50,7 +51,30 @@ class _Job:
     """A picture to read; `content` is emptied when nobody needs it any more."""
 
     content: bytes
+    visitor: str
     answer: Future[SeenPicture] = field(default_factory=Future)
+
+
+class _FairQueue(queue.Queue["_Job | None"]):
+    """A queue in which visitors take turns, however many pictures each has in it."""
+
+    def _init(self, maxsize: int) -> None:
+        self._waiting: dict[str, deque[_Job | None]] = {}
+
+    def _qsize(self) -> int:
+        return sum(map(len, self._waiting.values()))
+
+    def _put(self, job: _Job | None) -> None:
+        visitor = "" if job is None else job.visitor
+        self._waiting.setdefault(visitor, deque()).append(job)
+
+    def _get(self) -> _Job | None:
+        visitor = next(iter(self._waiting))
+        jobs = self._waiting.pop(visitor)
+        job = jobs.popleft()
+        if jobs:
+            self._waiting[visitor] = jobs  # At the end.
+        return job
 
 
 def load_picture_classifier(model: str | None, device: Device) -> PictureClassifier:
@@ -71,11 +95,11 @@ class PictureWorker:
     """
 
     def __init__(
-        self, load: Callable[[], Reader], *, waiting: int = 6, limit_s: float = 20.0
+        self, load: Callable[[], Reader], *, waiting: int = 6, limit_s: float = 30.0
     ) -> None:
         self._load = load
         self._limit_s = limit_s
-        self._jobs: queue.Queue[_Job | None] = queue.Queue(waiting)
+        self._jobs = _FairQueue(waiting)
         self._closing = threading.Event()
         self._ready = threading.Event()
         self._broken = ""
@@ -90,15 +114,15 @@ class PictureWorker:
             return "broken"
         return "ready" if self._ready.is_set() else "loading"
 
-    def read(self, content: bytes) -> SeenPicture:
-        """Decode a picture and classify its faces; safe to call from any thread.
+    def read(self, content: bytes, visitor: str = "") -> SeenPicture:
+        """Decode a visitor's picture and classify its faces; safe to call from any thread.
 
         Raises:
             PictureDecodeError: It cannot be decoded, or not within the limits.
             ProblemError: Too many pictures wait, this one took too long, or the network cannot be
                 loaded.
         """
-        job = _Job(content)
+        job = _Job(content, visitor)
         if self._closing.is_set():
             raise _closing()
         if self._broken:

@@ -192,3 +192,25 @@ def test_a_picture_is_forgotten_with_its_answer():
         assert [content() for content in watched] == [None] * 3
     finally:
         gc.enable()
+
+
+def test_visitors_take_turns():
+    class Noting(SlowClassifier):
+        def faces_and_crops(self, image):
+            found = super().faces_and_crops(image)
+            order.append(image.shape[1])
+            return found
+
+    order, threads, classifier = [], [], Noting()
+    worker = PictureWorker(reading(classifier))
+    for width, visitor in ((10, "one"), (11, "one"), (12, "one"), (13, "other")):
+        content = picture(width, 10)
+        threads.append(in_thread(lambda c=content, v=visitor: worker.read(c, v))[0])
+        assert classifier.looking.wait(5)
+        while worker._jobs.qsize() < len(threads) - 1:
+            threading.Event().wait(0.01)
+    classifier.go_on.set()
+    for thread in threads:
+        thread.join(5)
+    worker.close()
+    assert order == [10, 11, 13, 12]
