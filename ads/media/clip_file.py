@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
 
@@ -13,15 +14,19 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from ads.errors import MediaError
+from ads.media.hardware import accelerator
 from ads.media.types import MAX_PIXELS, reason, require_file, require_sane_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from av.codec.hwaccel import HWAccel
     from av.container import InputContainer
     from av.stream import Stream
     from av.video.codeccontext import VideoCodecContext
+
+logger = logging.getLogger(__name__)
 
 CLIP_ERRORS = (av.error.FFmpegError, OSError, ValueError, MemoryError, OverflowError)
 """What PyAV raises on broken files."""
@@ -49,17 +54,42 @@ _SPECIAL_SOUND = (
 
 
 @contextmanager
-def open_clip(path: Path) -> Iterator[InputContainer]:
-    """Open a clip; errors here or in the body become a `MediaError`."""
+def open_clip(path: Path, hardware: HWAccel | None = None) -> Iterator[InputContainer]:
+    """Open a clip; errors here or in the body become a `MediaError`.
+
+    Software decodes it where the hardware cannot, or where none is given.
+    """
     require_file(path)
     try:
-        # Absolute, so no part of a name can be taken for a protocol.
-        with av.open(str(path.absolute()), options=_OPTIONS) as container:
+        with _opened(path, hardware) as container:
             yield container
     except CLIP_ERRORS as error:
         raise MediaError(
             f"{path} cannot be decoded as a clip ({reason(error)}); replace the file."
         ) from error
+
+
+def _opened(path: Path, hardware: HWAccel | None) -> InputContainer:
+    # Absolute, so no part of a name can be taken for a protocol.
+    name = str(path.absolute())
+    if hardware is not None:
+        try:
+            return av.open(name, options=_OPTIONS, hwaccel=hardware)
+        except (*CLIP_ERRORS, RuntimeError) as error:
+            logger.debug("Software decodes %s, not the hardware: %s", path, reason(error))
+    return av.open(name, options=_OPTIONS)
+
+
+@contextmanager
+def open_to_play(path: Path) -> Iterator[InputContainer]:
+    """Open a clip as `open_clip` does; a large one is decoded in hardware where there is some."""
+    with open_clip(path) as container:
+        found = accelerator(container)
+        if found is None:
+            yield container
+            return
+    with open_clip(path, found) as container:
+        yield container
 
 
 def video_stream(path: Path, container: InputContainer) -> VideoStream:

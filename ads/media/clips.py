@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ads.errors import MediaError
 from ads.media.chunks import is_cut_off
-from ads.media.clip_file import open_clip
+from ads.media.clip_file import open_clip, open_to_play
 from ads.media.clip_length import clip_length_s
 from ads.media.clip_stamps import picture_rate
 from ads.media.clip_timing import PictureTrack
@@ -59,7 +59,7 @@ def video_frames(
     left_out = 0
     held: tuple[int, VideoFrame] | None = None
     broken: MediaError | None = None
-    with open_clip(path) as container:
+    with open_to_play(path) as container:
         track = PictureTrack(path, container)
         converter = FrameConverter(track.stream.sample_aspect_ratio)
         decoding_since_ns = time.monotonic_ns()
