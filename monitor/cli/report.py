@@ -226,11 +226,15 @@ def announce(settings: RecordingSettings) -> None:
 
 @contextmanager
 def report_after_failure(settings: RecordingSettings) -> Iterator[None]:
-    """Write the reports also if the session fails."""
+    """Write the reports also if the session fails, or if its terminal has closed meanwhile."""
     from monitor.errors import SessionFailedError
+    from monitor.terminal import leave_closed_terminal
 
     try:
-        yield
+        try:
+            yield
+        finally:
+            leave_closed_terminal()
     except SessionFailedError as error:
         if error.session_id is not None and settings.report:
             after_session(error.session_id, settings, as_json=False)

@@ -85,14 +85,19 @@ def test_the_session_is_closed_when_the_terminal_closes(program, terminal, wait_
 
 @pytest.mark.slow
 def test_under_nohup_the_kiosk_goes_on(program, terminal, wait_for):
-    shell = terminal("run", "--headless", "--source", "demo", "--duration", "60", nohup=True)
+    shell = terminal(
+        *("run", "--headless", "--source", "demo", "--duration", "60"),
+        *("--report", "report.html"),
+        nohup=True,
+    )
     wait_for(lambda: readings(program), what="a reading")
     shell.close()
     shell.process.send_signal(signal.SIGHUP)
     before = readings(program)
     wait_for(lambda: readings(program) > before + 5, what="readings after the hangup")
     shell.process.send_signal(signal.SIGTERM)
-    shell.process.wait(20)
+    assert shell.process.wait(20) == 0
+    assert (program.folder / "report.html").exists()
     assert program.rows("SELECT end_reason FROM sessions") == [("stopped by SIGTERM",)]
 
 
