@@ -202,7 +202,7 @@ class Connection(HTTPChannel):  # type: ignore[misc]
         self._unread = b""
         self._is_refused = False
         self._lingers_until: float | None = None
-        self.origin = _origin(str(addr[0]))
+        self.origin = origin_of(str(addr[0]))
         self.waiting_since = self.answer_began = time.monotonic()
         super().__init__(server, sock, addr, adj, map=map)
         self.parser_class = partial(Request, self)
@@ -389,7 +389,8 @@ class Connection(HTTPChannel):  # type: ignore[misc]
         """Let no thread wait for a reader: the server drops those who do not read."""
 
 
-def _origin(text: str) -> str:
+def origin_of(text: str) -> str:
+    """Return what tells visitors apart: an address, or the network of one of IPv6."""
     try:
         address = ip_address(text.partition("%")[0])
     except ValueError:

@@ -1,4 +1,7 @@
-"""The server of `ad-monitor serve`: waitress, with limits on what strangers may hold of it."""
+"""The server of `ad-monitor serve`: waitress, with limits on what strangers may hold of it.
+
+Tested with its connections, in `test_connections.py`.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from waitress.proxy_headers import proxy_headers_middleware  # type: ignore[impo
 from waitress.server import TcpWSGIServer  # type: ignore[import-untyped]
 from waitress.task import ThreadedTaskDispatcher  # type: ignore[import-untyped]
 
-from monitor.web.connections import Connection, ConnectionLimits, RefusalTask
+from monitor.web.connections import Connection, ConnectionLimits, RefusalTask, origin_of
 
 if TYPE_CHECKING:
     import socket
@@ -81,7 +84,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
             trusted_proxy_headers=adj.trusted_proxy_headers,
             clear_untrusted=True,
         )
-        self._proxy = trusted_proxy
+        self._proxy = None if trusted_proxy is None else origin_of(trusted_proxy)
         self._guard = threading.Lock()
         self._room = self.limits.bodies
         self._asking: list[Request] = []

@@ -1,4 +1,4 @@
-"""Connections of strangers, on a real socket, with small limits and a tiny application."""
+"""Connections and their server, on a real socket, with small limits and a tiny application."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from waitress import wasyncore
 
-from monitor.web.connections import ConnectionLimits
+from monitor.web.connections import ConnectionLimits, origin_of
 from monitor.web.security import REFUSAL, SECURITY_HEADERS
 from monitor.web.server import Server
 
@@ -29,7 +29,7 @@ class Site:
     `X-Stranger` is refused by the gate.
     """
 
-    def __init__(self, **limits: Any) -> None:
+    def __init__(self, trusted_proxy: str | None = None, **limits: Any) -> None:
         self.asked: list[str] = []
         self.refusals: list[str] = []
         listening = socket.create_server(("127.0.0.1", 0))
@@ -42,6 +42,7 @@ class Site:
             self._channels,
             threads=2,
             max_body=4 << 20,
+            trusted_proxy=trusted_proxy,
             limits=ConnectionLimits(**limits),
         )
         self._stopping = threading.Event()
@@ -159,6 +160,28 @@ def test_a_newcomer_takes_the_place_of_the_one_that_waits_longest(site):
         assert ask(here, get()).endswith(b"hello")
         assert is_closed(slow[0], 3)
         assert not is_closed(slow[4], 0.1)
+
+
+def test_a_trusted_proxy_has_no_limit_of_its_own(site):
+    here = site(trusted_proxy="127.0.0.1", per_address=5, header_s=60, idle_s=60)
+    with ExitStack() as stack:
+        slow = [stack.enter_context(connected(here, b"GET")) for _ in range(20)]
+        assert ask(here, get()).endswith(b"hello")
+        assert not any(is_closed(one, 0.01) for one in slow)
+
+
+@pytest.mark.parametrize(
+    ("address", "origin"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "::ffff:192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
+        ("fe80::1%eth0", "fe80::"),
+        ("localhost", "localhost"),
+    ],
+)
+def test_what_tells_visitors_apart(address, origin):
+    assert origin_of(address) == origin
 
 
 def test_all_connections_together_have_a_limit(site):
@@ -296,7 +319,7 @@ def test_what_is_not_http_is_answered_in_words(site, name, caplog):
         assert f"{header}: {value}".encode() in head
     assert here.asked == []
     assert ask(here, get()).endswith(b"hello")
-    assert not caplog.records
+    assert not [record for record in caplog.records if record.name != "waitress.queue"]
 
 
 def test_chunks_are_put_together(site):
