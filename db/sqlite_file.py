@@ -7,6 +7,7 @@ newer version, is refused untouched.
 from __future__ import annotations
 
 import errno
+import json
 import os
 import re
 import sqlite3
@@ -30,7 +31,6 @@ from db.errors import (
     SchemaVersionError,
 )
 from db.paths import SIDE_FILES
-from detector.names import printable_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,8 +57,9 @@ _PASSING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS})
 
 
 def dump_json(value: object) -> str:
-    """Write readable JSON; see `printable_json`."""
-    return printable_json(value)
+    """Write readable JSON; half a surrogate pair, from a file name, becomes an escape."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def sqlite_engine(path: Path, *, read_only: bool) -> Engine:

@@ -309,8 +309,10 @@ def _decoded(content: bytes) -> str:
         "utf-32": (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE),
         "utf-16": (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE),
     }
-    coding = next((name for name, found in marks.items() if content.startswith(found)), "utf-8-sig")
-    return content.decode(coding)
+    unmarked = {"utf-16-be": content[:1] == b"\0", "utf-16-le": content[1:2] == b"\0"}
+    marked = (name for name, found in marks.items() if content.startswith(found))
+    coding = next(marked, None) or next((name for name, is_it in unmarked.items() if is_it), None)
+    return content.decode(coding or "utf-8-sig")
 
 
 def _parse_json(text: str) -> Any:

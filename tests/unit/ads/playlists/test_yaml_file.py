@@ -153,6 +153,7 @@ def test_the_line_of_a_missing_key_is_that_of_the_nearest_one_above_it():
         ("weight: 0x1F", "takes 0x1F for the number 31: "),
         ("ads:\n  - weight: 1:30.5", "for the number 90.5: .*it stands in line 2, column 13"),
         ("a:\n\t- 1", r"a tab \(indent with spaces\) in line 2"),
+        ("a: [1]\nb:\n  - c: 1\n\td: 2", r"a tab \(indent with spaces\) in line 4"),
         ("name: @home", "a value that begins with @ and is not in quotes in line 1"),
         ("name: Summer: drinks", "a colon in a value that is not in quotes in line 1"),
         (r'name: "\ud83d\ude00"', r"an escape that is half an emoji \(write the emoji\) in line 1"),
@@ -168,10 +169,16 @@ def test_numbers_that_mean_what_they_look_like():
     assert content == [0, 10, 0.5, 0.5, -3, 1000.0, "22:00", "010", "08:00-12:00", "1e3"]
 
 
-@pytest.mark.parametrize("coding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
-def test_marks_of_the_byte_order(tmp_path, coding):
+@pytest.mark.parametrize(
+    ("coding", "is_marked"),
+    [
+        *(("utf-8", False), ("utf-8", True), ("utf-16", False), ("utf-32", False)),
+        *(("utf-16-le", True), ("utf-16-le", False), ("utf-16-be", False)),
+    ],
+)
+def test_codings_with_and_without_a_mark(tmp_path, coding, is_marked):
     path = tmp_path / "list.yaml"
-    mark = "\ufeff" if coding.endswith("-le") else ""
+    mark = "\ufeff" if is_marked else ""
     path.write_bytes(f"{mark}name: café 😀\r\nb: [1]\r\n".encode(coding))
     assert read_yaml(path, "list").content == {"name": "café 😀", "b": [1]}
 
