@@ -124,7 +124,9 @@ STILLS = {
     "cmyk.jpg": Still(lambda: written(drawn(mode="CMYK"), "JPEG")),
     "icc-cmyk.jpg": Still(
         lambda: written(
-            Image.fromarray(quarters(INKS, SIZE), "CMYK"), "JPEG", icc_profile=cmyk_profile(153)
+            Image.frombytes("CMYK", SIZE, quarters(INKS, SIZE).tobytes()),
+            "JPEG",
+            icc_profile=cmyk_profile(153),
         ),
         PRINTED,
     ),
