@@ -126,16 +126,12 @@ def open_picture(path: Path, limit: int) -> Iterator[PictureFile]:
     except FileNotFoundError as error:
         raise MediaError(f"{path} does not exist; expected a media file there.") from error
     except _ERRORS as error:
-        why = (
-            "unknown content, or a rare kind"
-            if isinstance(error, UnidentifiedImageError)
-            else reason(error)
-        )
-        if isinstance(error, IndexError | struct.error) or "truncated" in why.lower():
+        why, advice = reason(error), "replace the file"
+        if isinstance(error, UnidentifiedImageError):
+            why, advice = "unknown content, or a rare kind", "save it as JPEG or PNG"
+        elif isinstance(error, IndexError | struct.error) or "truncated" in why.lower():
             why = "the file is cut off"
-        raise MediaError(
-            f"{path} cannot be decoded as a picture ({why}); replace the file."
-        ) from error
+        raise MediaError(f"{path} cannot be decoded as a picture ({why}); {advice}.") from error
 
 
 class PictureFile:
