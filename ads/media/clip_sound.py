@@ -69,35 +69,84 @@ def _placed(
 ) -> Iterator[tuple[int, NDArray[np.int16]]]:
     """Yield samples with the number of their first one, counted from the start of the clip."""
     zero_s = float(tracks.start_s or 0)
-    converter: _Converter | None = None
-    at: int | None = None
+    placement = _Placement()
     for frame in _decoded(tracks, stream, zero_s + start_s):
-        stated: int | None = None
-        if frame is not None and frame.pts is not None and frame.time_base is not None:
-            stated = round((float(frame.pts * frame.time_base) - zero_s) * SAMPLE_RATE_HZ)
-        # Counting is more exact than the stamps, which only tell of real gaps.
-        is_gap = at is not None and stated is not None and abs(stated - at) > SAMPLE_RATE_HZ / 25
-        if converter is not None and (frame is None or is_gap or not converter.takes(frame)):
-            for samples in converter.convert(None):
-                yield at or 0, samples
-                at = (at or 0) + len(samples)
-            converter = None
         if frame is None:
-            # Something is missing, so the next stamp counts.
-            at = None
+            yield from placement.interrupted()
             continue
-        if at is None or is_gap:
-            at = at if stated is None else stated
-        at = at or 0
-        converter = converter or _Converter(frame)
-        # What is held back belongs before what comes next.
-        for samples in converter.convert(frame):
+        stated: int | None = None
+        if frame.pts is not None and frame.time_base is not None:
+            stated = round((float(frame.pts * frame.time_base) - zero_s) * SAMPLE_RATE_HZ)
+        yield from placement.placed(frame, stated)
+    yield from placement.interrupted()
+
+
+class _Placement:
+    """Put decoded frames one after the other, in time with the picture.
+
+    Counting samples is more exact than the stamps of many files, which jitter by some hundredths of
+    a second. So a gap counts once a few stamps in a row, or one by a second, agree on it.
+    """
+
+    def __init__(self) -> None:
+        # Where the next sample goes; None if only a stamp can tell.
+        self._at: int | None = None
+        self._converter: _Converter | None = None
+        # Frames that may come after a gap, with their stamps, all too late or all too early.
+        self._doubtful: list[tuple[AudioFrame, int]] = []
+        self._is_late = False
+
+    def placed(
+        self, frame: AudioFrame, stated: int | None
+    ) -> Iterator[tuple[int, NDArray[np.int16]]]:
+        """Yield the samples that a frame, stamped with the number of its first one, makes sure."""
+        if self._at is None:
+            self._at = stated or 0
+        follows = self._at + sum(
+            round(one.samples * SAMPLE_RATE_HZ / one.sample_rate) for one, _ in self._doubtful
+        )
+        apart = 0 if stated is None else stated - follows
+        if stated is None or abs(apart) <= SAMPLE_RATE_HZ / 25:
+            yield from self._settled(is_gap=False)
+            yield from self._converted(frame)
+            return
+        if (apart > 0) != self._is_late:
+            yield from self._settled(is_gap=False)
+            self._is_late = apart > 0
+        self._doubtful.append((frame, stated))
+        if len(self._doubtful) >= 4 or abs(apart) > SAMPLE_RATE_HZ:
+            yield from self._settled(is_gap=True)
+
+    def interrupted(self) -> Iterator[tuple[int, NDArray[np.int16]]]:
+        """Yield what is held back, at the end or before what is damaged."""
+        yield from self._settled(is_gap=True)
+        yield from self._finished()
+        self._at = None
+
+    def _settled(self, *, is_gap: bool) -> Iterator[tuple[int, NDArray[np.int16]]]:
+        doubtful, self._doubtful = self._doubtful, []
+        if doubtful and is_gap:
+            yield from self._finished()
+            self._at = doubtful[0][1]
+        for frame, _ in doubtful:
+            yield from self._converted(frame)
+
+    def _converted(self, frame: AudioFrame) -> Iterator[tuple[int, NDArray[np.int16]]]:
+        if self._converter is not None and not self._converter.takes(frame):
+            yield from self._finished()
+        self._converter = self._converter or _Converter(frame)
+        yield from self._counted(self._converter.convert(frame))
+
+    def _finished(self) -> Iterator[tuple[int, NDArray[np.int16]]]:
+        converter, self._converter = self._converter, None
+        if converter is not None:
+            yield from self._counted(converter.convert(None))
+
+    def _counted(self, blocks: list[NDArray[np.int16]]) -> Iterator[tuple[int, NDArray[np.int16]]]:
+        for samples in blocks:
+            at = self._at or 0
+            self._at = at + len(samples)
             yield at, samples
-            at += len(samples)
-    if converter is not None:
-        for samples in converter.convert(None):
-            yield at or 0, samples
-            at = (at or 0) + len(samples)
 
 
 def _decoded(tracks: Tracks, stream: AudioStream, begin_s: float) -> Iterator[AudioFrame | None]:
