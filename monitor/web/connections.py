@@ -97,12 +97,14 @@ class Request(HTTPRequestParser):  # type: ignore[misc]
         return taken
 
     def _has_odd_chunks(self) -> bool:
-        """Whether a line or number is too large; waitress bounds none, and copies the lines with
-        every piece that comes.
+        """Whether a line or number is too large, or the chunks are so small that most of what
+        comes are their numbers. waitress bounds none, and copies lines with every piece that comes.
         """
         chunks: Any = self.body_rcv
+        received = self.body_bytes_received
         return (
-            len(chunks.control_line) > 1024
+            received > max(self.connection.server.limits.small_body, 2 * len(chunks))
+            or len(chunks.control_line) > 1024
             or len(chunks.trailer) > 8192
             or chunks.chunk_remainder > self.adj.max_request_body_size
         )

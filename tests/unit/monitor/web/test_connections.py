@@ -301,6 +301,7 @@ MISUNDERSTOOD = {
     "chunks in HTTP/1.0": CHUNKED.replace(b"1.1", b"1.0") + b"\r\n0\r\n\r\n",
     "a chunk line without end": CHUNKED + b"\r\n5;" + b"x" * 100_000,
     "a trailer without end": CHUNKED + b"\r\n0\r\n" + b"x" * 100_000,
+    "chunks of one byte": CHUNKED + b"\r\n" + b"1\r\nx\r\n" * 30_000,
     "a chunk of no number": CHUNKED + b"\r\nxyz\r\n",
     "a chunk larger than any body": CHUNKED + b"\r\n" + b"f" * 1000 + b"\r\n",
     "a length of 5000 digits": post("1" * 5000),
