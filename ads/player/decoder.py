@@ -133,11 +133,16 @@ class FrameBuffer:
     @property
     def is_stuck(self) -> bool:
         """Whether its thread should have ended long ago, and does not get on."""
+        return self.stands_still_s > STUCK_AFTER_S
+
+    @property
+    def stands_still_s(self) -> float:
+        """How long its thread has not got on since the buffer was closed."""
         if self._closed_s is None:
-            return False
-        if (progress := self.progress()) != self._closed_at:
+            return 0.0
+        if (progress := self.progress()) != self._closed_at or self.is_waiting_for_processor:
             self._closed_s, self._closed_at = time.monotonic(), progress
-        return time.monotonic() - self._closed_s > STUCK_AFTER_S
+        return time.monotonic() - self._closed_s
 
     @property
     def wants_more(self) -> bool:
@@ -241,9 +246,13 @@ class FrameDecoder:
             buffer.close()
         deadline = time.monotonic() + 5.0
         for buffer, thread in running.items():
-            thread.join(max(0.0, deadline - time.monotonic()))
+            # Most end at once; one that waits for a disk that does not answer never does.
+            while thread.is_alive() and buffer.stands_still_s < 1.0:
+                thread.join(0.05)
+                if time.monotonic() > deadline:
+                    break
             if thread.is_alive():
-                logger.error("Decoding %s did not end within 5 s", buffer.ad.path)
+                logger.error("Decoding %s did not end: its file does not answer", buffer.ad.path)
 
     def _run(self, buffer: FrameBuffer) -> None:
         source: Iterator[MediaFrame] | None = None

@@ -925,6 +925,28 @@ def test_a_hanging_file_is_not_tried_again_while_its_thread_hangs(make_image, ma
         released.set()
 
 
+@pytest.mark.logs_errors
+def test_stopping_does_not_wait_for_a_file_that_does_not_answer(
+    make_image, make_ad, monkeypatch, caplog
+):
+    entered, released = threading.Event(), threading.Event()
+
+    def hanging(*_args, **_kwargs):
+        entered.set()
+        assert released.wait(HANG_S)
+        yield from ()
+
+    monkeypatch.setattr(decoder, "frames", hanging)
+    made = decoder.FrameDecoder((96, 64))
+    made.load(make_ad(make_image("a.png")))
+    assert entered.wait(READY_S)
+    begin_s = time.monotonic()
+    made.stop()
+    assert time.monotonic() - begin_s < 4
+    assert "a.png did not end: its file does not answer" in caplog.text
+    released.set()
+
+
 def test_a_show_whose_files_all_hang_waits_for_them(make_image, make_ad, monkeypatch):
     released = threading.Event()
     real = decoder.frames
