@@ -25,6 +25,7 @@ from PIL import Image
 
 from ads.errors import AdsError
 from monitor.sensor.child_process import child_environment
+from tests.media.heic_maker import heic
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,6 +111,10 @@ def _picture(kind: str, **options: object) -> Callable[[Path], None]:
     return write
 
 
+def _heic(path: Path) -> None:
+    path.write_bytes(heic(_frames(1, (160, 120))[0], (64, 64)))
+
+
 PLAYLIST = {
     "timezone": "Europe/Berlin",
     "cross_fade_s": 0.5,
@@ -144,6 +149,7 @@ FORMATS: dict[str, Callable[[Path], None]] = {
     "apng": _animation("PNG"),
     "webp": _animation("WEBP"),
     "avif": _animation("AVIF"),
+    "heic": _heic,
     "bmp": _picture("BMP"),
     "jpg": _picture("JPEG", progressive=True),
     "tiff": _picture("TIFF", compression="tiff_lzw"),
