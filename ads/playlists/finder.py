@@ -15,12 +15,13 @@ class MediaFinder:
     """Finds files below a folder by their names in a playlist.
 
     A name with composed accents finds the file that macOS wrote with accents apart, and the other
-    way round. A name that is not UTF-8 is found by its shown form, such as `caf\\udce9.mp4`.
+    way round. A name that is not UTF-8 is found by its shown form, such as `caf\\udce9.mp4`. Other
+    capitals find a file if there is only one such: Windows and macOS do not tell them apart.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._listings: dict[Path, dict[str, str]] = {}
+        self._listings: dict[Path, tuple[dict[str, str], dict[str, list[str]]]] = {}
 
     def find(self, name: str) -> Path:
         """Return the path of a name; as written if nothing has that name."""
@@ -41,5 +42,12 @@ class MediaFinder:
                 names = sorted(entry.name for entry in folder.iterdir())
             except OSError:
                 names = []
-            self._listings[folder] = {plain_name(one): one for one in names}
-        return self._listings[folder].get(plain_name(name))
+            plain: dict[str, str] = {}
+            folded: dict[str, list[str]] = {}
+            for one in names:
+                plain.setdefault(plain_name(one), one)
+                folded.setdefault(plain_name(one).casefold(), []).append(one)
+            self._listings[folder] = plain, folded
+        plain, folded = self._listings[folder]
+        alike = folded.get(plain_name(name).casefold(), [])
+        return plain.get(plain_name(name), alike[0] if len(alike) == 1 else None)

@@ -38,3 +38,13 @@ def test_what_is_not_there_keeps_its_name(tmp_path):
         tmp_path / "a/é.mp4",
         tmp_path / "b.mp4",
     ]
+
+
+def test_other_capitals_find_the_only_file(tmp_path):
+    (tmp_path / "Summer.MP4").touch()
+    for name in ("Tea.mp4", "TEA.mp4"):
+        (tmp_path / name).touch()
+    finder = MediaFinder(tmp_path)
+    assert finder.find("summer.mp4") == finder.find("SUMMER.mp4") == tmp_path / "Summer.MP4"
+    assert finder.find("Tea.mp4") == tmp_path / "Tea.mp4"
+    assert finder.find("tea.mp4") == tmp_path / "tea.mp4"
