@@ -54,7 +54,7 @@ KNOWN_FILES = {
     "log": r".*/ad-monitor/log/(run|supervisor)\.log(\.\d+)?",
     "report": r"(report|\.report\.(html|json)\.[0-9a-f]+)\.(html|json|part)",
     "settings": r".*/ad-monitor/camera\.(json|part)",
-    "what is known of media": r".*/ad-monitor/(media-checks|scenes)\.json(\.part)?",
+    "what is known of media": r".*/ad-monitor/(media-checks|media-digests|scenes)\.json(\.part)?",
     "caches of libraries": r".*/(fontconfig|matplotlib|mesa_shader_cache|qtpipelinecache-[^/]*)/.*",
     "devices": r"/dev/(null|tty|pts/\d+)|/dev/video\d+",
     "the process's own switches": r"/proc/(self|\d+)/(coredump_filter|task/\d+/comm|comm|oom_score_adj)",
