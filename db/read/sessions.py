@@ -73,8 +73,7 @@ class SessionInfo:
     @property
     def timezone(self) -> str | None:
         """Name of the site's time zone; `None` in sessions of before."""
-        name = self.settings.get("timezone")
-        return name if isinstance(name, str) else None
+        return zone_in(self.settings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,9 +252,15 @@ def site_zones(engine: Engine, site: str | None = None) -> dict[str, str | None]
     latest = select(func.max(Session.id)).group_by(Session.site)
     if site is not None:
         latest = latest.where(Session.site == site)
+    query = select(Session.site, Session.settings).where(Session.id.in_(latest))
     with engine.connect() as connection:
-        found = session_infos(connection, Session.id.in_(latest))
-    return {info.site: info.timezone for info in found}
+        return {row.site: zone_in(row.settings) for row in connection.execute(query)}
+
+
+def zone_in(settings: Mapping[str, Any]) -> str | None:
+    """Return the name of the site's time zone from the settings of a session, if it has one."""
+    name = settings.get("timezone")
+    return name if isinstance(name, str) else None
 
 
 def latest_session_id(engine: Engine) -> int | None:

@@ -20,6 +20,7 @@ from db.read.sessions import (
     list_sessions,
     load_session,
     microseconds,
+    site_zones,
     viewers_over_time,
 )
 from db.write.records import (
@@ -373,3 +374,19 @@ def test_viewers_over_time(engine, make):
     # Parts of five seconds: viewer 2 is in two of them; the session that runs lasts until its last
     # reading.
     assert found == {1: [2, 1, 1, 1], 2: [0, 0, 0, 0], 3: [1, 1, 1, 1]}
+
+
+def test_the_zone_of_a_site_is_that_of_its_latest_session(engine, make):
+    make.write(engine, [], settings={"timezone": "Asia/Tokyo"})
+    make.write(engine, [], settings={"timezone": "Europe/Berlin"})
+    make.write(engine, [], site="Station")
+    make.write(engine, [], site="Odd", settings={"timezone": 7})
+    assert site_zones(engine) == {"Foyer": "Europe/Berlin", "Station": None, "Odd": None}
+    assert site_zones(engine, "Foyer") == {"Foyer": "Europe/Berlin"}
+    assert site_zones(engine, "nowhere") == {}
+    assert [one.timezone for one in list_sessions(engine)] == [
+        None,
+        None,
+        "Europe/Berlin",
+        "Asia/Tokyo",
+    ]

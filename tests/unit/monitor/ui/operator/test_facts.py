@@ -273,3 +273,17 @@ def test_lengths_of_time():
     assert uptime(ENGLISH, -3) == "0:00:00"
     assert uptime(ENGLISH, 86_399.9) == "23:59:59"
     assert uptime(GERMAN, 200_000) == "2 T 7:33:20"
+
+
+@pytest.mark.parametrize("texts", [ENGLISH, GERMAN])
+def test_the_panel_says_what_to_do_in_a_demonstration(session, player, texts):
+    def found(kind):
+        given = replace(session, kind=kind)
+        labels = rows(player, texts=texts, session=given).values()
+        return [(row.text, row.tone) for group in labels for each in group.values() for row in each]
+
+    assert (texts["panel_demo"], "fault") in found("demo")
+    assert "--source" in texts["panel_demo"]
+    assert (texts["panel_recording"], "warning") in found("replay")
+    said = {text for text, _ in found("live")}
+    assert not said & {texts["panel_demo"], texts["panel_recording"]}
