@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Select, Subquery
     from sqlalchemy.engine import Connection, Engine
 
+    from db.write.records import SessionKind
     from detector.emotion.prevalence import PrevalenceCalibration
 
 NOW_S = 2.0
@@ -75,6 +76,7 @@ class LiveState:
     """A session at one moment. Figures that are unknown, or about too few viewers, are `None`.
 
     Attributes:
+        session_kind: Whose reactions it has.
         ended_at: UTC, aware, as all times here; `None` while it is open.
         at: The moment of these figures: now for a run, the last reading for a replay.
         last_sign_at: When it was last written to; long ago if the program was killed.
@@ -92,6 +94,7 @@ class LiveState:
     """
 
     session_id: int
+    session_kind: SessionKind
     site: str
     ended_at: datetime | None
     at: datetime
@@ -134,7 +137,14 @@ def live_state(
         raise ValueError(f"Invalid min_viewers: expected 1 or more, received {min_viewers}.")
     with engine.connect() as connection:
         row = connection.execute(
-            select(Session.kind, Session.site, Session.started_at, Session.ended_at, Model.card)
+            select(
+                Session.kind,
+                Session.session_kind,
+                Session.site,
+                Session.started_at,
+                Session.ended_at,
+                Model.card,
+            )
             .outerjoin(Model, Model.id == Session.model_id)
             .where(Session.id == session_id)
         ).one_or_none()
@@ -149,6 +159,7 @@ def live_state(
         means = np.array([getattr(mood, group) for group in scores]) if scores and enough else None
         return LiveState(
             session_id=session_id,
+            session_kind=row.session_kind,
             site=row.site,
             ended_at=row.ended_at,
             at=at,

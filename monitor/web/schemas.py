@@ -156,6 +156,7 @@ class Live(Document):
     """A running session at one moment. Figures about too few viewers are null."""
 
     session_id: int
+    session_kind: Literal["live", "replay", "demo"] = "live"
     site: str
     at: Moment
     running: bool

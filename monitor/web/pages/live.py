@@ -90,6 +90,7 @@ def live_document(here: Services, session_id: int) -> Live:
     ad, mood = state.ad, state.probabilities
     return Live(
         session_id=state.session_id,
+        session_kind=state.session_kind,
         site=state.site,
         at=_text(state.at),
         running=state.ended_at is None,

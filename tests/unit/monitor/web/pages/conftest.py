@@ -145,12 +145,12 @@ def write_weeks(database: str, site: str) -> None:
 class Running:
     """A session that is being written at this moment."""
 
-    def __init__(self, database: str, site: str = "Live Hall") -> None:
+    def __init__(self, database: str, site: str = "Live Hall", source: str = "0") -> None:
         self._engine = open_database(database)
         now = datetime.now(UTC)
         card = read_card(find_model("compact-3"))
         model = ModelRecord(card.name, card.sha256, card.model_dump(mode="json"))
-        session = SessionRecord("run", site, "0", now, "0.1.0", model=model)
+        session = SessionRecord("run", site, source, now, "0.1.0", model=model)
         self.writer = SessionWriter(self._engine, session)
         self.writer.submit(
             AdRecord("summer", "Summer <drinks>", "summer.mp4", "ab" * 32, "video", 8000)

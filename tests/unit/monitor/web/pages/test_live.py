@@ -167,6 +167,21 @@ def test_which_session_is_live(client, database, running):
     assert "Nothing is running" in client.get("/live").text
 
 
+def test_a_demonstration_says_that_nobody_in_it_is_a_customer(client, database, running):
+    from .conftest import Running
+
+    plain = client.get(f"/sessions/{running.id}/live").text
+    assert "demonstration" not in plain
+    demo = Running(database, "Empty Hall", source="demo")
+    page = client.get(f"/sessions/{demo.id}/live").text
+    assert "This is a demonstration:" in page
+    assert f"Session {demo.id} (demo)" in page
+    [event] = first_events(client.get(f"/sessions/{demo.id}/events"), 1)[:1]
+    assert event["session_kind"] == "demo"
+    assert f"Session {demo.id} (demo)" in client.get("/live").text
+    demo.end()
+
+
 def test_no_such_session(client, database):
     write_session(database, "Foyer")
     for path in ("/sessions/9/live", "/sessions/9/events"):
