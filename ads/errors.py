@@ -8,7 +8,14 @@ class AdsError(Exception):
 
 
 class PlaylistError(AdsError):
-    """A playlist cannot be read, breaks its format, or holds nothing that can be played."""
+    """A playlist cannot be read, breaks its format, or holds nothing that can be played.
+
+    `others` are the first mistakes of further ads, one sentence each.
+    """
+
+    def __init__(self, message: str, others: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.others = others
 
 
 class MediaError(AdsError):

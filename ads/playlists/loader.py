@@ -555,4 +555,4 @@ def _read_file(path: Path) -> tuple[PlaylistHead, list[Entry]]:
             path, "playlist", *models, labels=labels, expected=expected, form=form
         )
     except YamlFileError as error:
-        raise PlaylistError(str(error)) from None
+        raise PlaylistError(str(error), error.others) from None

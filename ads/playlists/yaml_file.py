@@ -51,7 +51,14 @@ class YamlProblemError(ValueError):
 
 
 class YamlFileError(ValueError):
-    """A YAML file that cannot be read; the message names the file and the remedy."""
+    """A YAML file that cannot be read; the message names the file and the remedy.
+
+    `others` are the first mistakes of further entries, one sentence each.
+    """
+
+    def __init__(self, message: str, others: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.others = others
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,18 +177,24 @@ def read_yaml_list(
             f"'{key}' in the {where} must be a list of {key}, got {_kind_of(entries)}."
         )
     checked: list[Entry] = []
+    wrong: list[str] = []
     for number, raw in enumerate(entries, start=1):
         name = f"{item.capitalize()} {number}"
-        if not isinstance(raw, dict):
-            required = next(key for key, field in entry.model_fields.items() if field.is_required())
-            raise YamlFileError(
-                f"{name} in the {where} must be a mapping with the key '{required}', "
-                f"got {_kind_of(raw)}."
-            )
-        label = next((raw[label] for label in labels if raw.get(label)), None)
-        name = name if label is None else f"{name} ({shortened(str(label))})"
-        sources = partial(_source_in, source, key, number - 1)
-        checked.append(validate(entry, raw, f"{name} in the {where}", expected, sources))
+        try:
+            if not isinstance(raw, dict):
+                required = [key for key, field in entry.model_fields.items() if field.is_required()]
+                raise YamlFileError(
+                    f"{name} in the {where} must be a mapping with the key '{required[0]}', "
+                    f"got {_kind_of(raw)}."
+                )
+            label = next((raw[label] for label in labels if raw.get(label)), None)
+            name = name if label is None else f"{name} ({shortened(str(label))})"
+            sources = partial(_source_in, source, key, number - 1)
+            checked.append(validate(entry, raw, f"{name} in the {where}", expected, sources))
+        except YamlFileError as error:
+            wrong.append(str(error))
+    if wrong:
+        raise YamlFileError(wrong[0], tuple(wrong[1:]))
     return checked_head, checked
 
 

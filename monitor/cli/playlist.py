@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ads.policies import POLICY_NAMES
+from detector.names import printable
 from monitor.cli.options import output_options
 from monitor.cli.output import print_result
 from monitor.reports.formatting import counted
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import date, datetime
 
+    from ads.errors import PlaylistError
     from ads.playlists.playlist import Ad, Playlist, SkippedAd
     from ads.show.forecast import Forecast
 
@@ -73,14 +75,18 @@ def check(
     from datetime import datetime
     from zoneinfo import ZoneInfo
 
+    from ads.errors import PlaylistError
     from ads.policies import make_policy
     from ads.policies.settings import PolicySettings
     from ads.show.forecast import forecast
     from monitor.session.playlist_loading import load_ads
 
     with _quiet("ads.playlists"):  # what is left out is listed last, once
-        # Reading all of a large clip takes long, and tells nothing about it.
-        checked, unmeasured = _with_speeds(load_ads(file, max_hashed_bytes=64 << 20))
+        try:
+            # Reading all of a large clip takes long, and tells nothing about it.
+            checked, unmeasured = _with_speeds(load_ads(file, max_hashed_bytes=64 << 20))
+        except PlaylistError as error:
+            raise _with_all_mistakes(error) from None
     if at is None:
         begin = datetime.now(UTC).replace(microsecond=0)
     elif checked.timezone is None:
@@ -90,6 +96,16 @@ def check(
     coming = forecast(checked, make_policy(policy_name, PolicySettings(seed=seed)), begin, hours)
     document = _document(checked, coming, policy_name) | {"unmeasured_clips": unmeasured}
     print_result(as_json, document, _print_tables, checked, coming, unmeasured)
+
+
+def _with_all_mistakes(error: PlaylistError) -> PlaylistError:
+    """Print the mistakes of all ads but the last, and return an error with that and the sum."""
+    mistakes = [str(error), *error.others]
+    if len(mistakes) == 1:
+        return error
+    for sentence in mistakes[: min(len(mistakes) - 1, MAX_ROWS)]:
+        click.echo(f"Error: {printable(sentence)}", err=True)
+    return type(error)(f"{mistakes[-1]} {len(mistakes):,} ads are wrong in all.")
 
 
 def _with_speeds(playlist: Playlist) -> tuple[Playlist, int]:

@@ -212,3 +212,20 @@ def test_a_clip_that_is_too_much_for_the_machine_is_named(run, playlist, monkeyp
     document = json.loads(run(str(playlist), "--json")[1])
     assert ["lower rate" in " ".join(ad["remarks"]) for ad in document["ads"]] == [True, False]
     assert document["unmeasured_clips"] == 1
+
+
+def test_all_ads_that_are_wrong_are_named_once(run, playlist):
+    playlist.write_text("""
+ads:
+  - {file: tea.png, durations: 8}
+  - {file: cake.png, duration_s: 20}
+  - {id: late, file: cake.png, hours: noon, weight: -1}
+  - tea.png
+""")
+    status, out, err = run(str(playlist))
+    assert (status, out) == (2, "")
+    first, second, third = err.splitlines()
+    assert first.startswith("Error: Ad 1 (tea.png) ")
+    assert second.startswith("Error: Ad 3 (late) ")
+    assert third.startswith("Error: Ad 4 ")
+    assert third.endswith(" 3 ads are wrong in all.")
