@@ -13,6 +13,7 @@ from ads.media.clip_stamps import picture_rate
 from ads.media.clip_timing import PictureTrack
 from ads.media.frame_converter import FrameConverter, upright_size
 from ads.media.types import ENDLESS_NS, LATE_NS, MAX_STEP_NS, MediaFrame, MediaInfo, Size
+from detector.sources.orientation import stated_orientation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,7 +29,9 @@ def probe_clip(path: Path) -> MediaInfo:
         first = next(track.frames(), None)
         if first is None:
             raise MediaError(f"{path} holds no picture that can be decoded; replace the file.")
-        width, height = upright_size(first[1], track.stream.sample_aspect_ratio)
+        orientation = stated_orientation(first[1])
+        aspect = track.stream.sample_aspect_ratio
+        width, height = upright_size(first[1], aspect, orientation)
         rate = picture_rate(track.stream)
         cut = f"{path} is cut off: parts of it are missing, so it ends early; copy it again."
         return MediaInfo(

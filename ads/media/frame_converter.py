@@ -22,7 +22,7 @@ from ads.media.frame_filters import (
     Deinterlacer,
 )
 from ads.media.types import Size, fit, reason
-from detector.sources.orientation import stated_orientation
+from detector.sources.orientation import OrientationReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     from av.video.frame import VideoFrame
     from numpy.typing import NDArray
+
+    from detector.sources.orientation import Orientation
 
 logger = logging.getLogger(__name__)
 
@@ -48,12 +50,14 @@ widths: a third of the time of one step, and closer to the original."""
 _STRETCHED = np.clip(np.round((np.arange(256) - 16) * 255 / 219), 0, 255).astype(np.uint8)
 
 
-def upright_size(frame: VideoFrame, pixel_aspect: Fraction | None) -> Size:
+def upright_size(
+    frame: VideoFrame, pixel_aspect: Fraction | None, orientation: Orientation
+) -> Size:
     """Return the size of a frame with square pixels, turned upright."""
     width, height = frame.width, frame.height
     if pixel_aspect and pixel_aspect > 0:
         width = max(1, round(width * pixel_aspect))
-    return (height, width) if stated_orientation(frame).transposed else (width, height)
+    return (height, width) if orientation.transposed else (width, height)
 
 
 class FrameConverter:
@@ -67,6 +71,7 @@ class FrameConverter:
 
     def __init__(self, pixel_aspect: Fraction | None) -> None:
         self._pixel_aspect = pixel_aspect
+        self._orientations = OrientationReader()
         self._deinterlacer: Deinterlacer | None = None
         self._cube: tuple[tuple[object, ...], CubeFilter] | None = None
         self._compositor: tuple[tuple[object, ...], Compositor] | None = None
@@ -85,8 +90,8 @@ class FrameConverter:
         Returns:
             `(height, width, 3)` uint8 RGB, C-contiguous.
         """
-        orientation = stated_orientation(frame)
-        width, height = fit(upright_size(frame, self._pixel_aspect), viewport)
+        orientation = self._orientations.read(frame)
+        width, height = fit(upright_size(frame, self._pixel_aspect, orientation), viewport)
         size = (height, width) if orientation.transposed else (width, height)
         if frame.interlaced_frame or self._deinterlacer is not None:
             frame = self._filtered(

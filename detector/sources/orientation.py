@@ -72,6 +72,23 @@ def stated_orientation(picture: av.VideoFrame) -> Orientation:
     return UPRIGHT if matrix is None else Orientation.of_matrix(struct.unpack("9i", bytes(matrix)))
 
 
+class OrientationReader:
+    """Read how the pictures of one video are to be shown; see `stated_orientation`.
+
+    A picture whose side data PyAV has read refers to itself, so its memory is only released when
+    garbage is collected. It is therefore read once for each turn, which PyAV knows without it.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[int, Orientation] = {}
+
+    def read(self, picture: av.VideoFrame) -> Orientation:
+        turn = picture.rotation
+        if turn not in self._known:
+            self._known[turn] = stated_orientation(picture)
+        return self._known[turn]
+
+
 def file_orientation(path: Path) -> Orientation:
     """Return how the first picture of a video file is to be shown; upright if there is none."""
     try:

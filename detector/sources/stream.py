@@ -15,7 +15,7 @@ from av.video.reformatter import VideoReformatter
 
 from detector.errors import SourceLostError, SourceOpenError
 from detector.sources.feeds import NoVideoError, open_feed
-from detector.sources.orientation import stated_orientation
+from detector.sources.orientation import OrientationReader
 from detector.sources.video_source import SourceSpec, VideoSource, plausible_rate
 from detector.types import Frame
 
@@ -49,6 +49,7 @@ class StreamCapture(VideoSource):
             raise _open_error(spec, error) from error
         self._packets = self._feed.packets()
         self._reformatter = VideoReformatter()
+        self._orientations = OrientationReader()
         try:
             self._decode()
         except SourceLostError as error:
@@ -91,7 +92,7 @@ class StreamCapture(VideoSource):
             for picture in pictures:
                 self._newest_ns = max(arrived_ns, self._newest_ns + 1)
                 image = self._reformatter.reformat(picture, format="bgr24").to_ndarray()
-                upright = stated_orientation(picture).apply(np.asarray(image, dtype=np.uint8))
+                upright = self._orientations.read(picture).apply(np.asarray(image, dtype=np.uint8))
                 self._waiting.append(Frame(upright, self._newest_ns, self._sequence))
                 self._sequence += 1
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from fractions import Fraction
 
@@ -10,8 +11,10 @@ import numpy as np
 import pytest
 
 from ads.media import frame_converter, frame_filters
+from ads.media.clips import video_frames
 from ads.media.frame_converter import FrameConverter, upright_size
 from ads.media.types import fit
+from detector.sources.orientation import UPRIGHT, Orientation
 from tests.media import clip_maker
 from tests.media.clip_maker import Coding
 
@@ -32,10 +35,23 @@ def without_filters(monkeypatch):
 
 def test_the_size_is_that_of_square_pixels():
     frame = frame_of()
-    assert upright_size(frame, None) == (64, 48)
-    assert upright_size(frame, Fraction(0)) == (64, 48)
-    assert upright_size(frame, Fraction(3, 2)) == (96, 48)
-    assert upright_size(frame, Fraction(1, 1000)) == (1, 48)
+    assert upright_size(frame, None, UPRIGHT) == (64, 48)
+    assert upright_size(frame, Fraction(0), UPRIGHT) == (64, 48)
+    assert upright_size(frame, Fraction(3, 2), UPRIGHT) == (96, 48)
+    assert upright_size(frame, Fraction(3, 2), Orientation.clockwise(90)) == (48, 96)
+    assert upright_size(frame, Fraction(1, 1000), UPRIGHT) == (1, 48)
+
+
+def test_frames_are_released_once_they_are_converted(tmp_path):
+    path = clip_maker.write_clip(tmp_path / "clip.mp4", [np.zeros((48, 64, 3), np.uint8)] * 50)
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in video_frames(path, lambda: (96, 72)):
+            held = sum(isinstance(thing, av.VideoFrame) for thing in gc.get_objects())
+            assert held < 10
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("viewport", [(128, 96), (32, 24), (64, 48), (101, 75)])
