@@ -102,6 +102,14 @@ class PlaylistHead(BaseModel):
         "picture like those of the ads",
     )
 
+    @field_validator("filler", mode="before")
+    @classmethod
+    def _is_there(cls, value: object) -> object:
+        if value is None:
+            expected = cls.model_fields["filler"].description
+            raise ValueError(f"{expected}; a # without quotes begins a comment")
+        return value
+
     @field_validator("filler")
     @classmethod
     def _colour_or_picture(cls, value: str) -> str:

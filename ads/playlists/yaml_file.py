@@ -394,6 +394,20 @@ class _StrictLoader(Composer, CParser, SafeConstructor, Resolver):
                 seen.add(key_node.value)
         return super().construct_mapping(node, deep=deep)
 
+    def construct_yaml_timestamp(self, node: yaml.ScalarNode) -> Any:
+        try:
+            return super().construct_yaml_timestamp(node)
+        except ValueError as error:
+            raise yaml.MarkedYAMLError(
+                problem=f"a value cannot be read: there is no {node.value} ({error})",
+                problem_mark=node.start_mark,
+            ) from None
+
+
+_StrictLoader.add_constructor(  # type: ignore[type-var]
+    "tag:yaml.org,2002:timestamp", _StrictLoader.construct_yaml_timestamp
+)
+
 
 def _refuse_odd_number(node: yaml.ScalarNode, value: float) -> None:
     """Refuse numbers that mean another one than people read: 010 is 8, 22:00 is 1320."""

@@ -337,7 +337,7 @@ def test_folder_plays_all_media_in_natural_order(tmp_path, make_image, make_clip
         ),
         (
             "filler: #203040\nads: [{file: a.png}]",
-            'an invalid \'filler\': expected a colour in quotes, like "#203040" or "navy", .*None',
+            'an invalid \'filler\': expected a colour in quotes, like "#203040" or "navy", .* # without quotes.*None',
         ),
         ("filler: nvay\nads: [{file: a.png}]", r"'filler': .*, got 'nvay'; did you mean 'navy'\?"),
         ("filler: ../logo.png\nads: [{file: a.png}]", "'filler': expected a path below"),

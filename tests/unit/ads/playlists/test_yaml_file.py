@@ -48,6 +48,7 @@ def test_any_text_is_read_or_refused(text):
     [
         ("a: 1\na: 2", "the key 'a' is written twice in line 2"),
         ("at: 2024-13-41", "a value cannot be read"),
+        ("by: 1\nat: 2026-11-31", "a value cannot be read: there is no 2026-11-31"),
         ("n: !!int ''", "a value cannot be read"),
         ("t: !!timestamp soon", "a value cannot be read"),
         ("b: !!bool perhaps", "a value cannot be read"),
