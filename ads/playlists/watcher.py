@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ads.errors import AdsError, LoadingStoppedError
+from ads.playlists.finder import MediaFinder
 from ads.playlists.loader import load_playlist, media_in
 from ads.playlists.yaml_file import MAX_BYTES
 
@@ -172,13 +173,19 @@ def _stamp(playlist: Playlist) -> _Stamp:
     except OSError:
         # Loading the playlist reports the error.
         logger.debug("The playlist %s cannot be looked at", path, exc_info=True)
-    files = tuple((str(file), *_state(file)) for file in media)
+    finders: dict[Path, MediaFinder] = {}
+    files = tuple((str(file), *_state(file, finders)) for file in media)
     return _Stamp(content, files, max([written_ns, *(state[-1] for state in files)]))
 
 
-def _state(path: Path) -> tuple[int, int, int]:
+def _state(path: Path, finders: dict[Path, MediaFinder]) -> tuple[int, int, int]:
     try:
         found = path.stat()
     except OSError:
-        return -1, -1, -1
+        # A missing file may have come under another spelling of its name.
+        finder = finders.setdefault(path.parent, MediaFinder(path.parent))
+        try:
+            found = finder.find(path.name).stat()
+        except OSError:
+            return -1, -1, -1
     return found.st_size, found.st_mtime_ns, found.st_ctime_ns

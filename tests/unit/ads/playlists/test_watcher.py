@@ -137,6 +137,16 @@ def test_media_that_change_go_or_come_are_noticed(looker, folder, make_image):
     assert ids(looker.settle()) == [["late"]]
 
 
+def test_a_missing_file_may_come_under_another_spelling(folder):
+    path = save(folder, "ads: [{file: a.png, duration_s: 3}, {file: été.png, duration_s: 3}]")
+    watcher = PlaylistWatcher(load_playlist(path))
+    looker = Looker(watcher)
+    assert looker.look(3) == []
+    (folder / "b.png").rename(folder / "e\u0301te\u0301.png")
+    assert ids(looker.settle()) == [["a", "été"]]
+    watcher.close()
+
+
 def test_touching_files_changes_nothing(looker, folder):
     os.utime(folder / "a.png", (5, 5))
     os.utime(folder / "playlist.yaml", (5, 5))
