@@ -16,9 +16,6 @@ from ads.policies import make_policy
 from ads.show.playback import PlaybackLog
 from detector.emotion.labels import EMOTIONS, expressiveness, valence
 from detector.errors import DetectorError
-from detector.faces.detector import MediaPipeFaceDetector
-from detector.sources.opening import open_source
-from detector.sources.video_source import SourceSpec
 from detector.types import AnalysedFrame, FaceReading, HeadPose
 from monitor.errors import SessionFailedError, SetupError
 from monitor.sensor.live import LiveView, SensorHealth
@@ -162,6 +159,11 @@ def _play(
 
 def _example() -> LiveView:
     """Return a view with the face of the demo viewer."""
+    # OpenCV's own Qt must not be loaded before the application exists.
+    from detector.faces.detector import MediaPipeFaceDetector  # noqa: PLC0415
+    from detector.sources.opening import open_source  # noqa: PLC0415
+    from detector.sources.video_source import SourceSpec  # noqa: PLC0415
+
     with open_source(SourceSpec("demo")) as source, MediaPipeFaceDetector() as detector:
         frame = source.read()
         if frame is None:

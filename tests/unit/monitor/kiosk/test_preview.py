@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -82,3 +84,12 @@ def test_what_cannot_be_drawn_is_refused(draw, more, words):
     done = draw(*more)
     assert done.exit_code == 2 or done.exception is not None
     assert words in done.output or words in str(done.exception)
+
+
+def test_opencv_is_not_loaded_before_qt():
+    # Where a display is there, the application would abort: OpenCV brings a Qt of its own.
+    program = "import sys, monitor.kiosk.preview; print('cv2' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stdout.strip() == "False", done.stderr
