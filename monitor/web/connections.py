@@ -174,7 +174,8 @@ class MisunderstoodTask(ErrorTask):  # type: ignore[misc]
         sentence = {
             413: "The body is too large: send less.",
             431: "The header is too large: expected at most "
-            f"{limits.header_bytes >> 10} kB, including address and cookies.",
+            f"{limits.header_bytes >> 10} kB, with address and cookies. Shorten the address, or "
+            "delete this site's cookies.",
             500: "The page failed. The server's log has the details; trying again may help.",
         }.get(error.code, "The request cannot be understood: expected HTTP/1.1.")
         body = f"{sentence}\n".encode()
