@@ -37,7 +37,7 @@ def parse_json(text: str, max_depth: int, max_values: int) -> Any:
             raise ValueError(f"it holds more than {max_values} values")
         if isinstance(value, str) and (half := _HALF.search(value)):
             raise ValueError(
-                f"the text {printable(value[:40])!r} holds half a character "
+                f"the text '{printable(value[:40])}' holds half a character "
                 f"({printable(half[0])} without its other half); write the character itself"
             )
     return content

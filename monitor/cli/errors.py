@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 
 def is_callers_mistake(error: Exception) -> bool:
     """Return whether the command line, or a file that it names, is wrong."""
@@ -27,13 +29,22 @@ def is_callers_mistake(error: Exception) -> bool:
     report = EmptyScopeError | ExperimentError | OutcomeFileError | ReportWriteError
     detector = ModelLoadError | SourceOpenError | ZonesError
     monitor = SetupError | report
-    return isinstance(error, AdsError | TrainingError | database | detector | monitor)
+    known = AdsError | TrainingError | database | detector | monitor
+    return isinstance(error, known) or _is_too_long(error)
+
+
+def _is_too_long(error: Exception) -> bool:
+    return isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG
 
 
 def one_sentence(error: Exception) -> str:
     """Return what the error says, in one sentence."""
+    from ads.playlists.yaml_file import shortened
     from detector.errors import MissingExtraError, lacks_extra
 
+    if _is_too_long(error):
+        name = shortened(str(getattr(error, "filename", "")))
+        return f"The path {name} is too long for a file: check it."
     return str(MissingExtraError()) if lacks_extra(error) else str(error)
 
 

@@ -25,7 +25,10 @@ def test_json_comes_back(value, escaped):
     ("text", "problem"),
     [
         ('{"a": 1, "a": 2}', "the key 'a' is written twice"),
-        (r'{"a": "\ud83d"}', r"half a character \(\\ud83d without its other half\); write the"),
+        (
+            r'{"a": "\ud83d"}',
+            r"text '\\ud83d' holds half a character \(\\ud83d without its other half\); write the",
+        ),
         (r'{"\ude00": 1}', "half a character"),
         ('{"a": NaN}', "NaN is no number of JSON"),
         ('{"a": 1,}', "a comma stands before a closing bracket in line 1, column"),

@@ -15,6 +15,7 @@ from PIL import Image
 from rich.markup import escape
 
 from detector.names import printable
+from monitor.cli.main import main
 from monitor.cli.output import PrintableStream
 from monitor.reports.terminal.console import PrintableConsole
 
@@ -93,3 +94,22 @@ def test_a_log_line_is_one_line():
     lines = HidingFormatter("%(message)s").format(record)
     assert lines == printable(lines, keep="\n")
     assert lines.splitlines()[1].startswith("Traceback")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("sessions", "--db", "LONG"),
+        ("backup", "--db", "LONG"),
+        ("playlist", "check", "LONG"),
+    ],
+)
+def test_a_path_that_no_file_can_have_gets_a_sentence(arguments, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([argument.replace("LONG", "x" * 5000) for argument in arguments])
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert "too long" in said
+    assert "Internal error" not in said
+    assert len(said.splitlines()) == 1
+    assert len(said) < 300
