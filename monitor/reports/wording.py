@@ -112,11 +112,15 @@ def describe(ad: dict[str, Any]) -> str:
 
 
 def left_out(document: dict[str, Any]) -> list[str]:
-    """Say which sessions that are not live do not count, and where."""
+    """Say that there are no customers in a demonstration, and which sessions do not count where."""
     report = document["report"]
     own = kinds_left_out(report["scope"].get("left_out") or {})
     others = kinds_left_out(report.get("norms_left_out") or {})
-    said = [f"Left out: {own}; only live sessions count."] if own else []
+    said = []
+    if document["session"].get("session_kind") == "demo":
+        said.append("A demonstration: the viewer is the built-in demo viewer, not a customer.")
+    if own:
+        said.append(f"Left out: {own}; only live sessions count.")
     if others and others != own:
         said.append(f"Left out of the ads to compare with: {others}.")
     return said

@@ -245,6 +245,9 @@ def test_what_is_left_out_is_said(document):
     page = read(html.render_html(changed))[1].text
     assert "Left out of the ads to compare with: 2 demo sessions and 1 replay." in page
     assert "Left out" not in read(html.render_html(document))[1].text
+    changed["session"]["session_kind"] = "demo"
+    assert "the built-in demo viewer, not a customer." in read(html.render_html(changed))[1].text
+    assert "demo viewer" not in page
 
 
 def test_viewers_seen_only_between_ads_are_named(document):
