@@ -118,7 +118,7 @@ def _media(endings: list[str] | None, count: int, seed: int) -> int:
     failed = 0
     for ending in endings or FORMATS:
         began = time.monotonic()
-        found = findings(ending, (FOLDER / "media" / ending).absolute(), count, seed)
+        found = findings([ending], (FOLDER / "media" / ending).absolute(), count, seed)
         failed += len(found)
         took_s = time.monotonic() - began
         print(f"{ending}: {count} files in {took_s:.0f} s, {len(found)} findings", flush=True)

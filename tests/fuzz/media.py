@@ -28,7 +28,7 @@ from monitor.sensor.child_process import child_environment
 from tests.media.heic_maker import heic
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 CPU_LIMIT_S = 3.0
 """Of the show of one file; beyond, it counts as a hang."""
@@ -196,31 +196,34 @@ def mutate(content: bytes, draw: random.Random) -> bytes:
 
 
 def write_mutations(ending: str, folder: Path, count: int, draw: random.Random) -> list[Path]:
-    """Write a file and changed copies of it; returns the copies."""
+    """Write a file and changed copies of it; returns all of them, the file first."""
     folder.mkdir(parents=True, exist_ok=True)
-    seed = folder / f"seed.{ending}"
+    seed = folder / f"seed-{ending}.{ending}"
     FORMATS[ending](seed)
     content = seed.read_bytes()
-    files = [folder / f"changed-{number:03}.{ending}" for number in range(count)]
+    files = [folder / f"{ending}-{number:03}.{ending}" for number in range(count)]
     for file in files:
         file.write_bytes(mutate(content, draw))
-    return files
+    return [seed, *files]
 
 
-def findings(ending: str, folder: Path, count: int, seed: int) -> list[Finding]:
-    """Check and show a number of changed files of a format; returns what went wrong."""
-    files = write_mutations(ending, folder, count, random.Random(f"{ending} {seed}"))  # noqa: S311 (to be repeated)
-    found = [] if ending in {"yaml", "json"} else _check_together(files)
+def findings(endings: Iterable[str], folder: Path, count: int, seed: int) -> list[Finding]:
+    """Check and show a number of changed files of each format; returns what went wrong."""
+    found, media, shown = [], folder / "media", []
+    for ending in endings:
+        draw = random.Random(f"{ending} {seed}")  # noqa: S311 (to be repeated)
+        place = folder / "playlists" if ending in {"yaml", "json"} else media
+        shown += write_mutations(ending, place, count, draw)
+    if media.exists():
+        found += _check_together(media)
     with Shows() as shows:
-        for file in [folder / f"seed.{ending}", *files]:
-            if what := shows.ask(file):
-                found.append(Finding(file, what))
+        found += [Finding(file, what) for file in shown if (what := shows.ask(file))]
     return found
 
 
-def _check_together(files: list[Path]) -> list[Finding]:
-    """Run `playlist check` over the folder; a checking process that broke is a finding."""
-    folder = files[0].parent
+def _check_together(folder: Path) -> list[Finding]:
+    """Run `playlist check` over a folder; a checking process that broke is a finding."""
+    files = [file for file in folder.iterdir() if file.is_file()]
     began = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-m", "monitor", "playlist", "check", str(folder), "--json"],
