@@ -21,7 +21,7 @@ TABLES = {
 }
 
 
-@pytest.mark.parametrize("after", [0, 1, 30, 60, 101])
+@pytest.mark.parametrize("after", [0, 30, 101])
 @pytest.mark.parametrize("days", [20_513.25, -0.5])
 def test_all_of_the_session_is_on_the_time_line_that_is_right(engine, make, rows, after, days):
     step = timedelta(days=days)
