@@ -307,7 +307,8 @@ def parse_yaml(text: str) -> YamlDocument:
         node = loader.get_single_node()
         if node is None:
             return YamlDocument(None, None)
-        _count_values(node, {}, 0)
+        if "*" in text:  # without an alias, they were counted while parsing
+            _count_values(node, {}, 0)
         return YamlDocument(loader.construct_document(node), node)
     except yaml.YAMLError as error:
         raise YamlProblemError(_describe(error, text)) from None
