@@ -60,6 +60,7 @@ def test_a_new_field_goes_from_the_pipe_through_the_outbox_into_a_row(
     assert rows("SELECT smile_width, valence FROM readings") == [(0.25, 0.55)]
 
 
+@pytest.mark.sqlite
 def test_a_reading_from_before_the_field_has_its_default(make, extended):
     document = records._fields(make.reading().face)
     assert "smile_width" not in document
