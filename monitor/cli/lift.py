@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from monitor.cli.options import log_options, moment, opened, output_options, say_left_out
+from monitor.cli.options import (
+    log_options,
+    moment,
+    opened,
+    output_options,
+    say_left_out,
+    zone_of_sites,
+)
 from monitor.cli.output import print_result
 
 if TYPE_CHECKING:
@@ -65,8 +72,9 @@ def lift(
     from monitor.reports.terminal import print_lift
 
     with opened(database) as engine:
-        plays = logged_plays(engine, moment(since), site, replays=replays, demos=demos)
-        scope = Scope(site=site, since=moment(since), replays=replays, demos=demos)
+        begin = moment(since, zone_of_sites(engine, None, site))
+        plays = logged_plays(engine, begin, site, replays=replays, demos=demos)
+        scope = Scope(site=site, since=begin, replays=replays, demos=demos)
         others = left_out(engine, scope)
     say_left_out(others)
     found, check = measure(plays), check_log(plays)
