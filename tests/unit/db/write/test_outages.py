@@ -581,7 +581,7 @@ def test_another_kiosks_spool_is_left_alone(path, short_wait, make, place):
         submit_all(session, make.stream())
         wait_until(lambda: session.waiting_on_disk == 103)
     assert resume_outboxes(short_wait, place) == []
-    session.close(make.end())
+    session.close(make.end(), timeout=120)
     assert session.lost == 0
 
 

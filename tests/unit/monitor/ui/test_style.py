@@ -9,7 +9,6 @@ from PyQt5.QtGui import QColor, QFontMetricsF
 
 from detector.emotion.labels import EMOTIONS
 from monitor.ui import cards, style
-from monitor.ui.notice import notice
 from monitor.ui.operator.panel import TONE_COLOURS
 from monitor.ui.overlay import bars, overlay, preview, valence_curve
 from monitor.ui.painting import text_font
@@ -86,7 +85,6 @@ def test_every_text_can_be_read_on_its_panel_over_any_ad(ad):
     on_panel = (style.TEXT, style.TEXT_SOFT, style.UNREAD, style.WARNING)
     on_panel += tuple(overlay.STATE_COLOURS.values())
     texts = [(colour, over(style.PANEL, ad)) for colour in on_panel]
-    texts += [(colour, over(notice.BACKGROUND, ad)) for colour in (style.TEXT, style.GOOD)]
     # Keys of the help stand on a light patch of the panel.
     texts.append((style.TEXT, over(style.TRACK, over(style.PANEL, ad))))
     # The signs beside the curve and the plot's own ground.
@@ -95,9 +93,9 @@ def test_every_text_can_be_read_on_its_panel_over_any_ad(ad):
         assert contrast(text, ground) >= MIN_CONTRAST, (QColor(text).name(), ground.name())
 
 
-def test_every_text_of_the_operator_panel_and_the_labels_can_be_read():
+def test_every_text_of_the_operator_panel_the_notice_and_the_labels_can_be_read():
     assert style.INK.alpha() == 255
-    for colour in (*TONE_COLOURS.values(), style.GOOD, style.TEXT_SOFT):
+    for colour in (*TONE_COLOURS.values(), style.GOOD, style.TEXT, style.TEXT_SOFT):
         assert contrast(colour, style.INK) >= MIN_CONTRAST
     for colour in (*EMOTION_COLOURS.values(), style.UNREAD):
         assert contrast(style.INK, colour) >= MIN_CONTRAST

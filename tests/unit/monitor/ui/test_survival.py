@@ -69,7 +69,7 @@ class Broken(AdView):
         raise RuntimeError("the picture")
 import numpy as np
 class Picture:
-    rgb, blend = np.zeros((36, 64, 3), np.uint8), None
+    rgb, blend, backdrop, fit = np.zeros((36, 64, 3), np.uint8), None, None, "contain"
 view = Broken(window)
 view.resize(64, 36)
 QTimer.singleShot(50, lambda: view.show_picture(Picture))
