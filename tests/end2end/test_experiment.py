@@ -23,6 +23,7 @@ BLOCKS = "SELECT number, arm, starts_at, ends_at FROM experiment_blocks ORDER BY
 
 
 @pytest.mark.timeout(240)
+@pytest.mark.slow
 def test_the_plays_obey_the_blocks(program: Any, make_playlist: Any, wait_for: Any) -> None:
     playlist = make_playlist([1.0, 1.0, 1.0])
     kiosk = (

@@ -180,9 +180,9 @@ def test_a_recording_that_is_cut_off_ends_the_run_as_failed(program, demo_video)
 @pytest.mark.parametrize(
     "display",
     [
-        {"DISPLAY": ":97"},
-        {"WAYLAND_DISPLAY": "wayland-97"},
         {"DISPLAY": ":97", "QT_QPA_PLATFORM": "xcb", "QT_SCALE_FACTOR": "2"},
+        pytest.param({"DISPLAY": ":97"}, marks=pytest.mark.slow),
+        pytest.param({"WAYLAND_DISPLAY": "wayland-97"}, marks=pytest.mark.slow),
     ],
 )
 def test_a_display_that_does_not_open_does_not_end_the_kiosk(program, make_playlist, display):

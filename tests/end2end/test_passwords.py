@@ -18,6 +18,9 @@ SHAPES = (
     "rtsp://127.0.0.1:9/user=admin&password=S3@cr/et&channel=1",
     "http://127.0.0.1:9/video?pwd=S3@cr/et",
 )
+EACH = [SHAPES[0], *(pytest.param(shape, marks=pytest.mark.slow) for shape in SHAPES[1:])]
+"""Every shape is tried on the function that hides it; the program by default on one."""
+
 TRACES = ("S3", "cr/et")
 
 
@@ -43,7 +46,7 @@ def assert_hidden(text: str) -> None:
     assert not [trace for trace in TRACES if trace in text], text
 
 
-@pytest.mark.parametrize("address", SHAPES)
+@pytest.mark.parametrize("address", EACH)
 def test_a_run_whose_camera_does_not_answer(tmp_path: Path, address: str) -> None:
     run = ("run", "--source", address, "--headless", "--loops", "1", "--log", "run.log")
     said = said_by(tmp_path, *run, "--db", "results.db", "--report", "report.html", "--debug")
@@ -53,7 +56,7 @@ def test_a_run_whose_camera_does_not_answer(tmp_path: Path, address: str) -> Non
 
 
 @pytest.mark.parametrize("command", ["doctor", "replay", "config"])
-@pytest.mark.parametrize("address", SHAPES)
+@pytest.mark.parametrize("address", EACH)
 def test_commands_that_name_the_camera(tmp_path: Path, command: str, address: str) -> None:
     arguments = {
         "doctor": ("doctor", "--source", address),
@@ -67,9 +70,14 @@ def test_commands_that_name_the_camera(tmp_path: Path, command: str, address: st
     "address",
     [
         "postgresql://shop:S3@cr/et@127.0.0.1:9/ads",
-        "postgresql://shop:S3cr/et@127.0.0.1:9/ads",
-        "postgresql://127.0.0.1:9/ads?user=shop&password=S3cr/et",
-        "postgresql://shop:S3cr/et@127.0.0.1:port/ads",
+        *(
+            pytest.param(address, marks=pytest.mark.slow)
+            for address in (
+                "postgresql://shop:S3cr/et@127.0.0.1:9/ads",
+                "postgresql://127.0.0.1:9/ads?user=shop&password=S3cr/et",
+                "postgresql://shop:S3cr/et@127.0.0.1:port/ads",
+            )
+        ),
     ],
 )
 @pytest.mark.parametrize("command", ["doctor", "sessions", "config"])

@@ -192,6 +192,7 @@ def test_the_ads_wait_neither_for_a_camera_nor_for_a_supervisor(
 
 
 @pytest.mark.skipif(shutil.which("Xvfb") is None, reason="Xvfb is not installed")
+@pytest.mark.slow
 def test_a_display_that_opens_later_gets_its_window(kiosk, program, make_playlist, wait_for):
     display = f":{1000 + os.getpid() % 50_000}"
     program.environment.update({"DISPLAY": display, "QT_QPA_PLATFORM": "xcb"})

@@ -221,6 +221,7 @@ def test_intervals_cover_the_truth(bandit):
     assert widths[2] < 0.85 * widths[0]
 
 
+@pytest.mark.slow
 def test_what_plays_of_an_hour_share_makes_intervals_wider(bandit):
     """Were plays taken for independent, far fewer intervals would cover."""
     covered = naive = 0
@@ -245,6 +246,7 @@ def test_the_learnt_policy_is_near_the_best(bandit):
     assert np.mean(values) == pytest.approx(TRUTH["mood"], abs=0.02)
 
 
+@pytest.mark.slow
 def test_what_is_learnt_is_judged_on_other_plays(bandit):
     """Where no ad is better than another, the learnt policy must not look better than chance."""
     rng = np.random.default_rng(0)

@@ -71,6 +71,7 @@ def test_a_display_that_does_not_open_is_no_screen(named):
 
 
 @pytest.mark.skipif(shutil.which("Xvfb") is None, reason="Xvfb is not installed")
+@pytest.mark.slow
 def test_a_display_that_comes_back_is_noticed():
     display = f":{1000 + os.getpid() % 50_000}"
     environ = os.environ | {"DISPLAY": display, "QT_QPA_PLATFORM": "xcb"}
