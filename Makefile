@@ -32,7 +32,7 @@ train-setup: $(VENV)/.python
 	$(call install,training)
 
 test: lint
-	$(BIN)/python -m pytest -n 3 --dist loadfile
+	$(BIN)/python -m pytest -n 3 --dist loadfile --max-worker-restart 0
 
 test-slow: $(VENV)/.dev
 	$(BIN)/python -m pytest -m slow --timeout 900

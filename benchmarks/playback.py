@@ -651,9 +651,12 @@ def measure(run: Run) -> dict[str, Any]:
             )
         )
         window = KioskWindow(player, bridge)
-        window.resize(*run.size)
-        # The ad has this size; the notice has its strip below.
-        window.resize(run.size[0], run.size[1] + window.notice.height())
+        # The ad has this size; the notice has its strip below, which grows with the window.
+        width, height = run.size
+        for _ in range(5):
+            window.resize(width, height)
+            window.grab()  # a window that is not shown yet is arranged when it is drawn
+            height += run.size[1] - window.ad_view.height()
         witness = Witness(window.ad_view)
         window.ad_view.painted.connect(player.painted)
         ending = QTimer()

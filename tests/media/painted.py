@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import yaml
+from PyQt5 import sip
 from PyQt5.QtGui import QImage
 
 from ads.errors import MediaError
@@ -98,8 +99,8 @@ class Show:
 
     def __exit__(self, *_: object) -> None:
         self._player.stop()
-        self.view.close()
-        self.view.deleteLater()
+        # Now, and here: the collector might delete a widget in a decoder's thread, and Qt crash.
+        sip.delete(self.view)
 
     def play_to(self, second: float) -> np.ndarray:
         """Play on to a position; return the painted view, `(height, width, 3)` uint8 RGB."""

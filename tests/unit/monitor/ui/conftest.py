@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 from dataclasses import dataclass, field
@@ -39,6 +40,8 @@ def no_thread_left() -> Iterator[None]:
     yield
     left = [thread.name for thread in threading.enumerate() if thread not in before]
     assert left == []
+    # The windows of the test: in a later test a decoder's thread might delete them, and Qt crash.
+    gc.collect()
 
 
 @pytest.fixture
