@@ -109,17 +109,22 @@ def test_down_and_up_again(engine, config, path, make):
         again.dispose()
 
 
-@pytest.fixture
-def old(path, config):
-    """A database of the first schema with two sessions in it, written as plain SQL; gives its rows."""
+def migrate(path, config, move, revision):
+    """Bring a file to a revision; `move` is Alembic's `upgrade` or `downgrade`."""
     engine = sqlite_engine(path, read_only=False)
     with (
         engine.connect().execution_options(**{BEGIN_OPTION: "IMMEDIATE"}) as connection,
         connection.begin(),
     ):
         config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
+        move(config, revision)
     engine.dispose()
+
+
+@pytest.fixture
+def old(path, config):
+    """A database of the first schema with two sessions in it, written as plain SQL; gives its rows."""
+    migrate(path, config, command.upgrade, "0001")
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(FIRST_SCHEMA_ROWS)
     return contents(path)
@@ -251,14 +256,7 @@ ADDED = {
 @pytest.mark.parametrize("revision", REVISIONS)
 def test_a_database_of_every_schema_keeps_its_rows(path, config, make, revision):
     for step in REVISIONS[: REVISIONS.index(revision) + 1]:
-        engine = sqlite_engine(path, read_only=False)
-        with (
-            engine.connect().execution_options(**{BEGIN_OPTION: "IMMEDIATE"}) as connection,
-            connection.begin(),
-        ):
-            config.attributes["connection"] = connection
-            command.upgrade(config, step)
-        engine.dispose()
+        migrate(path, config, command.upgrade, step)
         with closing(sqlite3.connect(path)) as connection:
             connection.executescript(ROWS[step])
     old = contents(path)
@@ -311,24 +309,14 @@ def test_a_database_of_every_schema_keeps_its_rows(path, config, make, revision)
     ],
 )
 def test_sessions_of_before_learn_what_they_are(path, config, kind, source, expected):
-    def migrate(to):
-        engine = sqlite_engine(path, read_only=False)
-        with (
-            engine.connect().execution_options(**{BEGIN_OPTION: "IMMEDIATE"}) as connection,
-            connection.begin(),
-        ):
-            config.attributes["connection"] = connection
-            command.upgrade(config, to)
-        engine.dispose()
-
-    migrate("0007")
+    migrate(path, config, command.upgrade, "0007")
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute(
             "INSERT INTO sessions (kind, site, source, started_at, program_version, settings) "
             "VALUES (?, '', ?, '2026-03-01 09:00:00.000000', '0.1.0', '{}')",
             (kind, source),
         )
-    migrate("0008")
+    migrate(path, config, command.upgrade, "0008")
     assert [row["session_kind"] for row in contents(path)["sessions"]] == [expected]
 
 
@@ -339,13 +327,8 @@ def test_downgrade_deletes_only_what_the_first_schema_cannot_hold(path, old, con
         [make.ad(), make.play(), make.unread(), make.reading(), ViewerFlagged(make.at(5), 1)],
     )
     before = contents(path)
-    with (
-        engine.connect().execution_options(**{BEGIN_OPTION: "IMMEDIATE"}) as connection,
-        connection.begin(),
-    ):
-        config.attributes["connection"] = connection
-        command.downgrade(config, "0001")
     engine.dispose()
+    migrate(path, config, command.downgrade, "0001")
     after = contents(path)
     kept = [row for row in before["readings"] if row.pop("withheld") is None]
     assert after["readings"] == kept
@@ -361,14 +344,8 @@ def test_downgrade_deletes_only_what_the_first_schema_cannot_hold(path, old, con
 def test_up_and_down_again_gives_the_first_schema(path, old, config):
     with closing(sqlite3.connect(path)) as connection:
         first = schema_of(connection)
-    engine = open_database(str(path))
-    with (
-        engine.connect().execution_options(**{BEGIN_OPTION: "IMMEDIATE"}) as connection,
-        connection.begin(),
-    ):
-        config.attributes["connection"] = connection
-        command.downgrade(config, "0001")
-    engine.dispose()
+    open_database(str(path)).dispose()
+    migrate(path, config, command.downgrade, "0001")
     with closing(sqlite3.connect(path)) as connection:
         assert schema_of(connection) == first
     assert contents(path) == old
@@ -436,13 +413,8 @@ def test_downgrade_by_one_keeps_every_play_and_reading(path, config, make):
         before["plays"][0].items()
         >= {"held_out": 1, "context": '{"mood": "sad"}', "reward": -0.5}.items()
     )
-    with (
-        engine.connect().execution_options(**{BEGIN_OPTION: "IMMEDIATE"}) as connection,
-        connection.begin(),
-    ):
-        config.attributes["connection"] = connection
-        command.downgrade(config, "0002")
     engine.dispose()
+    migrate(path, config, command.downgrade, "0002")
     after = contents(path)
     (play,) = before["plays"]
     assert after["plays"] == [
