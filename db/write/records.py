@@ -12,7 +12,7 @@ import json
 import math
 from collections.abc import Mapping  # noqa: TC003 (annotations are read at run time)
 from dataclasses import dataclass, field, is_dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache, partial
 from numbers import Integral
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_args, get_type_hints
@@ -291,6 +291,11 @@ class ClockSet(_Checked):
     """The wall clock was set by `step_s` seconds: every time recorded before moves with it."""
 
     step_s: Annotated[float, partial(_check_range, "step of the clock in s", -math.inf, math.inf)]
+
+    @property
+    def step(self) -> timedelta:
+        """How far ahead the clock was set."""
+        return timedelta(seconds=self.step_s)
 
 
 @dataclass(frozen=True, slots=True)

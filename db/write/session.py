@@ -191,9 +191,8 @@ class DatabaseSession:
         for _, record in part:
             self.known.note(record)
             if isinstance(record, ClockSet):
-                step = timedelta(seconds=record.step_s)
-                self._start = moved(self._start, step)
-                self.clock_set += step
+                self._start = moved(self._start, record.step)
+                self.clock_set += record.step
         self._damaged = False
         return rejected
 
@@ -340,11 +339,10 @@ class KnownRecords:
             case GapEnded():
                 self._kept[GapStarted].pop(record.cause, None)
             case ClockSet():
-                step = timedelta(seconds=record.step_s)
                 for kind in (PlayStarted, GapStarted):
                     kept: dict[Any, Any] = self._kept[kind]
                     for key, one in kept.items():
-                        kept[key] = replace(one, started_at=one.started_at + step)
+                        kept[key] = replace(one, started_at=one.started_at + record.step)
 
     def records(self, *kinds: type[Any]) -> list[Record]:
         """Return all of it, or some kinds, in an order in which it can be written."""

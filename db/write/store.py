@@ -332,7 +332,7 @@ class SessionStore:
                     readings.append(self._reading(connection, record, touched, late))
                 elif isinstance(record, ClockSet):
                     self._flush(connection, readings, touched, late)
-                    self._set_clock(connection, timedelta(seconds=record.step_s))
+                    self._set_clock(connection, record.step)
                 else:
                     self._write(connection, record)
             except ValueError as error:
