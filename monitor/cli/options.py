@@ -140,15 +140,12 @@ def load_settings(model: type[Model], options: dict[str, Any], **computed: Any) 
 
 def time_zone(name: str | None) -> Any:
     """Return the zone that `--timezone` names; `None` for the machine's."""
-    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+    from monitor.settings.time_zone import zone_named
 
     try:
-        return None if name is None else ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
-        raise click.BadParameter(
-            f"expected the name of a time zone such as Europe/Berlin, received {name!r}.",
-            param_hint="--timezone",
-        ) from None
+        return None if name is None else zone_named(name)
+    except ValueError as error:
+        raise click.BadParameter(f"{error}.", param_hint="--timezone") from None
 
 
 def zone_of_sites(engine: Engine, named: str | None, site: str | None = None) -> Any:
