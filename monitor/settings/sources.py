@@ -342,8 +342,7 @@ def _in_utf8(setting: Setting, value: Any) -> Any:
         return printable(value)
     if not isinstance(value, str) or not re.search(r"[\ud800-\udfff]", value):
         return value
-    are_paths = setting.kind is Path or Path in get_args(setting.field.annotation)
-    return Path(value) if are_paths else printable(value)
+    return Path(value) if setting.holds_paths else printable(value)
 
 
 def _sentence(setting: Setting, value: Any, origin: str, problem: ErrorDetails | None) -> str:
