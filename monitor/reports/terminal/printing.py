@@ -20,7 +20,6 @@ from monitor.settings.time_zone import common_zone, zone_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from zoneinfo import ZoneInfo
 
     from rich.console import Console
 
@@ -250,6 +249,8 @@ def print_sessions(
     if activity is not None:
         table.add_column("viewers over time", no_wrap=True)
     zones = {session.id: common_zone([session.timezone]) for session in sessions}
+    in_one_zone = len(set(zones.values())) == 1
+    started = "%Y-%m-%d %H:%M" if in_one_zone else "%Y-%m-%d %H:%M %z"
     for session in sessions:
         length = "running"
         if session.ended_at is not None:
@@ -258,7 +259,7 @@ def print_sessions(
         row = [
             str(session.id),
             session.session_kind,
-            _started(session, zones),
+            f"{session.started_at.astimezone(zones[session.id]):{started}}",
             length,
             shown(console, session.site),
             shown(console, session.source),
@@ -273,16 +274,9 @@ def print_sessions(
             row.append(sparkline(viewers, 0, max(viewers, default=0), signs_of(console)))
         table.add_row(*row)
     console.print(table)
-    if len(set(zones.values())) == 1:
+    if in_one_zone:
         words = zone_words(zones[sessions[0].id], sessions[0].started_at)
         console.print(f"Times in {shown(console, words)}.", highlight=False, style="dim")
-
-
-def _started(session: SessionInfo, zones: Mapping[int, ZoneInfo]) -> str:
-    """Write when a session began, with the distance from UTC where sites have different zones."""
-    local = session.started_at.astimezone(zones[session.id])
-    offset = "" if len(set(zones.values())) == 1 else f" {local:%z}"
-    return f"{local:%Y-%m-%d %H:%M}{offset}"
 
 
 # --- simulate, lift, proof ------------------------------------------------------------------------
