@@ -182,7 +182,7 @@ def _supervise(arguments: Sequence[str], settings: RunSettings) -> int:
             ["--no-camera-because"],
             limits=Limits(showing_s=settings.stuck_after_s),
             restarts=Restarts(limit=settings.restart_limit),
-            **({"secret": secret} if secret else {}),
+            secret=secret,
         ).run()
 
 

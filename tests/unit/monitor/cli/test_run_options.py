@@ -177,7 +177,8 @@ def test_supervised_the_same_arguments_are_started_in_a_process_below(monkeypatc
     made = []
 
     class Supervisor:
-        def __init__(self, command, ads_only, *, limits, restarts):
+        def __init__(self, command, ads_only, *, limits, restarts, secret):
+            assert secret == b""
             made.append((command, ads_only, limits.showing_s, restarts.limit))
 
         def run(self):
