@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
 
     from ads.playlists.playlist import Playlist
     from db.write.records import SessionKind
-    from monitor.session.clock import SessionClock
+    from monitor.session.clock import ClockWatch, SessionClock
+
+logger = logging.getLogger(__name__)
 
 
 def ready_database(settings: RecordingSettings) -> Opened:
@@ -106,6 +109,22 @@ class ActiveSession:
         self.feedback = Feedback(
             self.policy, self.log, self.writer, self.recorder, calibration=self.calibration
         )
+
+    def follow_clock(self, watch: ClockWatch) -> timedelta | None:
+        """Move the session if the wall clock was set, and log it; return how far it moved."""
+        step = self.recorder.follow_clock(watch)
+        if step is not None:
+            moved = round(abs(step).total_seconds())
+            logger.warning(
+                "The clock of this machine was set %s by %d s (%.1f days). All times of session %d "
+                "move with it; it began at %s UTC.",
+                "ahead" if step > timedelta(0) else "back",
+                moved,
+                moved / 86_400,
+                self.writer.session_id,
+                f"{self.clock.utc:%Y-%m-%d %H:%M:%S}",
+            )
+        return step
 
     def close(self, ended_ns: int, reason: str, *, dropped: int = 0) -> None:
         """Rate the last plays and write all that waits; `DatabaseError` if that is not possible."""

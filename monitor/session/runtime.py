@@ -309,30 +309,16 @@ class KioskRuntime:
         Call it a few times a second from the show's thread.
         """
         if self._session is not None and self._clock_watch is not None:
-            self._follow_clock(self._session, self._clock_watch)
+            step = self._session.follow_clock(self._clock_watch)
+            if step is not None and abs(step) > timedelta(hours=1):
+                # The start looked up what was shown in the hour before a wrong time.
+                self._seed(self._session)
         if self._blocks is not None:
             self._blocks.poll(time.monotonic_ns())
         changed = None if self._watched is None else self._watched.watcher.poll(time.monotonic_ns())
         if changed is not None:
             self.playlist = changed
             self.player.replace(changed.ads, changed.filler)
-
-    def _follow_clock(self, session: ActiveSession, watch: ClockWatch) -> None:
-        step = session.recorder.follow_clock(watch)
-        if step is not None:
-            if abs(step) > timedelta(hours=1):
-                # What was shown in the last hour was not found at the start.
-                self._seed(session)
-            moved = round(abs(step).total_seconds())
-            logger.warning(
-                "The clock of this machine was set %s by %d s (%.1f days). All times of session %d "
-                "move with it; it began at %s UTC.",
-                "ahead" if step > timedelta(0) else "back",
-                moved,
-                moved / 86_400,
-                self.session_id,
-                f"{session.clock.utc:%Y-%m-%d %H:%M:%S}",
-            )
 
     def stop(self, reason: str) -> None:
         """Stop show, sensor and session, once; `SessionFailedError` if a part was not saved."""
