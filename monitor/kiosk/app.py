@@ -11,6 +11,7 @@ from detector.sources.orientation import Orientation
 from monitor.errors import SessionFailedError
 from monitor.kiosk.error_guard import ErrorGuard
 from monitor.kiosk.headless import TOO_MANY_ERRORS, with_saved_camera
+from monitor.kiosk.notice import make_notice_screen
 from monitor.kiosk.supervision.heartbeat import Heartbeat
 from monitor.kiosk.window_heartbeat import WindowHeartbeat
 from monitor.sensor.camera_choice import list_cameras, save_choice, saved_choice
@@ -19,7 +20,6 @@ from monitor.settings.paths import sqlite_file
 from monitor.ui.application import APPLICATION_NAME, create_application
 from monitor.ui.bridge import LiveBridge
 from monitor.ui.camera_picker import CameraPicker, open_camera
-from monitor.ui.notice.notice_screen import NoticeScreen
 from monitor.ui.operator.facts import SessionFacts
 from monitor.ui.screen_saver import ScreenSaverInhibitor
 from monitor.ui.screens import find_screen, put_on_screen, scale_of
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from monitor.sensor.live import LiveView
     from monitor.settings.models import RunSettings
+    from monitor.ui.notice.notice_screen import NoticeScreen
     from monitor.ui.qt_environment import DisplayProbe
 
 DISPLAY_IS_BACK = "the display is back"
@@ -214,10 +215,7 @@ def _with_chosen_camera(
 
 def _notice_alone(settings: RunSettings, screen: QScreen | None, quitter: Quitter) -> NoticeScreen:
     """Show the notice alone for the required time; return its window, which stays for now."""
-    languages = settings.notice_languages or (settings.language,)
-    texts = [texts_for(code) for code in languages]
-    own = texts_for(settings.language)
-    notice = NoticeScreen(texts, settings.notice_url, settings.notice_seconds, own)
+    notice = make_notice_screen(settings)
     loop = QEventLoop()
     notice.shown.connect(loop.quit)
     notice.quit_requested.connect(lambda: quitter.quit("the window was closed"))

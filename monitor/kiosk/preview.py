@@ -18,14 +18,13 @@ from detector.emotion.labels import EMOTIONS, expressiveness, valence
 from detector.errors import DetectorError
 from detector.types import AnalysedFrame, FaceReading, HeadPose
 from monitor.errors import SessionFailedError, SetupError
+from monitor.kiosk.notice import make_notice_screen
 from monitor.sensor.live import LiveView, SensorHealth
 from monitor.session.playlist_loading import load_ads
 from monitor.ui.application import create_application
 from monitor.ui.bridge import LiveBridge
-from monitor.ui.notice.notice_screen import NoticeScreen
 from monitor.ui.qt_environment import screen_available
 from monitor.ui.screens import find_screen
-from monitor.ui.texts import texts_for
 from monitor.ui.window import KioskWindow
 
 if TYPE_CHECKING:
@@ -193,10 +192,7 @@ def _example() -> LiveView:
 
 
 def _draw_notice(settings: RunSettings, size: QSize, file: Path) -> None:
-    languages = settings.notice_languages or (settings.language,)
-    texts = [texts_for(code) for code in languages]
-    own = texts_for(settings.language)
-    notice = NoticeScreen(texts, settings.notice_url, settings.notice_seconds, own)
+    notice = make_notice_screen(settings)
     notice.setAttribute(Qt.WidgetAttribute.WA_DontShowOnScreen)
     notice.resize(size)
     try:

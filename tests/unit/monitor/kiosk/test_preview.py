@@ -1,4 +1,7 @@
-"""What `doctor --preview` draws, from the real window; also tests `monitor/cli/doctor.py`."""
+"""What `doctor --preview` draws, from the real windows.
+
+Also tests `monitor/cli/doctor.py` and `monitor/kiosk/notice.py`.
+"""
 
 from __future__ import annotations
 
