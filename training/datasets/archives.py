@@ -11,7 +11,7 @@ import tarfile
 import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import IO, TYPE_CHECKING, Any, cast
 from zipfile import BadZipFile, ZipFile
@@ -22,7 +22,6 @@ from training.errors import DatasetError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
     from typing import BinaryIO
 
 PACKED = (".xz", ".gz", ".bz2")
@@ -51,6 +50,14 @@ class _Member:
     open: Callable[[], IO[bytes]]
 
 
+def unreadable(what: str, path: Path, error: BaseException) -> DatasetError:
+    """Return the error to raise for one of `DAMAGE`; `what` is the file's part, as `votes`."""
+    return DatasetError(
+        f"Cannot read the {what} {path}: {error}. Expected a whole file, plain or packed by its "
+        "ending; fetch it again if it was cut off."
+    )
+
+
 def is_archive(path: Path) -> bool:
     """Return whether a file holds other files, by its name."""
     return path.name.lower().endswith((".zip", *TARS))
@@ -77,7 +84,7 @@ def unpacked_pictures(path: Path) -> Iterator[Path]:
             more bytes than such an archive can hold.
     """
     with TemporaryDirectory(prefix="ad-monitor-dataset-") as name:
-        folder = type(path)(name)
+        folder = Path(name)
         left = _limit(path)
         for member in _members(path):
             if _ending(member.name) not in PICTURE_ENDINGS.split():
@@ -160,10 +167,9 @@ def _bomb(path: Path) -> DatasetError:
 
 
 def _members(path: Path) -> Iterator[_Member]:
-    """Yield the regular files of an archive, without those of systems, each to be read at once."""
-    number = 0
-    for member in _zipped(path) if path.suffix.lower() == ".zip" else _tarred(path):
-        number += 1
+    """Yield the regular files of an archive, except system files; read each before the next one."""
+    members = _zipped(path) if path.suffix.lower() == ".zip" else _tarred(path)
+    for number, member in enumerate(members, 1):
         if number > MAX_FILES:
             raise DatasetError(
                 f"{path} holds more than {MAX_FILES:,} files: unpack it, and name the folder."

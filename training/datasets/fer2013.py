@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from detector.emotion.labels import EMOTIONS
-from training.datasets.archives import DAMAGE, open_table
+from training.datasets.archives import DAMAGE, open_table, unreadable
 from training.datasets.faces import ROLES, VOTE_LABELS, FaceDataset
 from training.datasets.report import ReadingReport, SkippedError
 from training.datasets.splits import SHARES
@@ -251,10 +251,7 @@ def _rows(
                 fields = _fields(line, mark)
                 yield [fields[place] for place in places] if len(fields) > max(places) else None
     except DAMAGE as error:
-        raise DatasetError(
-            f"Cannot read the {what} {path}: {error}. Expected a whole file, plain or packed by "
-            "its ending; fetch it again if it was cut off."
-        ) from error
+        raise unreadable(what, path, error) from error
 
 
 def _lines(file: BinaryIO) -> Iterator[bytes]:

@@ -61,10 +61,10 @@ def innermost(folder: Path) -> Path:
     Archives are often unpacked into a folder in a folder.
     """
     for _ in range(4):
-        below = [part for part in _entries(folder) if part.is_dir()]
+        below = [part for part in entries(folder) if part.is_dir()]
         if len(below) != 1 or role_of(below[0].name) or emotion_of(below[0].name):
             break
-        inside = _entries(below[0])
+        inside = entries(below[0])
         if not any(part.is_dir() for part in inside) and not tables(inside):
             break
         folder = below[0]
@@ -115,7 +115,7 @@ def read_folders(
         # Pillow warns of large and odd pictures; the limits below decide.
         warnings.simplefilter("ignore")
         for part in folders:
-            files = _entries(part.path)
+            files = entries(part.path)
             found = []
             for file in files:
                 try:
@@ -161,11 +161,11 @@ def _with_all_roles(
 
 def _class_folders(folder: Path, log: ReadingReport) -> list[_ClassFolder]:
     """Return the class folders of all splits; their split is empty if there are no splits."""
-    below = [part for part in _entries(folder) if part.is_dir()]
+    below = [part for part in entries(folder) if part.is_dir()]
     splits = [
         part
         for part in below
-        if role_of(part.name) and any(inner.is_dir() for inner in _entries(part))
+        if role_of(part.name) and any(inner.is_dir() for inner in entries(part))
     ]
     if splits:
         for name in sorted({part.name for part in below} - {part.name for part in splits}):
@@ -173,7 +173,7 @@ def _class_folders(folder: Path, log: ReadingReport) -> list[_ClassFolder]:
         found = [
             _named(part, split.name, log)
             for split in splits
-            for part in _entries(split)
+            for part in entries(split)
             if part.is_dir()
         ]
         held = {(part.split, part.label) for part in found}
@@ -185,7 +185,7 @@ def _class_folders(folder: Path, log: ReadingReport) -> list[_ClassFolder]:
         found = [_named(part, "", log) for part in below]
     if not found:
         hint = "; name the folder above the class folders."
-        if any(part.name.lower().startswith("fer2013.csv") for part in _entries(folder)):
+        if any(part.name.lower().startswith("fer2013.csv") for part in entries(folder)):
             hint = ", or the path of the fer2013.csv in it."
         raise DatasetError(
             f"{folder} has no class folders: expected split/class/picture or class/picture{hint}"
@@ -200,7 +200,12 @@ def _named(part: Path, split: str, log: ReadingReport) -> _ClassFolder:
     return _ClassFolder(split, label or part.name, part)
 
 
-def _entries(folder: Path) -> list[Path]:
+def entries(folder: Path) -> list[Path]:
+    """Return what is in a folder, sorted, without system files.
+
+    Raises:
+        DatasetError: The folder cannot be read.
+    """
     try:
         return sorted(entry for entry in folder.iterdir() if not is_system_file(entry.name))
     except OSError as error:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from detector.names import is_system_file
 from training.datasets.archives import (
     DAMAGE,
     ENDINGS,
     holds_pictures,
     is_archive,
     unpacked_pictures,
+    unreadable,
 )
 from training.datasets.fer2013 import read_fer2013
-from training.datasets.folders import innermost, read_folders, tables
+from training.datasets.folders import entries, innermost, read_folders, tables
 from training.datasets.splits import SPLIT_SEED
 from training.errors import DatasetError
 
@@ -69,18 +69,15 @@ def read_dataset(
             except DatasetError as error:
                 raise DatasetError(str(error).replace(str(folder), str(path))) from None
     except DAMAGE as error:
-        raise DatasetError(
-            f"Cannot read the dataset {path}: {error}. Expected a whole file, plain or packed by "
-            "its ending; fetch it again if it was cut off."
-        ) from error
+        raise unreadable("dataset", path, error) from error
 
 
 def _only_table(folder: Path) -> Path | None:
     """Return the table in a folder without pictures: `fer2013.csv`, or the only one."""
-    entries = [entry for entry in folder.iterdir() if not is_system_file(entry.name)]
-    if any(entry.is_dir() for entry in entries):
+    inside = entries(folder)
+    if any(entry.is_dir() for entry in inside):
         return None
-    found = tables(entries)
+    found = tables(inside)
     named = [table for table in found if table.name.lower().startswith("fer2013.csv")]
     return named[0] if len(named) == 1 else found[0] if len(found) == 1 else None
 
