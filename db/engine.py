@@ -87,7 +87,7 @@ def make_ready(engine: Engine, *, read_only: bool = False, patience_s: float | N
 
 
 def check_database(url: str) -> None:
-    """Refuse a database that `open_database` refuses for good; nothing is created or changed.
+    """Raise the lasting errors of `open_database`, without creating or changing anything.
 
     Raises:
         DatabaseOpenError, SchemaVersionError: See `open_database`.
@@ -161,7 +161,7 @@ def _parse(url: str) -> URL:
     if "://" not in url:
         return URL.create("sqlite", database=url)
     try:
-        # People type passwords as they are. SQLAlchemy would end one at its first @, and show the
+        # People type passwords unescaped. SQLAlchemy would end one at its first @, and show the
         # rest as the host.
         typed = r"(?<=://)([^/@:?#]*:)([^@]*@[^?]*)(?=@)"
         parsed = make_url(re.sub(typed, lambda m: m[1] + m[2].replace("@", "%40"), url, count=1))

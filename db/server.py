@@ -64,7 +64,7 @@ def server_engine(url: URL) -> Engine:
 
 
 def _shown(url: URL) -> str:
-    """Return an address without its passwords, which libpq also takes as parameters."""
+    """Return an address without passwords, including those that libpq takes as parameters."""
     return url.difference_update_query(["password", "sslpassword"]).render_as_string(
         hide_password=True
     )
@@ -94,7 +94,7 @@ def check_server(engine: Engine) -> None:
 
 @contextmanager
 def _reached(engine: Engine) -> Iterator[Connection]:
-    """Begin a transaction, and say what is wrong with an address or account that fails."""
+    """Begin a transaction; turn a driver's error into one about the address and the account."""
     try:
         with engine.begin() as connection:
             yield connection

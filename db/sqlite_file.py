@@ -112,7 +112,7 @@ def make_file_ready(engine: Engine, path: Path, *, read_only: bool, patience_s: 
 
 
 def check_file(path: Path) -> None:
-    """Refuse a file that `make_file_ready` refuses; nothing is written, and it need not exist."""
+    """Refuse a file that `make_file_ready` refuses, without writing; it need not exist."""
     _prepare_folder(path, read_only=False, create=False)
     # A file that cannot be read now may be locked.
     with suppress(sqlite3.Error):

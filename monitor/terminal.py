@@ -1,4 +1,4 @@
-"""The terminal that a command was started from, which may be closed while the command runs."""
+"""The terminal in which a command was started, and which may close while the command runs."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ if TYPE_CHECKING:
 def end_signals() -> tuple[signal.Signals, ...]:
     """Return the signals that ask the kiosk to end.
 
-    A closing terminal sends SIGHUP. It does not count where it is ignored, as under `nohup`, or
-    where `stay_after_hangup` was called.
+    A closing terminal sends SIGHUP, which is one of them unless it is ignored, as under `nohup`, or
+    `stay_after_hangup` was called.
     """
     ends = (signal.SIGINT, signal.SIGTERM)
     return (*ends, signal.SIGHUP) if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL else ends
 
 
 def stay_after_hangup() -> None:
-    """Go on when the terminal closes."""
+    """Keep running when the terminal closes."""
     if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
         signal.signal(signal.SIGHUP, lambda _number, _frame: leave_closed_terminal())
 
 
 def leave_terminal(former_handlers: MutableMapping[signal.Signals, Any]) -> None:
-    """Finish the work after SIGHUP: ignore a second one, also once the handlers are restored."""
+    """Prepare to end after SIGHUP: ignore a second one, even once the handlers are restored."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     former_handlers.pop(signal.SIGHUP, None)
     leave_closed_terminal()
 
 
 def leave_closed_terminal() -> None:
-    """Read and write nowhere, where it would be a closed terminal: each attempt would fail."""
+    """Redirect the standard streams of a closed terminal to /dev/null: using them would fail."""
     for stream in (0, 1, 2):
         try:
             termios.tcgetattr(stream)

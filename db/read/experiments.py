@@ -247,7 +247,7 @@ def plays_at(
 ) -> list[BlockPlay]:
     """Return the plays of live sessions at some sites that began in `[since, until)`, by start.
 
-    With `demos` those of the demo viewer count as well.
+    With `demos`, also those of the demo viewer.
     """
     query = (
         select(Play.id, Session.site, Ad.ad_id, Play.started_at)

@@ -76,7 +76,7 @@ class LiveState:
     """A session at one moment. Figures that are unknown, or about too few viewers, are `None`.
 
     Attributes:
-        session_kind: Whose reactions it has.
+        session_kind: Whose reactions it holds.
         ended_at: UTC, aware, as all times here; `None` while it is open.
         at: The moment of these figures: now for a run, the last reading for a replay.
         last_sign_at: When it was last written to; long ago if the program was killed.

@@ -125,7 +125,7 @@ def starts_of_runs(
 ) -> list[tuple[str, datetime]]:
     """Return ad and start of each play at a site in `[since, until]`, by start, without replays.
 
-    Whether anybody was measured does not matter: the ads were on the screen.
+    Plays without any viewer count: the ads were on the screen.
 
     Raises:
         DatabaseUnavailableError: The database cannot be read now.

@@ -127,15 +127,15 @@ class Scope:
 
 
 def left_out(engine: Engine, scope: Scope, ads: Collection[str] | None = None) -> dict[str, int]:
-    """Count the sessions that a scope leaves out because of what they are.
+    """Count the sessions that a scope leaves out because of their kind.
 
     Args:
         engine: The database.
         scope: Of a report.
-        ads: Count only sessions that showed one of these; `None` counts all.
+        ads: Count only sessions that showed one of these; `None`: all.
 
     Returns:
-        Numbers of sessions by `replay` and `demo`, 0 where none is left out.
+        The number of sessions for `replay` and for `demo`.
     """
     counts = {"replay": 0, "demo": 0}
     if scope.session_ids is not None:

@@ -39,7 +39,7 @@ class SessionInfo:
 
     Attributes:
         kind: "run" or "replay".
-        session_kind: Whose reactions it has; a run over a recording is a "replay" as well.
+        session_kind: Whose reactions it holds; a run over a recording is a "replay" as well.
         started_at, ended_at: UTC, aware, as all times here; no end while it runs.
         end_reason: Why it ended; "interrupted" when the program was killed.
         frames, dropped: Frames analysed, and not analysed.
@@ -72,7 +72,7 @@ class SessionInfo:
 
     @property
     def timezone(self) -> str | None:
-        """Name of the site's time zone; `None` in sessions of before."""
+        """Name of the site's time zone; `None` for sessions of earlier versions."""
         return zone_in(self.settings)
 
 

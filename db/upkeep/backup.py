@@ -84,7 +84,7 @@ def back_up(
 def made_name(database: Path, folder: Path, now: datetime | None = None) -> Path:
     """Return the name of a new backup in a folder: `kiosk-backup-20260301T093015Z.db`.
 
-    It is that of no file: another backup of the same second is given the next one.
+    The name is free: a second backup within one second gets the name of the next second.
     """
     at = (now or datetime.now(UTC)).astimezone(UTC)
     while True:

@@ -37,7 +37,7 @@ WORDS: dict[str, tuple[str, dict[str, str]]] = {
         {
             "id": "number of the session",
             "kind": "run or replay",
-            "session_kind": "people before the screen, in a recording, or the demo viewer",
+            "session_kind": "people in front of the screen, in a recording, or the demo viewer",
             "site": "name of the place",
             "source": "which camera, file or address was watched",
             "started_at, ended_at": "when it began and ended",

@@ -3,8 +3,9 @@
 A reading goes when it is old enough, its play is over and rolled up, and no play that may be rolled
 up again needs it for its baseline. Each part is one short transaction beside a kiosk that writes.
 
-The readings of a replay carry the time of the recording. They are as old as the replay, which its
-settings state as `REPLAYED_AT`; without it, of earlier versions, as old as the recording.
+The readings of a replay carry the time of the recording, but their age counts from the replay:
+`REPLAYED_AT` in its settings. Replays of earlier versions lack it, so theirs counts from the
+recording.
 
 How old a reading is depends on the wall clock, which may be wrong: see `clock_doubt`.
 """
@@ -45,10 +46,10 @@ OPEN_SESSION_KEEPS = timedelta(days=1)
 
 
 MAX_AWAY = timedelta(days=30)
-"""A kiosk that was off for longer is rarer than a wrong clock."""
+"""A wrong clock is more likely than a kiosk that was off for longer."""
 
 MIN_STARTS, MIN_SPAN = 3, timedelta(days=7)
-"""So many starts in a row, over so long, confirm a clock that contradicts the sessions before."""
+"""Starts in a row, and the time they span, that confirm a clock despite earlier sessions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +62,10 @@ class Purged:
 
 
 def clock_doubt(engine: Engine, now: datetime, running: int | None = None) -> str:
-    """Say why the wall clock may be wrong, by the sessions in the database; empty if it is not.
+    """Return why the wall clock may be wrong, judged by the stored sessions; empty if it is right.
 
-    A clock that is months ahead at one start would make every reading old. So it counts only if it
-    goes on where the sessions before stopped, or if several starts agree.
+    A clock that is months ahead at one start would make every reading old. So it is trusted only if
+    it continues where earlier sessions stopped, or if several starts agree.
 
     Args:
         engine: The database.
@@ -98,10 +99,10 @@ def clock_doubt(engine: Engine, now: datetime, running: int | None = None) -> st
 
 
 def last_confirmed(spans: Sequence[tuple[datetime, datetime]]) -> datetime | None:
-    """Return until when the clock was right, if it cannot be told for the last session.
+    """Return the last moment at which the clock is known to be right.
 
     Args:
-        spans: First and last moment of sessions, in the order in which they were begun.
+        spans: First and last moment of each session, in the order in which they began.
 
     Returns:
         The last moment of the sessions that agree; `None` if the last session agrees as well.
@@ -110,7 +111,7 @@ def last_confirmed(spans: Sequence[tuple[datetime, datetime]]) -> datetime | Non
     doubted: list[tuple[datetime, datetime]] = []
     for span in spans[1:]:
         if _goes_on((first, last), span):
-            # Sessions of several kiosks may overlap.
+            # The sessions of several kiosks may overlap.
             first, last, doubted = span[0], max(last, span[1]), []
             continue
         if doubted and not _goes_on((doubted[-1][0], max(end for _, end in doubted)), span):

@@ -79,7 +79,7 @@ def _check_json(what: str, value: Mapping[str, Any]) -> None:
 
 
 SessionKind: TypeAlias = Literal["live", "replay", "demo"]
-"""Live: people before the screen. Replay: people in a recording. Demo: the demo viewer."""
+"""Live: people in front of the screen. Replay: people in a recording. Demo: the demo viewer."""
 
 PlayNumber: TypeAlias = Annotated[int, partial(_check_int, "play number", 0)]
 ViewerNumber: TypeAlias = Annotated[int, partial(_check_int, "viewer number", 0)]
@@ -118,8 +118,8 @@ class ModelRecord(_Checked):
 class SessionRecord(_Checked):
     """The start of a session; an unknown model is submitted later.
 
-    Without `session_kind`, a replay is a replay, a run with the source `demo` a demonstration, and
-    every other run live.
+    Records of earlier versions lack `session_kind`: a replay is then a replay, a run with the
+    source `demo` a demonstration, and every other run live.
     """
 
     kind: Annotated[str, partial(_check_word, "session kind", ("run", "replay"))]
@@ -288,7 +288,7 @@ class GapEnded(_Checked):
 
 @dataclass(frozen=True, slots=True)
 class ClockSet(_Checked):
-    """The wall clock was set by `step_s` seconds: every time recorded before moves with it."""
+    """The wall clock was set ahead by `step_s` seconds: all times recorded so far shift with it."""
 
     step_s: Annotated[float, partial(_check_range, "step of the clock in s", -math.inf, math.inf)]
 

@@ -94,7 +94,7 @@ class DatabaseSession:
         committed: Number of the last record in the database.
         known: What a new database needs before the next record.
         mistake: The last error that is a mistake of the program; it has cost records.
-        clock_set: By how much the wall clock was set during the session, all in all.
+        clock_set: Total by which the wall clock was set during the session.
     """
 
     def __init__(self, engine: Engine, start: SessionRecord, queue: RecordQueue) -> None:

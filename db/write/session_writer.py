@@ -336,10 +336,10 @@ class Upkeep:
             return False
 
     def _clock_doubt(self, now: datetime, keep: timedelta) -> str:
-        """Say why the clock does not tell what is old; empty if it does."""
+        """Return why the clock cannot tell what is old; empty if it can."""
         ran = timedelta(seconds=_seconds_since_boot() - self._began_s)
         if ran >= keep:
-            return ""  # All from before this start is too old, whatever the clock says.
+            return ""  # Everything from before this start is too old, whatever the clock says.
         session = self._delivery.session
         set_by = now - self._began_at - ran
         if abs(set_by - session.clock_set) > timedelta(hours=1):
@@ -370,6 +370,6 @@ class Upkeep:
 
 
 def _seconds_since_boot() -> float:
-    """Return the time on the clock that counts sleep, where there is one."""
+    """Return the monotonic time, including sleep where a clock counts it."""
     boot = getattr(time, "CLOCK_BOOTTIME", None)
     return time.monotonic() if boot is None else time.clock_gettime(boot)

@@ -117,7 +117,7 @@ def find_session(connection: Connection, session: SessionRecord) -> int | None:
         select(func.max(Session.id)).where(
             or_(
                 Session.started_at == session.started_at,
-                # It was moved, see `move_session`.
+                # `move_session` may have moved it.
                 Session.settings[("clock_set", "began_as")].as_string()
                 == _utc_text(session.started_at),
             ),
@@ -144,9 +144,9 @@ def _noted_step(
 
 
 def move_session(connection: Connection, session_id: int, step: timedelta) -> None:
-    """Move all times of a session, because the wall clock was wrong when they were recorded.
+    """Shift all times of a session, because the wall clock was wrong when they were recorded.
 
-    Its settings keep in `clock_set` by how much, and how it can still be found.
+    `clock_set` in its settings keeps by how much, and its first start, by which it is found again.
 
     Args:
         connection: In a transaction.
@@ -185,7 +185,7 @@ def move_session(connection: Connection, session_id: int, step: timedelta) -> No
 
 
 def _moved_text(text: str | None, microseconds: int) -> str | None:
-    """Move a time in the form that SQLite keeps."""
+    """Shift a time as SQLite stores it."""
     if text is None:
         return None
     moved_to = datetime.fromisoformat(text) + timedelta(microseconds=microseconds)
@@ -347,7 +347,7 @@ class SessionStore:
         touched: dict[int, _ViewerRow],
         late: set[int],
     ) -> None:
-        """Write the readings so far, and what follows from them; empties all three."""
+        """Write the readings so far and what follows from them, and empty all three collections."""
         if readings:
             connection.execute(insert(_READINGS), readings)
             _count(connection, readings)
@@ -368,7 +368,7 @@ class SessionStore:
     def _set_clock(self, connection: Connection, step: timedelta) -> None:
         move_session(connection, self._session_id, step)
         self.last_moment += step
-        # Read again, with their new times.
+        # They are read again, with their new times.
         self._viewers.clear()
         self._plays.clear()
 

@@ -70,7 +70,7 @@ def block_values(
 def sessions_left_out(
     engine: Engine, plan: ExperimentInfo, *, demos: bool = False
 ) -> dict[str, int]:
-    """Count the sessions at its sites, in its time, that do not count; see `rollups.left_out`."""
+    """Count the sessions at its sites and in its time that are left out; see `rollups.left_out`."""
     total: Counter[str] = Counter(replay=0, demo=0)
     for site in plan.sites:
         scope = Scope(site=site, since=plan.starts_at, until=plan.ends_at, demos=demos)

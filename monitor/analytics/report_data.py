@@ -43,7 +43,7 @@ def load_report_data(engine: Engine, scope: Scope, *, seconds: bool = True) -> R
 
 
 def kinds_left_out(counts: Mapping[str, int]) -> str:
-    """Write `2 demo sessions and 1 replay`, from numbers by kind; empty if there are none."""
+    """Return words such as `2 demo sessions and 1 replay`; empty if there are none."""
     named = (("demo", "demo session"), ("replay", "replay"))
     known = [(counts.get(kind, 0), one) for kind, one in named]
     return " and ".join(f"{n:,} {one}{'' if n == 1 else 's'}" for n, one in known if n)

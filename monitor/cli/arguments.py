@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 def without_passwords(command: Sequence[str]) -> tuple[list[str], bytes]:
-    """Return a command to start and the input that completes it, which is empty if it is whole.
+    """Return a command with its passwords hidden, and the child's input that restores them.
 
-    With an input, the environment of the child has `PASSWORDS_VARIABLE`.
+    The input is empty if there are none; else set `PASSWORDS_VARIABLE` in the child's environment.
     """
     shown = [hide_passwords(argument) for argument in command]
     secret = [whole for whole, part in zip(command, shown, strict=True) if whole != part]
@@ -30,7 +30,7 @@ def with_passwords(
     environ: MutableMapping[str, str] = os.environ,
     stream: TextIO | None = None,
 ) -> list[str]:
-    """Return the arguments of this process, completed by what its parent wrote to its input."""
+    """Return the arguments of this process, with the passwords that its parent sent as input."""
     if environ.pop(PASSWORDS_VARIABLE, None) is None:
         return list(arguments)
     secret = json.load(sys.stdin if stream is None else stream)

@@ -39,8 +39,8 @@ def classify(
     address, also one in your own network. At most 30 MiB and 50 million pixels, and 10 seconds to
     fetch; environment proxies are not used.
 
-    A small square picture that a face fills is taken for the crop of a face if no face is found in
-    it; the result says so.
+    If no face is found in a small square picture, and a face seems to fill it, the whole picture is
+    classified as a face crop; the result says so.
     """
     silence_native_libraries()
     from detector.emotion.own_network import OwnModel

@@ -68,8 +68,8 @@ def doctor(
 ) -> None:
     """Check camera, light, codecs, sound, GPU, disk, database and model, and say what to do.
 
-    With --preview it draws the window as these settings make it: the ad, the notice below it, and
-    the live readings if they are shown. Nobody is filmed for that.
+    With --preview, draw the window that these settings give: the ad, the notice below it, and the
+    live readings if they are shown. The camera stays off.
     """
     silence_native_libraries()
     from monitor.ui.texts import default_language

@@ -174,7 +174,7 @@ def _plan(options: tuple[str, ...], environment: Mapping[str, str]) -> Plan:
 
 @contextmanager
 def _set(environment: Mapping[str, str]) -> Iterator[None]:
-    """Set environment variables meanwhile, as the kiosk will have them."""
+    """Set the kiosk's environment variables while in the context."""
     former = dict(os.environ)
     os.environ.update(environment)
     try:

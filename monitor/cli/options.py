@@ -56,14 +56,14 @@ own_model_options = together(
     click.option(
         "--model-labels",
         metavar="NAMES",
-        help="What the outputs of a Keras model without a card (.h5, .keras) stand for: fer2013, "
-        "alphabetical, ferplus, or names in their order, with commas.",
+        help="Meaning of the outputs of a Keras model without a card (.h5, .keras): fer2013, "
+        "alphabetical, ferplus, or names in their order, separated by commas.",
     ),
     click.option(
         "--model-pixels",
         type=click.Choice(["auto", "0-1", "-1-1", "0-255"]),
         default="auto",
-        help="Pixels that such a model takes; auto: 0-255 if it scales them itself, else 0-1.",
+        help="Pixel range that such a model takes; auto: 0-255 if it scales them itself, else 0-1.",
     ),
 )
 spool_option = setting_option(RunSettings, "spool")
@@ -114,9 +114,9 @@ kinds_options = together(
 
 
 def say_left_out(counts: Mapping[str, int], *, replays: bool = True) -> None:
-    """Say on standard error which sessions do not count, and how to include them.
+    """Say on standard error how many sessions were left out, and how to include them.
 
-    `replays` is whether the command has that option.
+    `replays` tells whether the command has that option.
     """
     from monitor.analytics.report_data import kinds_left_out
 
@@ -149,7 +149,7 @@ def time_zone(name: str | None) -> Any:
 
 
 def zone_of_sites(engine: Engine, named: str | None, site: str | None = None) -> Any:
-    """Return the zone that `--timezone` names, else that of the site or of all sites."""
+    """Return the zone that `--timezone` names, else the one that the site or all sites share."""
     from db.read.sessions import site_zones
     from monitor.settings.time_zone import common_zone
 

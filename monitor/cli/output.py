@@ -34,7 +34,7 @@ def print_result(
 class PrintableStream:
     """A text stream that escapes what would control the terminal; see `printable`.
 
-    `as_is` is the stream behind it, for tables and bars, which hold escape sequences of their own.
+    `as_is` is the stream behind it, for tables and bars, which use escape sequences themselves.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -55,11 +55,11 @@ class PrintableStream:
 
 
 def make_streams_printable() -> None:
-    """Escape what standard output and error must not show; replace what they cannot."""
+    """Escape control characters in standard output and error; replace what they cannot encode."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if isinstance(stream, io.TextIOWrapper):
-            # Bars and other people's words must not end a command on a Latin-1 terminal.
+            # Bars and foreign names must not crash a command on a Latin-1 terminal.
             stream.reconfigure(errors="replace")
             setattr(sys, name, PrintableStream(stream))
 

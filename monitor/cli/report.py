@@ -226,7 +226,7 @@ def announce(settings: RecordingSettings) -> None:
 
 @contextmanager
 def report_after_failure(settings: RecordingSettings) -> Iterator[None]:
-    """Write the reports also if the session fails, or if its terminal has closed meanwhile."""
+    """Write the reports even if the session fails or its terminal closes."""
     from monitor.errors import SessionFailedError
     from monitor.terminal import leave_closed_terminal
 

@@ -133,7 +133,7 @@ def _source_kind(source: str | None) -> str:
     from detector.sources.video_source import SourceSpec
 
     try:
-        # Without a name it is a camera, if there is one.
+        # Without a name it is the first camera, if there is one.
         return "camera" if source is None else SourceSpec.parse(source).kind
     except SourceOpenError:
         return "unknown"
@@ -151,7 +151,7 @@ def log_path(named: str | None) -> Path | None:
 def refuse_contradictions(
     options: dict[str, Any], settings: RunSettings, *, has_screen: bool
 ) -> None:
-    """Refuse settings that exclude each other."""
+    """Refuse settings that contradict each other."""
     if settings.notice == "required" and (settings.headless or not has_screen):
         raise click.BadParameter(
             "expected a window on a screen, because nothing may be measured before the notice was "

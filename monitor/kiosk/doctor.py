@@ -113,7 +113,7 @@ def _camera(source: str | None, rotate: int) -> Iterator[Finding]:
 
 
 def _turn_of_faces(detector: MediaPipeFaceDetector, image: NDArray[np.uint8]) -> int:
-    """Return by how many degrees to turn a picture clockwise so that its faces are upright."""
+    """Return by how many degrees to turn a picture clockwise to make its faces upright."""
     best = {
         turn: max(
             (
@@ -124,7 +124,7 @@ def _turn_of_faces(detector: MediaPipeFaceDetector, image: NDArray[np.uint8]) ->
         )
         for turn in (0, 90, 180, 270)
     }
-    # The detector also finds faces that lie, with less confidence (0.85 to 0.98 in the demo).
+    # The detector also finds sideways faces, but less confidently (0.85 to 0.98 in the demo).
     turn = max(best, key=lambda turn: best[turn])
     return turn if best[turn] > best[0] + 0.08 else 0
 

@@ -45,10 +45,10 @@ class Preview:
 
     Attributes:
         file: Picture of the window.
-        notice_file: Picture of the notice alone, where it is shown before measuring begins.
+        notice_file: Picture of the notice alone, if it is shown before measuring begins.
         width, height: Of the window, in pixels.
         ad, notice: Where ads and notice are in the window; they never overlap.
-        overlay: Whether the live readings are shown, with the faces of the people.
+        overlay: Whether the live readings are shown, with people's faces.
     """
 
     file: Path
@@ -61,7 +61,7 @@ class Preview:
 
 
 class _Nobody:
-    """Hears of the plays of a preview, which are stored nowhere."""
+    """Ignore the plays of a preview; nothing is stored."""
 
     def play_started(self, play: Play) -> None:
         """Do nothing."""
@@ -73,12 +73,12 @@ class _Nobody:
 def draw_preview(settings: RunSettings, file: Path, size: tuple[int, int] | None = None) -> Preview:
     """Draw the kiosk's window a second into the first ad, and write it as PNG.
 
-    The overlay, where it is shown, has a face of the demo viewer with invented figures.
+    The overlay, if shown, has the demo viewer's face with invented figures.
 
     Args:
         settings: Of the kiosk.
         file: Replaced if it is there.
-        size: Width and height of the screen, in pixels; `None` for the real one, or 1920 x 1080.
+        size: Width and height of the screen, in pixels; `None`: the real screen, else 1920 x 1080.
 
     Raises:
         PlaylistError: The playlist cannot be read.
@@ -104,7 +104,7 @@ def draw_preview(settings: RunSettings, file: Path, size: tuple[int, int] | None
     )
     failures: list[str] = []
     window.failed.connect(failures.append)
-    # Shown to nobody: the picture of a fault or of the desktop has no place on a kiosk's screen.
+    # A kiosk's screen must not show this window, nor its errors.
     window.setAttribute(Qt.WidgetAttribute.WA_DontShowOnScreen)
     try:
         window.begin()
@@ -139,7 +139,7 @@ def _room(settings: RunSettings, size: tuple[int, int] | None, *, is_seen: bool)
 def _play(
     player: AdPlayer, window: KioskWindow, application: QApplication, failures: list[str]
 ) -> None:
-    """Let the first ad play for a second: many begin with black."""
+    """Play the first ad for a second, because many begin black."""
     player.start()
     deadline_s, loop = time.monotonic() + 20, QEventLoop()
     while time.monotonic() < deadline_s and not failures:

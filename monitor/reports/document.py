@@ -130,8 +130,8 @@ def build_report(
         prices: What a verified play of each ad costs, by id; under None that of every other ad.
         zone: Of hours and weekdays; None: the machine's.
         scene_starts: From `monitor.reports.thumbnails.find_scenes`; None: nobody looked.
-        left_out, norms_left_out: Numbers of sessions that are not live and therefore not in the
-            report, or not among the ads to compare with, by kind; None: nobody looked.
+        left_out, norms_left_out: Numbers of sessions by kind that are left out of the report, or of
+            the ads to compare with, because they are not live; None: not counted.
 
     Raises:
         ReportError: `min_viewers` is less than 1.

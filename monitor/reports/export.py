@@ -85,7 +85,7 @@ def _table_bytes(
         )
     rows = table_of(table, document, data)
     if format == "csv":
-        # Spreadsheets know UTF-8 by its mark; `ad_plays` is read by a program that takes none.
+        # Spreadsheets recognise UTF-8 by its mark; the reader of `ad_plays` does not accept one.
         return to_csv(rows).encode("utf-8" if table == "ad_plays" else "utf-8-sig")
     return to_parquet(rows, document["report"]["version"])
 
@@ -103,7 +103,7 @@ def report_path(
     Args:
         pattern: A path that may hold `{session}`, `{date}`, `{time}` and `{site}`.
         began: When the session began, in the time zone of the report.
-        overwrite: Else the name gets a number where the file exists, as in `report-2.html`.
+        overwrite: If false and the file exists, add a number, as in `report-2.html`.
 
     Raises:
         ReportError: The path holds something else in braces.

@@ -112,7 +112,7 @@ def describe(ad: dict[str, Any]) -> str:
 
 
 def left_out(document: dict[str, Any]) -> list[str]:
-    """Say that there are no customers in a demonstration, and which sessions do not count where."""
+    """Say that a demonstration has no customers, and which sessions are left out of what."""
     report = document["report"]
     own = kinds_left_out(report["scope"].get("left_out") or {})
     others = kinds_left_out(report.get("norms_left_out") or {})

@@ -34,7 +34,7 @@ STALL_S = 1.7
 """A live source without a picture for this long is lost; in the dark there are five a second."""
 
 SLOW_OPENING_S = 2.0
-"""A source that is waited for and takes longer to open is lost meanwhile: the ads do not wait."""
+"""If the kiosk waits for a source that takes longer to open, it counts as lost until it does."""
 
 HUNG_S = 20.0
 """A call into native code that takes this long never returns; its own timeouts are shorter."""
@@ -186,8 +186,8 @@ class Capture:
     def stop(self, timeout_s: float | None = None) -> bool:
         """Stop reading and wait until the source is released; return whether it was in time.
 
-        By default a camera has 4 s, because another program may want it. An address that does not
-        answer has half a second: it needs no release, and may block for much longer.
+        By default a camera gets 4 s, because another program may want it. A stream gets half a
+        second: it needs no release, and may block for much longer.
         """
         if timeout_s is None:
             timeout_s = 0.5 if self._spec.kind == "stream" else 4.0

@@ -171,7 +171,7 @@ class SensorProcess:
 
 
 def _without_passwords(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return an environment without those settings of this program that hold a password."""
+    """Return an environment without this program's settings that hold a password."""
     return {
         name: value
         for name, value in environ.items()

@@ -45,13 +45,13 @@ CHECK_S = 0.1
 """Longest wait for a frame before the capture is checked."""
 
 CHANGING_S = 10.0
-"""Sizes that change again within this time are one change, told once."""
+"""After a change of size, further ones within this time are not reported."""
 
 EXIT_FAILED = 3
 
 
 def _encoded(text: str) -> str | dict[str, str]:
-    """Return a text as Pydantic's JSON can hold it: file names need not be UTF-8."""
+    """Return a text in a form that JSON can hold, because file names need not be UTF-8."""
     return text if text == printable(text) else {"bytes": os.fsencode(text).hex()}
 
 
@@ -313,8 +313,7 @@ def main() -> NoReturn:
     # A frame analysed late harms nobody; one that the window shows late is seen.
     os.nice(10)
     disable_core_dumps()
-    # Ctrl+C and the end of a terminal reach the whole group; the kiosk decides when the sensor
-    # stops.
+    # Ctrl+C and a closing terminal signal the whole group; the kiosk decides when the sensor stops.
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     # Messages keep the real standard output; what native libraries print goes to standard error.
@@ -326,7 +325,7 @@ def main() -> NoReturn:
     threading.Thread(target=_stop_at_end_of_input, args=(stop,), daemon=True).start()
     status = SensorLoop(settings, out, stop).run()
     out.flush()
-    # Python would tidy up for long, and could wait for a thread that still opens an address.
+    # Python's own exit is slow, and could wait for a thread that is still opening an address.
     os._exit(status)
 
 

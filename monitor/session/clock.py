@@ -1,8 +1,8 @@
-"""The one clock of a session: from monotonic nanoseconds to UTC, also when the wall clock is set.
+"""The one clock of a session: from monotonic nanoseconds to UTC, even if the wall clock is set.
 
-A machine whose clock has no battery starts in 1970, or where it was switched off, and learns the
-time minutes later. So the monotonic clock is what counts, and UTC is tied to it: when the wall
-clock is set, the tie moves, and with it every moment of the session, the stored ones included.
+A machine without a clock battery starts in 1970, or when it was switched off, and learns the time
+minutes later. So a session runs on the monotonic clock, and UTC is tied to it: when the wall clock
+is set, the tie moves, and with it every moment of the session, including stored ones.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MIN_STEP = timedelta(seconds=2)
-"""The wall clock was set if it is off by more; less is a leap second or the time of a reading."""
+"""A larger difference means that the wall clock was set; a smaller one may be a leap second."""
 
 MICROSECOND_NS = 1000
 
@@ -40,7 +40,7 @@ class SessionClock:
 
     @property
     def utc(self) -> datetime:
-        """When the session began, as far as is known now."""
+        """When the session began, by the wall clock as it is set now."""
         return self._ties[0][1]
 
     def at(self, ns: int) -> datetime:
@@ -50,7 +50,7 @@ class SessionClock:
         return utc + timedelta(microseconds=round((ns - since_ns) / MICROSECOND_NS))
 
     def skip(self, ns: int, slept: timedelta) -> None:
-        """Note that the machine slept before a moment: later ones come so much later."""
+        """Note that the machine slept just before a moment; it and later moments shift by that."""
         self._ties.append((ns, self.at(ns) + slept))
 
     def move(self, by: timedelta) -> None:
@@ -74,7 +74,7 @@ class Clocks:
 
     @classmethod
     def read(cls) -> Clocks:
-        """Read them. Where no clock counts sleep, as on macOS, a sleep looks like a set clock."""
+        """Read them. Where no clock counts sleep, as on macOS, sleep looks like a set clock."""
         monotonic_ns = time.monotonic_ns()
         boot = getattr(time, "CLOCK_BOOTTIME", None)
         boot_ns = monotonic_ns if boot is None else time.clock_gettime_ns(boot)
@@ -91,9 +91,9 @@ class ClockWatch:
         self._asleep_ns = now.boot_ns - now.monotonic_ns
 
     def poll(self) -> timedelta | None:
-        """Follow a sleep; return by how much the wall clock was set since, `None` if it was not.
+        """Account for sleep; return by how much the wall clock was set, or `None` if it was not.
 
-        It is returned again until the session's clock has been moved.
+        The same step is returned until the session's clock has been moved.
         """
         now = self._read()
         asleep_ns = now.boot_ns - now.monotonic_ns

@@ -111,7 +111,7 @@ def remembering_policy(
         return make_policy(name, settings)
     # It has learnt what it can after far fewer plays, and the show has to begin within seconds.
     logged: list[LoggedPlay] = []
-    with _in_spite_of_the_database():
+    with _tolerating_database_errors():
         logged = logged_plays(engine, now - MEMORY, site, demos=demo, newest=5000)
     plays = [play for play in logged if play.policy == name]
     policy = make_policy(name, settings, after=plays[-1].context if plays else None)
@@ -132,7 +132,7 @@ def recent_starts(
     Plays from the future, stored while the clock was wrong, do not count.
     """
     starts: dict[str, list[int]] = {}
-    with _in_spite_of_the_database():
+    with _tolerating_database_errors():
         for ad_id, started_at in starts_of_runs(engine, site, now - timedelta(hours=1), now):
             ago_ns = round((clock.utc - started_at).total_seconds() * 1e9)
             starts.setdefault(ad_id, []).append(clock.ns - ago_ns)
@@ -140,7 +140,8 @@ def recent_starts(
 
 
 @contextmanager
-def _in_spite_of_the_database() -> Iterator[None]:
+def _tolerating_database_errors() -> Iterator[None]:
+    """Start without earlier plays if the database cannot be read."""
     try:
         yield
     except DatabaseError as error:

@@ -77,9 +77,9 @@ class Recorder:
             )
 
     def follow_clock(self, watch: ClockWatch) -> timedelta | None:
-        """Move the session, with all that is recorded, if the wall clock was set; return how far.
+        """Shift the session, with all it has recorded, if the wall clock was set; return the step.
 
-        Nothing is moved while the record of it finds no room.
+        Nothing is shifted while the queue has no room for the record of it.
         """
         with self._lock:
             step = watch.poll()

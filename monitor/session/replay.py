@@ -41,7 +41,7 @@ def recorded_at(video: Path) -> datetime:
 
 
 def named_start(named: datetime | None, zone: str | None) -> datetime | None:
-    """Return `--started-at` in UTC; without an offset it is in a time zone, or the machine's.
+    """Return `--started-at` in UTC; without an offset it is in `zone`, else in the machine's.
 
     Raises:
         SetupError: It is in the future.

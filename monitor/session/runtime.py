@@ -46,7 +46,7 @@ MAX_EARLY_DEATHS = 3
 
 
 def check_settings(settings: RunSettings) -> None:
-    """Refuse what `KioskRuntime` would refuse for good; nothing is started or written.
+    """Refuse what `KioskRuntime` would refuse at every start, without starting or writing anything.
 
     A camera or a database server that is away now may be back by then.
 
@@ -58,7 +58,7 @@ def check_settings(settings: RunSettings) -> None:
         if spec.kind == "file":
             open_source(spec).close()
     if settings.playlist is not None:
-        # Hashing large clips would tell nothing more.
+        # Hashing large clips would find no further mistakes.
         load_ads(settings.playlist, max_hashed_bytes=64 << 20)
     check_database(settings.database)
     if settings.camera and settings.model is not None:
@@ -153,7 +153,7 @@ class KioskRuntime:
 
     @property
     def session_kind(self) -> SessionKind:
-        """Whose reactions the session has; a recording's viewers are not before the screen."""
+        """Whose reactions the session holds; people in a recording are not at the screen."""
         if self._settings.no_camera is not None:
             return "live"
         kind = SourceSpec.parse(self._source).kind
@@ -191,7 +191,7 @@ class KioskRuntime:
         return None
 
     def start(self, should_continue: Callable[[], bool]) -> bool:
-        """Load the playlist, start the sensor, wait until it sees, begin session and show.
+        """Load the playlist, start the sensor, wait until it sees, then begin session and show.
 
         Return whether they have begun; if not, as `should_continue`, asked about 20 times a second,
         said `False`, nothing is left behind.
@@ -304,7 +304,7 @@ class KioskRuntime:
         self._measuring.pause(cause, detail)
 
     def tick(self) -> None:
-        """Take over a changed playlist or experiment, and the wall clock if it was set.
+        """Take over a changed playlist or experiment, and follow the wall clock if it was set.
 
         Call it a few times a second from the show's thread.
         """

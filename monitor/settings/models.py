@@ -362,7 +362,7 @@ class WebSettings(ModelSettings, StoredSettings):
     Attributes:
         allowed_hosts: Names under which the page may be requested, without ports; IP addresses are
             always allowed.
-        rate_limit, read_limit: How often one visitor may send something, and look at pages.
+        rate_limit, read_limit: How often one visitor may send something, and open pages.
         listeners: Live pages that are fed at the same time, 0 or more.
     """
 

@@ -325,16 +325,16 @@ def _make(
 
 
 _FILES_AS_TEXT = {"camera.source", "data.database", "faces.model", "run.log", "training.start"}
-"""Settings that may name a file, but are no paths, because they may name something else."""
+"""Settings that may name a file but are text, because they may name something else."""
 
 _WORDS = {"data.site", "data.campaign", "data.venue_type"}
-"""Settings that every report shows."""
+"""Settings that reports show."""
 
 
 def _in_utf8(setting: Setting, value: Any) -> Any:
-    """Return a value that Pydantic takes: it refuses text with bytes that are not UTF-8.
+    """Return a value that Pydantic accepts: it refuses text with bytes that are not UTF-8.
 
-    File names may hold such bytes; paths are taken as paths, other text is made printable.
+    File names may have such bytes: paths become `Path`, other text is made printable.
     """
     if isinstance(value, list | tuple):
         return type(value)(_in_utf8(setting, part) for part in value)

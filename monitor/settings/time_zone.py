@@ -34,7 +34,7 @@ def local_zone() -> ZoneInfo:
 
 
 def zone_named(name: str) -> ZoneInfo:
-    """Return a time zone; `ValueError` says what was expected."""
+    """Return a time zone; raise a `ValueError` that says what was expected."""
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -44,9 +44,9 @@ def zone_named(name: str) -> ZoneInfo:
 
 
 def common_zone(names: Iterable[str | None]) -> ZoneInfo:
-    """Return the zone that all names agree on, else the machine's.
+    """Return the zone if all names are the same, else the machine's.
 
-    Names come from sessions: `None` is not known, or one that this machine does not know.
+    The names come from sessions: one may be missing (`None`), or unknown to this machine.
     """
     found = set(names)
     name = found.pop() if len(found) == 1 else None
@@ -57,13 +57,13 @@ def common_zone(names: Iterable[str | None]) -> ZoneInfo:
 
 
 def local_time(at: datetime, *names: str | None) -> datetime:
-    """Return a moment in the first zone that is named, else in the machine's."""
+    """Return a moment in the first zone that is not `None`, else in the machine's."""
     name = next(filter(None, names), None)
     return at.astimezone(None if name is None else ZoneInfo(name))
 
 
 def zone_words(zone: ZoneInfo, at: datetime) -> str:
-    """Write the name of a zone with its distance from UTC at a moment."""
+    """Return the name of a zone with its offset from UTC at a moment."""
     if zone.key in {"UTC", "Etc/UTC"}:
         return "UTC"
     offset = at.astimezone(zone).strftime("%z")

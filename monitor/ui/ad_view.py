@@ -40,7 +40,7 @@ def image_from_rgb(rgb: NDArray[np.uint8]) -> QImage:
 
 
 class _Layer(NamedTuple):
-    """A picture to paint, whole or filling the view, and what lies behind it, if anything."""
+    """A picture to paint, whole or filling the view, and its backdrop, if any."""
 
     front: _Image
     back: _Image | None
@@ -136,7 +136,7 @@ class AdView(QWidget):
         painter.drawImage(place, image, QRectF(image.rect()))
 
     def _draw_backdrop(self, painter: QPainter, image: QImage, hole: QRectF) -> None:
-        """Fill the view around a picture with a small one, much enlarged."""
+        """Fill the view around a picture with its small, greatly enlarged backdrop."""
         whole = QRectF(self.rect())
         place = fit_centred(image.width(), image.height(), whole, fills=True)
         around = QRegion(self.rect()).subtracted(

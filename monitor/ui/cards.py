@@ -1,4 +1,4 @@
-"""Over the ad: the help with the keys, the badge of a paused show, the mark of a demonstration."""
+"""Cards over the ad: help with the keys, the badge of a paused show, the mark of a demo."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class DemoMark(PaintedWidget):
         self._detail = texts["demo_detail"]
 
     def natural_size(self, room: QSize) -> QSize:
-        """Return the size in which the mark fills the middle of a room."""
+        """Return the size at which the mark fills a room."""
         letters = self._letters(room)
         detail = text_width(self._detail, style.MIN_TEXT * self.scale, bold=True)
         width = max(text_width(self._word, letters, bold=True), detail + 48 * self.scale)
@@ -106,7 +106,7 @@ class DemoMark(PaintedWidget):
         path = QPainterPath()
         path.addText(0, 0, text_font(letters.height(), bold=True), self._word)
         drawn = path.boundingRect()
-        # The outline is drawn around them.
+        # The outline needs room around the letters.
         size = min(0.94 * letters.width() / drawn.width(), 0.94 * letters.height() / drawn.height())
         path = QTransform().scale(size, size).map(path)
         path.translate(letters.center() - path.boundingRect().center())

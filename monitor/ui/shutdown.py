@@ -72,8 +72,8 @@ class SignalHandler(QObject):
     Python runs signal handlers only between its own instructions, so a timer gives it some. Use it
     as a context in the main thread; leaving it restores the former handlers. `on_signal` is called
     once, from Qt's loop, with the first signal's name; `on_second_signal` with the number of each
-    later one, at once, even while the main thread waits. A closing terminal may
-    send SIGHUP twice, so a later SIGHUP is ignored.
+    later one, at once, even while the main thread waits. A closing terminal may send SIGHUP twice,
+    so a later SIGHUP is ignored.
     """
 
     def __init__(

@@ -39,7 +39,7 @@ MEASURED_S = 1.0
 
 
 class _Wanted(NamedTuple):
-    """What a feeder is to decode: a file from a position on, and how loud."""
+    """What a feeder should decode: a file, from where, and how loud."""
 
     path: Path
     position_s: float
@@ -372,7 +372,7 @@ class _Feeder(threading.Thread):
                 try:
                     self._decode_file(wanted, request)
                 except MediaError as error:
-                    # An ad comes again every few minutes.
+                    # An ad returns every few minutes; one warning is enough.
                     level = logging.DEBUG if wanted.path in self._silent else logging.WARNING
                     self._silent.add(wanted.path)
                     logger.log(level, "%s plays without sound: %s", wanted.path.name, error)

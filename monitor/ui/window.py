@@ -43,12 +43,12 @@ class KioskWindow(QWidget):
     H or ? help, Q quit. Esc closes the panel or the help if one is open; else it leaves full screen
     if a key had switched it on, and quits otherwise.
 
-    The notice has a strip of its own below the ad, which nothing covers and no key switches off.
+    The notice has its own strip below the ad. Nothing covers it and no key switches it off.
 
     Args:
-        overlay: Whether live readings are shown, with the people's own faces; `None` shows them in
-            a window and not in full screen.
-        demo: Whether the viewers are those of the demonstration, which is then written over the ad.
+        overlay: Whether live readings, with people's own faces, are shown; `None` shows them in a
+            window but not in full screen.
+        demo: Whether to write over the ad that the demo viewer is measured.
         notice_languages: Of the notice; the window's language by default.
         notice_url: Where people read more about the measurement; empty leaves that sentence out.
         notice_required: Whether nothing is measured while the notice is not on the screen.
@@ -240,7 +240,7 @@ class KioskWindow(QWidget):
         self.help_card.setGeometry(card)
 
     def _arrange_demo_mark(self, room: QRect) -> None:
-        """Centre the mark where the overlay leaves room."""
+        """Centre the mark in the room that the overlay leaves."""
         if not self.overlay.isHidden():
             taken = self.overlay.geometry()
             if taken.width() > room.width() / 2:

@@ -27,18 +27,18 @@ if TYPE_CHECKING:
 PACKED = (".xz", ".gz", ".bz2")
 TARS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 ENDINGS = (".csv", *PACKED, ".zip", *TARS)
-"""Of the files that a dataset may be."""
+"""Of files that may be a dataset."""
 
 TABLE_NAMES = ("fer2013.csv", "icml_face_data.csv")
-"""What Kaggle calls FER2013's table."""
+"""Names of FER2013's table on Kaggle."""
 
 MAX_FILES = 1_000_000
 MAX_BYTES = 16 << 30
 MAX_RATIO = 250
-"""Text of numbers packs to a seventh; more than this is made to fill a disk."""
+"""Text of numbers compresses about sevenfold; a higher ratio than this is a bomb."""
 
 DAMAGE = (OSError, EOFError, RuntimeError, lzma.LZMAError, zlib.error, BadZipFile, tarfile.TarError)
-"""What the readers raise on damaged, cut and encrypted files."""
+"""What the readers raise for damaged, truncated and encrypted files."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def is_archive(path: Path) -> bool:
 
 
 def holds_pictures(path: Path) -> bool:
-    """Return whether an archive is one of pictures, not of FER2013's table.
+    """Return whether an archive holds pictures rather than FER2013's table.
 
     Raises:
         DatasetError: It must not be read, see `unpacked_pictures`.
@@ -92,7 +92,7 @@ def unpacked_pictures(path: Path) -> Iterator[Path]:
             target = folder / member.name
             target.parent.mkdir(parents=True, exist_ok=True)
             with member.open() as source, target.open("wb") as copy:
-                # One byte more than a picture may have: the reader then refuses it by its size.
+                # One byte more than a picture may have, so that the reader refuses it by its size.
                 part = source.read(min(left, MAX_FILE_BYTES) + 1)
                 copy.write(part)
             left -= len(part)
@@ -105,8 +105,8 @@ def unpacked_pictures(path: Path) -> Iterator[Path]:
 def open_table(path: Path) -> Iterator[BinaryIO]:
     """Open a CSV file: plain, packed by its ending, or the only one in an archive.
 
-    Of several in an archive, the one of `TABLE_NAMES` is taken. Reading ends with a `DatasetError`
-    if it unpacks to more than such a file can hold.
+    Of several in an archive, the one in `TABLE_NAMES` is taken. Reading raises `DatasetError` if
+    the file unpacks to more than such a file can hold.
     """
     openers: dict[str, Any] = {".xz": lzma.open, ".gz": gzip.open, ".bz2": bz2.open}
     ending = path.suffix.lower()
@@ -196,7 +196,7 @@ def _zipped(path: Path) -> Iterator[_Member]:
 def _tarred(path: Path) -> Iterator[_Member]:
     with tarfile.open(path, "r|*") as archive:
         for info in archive:
-            # Its list of all members would fill the memory.
+            # The list that it keeps of all members would fill the memory.
             archive.members = []  # type: ignore[attr-defined]
             if info.isdir() or not info.name:
                 continue

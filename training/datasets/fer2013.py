@@ -29,7 +29,7 @@ MAX_LINE_BYTES = 1 << 20
 """A row of FER2013 has about 8 kB; a longer line is not a row, and must not fill the memory."""
 
 MAX_ROWS = 5_000_000
-"""A hundred times FER2013; more would fill the memory, too."""
+"""A hundred times FER2013; more would fill the memory as well."""
 
 _FERPLUS_NAMES = {"angry": "anger", "happy": "happiness", "sad": "sadness"}
 _VOTE_COLUMNS = (*(_FERPLUS_NAMES.get(label, label) for label in VOTE_LABELS), "unknown", "NF")
@@ -38,10 +38,10 @@ _VOTE_COLUMNS = (*(_FERPLUS_NAMES.get(label, label) for label in VOTE_LABELS), "
 def read_fer2013(path: Path, votes_path: Path | None = None) -> FaceDataset:
     """Read FER2013's CSV, plain or packed, and optionally FER+'s votes of the same rows.
 
-    Names of columns may be written in any case. Without a column `Usage`, rows get
-    the splits of the votes, else one by a hash of their pixels. `reading` of the result lists the
-    skipped rows, numbered from 1 without the header. Raises `DatasetError` if a file is missing,
-    cut off or lacks a column, no row can be used, or the files do not match.
+    Column names may be in any case. Without a `Usage` column, rows get the splits of the votes,
+    else splits by a hash of their pixels. `reading` of the result lists the skipped rows, numbered
+    from 1 without the header. Raises `DatasetError` if a file is missing, cut off or lacks a
+    column, no row can be used, or the files do not match.
     """
     log = ReadingReport("row")
     usage: list[str | None] = []
@@ -88,7 +88,7 @@ def _split_of(usage: str) -> str | None:
 def _deal(
     usage: list[str | None], sound: dict[int, tuple[NDArray[np.uint8], int]], log: ReadingReport
 ) -> None:
-    """Give every row without a split one by a hash of its pixels: the same on every machine."""
+    """Assign each row without a split by a hash of its pixels, the same on every machine."""
     ends = np.cumsum(SHARES)
     dealt = 0
     for row, (face, _) in sound.items():
@@ -226,7 +226,7 @@ def _rows(
 ) -> Iterator[list[str] | None]:
     """Yield the named columns of each row of a table; `None` for a row that is too short.
 
-    The `optional` column comes last; a table without it has rows without it.
+    The `optional` column comes last, and is absent from the rows if the table lacks it.
     """
     try:
         with open_table(path) as file:

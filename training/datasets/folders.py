@@ -38,7 +38,7 @@ _SYNONYMS = {
     "fear": ("afraid", "fearful", "scared"),
     "happy": ("happiness", "joy"),
     "sad": ("sadness",),
-    "surprise": ("surprised", "suprise"),  # the second is what one published set has
+    "surprise": ("surprised", "suprise"),  # the second as misspelt in a published set
     "neutral": ("neutrality",),
 }
 
@@ -56,9 +56,9 @@ def emotion_of(name: str) -> str | None:
 
 
 def innermost(folder: Path) -> Path:
-    """Return the folder with the class or split folders, below folders that hold only one folder.
+    """Return the folder with the class or split folders, entering folders of a single folder.
 
-    Archives are often unpacked into a folder in a folder.
+    Archives often unpack to a folder within a folder.
     """
     for _ in range(4):
         below = [part for part in entries(folder) if part.is_dir()]

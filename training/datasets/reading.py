@@ -35,7 +35,7 @@ def read_dataset(
 ) -> FaceDataset:
     """Read FER2013's CSV with optional FER+ votes, or pictures in folders, see `read_folders`.
 
-    Both may be packed (zip, tar, gzip, bzip2, xz), or lie in a folder in a folder.
+    Both may be packed (zip, tar, gzip, bzip2, xz) or lie in nested folders.
     `reading.sentences()` of the result reports what was read and skipped. Raises `DatasetError` if
     there is no such file or folder, it has none of the forms, or it is not safe to unpack.
     """

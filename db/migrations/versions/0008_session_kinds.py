@@ -1,7 +1,7 @@
-"""What each session is: live, a replay or a demonstration.
+"""The kind of each session: live, a replay or a demonstration.
 
 `sessions.session_kind` replaces a guess from the source. A run whose source was a recording becomes
-a replay: the people in it did not stand before the screen.
+a replay, because the people in it were not in front of the screen.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add the column; sources of runs with a file ending were recordings."""
+    """Add the column; a source with a file ending was a recording."""
     op.add_column(
         "sessions",
         sa.Column("session_kind", sa.String(16), server_default="live", nullable=False),

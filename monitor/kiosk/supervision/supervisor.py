@@ -1,8 +1,8 @@
 """Keeps the kiosk running: listens to its heartbeat, kills it when it hangs, restarts it.
 
 It loads neither Qt nor NumPy nor a driver, so what crashes the window spares it. The window is a
-child in its own session, so Ctrl+C reaches the supervisor alone, which passes it on once. Both go
-on when the terminal closes: a screen must not go dark because somebody logs out.
+child in its own session, so Ctrl+C reaches the supervisor alone, which passes it on once. Both keep
+running when the terminal closes: a logout must not turn the screen dark.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ DONE, FAILED, WRONG = 0, 1, 2
 TICK_S = 0.25
 
 PASSWORDS_VARIABLE = "AD_MONITOR_PASSWORDS_ON_STDIN"
-"""Set for a command that finds what is secret about it in its input."""
+"""Set for a command whose passwords arrive on its standard input."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ class Supervisor:
     """Runs a command and keeps it running.
 
     Once measuring is given up, `ads_only` and the reason are added to the command. `secret` is
-    written to its input: every user can read a command line.
+    written to its input, because every user can read a command line.
     """
 
     def __init__(
@@ -203,7 +203,7 @@ class Supervisor:
         reduced = [*self._ads_only, self._reason] if self._restarts.ads_only else []
         reader, writer = os.pipe()
         os.set_blocking(reader, False)
-        self._hung_up = False  # A new process gets what is left of the terminal.
+        self._hung_up = False  # A new process inherits the redirected streams.
         try:
             process = subprocess.Popen(
                 self._command + reduced,
@@ -309,7 +309,7 @@ class Supervisor:
         self._received.append(number)
 
     def _on_hangup(self, _number: int, _frame: FrameType | None) -> None:
-        """Go on without the terminal, which has closed; so does the kiosk."""
+        """Keep running without the closed terminal, and tell the kiosk."""
         leave_closed_terminal()
         self._hung_up = True
 

@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 
 class PrintableConsole(Console):
-    """A console that escapes what other people's names would do to a terminal."""
+    """A console that escapes names which would control the terminal."""
 
     @property
     def file(self) -> IO[str]:
-        """The stream; one that escapes would escape the console's own sequences."""
+        """The stream behind an escaping one, which would escape the console's own sequences."""
         stream = super().file
         return getattr(stream, "as_is", stream)
 
@@ -35,7 +35,7 @@ class PrintableConsole(Console):
         self._file = stream
 
     def render_str(self, text: str, **options: Any) -> Text:
-        """Return a text, its markup as styles."""
+        """Return a text with its markup turned into styles."""
         return super().render_str(printable(text, keep="\n"), **options)
 
 

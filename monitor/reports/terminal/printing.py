@@ -234,7 +234,7 @@ def _comparison_table(comparisons: Sequence[dict[str, Any]], console: Console) -
 def print_sessions(
     sessions: Sequence[SessionInfo], activity: Mapping[int, Sequence[int]] | None = None
 ) -> None:
-    """Print a table of sessions, times in the zone of each site, which is named.
+    """Print a table of sessions, with times in the zone of each site.
 
     `activity`, by session id, is how many viewers were in view in equal parts of its length.
     """

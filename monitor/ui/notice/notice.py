@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 NoticeState = Literal["shown", "waiting", "hidden"]
 
 MAX_SHARE = 0.5
-"""Of a window's height, for the strip; a longer notice has smaller letters."""
+"""Share of the window's height for the strip; a longer notice gets smaller letters."""
 
 CODE_SIDE = 100.0
 """Side of the QR code: 8 cm on a 48-inch screen, which a phone reads from about one metre."""
@@ -32,9 +32,9 @@ class Notice(PaintedWidget):
     """Tell the people in front of the camera that they are measured, in one or more languages.
 
     The address for more (`url`, or empty) is written out, and shown as a QR code if short enough.
-    It has a strip of its own below the ad, as high as its text needs. Without a camera (`measures`)
-    it says only that. `shown` is emitted when it is painted,
-    in a window that is neither minimised nor hidden, and `hidden` when it no longer is.
+    Its strip below the ad is as high as its text needs. Without a camera (`measures`) it says only
+    that. `shown` is emitted when it is painted in a window that is neither minimised nor hidden,
+    and `hidden` when it no longer is.
     """
 
     shown = pyqtSignal()
@@ -84,13 +84,13 @@ class Notice(PaintedWidget):
             (self.shown if shown else self.hidden).emit()
 
     def fit(self, width: float, height: float, scale: float) -> int:
-        """Choose the size of the letters in a window; return the height of the strip, in pixels."""
+        """Choose the letter size for a window; return the height of the strip, in pixels."""
         for smaller in (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4):
             self.set_scale(scale * smaller)
             found = self.natural_height(width)
             if found <= MAX_SHARE * height:
                 break
-        # Rather all of the notice than more of the ad, as the law wants it.
+        # The law requires the whole notice, even at the expense of the ad.
         return min(found, math.floor(height))
 
     def natural_height(self, width: float) -> int:
