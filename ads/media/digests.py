@@ -24,7 +24,7 @@ import platformdirs
 from boltons.fileutils import atomic_save
 
 from ads.errors import LoadingStoppedError, MediaError, UnreadMediaError
-from ads.media.types import MAX_MEDIA_BYTES, require_media_file
+from ads.media.types import MAX_MEDIA_BYTES, open_unblocked, require_media_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -227,8 +227,7 @@ class DigestReader:
     def _hash(self, job: _Job) -> str:
         path = job.path
         try:
-            # Without O_NONBLOCK, a pipe that has taken the file's place would block forever.
-            with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb", buffering=0) as file:
+            with open_unblocked(path, buffering=0) as file:
                 state = _state(os.fstat(file.fileno()))
                 digest = hashlib.sha256()
                 while job.done < MAX_MEDIA_BYTES and (

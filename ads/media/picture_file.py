@@ -17,7 +17,7 @@ from ads.errors import MediaError
 from ads.media.gif import GifPictures
 from ads.media.heif import is_heic, read_heic
 from ads.media.picture_colours import SrgbConverter
-from ads.media.types import MAX_PIXELS, reason, require_file, require_sane_size
+from ads.media.types import MAX_PIXELS, open_unblocked, reason, require_file, require_sane_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,6 +33,8 @@ _ANIMATED_FORMATS = ("AVIF", "GIF", "PNG", "WEBP")
 
 _FORMATS = (*_ANIMATED_FORMATS, "JPEG", "BMP", "DIB", "TIFF")
 """All other formats are refused, whatever the name: for EPS, Pillow would run another program."""
+
+_JPEG = b"\xff\xd8\xff"
 
 MAX_WHOLE_BYTES = 200_000_000
 """Of what is read as a whole, above all a GIF; as a video it would be a hundredth of the size."""
@@ -62,13 +64,12 @@ def begins_like_picture(path: Path) -> bool:
         return start[8:12] in {b"avif", b"avis"} or is_heic(start)
     if start.startswith(b"RIFF"):
         return start[8:12] == b"WEBP"
-    return start.startswith((b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*"))
+    return start.startswith((_JPEG, b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*"))
 
 
 def _start(path: Path) -> bytes:
     try:
-        # As in `open_clip`, a pipe in the place of the file must not block.
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+        with open_unblocked(path) as file:
             return file.read(64)
     except OSError:
         return b""
@@ -79,15 +80,13 @@ def _with_end(path: Path) -> io.BytesIO | None:
 
     If lines were missing, too, other data before the mark would make another picture.
     """
-    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+    with open_unblocked(path) as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - 4096))
         if size > MAX_WHOLE_BYTES or b"\xff\xd9" in file.read():
             return None
         file.seek(0)
-        if file.read(3) != b"\xff\xd8\xff":
-            return None
-        content = b"\xff\xd8\xff" + file.read()
+        content = file.read()
     whole = [io.BytesIO(content + more + b"\xff\xd9") for more in (b"", b"\x55" * 1000)]
     decoded = []
     for one in whole:
@@ -108,10 +107,12 @@ def open_picture(path: Path, limit: int) -> Iterator[PictureFile]:
     """
     require_file(path)
     try:
-        if is_heic(_start(path)):
+        start = _start(path)
+        if is_heic(start):
             yield PictureFile(read_heic(path))
             return
-        with Image.open(_with_end(path) or path, formats=_FORMATS) as picture:
+        whole = _with_end(path) if start.startswith(_JPEG) else None
+        with Image.open(whole or path, formats=_FORMATS) as picture:
             require_sane_size(path, picture.size)
             if picture.format != "GIF":
                 yield PictureFile(picture)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import IO, TYPE_CHECKING, Literal, get_args
 
 from ads.errors import MediaError, MissingMediaError
 
@@ -167,6 +168,11 @@ def require_file(path: Path) -> None:
         raise MediaError(
             f"{path} cannot be read ({error.strerror}); check the file and its permissions."
         ) from error
+
+
+def open_unblocked(path: Path, buffering: int = -1) -> IO[bytes]:
+    """Open a file to read; a pipe that has taken its place cannot block the caller."""
+    return os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb", buffering)
 
 
 def require_sane_size(path: Path, size: Size) -> None:
