@@ -40,8 +40,9 @@ def probe_picture(path: Path) -> MediaInfo:
                 f"{path} is an animation of more than {MAX_ANIMATION_FRAMES} pictures; "
                 "make a video of it."
             )
-        width, height = file.draw(0).size
-        remarks = tuple(_remarks(path, file))
+        first = file.draw(0)
+        width, height = first.size
+        remarks = tuple(_remarks(path, file, first))
         if file.count == 1:
             return MediaInfo("image", width, height, remarks=remarks)
         total_ms = 0.0
@@ -58,9 +59,9 @@ def probe_picture(path: Path) -> MediaInfo:
         )
 
 
-def _remarks(path: Path, file: PictureFile) -> Iterator[str]:
+def _remarks(path: Path, file: PictureFile, first: Image.Image) -> Iterator[str]:
     # One pixel shows whether the profile can be used.
-    file.converter.opaque(with_8_bits(file.draw(0).crop((0, 0, 1, 1))))
+    file.converter.opaque(with_8_bits(first.crop((0, 0, 1, 1))))
     if file.converter.is_profile_ignored:
         yield (
             f"{path} has a colour profile that is damaged or meant for another kind of picture, so "
