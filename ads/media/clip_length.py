@@ -10,7 +10,14 @@ import av
 
 from ads.errors import MediaError
 from ads.media.clip_file import is_cover, open_clip, sound_stream, video_stream
-from ads.media.clip_stamps import can_jump, clock_of, packets, picture_rate, picture_step_s
+from ads.media.clip_stamps import (
+    can_jump,
+    clock_of,
+    in_seconds,
+    packets,
+    picture_rate,
+    picture_step_s,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,9 +63,9 @@ class Tracks:
         with open_clip(self.path) as again:
             tracks = Tracks(self.path, again)
             for packet in packets(self.path, again, tracks.all):
-                if packet.pts is None or packet.time_base is None:
+                at_s = in_seconds(packet.pts, packet.time_base)
+                if at_s is None:
                     continue
-                at_s = packet.pts * packet.time_base
                 if packet.stream is tracks.picture:
                     return at_s, sound_s
                 sound_s = at_s if sound_s is None else sound_s
@@ -101,9 +108,9 @@ def stated_length_s(tracks: Tracks) -> float | None:
 
 
 def _stated_end_s(stream: Stream) -> Fraction | None:
-    start_s = _start_s(stream)
-    if start_s is not None and stream.duration is not None and stream.time_base is not None:
-        return start_s + stream.duration * stream.time_base
+    start_s, length_s = _start_s(stream), in_seconds(stream.duration, stream.time_base)
+    if start_s is not None and length_s is not None:
+        return start_s + length_s
     # Matroska, as FFmpeg and others write it: 00:00:09.000000000
     parts = stream.metadata.get("DURATION", "").split(":")
     try:
@@ -125,13 +132,13 @@ def _measured_length_s(tracks: Tracks) -> Fraction:
         is_picture = packet.stream is picture
         pictures += is_picture
         stamp = packet.dts if packet.pts is None else packet.pts
-        if stamp is None or packet.time_base is None or packet.is_discard:
+        at_s = in_seconds(stamp, packet.time_base)
+        if at_s is None or packet.is_discard:
             continue
-        at_s = stamp * packet.time_base
-        length_s = (packet.duration or 0) * packet.time_base
         if is_picture:
             shown_s = [min([at_s, *shown_s]), max([at_s, *shown_s])]
-        ends_s = [max([at_s + length_s, *ends_s])]
+        end_s = at_s + (in_seconds(packet.duration, packet.time_base) or 0)
+        ends_s = [max([end_s, *ends_s])]
     if not shown_s:
         return pictures * step_s
     if picture_rate(picture) is None and pictures > 1:
@@ -141,9 +148,7 @@ def _measured_length_s(tracks: Tracks) -> Fraction:
 
 
 def _start_s(stream: Stream) -> Fraction | None:
-    if stream.start_time is None or stream.time_base is None:
-        return None
-    return stream.start_time * stream.time_base
+    return in_seconds(stream.start_time, stream.time_base)
 
 
 def _lasts_no_time(stream: Stream) -> bool:

@@ -14,7 +14,7 @@ from av.filter import Graph
 from ads.errors import MediaError
 from ads.media.clip_file import CLIP_ERRORS, is_decodable, open_clip
 from ads.media.clip_length import Tracks
-from ads.media.clip_stamps import clock_of, packets
+from ads.media.clip_stamps import clock_of, in_seconds, packets
 from ads.media.types import reason
 
 if TYPE_CHECKING:
@@ -74,9 +74,8 @@ def _placed(
         if frame is None:
             yield from placement.interrupted()
             continue
-        stated: int | None = None
-        if frame.pts is not None and frame.time_base is not None:
-            stated = round((float(frame.pts * frame.time_base) - zero_s) * SAMPLE_RATE_HZ)
+        at_s = in_seconds(frame.pts, frame.time_base)
+        stated = None if at_s is None else round((float(at_s) - zero_s) * SAMPLE_RATE_HZ)
         yield from placement.placed(frame, stated)
     yield from placement.interrupted()
 
@@ -197,9 +196,8 @@ def _decoded(tracks: Tracks, stream: AudioStream, begin_s: float) -> Iterator[Au
 
 
 def _is_before(packet: Packet[Any], stamp_s: float) -> bool:
-    if packet.pts is None or packet.time_base is None:
-        return False
-    return packet.pts * packet.time_base < stamp_s
+    at_s = in_seconds(packet.pts, packet.time_base)
+    return at_s is not None and at_s < stamp_s
 
 
 class _Converter:

@@ -49,6 +49,11 @@ def can_jump(container: InputContainer) -> bool:
     return Flags.ts_discont in flags and container.format.name != "ogg"
 
 
+def in_seconds(stamp: int | None, time_base: Fraction | None) -> Fraction | None:
+    """Return a stamp or a length in seconds; None if it is not stated."""
+    return None if stamp is None or time_base is None else stamp * time_base
+
+
 def clock_of(container: InputContainer, picture: VideoStream) -> ContinuousClock | None:
     """Return what bridges the jumps of stamps; None where they cannot jump."""
     if not can_jump(container):

@@ -13,13 +13,9 @@ import av.error
 
 from ads.errors import MediaError
 from ads.media.chunks import is_cut_off
-from ads.media.clip_file import (
-    CLIP_ERRORS,
-    open_clip,
-    picture_decoder,
-)
+from ads.media.clip_file import CLIP_ERRORS, open_clip, picture_decoder
 from ads.media.clip_length import LATE_START_S, Tracks, stated_length_s
-from ads.media.clip_stamps import clock_of, packets, picture_step_s
+from ads.media.clip_stamps import clock_of, in_seconds, packets, picture_step_s
 from ads.media.types import reason
 
 if TYPE_CHECKING:
@@ -81,13 +77,12 @@ class PictureTrack:
         decoded = self._decoded()
         while (frame := next(decoded, None)) is not None:
             # The last frames come without one.
-            time_base = frame.time_base or self.stream.time_base
-            if frame.pts is None or time_base is None:
+            at_s = in_seconds(frame.pts, frame.time_base or self.stream.time_base)
+            if at_s is None:
                 # Known once a frame is decoded, for files without a container.
                 step_ns = step_ns or gap_ns or round(picture_step_s(self.stream) * 1_000_000_000)
                 position_ns = last_ns + step_ns if last_ns >= 0 else 0
             else:
-                at_s = frame.pts * time_base
                 if is_first:
                     self._zero_s = self._start_s(at_s)
                 position_ns = round((at_s - self._zero_s) * 1_000_000_000)
@@ -209,19 +204,20 @@ class PictureTrack:
                 return place
         return None
 
-    def _position_ns(self, packet: Packet[Any]) -> int:
+    def _stamp_s(self, packet: Packet[Any]) -> Fraction | None:
         stamp = packet.dts if packet.pts is None or self._is_avi else packet.pts
-        if stamp is None or packet.time_base is None:
-            return 1 << 62
-        return round((stamp * packet.time_base - self._zero_s) * 1_000_000_000)
+        return in_seconds(stamp, packet.time_base)
+
+    def _position_ns(self, packet: Packet[Any]) -> int:
+        at_s = self._stamp_s(packet)
+        return 1 << 62 if at_s is None else round((at_s - self._zero_s) * 1_000_000_000)
 
     def _note(self, packet: Packet[Any]) -> None:
         """Note up to where the file was read; tiny packets only repeat a picture."""
-        stamp = packet.dts if packet.pts is None or self._is_avi else packet.pts
-        if stamp is None or packet.time_base is None or packet.is_discard or packet.size <= 8:
+        at_s = self._stamp_s(packet)
+        if at_s is None or packet.is_discard or packet.size <= 8:
             return
-        at_s = stamp * packet.time_base
-        to_s = at_s + (packet.duration or 0) * packet.time_base
+        to_s = at_s + (in_seconds(packet.duration, packet.time_base) or 0)
         self._read_s = at_s if self._read_s is None else max(self._read_s, at_s)
         self._read_to_s = to_s if self._read_to_s is None else max(self._read_to_s, to_s)
 
