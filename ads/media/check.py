@@ -23,10 +23,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import platformdirs
-from boltons.fileutils import atomic_save
 from pydantic import TypeAdapter, ValidationError
 
 from ads.errors import MediaError, UnreadMediaError
+from ads.media.cache import write_cache
 from ads.media.clip_sound import sound_blocks
 from ads.media.decode import frames, probe, probe_all
 from ads.media.digests import TimeLimit
@@ -309,12 +309,7 @@ class _Cache:
             return
         # Bounded: the newest 30,000 versions of creatives.
         kept = dict(list(self._known.items())[-30_000:])
-        try:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            with atomic_save(str(self._file), text_mode=True, overwrite_part=True) as file:
-                json.dump({"by": _decoders(), "files": kept}, file)
-        except OSError as error:
-            logger.info("Cannot write the cache of media checks %s: %s", self._file, error)
+        write_cache(self._file, {"by": _decoders(), "files": kept})
 
 
 def _reading_limit_s(path: Path) -> int:

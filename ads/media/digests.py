@@ -21,9 +21,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import platformdirs
-from boltons.fileutils import atomic_save
 
 from ads.errors import LoadingStoppedError, MediaError, UnreadMediaError
+from ads.media.cache import write_cache
 from ads.media.types import MAX_MEDIA_BYTES, open_unblocked, require_media_file
 
 if TYPE_CHECKING:
@@ -313,14 +313,8 @@ class _Cache:
             if everything or entry[1] >= REMEMBERED_BYTES
         }
         self._is_changed = False
-        if not kept:
-            return
-        try:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            with atomic_save(str(self._file), text_mode=True, overwrite_part=True) as file:
-                json.dump({"files": kept}, file)
-        except OSError as error:
-            logger.info("Cannot write the cache of digests %s: %s", self._file, error)
+        if kept:
+            write_cache(self._file, {"files": kept})
 
 
 READER = DigestReader()

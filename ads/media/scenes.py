@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import platformdirs
-from boltons.fileutils import atomic_save
 
 from ads.errors import MediaError
+from ads.media.cache import write_cache
 from ads.media.decode import frames
 
 if TYPE_CHECKING:
@@ -92,13 +92,7 @@ def _load(cache: Path) -> dict[str, list[float]]:
 
 def _save(cache: Path, known: dict[str, list[float]]) -> None:
     # Bounded: the newest 5000 versions of creatives.
-    document = {"by": _detector(), "files": list(known.items())[-5000:]}
-    try:
-        cache.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_save(str(cache), text_mode=True, overwrite_part=True) as file:
-            json.dump(document, file)
-    except OSError as error:
-        logger.info("Cannot write the cache of scenes %s: %s", cache, error)
+    write_cache(cache, {"by": _detector(), "files": list(known.items())[-5000:]})
 
 
 def _detector() -> list[str]:

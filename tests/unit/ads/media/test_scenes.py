@@ -1,4 +1,4 @@
-"""Scenes of made clips with known cuts, and what is kept of them."""
+"""Scenes of made clips with known cuts, and what is kept of them; also module cache."""
 
 from __future__ import annotations
 
