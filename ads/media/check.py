@@ -101,8 +101,7 @@ def check_apart(
     patience = _Patience(limit or TimeLimit())
     cache = _Cache(platformdirs.user_cache_path("ad-monitor") / CACHE_NAME)
     # Each file once, however many ads show it.
-    distinct = dict.fromkeys(files)
-    found = {file: cache.get(*file) for file in distinct}
+    found = {file: cache.get(*file) for file in dict.fromkeys(files)}
     new = [file for file, known in found.items() if known is None]
     patience.note(found.values())
     if new:
@@ -197,21 +196,21 @@ class _Checker:
     def measure(self, path: Path) -> DecodingSpeed | None:
         """Return how fast a clip is decoded; after an error, the process is of no more use."""
         try:
-            answer = json.loads(self._answer([str(path)]) or b"")
+            answer = json.loads(self._answer("measure", path) or b"")
             return None if answer is None else _SPEED.validate_python(answer)
         except ValueError as error:
             raise MediaError(f"{path} cannot be measured ({error}).") from error
 
-    def _answer(self, question: str | list[str], more_s: int = 0) -> bytes | None:
+    def _answer(self, task: str, path: Path, more_s: int = 0) -> bytes | None:
         assert self._process.stdin is not None  # noqa: S101 (made with a pipe)
         with suppress(OSError):  # The missing answer will tell.
-            self._process.stdin.write(json.dumps(question).encode() + b"\n")
+            self._process.stdin.write(json.dumps([task, str(path)]).encode() + b"\n")
         return self._read_line(ANSWER_LIMIT_S + more_s)
 
     def ask(self, path: Path) -> MediaInfo | MediaError:
         """Return what a file holds; after a `_BrokenFileError`, the process is of no more use."""
         more_s = _reading_limit_s(path)
-        line = self._answer(str(path), more_s)
+        line = self._answer("probe", path, more_s)
         if line is None:
             self.close()
             how = self._ending(ANSWER_LIMIT_S + more_s, CPU_LIMIT_S + more_s)
@@ -358,7 +357,7 @@ def _run_for(decoded: Iterator[Any], cpu_s: float) -> None:
 
 
 def main() -> int:
-    """Probe files named in lines of JSON, or measure those in lists; answer in lines.
+    """Read tasks as lines of JSON, `["probe" or "measure", path]`; answer each with a line.
 
     Argument: CPU seconds for a file.
     """
@@ -375,14 +374,14 @@ def main() -> int:
         print("ready", file=out, flush=True)
         for line in sys.stdin:
             used = resource.getrusage(resource.RUSAGE_SELF)
-            question = json.loads(line)
-            path = Path(question[0] if isinstance(question, list) else question)
+            task, name = json.loads(line)
+            path = Path(name)
             limit_s = int(sys.argv[1]) + _reading_limit_s(path)
             limit_s += math.ceil(used.ru_utime + used.ru_stime)
             resource.setrlimit(resource.RLIMIT_CPU, (limit_s, hard))
             answer: dict[str, Any] | None
             try:
-                if isinstance(question, list):
+                if task == "measure":
                     speed = decoding_speed(path)
                     answer = None if speed is None else asdict(speed)
                 else:
