@@ -15,7 +15,7 @@ from ads.errors import MediaError
 from ads.media.check import check_apart
 from ads.media.clip_sound import SAMPLE_RATE_HZ, sound_blocks
 from tests.media.painted import Show
-from tests.media.timed_clips import Tone, join, restamp, steps, write_timed
+from tests.media.timed_clips import Tone, join, remux, restamp, steps, write_timed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -105,15 +105,7 @@ def marked(*dispositions: Disposition) -> Callable[[Path], Path]:
             steps(10),
             tones=[Tone(hertz=500 * number) for number in range(1, len(dispositions) + 1)],
         )
-        with av.open(str(source)) as container, av.open(str(path), "w") as out:
-            tracks = [out.add_stream_from_template(stream) for stream in container.streams]
-            for track, disposition in zip(tracks[1:], dispositions, strict=True):
-                track.disposition = disposition
-            for packet in container.demux():
-                if packet.size:
-                    packet.stream = tracks[packet.stream.index]
-                    out.mux(packet)
-        return path
+        return remux(source, path, sound_dispositions=dispositions)
 
     return make
 
@@ -153,18 +145,14 @@ def damaged(share: Callable[[int, int], bool]) -> Callable[[Path], Path]:
 def in_bursts(path: Path) -> Path:
     """Write 3 s of sound stamped as it arrives from a network: five packets at a time."""
     source = write_timed(path.with_name("steady.mkv"), steps(30), tones=[Tone(length_s=3.0)])
-    with av.open(str(source)) as container, av.open(str(path), "w") as out:
-        tracks = [out.add_stream_from_template(stream) for stream in container.streams]
-        burst: list[int] = []
-        for packet in container.demux():
-            if not packet.size:
-                continue
-            if packet.stream.type == "audio" and packet.pts >= 0:
-                burst = [*burst, packet.pts] if len(burst) < 5 else [packet.pts]
-                packet.pts = packet.dts = burst[0] + len(burst) - 1
-            packet.stream = tracks[packet.stream.index]
-            out.mux(packet)
-    return path
+    burst: list[int] = []
+
+    def change(packet: av.Packet) -> None:
+        if packet.stream.type == "audio" and packet.pts >= 0:
+            burst[:] = [*burst, packet.pts] if len(burst) < 5 else [packet.pts]
+            packet.pts = packet.dts = burst[0] + len(burst) - 1
+
+    return remux(source, path, change)
 
 
 def drifting(path: Path) -> Path:
@@ -186,16 +174,12 @@ def drifting(path: Path) -> Path:
         frame.sample_rate, frame.pts, frame.time_base = 48_000, 0, Fraction(1, 48_000)
         out.mux(sound.encode(frame))
         out.mux(sound.encode())
-    with av.open(str(source)) as container, av.open(str(path), "w") as out:
-        tracks = [out.add_stream_from_template(stream) for stream in container.streams]
-        for packet in container.demux():
-            if not packet.size:
-                continue
-            if packet.stream.type == "audio":
-                packet.pts = packet.dts = round(packet.pts * 1.005)
-            packet.stream = tracks[packet.stream.index]
-            out.mux(packet)
-    return path
+
+    def change(packet: av.Packet) -> None:
+        if packet.stream.type == "audio":
+            packet.pts = packet.dts = round(packet.pts * 1.005)
+
+    return remux(source, path, change)
 
 
 SURROUND = {"layout": "5.1", "codec": "flac"}

@@ -43,6 +43,12 @@ class Timed:
     length_s: float
     numbers: Sequence[int] | None = None
 
+    @property
+    def stands(self) -> list[tuple[int, float, float]]:
+        """The number of each picture, and from when to when it stands."""
+        numbers = range(len(self.due_s)) if self.numbers is None else self.numbers
+        return list(zip(numbers, self.due_s, [*self.due_s[1:], self.length_s], strict=True))
+
 
 def plain(times_s: Sequence[float], length_s: float, **how: Any) -> Timed:
     return Timed(lambda path: write_timed(path, times_s, **how), times_s, length_s)
@@ -86,40 +92,28 @@ def with_cover(out: Any) -> Callable[[], None]:
     return fill
 
 
-def with_default_track(path: Path) -> Path:
-    """Write a clip whose first track is white, and whose second one is the default."""
-    source = write_timed(path.with_name("second.mkv"), EVEN)
-    with av.open(str(source)) as second, av.open(str(path), "w") as out:
-        white: Any = out.add_stream("libx264", rate=10)
-        (white.width, white.height), white.pix_fmt = SIZE, "yuv420p"
-        white.disposition = Disposition(0)
-        shown = out.add_stream_from_template(second.streams.video[0])
-        shown.disposition = Disposition.default
-        for _ in EVEN:
-            out.mux(white.encode(av.VideoFrame.from_ndarray(grey(255), format="rgb24")))
-        out.mux(white.encode())
-        for packet in second.demux(video=0):
-            if packet.size:
-                packet.stream = shown
-                out.mux(packet)
-    return path
+def after_white(
+    codec: str, pixels: str, pictures: int, disposition: Disposition
+) -> Callable[[Path], Path]:
+    """Write a clip whose first track is white; the disposition is that of its second one."""
 
+    def make(path: Path) -> Path:
+        source = write_timed(path.with_name("second.mkv"), EVEN)
+        with av.open(str(source)) as second, av.open(str(path), "w") as out:
+            white: Any = out.add_stream(codec, rate=10)
+            (white.width, white.height), white.pix_fmt = SIZE, pixels
+            shown = out.add_stream_from_template(second.streams.video[0])
+            shown.disposition = disposition
+            for _ in range(pictures):
+                out.mux(white.encode(av.VideoFrame.from_ndarray(grey(255), format="rgb24")))
+            out.mux(white.encode())
+            for packet in second.demux(video=0):
+                if packet.size:
+                    packet.stream = shown
+                    out.mux(packet)
+        return path
 
-def with_unmarked_cover(path: Path) -> Path:
-    """Write a clip whose first and default track is a white picture, not marked as a cover."""
-    source = write_timed(path.with_name("clip.mkv"), EVEN)
-    with av.open(str(source)) as clip, av.open(str(path), "w") as out:
-        cover: Any = out.add_stream("mjpeg", rate=10)
-        (cover.width, cover.height), cover.pix_fmt = SIZE, "yuvj420p"
-        shown = out.add_stream_from_template(clip.streams.video[0])
-        shown.disposition = Disposition(0)
-        out.mux(cover.encode(av.VideoFrame.from_ndarray(grey(255), format="rgb24")))
-        out.mux(cover.encode())
-        for packet in clip.demux(video=0):
-            if packet.size:
-                packet.stream = shown
-                out.mux(packet)
-    return path
+    return make
 
 
 def trimmed(path: Path) -> Path:
@@ -178,8 +172,11 @@ INPUTS: dict[str, Timed] = {
     ),
     "subtitles-longer.mkv": plain(EVEN, 1.0, add=with_subtitles),
     "cover.mp4": plain(EVEN, 1.0, add=with_cover),
-    "cover-first.mkv": Timed(with_unmarked_cover, EVEN, 1.0),
-    "default-picture.mkv": Timed(with_default_track, EVEN, 1.0),
+    # Without a default track, the first one becomes it.
+    "cover-first.mkv": Timed(after_white("mjpeg", "yuvj420p", 1, Disposition(0)), EVEN, 1.0),
+    "default-picture.mkv": Timed(
+        after_white("libx264", "yuv420p", 10, Disposition.default), EVEN, 1.0
+    ),
     "joined.ts": joined("libx264"),
     "joined-with-sound.ts": joined("libx264", tones=[Tone(codec="mp2")]),
     "joined-a-day-later.ts": joined("libx264", 93_600.0, tones=[Tone(codec="mp2")]),
@@ -211,12 +208,9 @@ def made(tmp_path_factory):
 @pytest.mark.parametrize("name", INPUTS)
 def test_each_picture_stands_as_long_as_its_maker_meant(made, name):
     timed = INPUTS[name]
-    path = made(name)
-    numbers = range(len(timed.due_s)) if timed.numbers is None else timed.numbers
-    ends_s = [*timed.due_s[1:], timed.length_s]
-    with Show(path) as show:
+    with Show(made(name)) as show:
         assert show.ad.duration_s == pytest.approx(timed.length_s, abs=0.1)
-        for number, due_s, end_s in zip(numbers, timed.due_s, ends_s, strict=True):
+        for number, due_s, end_s in timed.stands:
             # Late in its time, so one that comes early or late by a picture is seen.
             picture = shown_part(show.play_to(end_s - min(0.03, (end_s - due_s) / 2)), (4, 3))
             assert picture.mean() == pytest.approx(level_of(number), abs=4), f"at {due_s:g} s"
@@ -261,10 +255,8 @@ def test_sound_with_a_cover_is_no_clip(tmp_path):
 @pytest.mark.parametrize("name", INPUTS)
 def test_a_jump_leads_to_the_picture_of_its_place(made, name):
     timed = INPUTS[name]
-    path = made(name)
-    numbers = range(len(timed.due_s)) if timed.numbers is None else timed.numbers
-    ends_s = [*timed.due_s[1:], timed.length_s]
-    for index in (1, len(ends_s) // 2, -1):
-        middle_s = (timed.due_s[index] + ends_s[index]) / 2
-        first = next(video_frames(path, lambda: SIZE, start_ns=round(middle_s * 1e9)))
-        assert first.rgb.mean() == pytest.approx(level_of(numbers[index]), abs=4)
+    for index in (1, len(timed.stands) // 2, -1):
+        number, due_s, end_s = timed.stands[index]
+        middle_s = (due_s + end_s) / 2
+        first = next(video_frames(made(name), lambda: SIZE, start_ns=round(middle_s * 1e9)))
+        assert first.rgb.mean() == pytest.approx(level_of(number), abs=4)

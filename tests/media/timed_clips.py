@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
+    from av.stream import Disposition
     from numpy.typing import NDArray
 
 SIZE = (64, 48)
@@ -118,17 +119,30 @@ def join(path: Path, parts: Sequence[Path]) -> Path:
     return path
 
 
-def restamp(source: Path, target: Path, later_s: float) -> Path:
-    """Copy a clip with all its stamps later, or earlier; the container makes of it what it does."""
+def remux(
+    source: Path,
+    target: Path,
+    change: Callable[[av.Packet], None] = lambda _: None,
+    sound_dispositions: Sequence[Disposition] = (),
+) -> Path:
+    """Copy a clip packet by packet; `change` may change the stamps of each."""
     with av.open(str(source)) as container, av.open(str(target), "w") as out:
-        tracks = {
-            stream.index: out.add_stream_from_template(stream) for stream in container.streams
-        }
+        tracks = [out.add_stream_from_template(stream) for stream in container.streams]
+        for track, disposition in zip(tracks[1:], sound_dispositions, strict=False):
+            track.disposition = disposition
         for packet in container.demux():
-            if not packet.size:
-                continue
-            packet.stream = tracks[packet.stream.index]
-            later = round(later_s / packet.time_base)
-            packet.pts, packet.dts = packet.pts + later, packet.dts + later
-            out.mux(packet)
+            if packet.size:
+                change(packet)
+                packet.stream = tracks[packet.stream.index]
+                out.mux(packet)
     return target
+
+
+def restamp(source: Path, target: Path, later_s: float) -> Path:
+    """Copy a clip with all its stamps moved by some seconds."""
+
+    def move(packet: av.Packet) -> None:
+        later = round(later_s / packet.time_base)
+        packet.pts, packet.dts = packet.pts + later, packet.dts + later
+
+    return remux(source, target, move)
