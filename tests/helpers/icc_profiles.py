@@ -56,10 +56,14 @@ def cmyk_profile(cyan_lightness: int) -> bytes:
 
 def converted(colour: tuple[int, int, int], to_xyz: np.ndarray) -> np.ndarray:
     """The sRGB levels of a colour of a profile made by `rgb_profile`."""
-    levels = np.array(colour) / 255
-    light = np.where(levels <= 0.04045, levels / 12.92, ((levels + 0.055) / 1.055) ** 2.4)
-    light = np.clip(np.linalg.solve(SRGB_TO_XYZ, to_xyz @ light), 0, 1)
+    light = np.clip(np.linalg.solve(SRGB_TO_XYZ, to_xyz @ to_light(np.array(colour))), 0, 1)
     return of_light(light)
+
+
+def to_light(levels: np.ndarray) -> np.ndarray:
+    """The linear light, 0 to 1, of sRGB levels from 0 to 255."""
+    value = levels / 255
+    return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
 
 
 def of_light(light: np.ndarray) -> np.ndarray:

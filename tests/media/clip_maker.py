@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import av
 import numpy as np
 
+from tests.helpers.icc_profiles import of_light, to_light
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
@@ -133,7 +135,7 @@ def hdr_signal(picture: NDArray, transfer: int, white_nits: float = 203.0) -> ND
         transfer: 16 for PQ (SMPTE ST 2084), 18 for HLG on a screen of 1000 cd/m².
         white_nits: How bright sRGB's white is to be.
     """
-    nits = wide_light(picture) * white_nits
+    nits = to_light(picture) @ TO_BT2020.T * white_nits
     if transfer == 16:
         power = (nits / 10_000) ** 0.1593017578125
         return ((0.8359375 + 18.8515625 * power) / (1 + 18.6875 * power)) ** 78.84375
@@ -145,18 +147,7 @@ def hdr_signal(picture: NDArray, transfer: int, white_nits: float = 203.0) -> ND
 
 def wide_signal(picture: NDArray, matrix: NDArray) -> NDArray:
     """Return an sRGB picture, uint8, in wider primaries, with the same transfer."""
-    light = np.clip(linear(picture) @ matrix.T, 0, 1)
-    return np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
-
-
-def wide_light(picture: NDArray) -> NDArray:
-    """Return the linear light of an sRGB picture, uint8, in BT.2020: white is 1."""
-    return linear(picture) @ TO_BT2020.T
-
-
-def linear(picture: NDArray) -> NDArray:
-    value = picture / 255.0
-    return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
+    return of_light(np.clip(to_light(picture) @ matrix.T, 0, 1)) / 255
 
 
 TO_BT2020 = np.array([[0.6274, 0.3293, 0.0433], [0.0691, 0.9195, 0.0114], [0.0164, 0.0880, 0.8956]])

@@ -37,6 +37,9 @@ STEP_NS = 10_000_000
 READY_S = 20.0
 SIZE = (320, 180)
 
+COLOURS = ((230, 30, 30), (30, 200, 40), (40, 40, 220), (128, 128, 128))
+"""Of the quarters of an input, unless it says otherwise."""
+
 
 @dataclass(frozen=True)
 class Paint:

@@ -23,15 +23,14 @@ from tests.media.clip_maker import (
     wide_signal,
     write_clip,
 )
-from tests.media.painted import Show, assert_colours, painted, quarters, shown_part
+from tests.media.painted import COLOURS, Show, assert_colours, painted, quarters, shown_part
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-RED, GREEN, BLUE, GREY = (230, 30, 30), (30, 200, 40), (40, 40, 220), (128, 128, 128)
+RED, GREEN, BLUE, GREY = COLOURS
 WHITE, MAGENTA = (255, 255, 255), (255, 0, 255)
-COLOURS = (RED, GREEN, BLUE, GREY)
 HDR_COLOURS = ((200, 30, 30), WHITE, (40, 40, 200), GREY)
 
 

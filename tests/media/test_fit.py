@@ -10,13 +10,12 @@ import pytest
 from PIL import Image
 
 from tests.media.clip_maker import Coding, write_clip
-from tests.media.painted import assert_colours, painted, quarters, shown_part
+from tests.media.painted import COLOURS, assert_colours, painted, quarters, shown_part
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-COLOURS = ((230, 30, 30), (30, 200, 40), (40, 40, 220), (128, 128, 128))
 PORTRAIT = (36, 64)
 PLAIN = Coding()
 

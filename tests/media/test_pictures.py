@@ -21,7 +21,7 @@ from tests.helpers.icc_profiles import (
 )
 from tests.media.clip_maker import Coding, write_clip
 from tests.media.heic_maker import heic
-from tests.media.painted import Show, assert_colours, painted, quarters, shown_part
+from tests.media.painted import COLOURS, Show, assert_colours, painted, quarters, shown_part
 from tests.media.picture_maker import (
     SIZE,
     GifFrame,
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
     Colours = Sequence[Sequence[float]]
 
-COLOURS = ((230, 30, 30), (30, 200, 40), (40, 40, 220), (128, 128, 128))
 WHITE, RED, GREEN, BLUE = (255, 255, 255), (255, 0, 0), (0, 255, 0), (0, 0, 255)
 ALL, LEFT, RIGHT = (0, 0, *SIZE), (0, 0, SIZE[0] // 2, SIZE[1]), (SIZE[0] // 2, 0, *SIZE)
 

@@ -128,7 +128,9 @@ def remux(
     """Copy a clip packet by packet; `change` may change the stamps of each."""
     with av.open(str(source)) as container, av.open(str(target), "w") as out:
         tracks = [out.add_stream_from_template(stream) for stream in container.streams]
-        for track, disposition in zip(tracks[1:], sound_dispositions, strict=False):
+        for track, disposition in zip(
+            tracks[1:], sound_dispositions, strict=bool(sound_dispositions)
+        ):
             track.disposition = disposition
         for packet in container.demux():
             if packet.size:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ads.media.colour_cube import LEVEL, hald_image, to_srgb
-from tests.media.clip_maker import hdr_signal, wide_signal
+from tests.media.clip_maker import TO_P3, hdr_signal, wide_signal
 
 TRANSFERS = {"pq": 16, "hlg": 18}
 levels = st.integers(0, 255)
@@ -64,7 +64,6 @@ def test_the_cube_is_laid_out_with_red_changing_fastest():
 
 
 def test_wide_primaries_return_to_the_picture_they_came_from():
-    matrix = np.array([[0.8225, 0.1775, 0.0], [0.0332, 0.9668, 0.0], [0.0171, 0.0724, 0.9105]])
     picture = np.random.default_rng(1).integers(0, 256, (20, 20, 3), np.uint8)
-    shown = 255 * to_srgb(wide_signal(picture, matrix), "sdr", 12)
+    shown = 255 * to_srgb(wide_signal(picture, TO_P3), "sdr", 12)
     assert np.abs(shown - picture).max() < 1
