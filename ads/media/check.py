@@ -48,7 +48,7 @@ AT_ONCE = 2
 """Parallel processes: files come in batches at the start, when little else is busy."""
 
 MIN_PROBING_S = 2.0
-"""Spent on probing whatever the time limit: enough to start the process."""
+"""Time for probing even if the limit has passed: enough to start the process."""
 
 CACHE_NAME = "media-checks.json"
 
@@ -57,7 +57,7 @@ _SPEED = TypeAdapter(DecodingSpeed)
 
 
 class _LeftForLaterError(Exception):
-    """The time is over."""
+    """The time limit has passed."""
 
 
 class _Patience:
@@ -69,14 +69,14 @@ class _Patience:
         self._has_found = False
 
     def note(self, answers: Iterable[MediaInfo | MediaError | None]) -> None:
-        """Take note of what was found."""
+        """Note whether a playable file was found."""
         if not self._has_found:
             self._has_found = any(isinstance(answer, MediaInfo) for answer in answers)
 
     def raise_if_over(self) -> None:
-        """Raise `_LeftForLaterError`, or `LoadingStoppedError` if nothing is wanted any more."""
+        """Raise `_LeftForLaterError`, or `LoadingStoppedError` if loading is to stop."""
         self._limit.raise_if_stopped()
-        # Hashing may have taken all the time, but a few files more are quickly probed.
+        # Hashing may have used up the time, but a few more files are quickly probed.
         if self._has_found and self._limit.is_over(self._began_s, MIN_PROBING_S):
             raise _LeftForLaterError
 
@@ -94,9 +94,9 @@ def check_apart(
 ) -> list[MediaInfo | MediaError]:
     """Probe media files in other processes, unless cached; a `MediaCheck` for `load_playlist`.
 
-    `files` come with their SHA-256, or with no text: then nothing is cached. Where no such process
-    can be started, they are probed here, with a warning: a dark screen is no safer. After the time
-    limit, but not before one file was found to be in order, the others are `UnreadMediaError`s.
+    `files` come with their SHA-256; if that is empty, nothing is cached. If no such process can be
+    started, they are probed here, with a warning: a dark screen is no safer. Once the time limit
+    has passed and a playable file was found, the remaining ones are `UnreadMediaError`s.
     """
     patience = _Patience(limit or TimeLimit())
     cache = _Cache(platformdirs.user_cache_path("ad-monitor") / CACHE_NAME)
@@ -141,10 +141,10 @@ def _check(share: list[tuple[Path, str]], patience: _Patience) -> list[MediaInfo
 
 
 def measure_apart(paths: Iterable[Path], limit_s: float) -> dict[Path, DecodingSpeed | None]:
-    """Measure in another process how fast clips are decoded, one by one until the time is over.
+    """Measure in another process how fast clips are decoded, one by one within a time limit.
 
     Returns:
-        The clips that were measured; None for one that is too short, or cannot be measured.
+        The speed of each clip reached; None for one that is too short or cannot be measured.
     """
     limit = TimeLimit(limit_s)
     found: dict[Path, DecodingSpeed | None] = {}
@@ -194,7 +194,7 @@ class _Checker:
             raise _UnavailableError(f"the process {self._ending(60.0)} before it began")
 
     def measure(self, path: Path) -> DecodingSpeed | None:
-        """Return how fast a clip is decoded; after an error, the process is of no more use."""
+        """Return how fast a clip is decoded; after an error, the process must be replaced."""
         try:
             answer = json.loads(self._answer("measure", path) or b"")
             return None if answer is None else _SPEED.validate_python(answer)
@@ -208,7 +208,7 @@ class _Checker:
         return self._read_line(ANSWER_LIMIT_S + more_s)
 
     def ask(self, path: Path) -> MediaInfo | MediaError:
-        """Return what a file holds; after a `_BrokenFileError`, the process is of no more use."""
+        """Return what a file holds; after a `_BrokenFileError`, the process must be replaced."""
         more_s = _reading_limit_s(path)
         line = self._answer("probe", path, more_s)
         if line is None:
@@ -226,7 +226,7 @@ class _Checker:
 
     def close(self) -> None:
         self._process.kill()
-        # A process that waits for a disk that does not answer ends when the disk lets it.
+        # A process that waits for an unresponsive disk only ends once the disk answers.
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(1.0)
         for pipe in (self._process.stdin, self._process.stdout):
@@ -312,7 +312,7 @@ class _Cache:
 
 
 def _reading_limit_s(path: Path) -> int:
-    """Return how much longer a file may take for its size: some are read through for their length.
+    """Return the extra time a file gets for its size: some are read whole to find their length.
 
     A desktop reads ten times as fast.
     """
@@ -336,7 +336,7 @@ def _decoders() -> list[str]:
 def _decode_a_while(path: Path) -> MediaInfo:
     """Probe a file and decode it for a moment; the player handles damage further on."""
     info = probe(path)
-    # Small, and never enlarged: that takes longer than the rest for thousands of small pictures.
+    # Small, and never enlarged: for thousands of small pictures, that would take longest.
     size = min(320, info.width), min(180, info.height)
     with suppress(MediaError):
         _run_for(frames(path, info.kind, lambda: size), 0.5)

@@ -1,4 +1,4 @@
-"""Tell a file that was cut off from a whole one by the lengths of its parts."""
+"""Detect files that were cut off, by the stated lengths of their parts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 _ASF = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 
 _MAX_CHUNKS = 200_000
-"""Half an hour of FLV, which has the smallest ones; others have a few dozen."""
+"""Half an hour of FLV, whose chunks are the smallest; other containers have a few dozen."""
 
 
 def is_cut_off(path: Path) -> bool:
@@ -35,7 +35,7 @@ def is_cut_off(path: Path) -> bool:
 
 
 def _reader(head: bytes) -> Callable[[bytes], int] | None:
-    """Return what reads the length of a part from its first bytes: 0 where it states none."""
+    """Return a function that reads the length of a part from its first bytes, 0 if not stated."""
     if head[4:8] in {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"styp"}:
         return _box_length
     if head[:4] == b"RIFF":
@@ -71,6 +71,6 @@ def _ebml_length(head: bytes) -> int:
 
 def _flv_length(head: bytes) -> int:
     if head[:3] == b"FLV":
-        # Followed by four bytes, as each tag.
+        # Four more bytes follow the header, as they follow each tag.
         return int.from_bytes(head[5:9], "big") + 4
     return 11 + int.from_bytes(head[1:4], "big") + 4

@@ -57,7 +57,7 @@ _SPECIAL_SOUND = (
 def open_clip(path: Path, hardware: HWAccel | None = None) -> Iterator[InputContainer]:
     """Open a clip; errors here or in the body become a `MediaError`.
 
-    Software decodes it where the hardware cannot, or where none is given.
+    Without hardware, or where it cannot decode the clip, software does.
     """
     require_file(path)
     try:
@@ -70,7 +70,7 @@ def open_clip(path: Path, hardware: HWAccel | None = None) -> Iterator[InputCont
 
 
 def _opened(path: Path, hardware: HWAccel | None) -> InputContainer:
-    # Absolute, so no part of a name can be taken for a protocol.
+    # Absolute, so FFmpeg cannot mistake the start of a file name for a protocol.
     name = str(path.absolute())
     if hardware is not None:
         try:
@@ -82,7 +82,7 @@ def _opened(path: Path, hardware: HWAccel | None) -> InputContainer:
 
 @contextmanager
 def open_to_play(path: Path) -> Iterator[InputContainer]:
-    """Open a clip as `open_clip` does; a large one is decoded in hardware where there is some."""
+    """Open a clip like `open_clip`, but decode a large one in hardware if there is any."""
     with open_clip(path) as container:
         found = accelerator(container)
         if found is None:
@@ -95,7 +95,7 @@ def open_to_play(path: Path) -> Iterator[InputContainer]:
 def video_stream(path: Path, container: InputContainer) -> VideoStream:
     """Return the track to show, ready to decode; `MediaError` without one.
 
-    That is the default track, never an attached cover picture.
+    It is the default track, never an attached cover picture.
     """
     stream = _best_video(container)
     if stream is None:
@@ -108,7 +108,7 @@ def video_stream(path: Path, container: InputContainer) -> VideoStream:
 
 
 def picture_decoder(stream: VideoStream) -> VideoCodecContext:
-    """Return what decodes a track, from its start or after a seek."""
+    """Return a decoder for a track, from its start or after a seek."""
     context = stream.codec_context
     # FFmpeg's own decoders of VP8 and VP9 leave out the transparency that WebM keeps beside them.
     name = {"vp8": "libvpx", "vp9": "libvpx-vp9"}.get(context.codec.canonical_name)
@@ -127,8 +127,8 @@ def picture_decoder(stream: VideoStream) -> VideoCodecContext:
 def sound_stream(container: InputContainer) -> AudioStream | None:
     """Return the track to hear: the default one, else the first; None without sound.
 
-    Tracks made for some listeners, and those that cannot be decoded, are only taken without
-    another one.
+    Tracks for particular listeners, such as audio descriptions, and undecodable ones are a last
+    resort.
     """
 
     def rank(stream: AudioStream) -> tuple[bool, bool, bool]:
@@ -150,18 +150,18 @@ def _best_video(container: InputContainer) -> VideoStream | None:
         for stream in container.streams.video
         if isinstance(stream, VideoStream) and is_decodable(stream) and not is_cover(stream)
     ]
-    # Covers that are not marked as such are pictures of one of these kinds.
+    # A cover that is not marked as one has a codec for still pictures.
     moving = [stream for stream in tracks if stream.codec_context.name not in _STILL_CODECS]
     tracks = moving or tracks
     default = [stream for stream in tracks if stream.disposition & Disposition.default] or tracks
-    # Of several, FFmpeg prefers what shows more than one picture, and the higher rate.
+    # FFmpeg prefers tracks with more than one picture, then those with the higher bit rate.
     best = container.streams.best("video")
     return next((stream for stream in default if stream is best), next(iter(default), None))
 
 
 def is_decodable(stream: VideoStream | AudioStream) -> bool:
     """Return whether FFmpeg has a decoder for a track."""
-    # None without a decoder for it.
+    # PyAV makes no context without a decoder.
     return stream.codec_context is not None
 
 
@@ -169,5 +169,5 @@ def _set_limits(context: VideoCodecContext) -> None:
     context.thread_type = "AUTO"
     # Enough for 1080p; the rest of the machine is for the faces.
     context.thread_count = 2
-    # Pictures may grow in mid-clip; the decoder refuses those before allocating memory.
+    # Pictures may grow mid-clip; the decoder refuses oversized ones before allocating memory.
     context.options = {"max_pixels": str(MAX_PIXELS)}

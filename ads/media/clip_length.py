@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 LATE_START_S = Fraction(1, 5)
-"""Containers shift their clock by a few frames at will; beyond this, a late start is meant."""
+"""Containers shift their clock by a few frames; a later start is intended."""
 
 
 class Tracks:
-    """What is shown and heard of an open clip; `sound` is None where nothing is heard."""
+    """The tracks of an open clip that are shown and heard; `sound` is None for a silent clip."""
 
     def __init__(self, path: Path, container: InputContainer) -> None:
         self.path = path
@@ -51,7 +51,7 @@ class Tracks:
         sound_s = None if self.sound is None else _start_s(self.sound)
         is_sure = can_jump(self.container) or "mp4" in self.container.format.name
         if not is_sure and picture_s is not None and picture_s > LATE_START_S:
-            # FFmpeg fills in the start of another track for one that it has not seen yet.
+            # For a track that it has not seen yet, FFmpeg states the start of another one.
             picture_s, sound_s = self._first_stamps_s()
         if picture_s is None or (sound_s is not None and sound_s < picture_s - LATE_START_S):
             return sound_s
@@ -75,10 +75,10 @@ class Tracks:
 def clip_length_s(tracks: Tracks) -> float:
     """Return how long picture and sound of a clip last together; subtitles do not count.
 
-    That is what the file states; where it does not, its packets tell.
+    A length that the file does not state is measured from its packets.
 
     Raises:
-        MediaError: The packets tell nothing either.
+        MediaError: The length is not stated and cannot be measured.
     """
     stated_s = stated_length_s(tracks)
     if stated_s is not None and stated_s > 0:
@@ -94,7 +94,7 @@ def stated_length_s(tracks: Tracks) -> float | None:
     """Return the length in seconds that a clip states for its tracks; None if it does not."""
     container = tracks.container
     if can_jump(container):
-        # FFmpeg guesses from the first and the last stamp.
+        # FFmpeg would guess from the first and the last stamp.
         return None
     start_s = tracks.start_s
     is_alone = all(stream in tracks.all or _lasts_no_time(stream) for stream in container.streams)

@@ -38,7 +38,7 @@ _EARLY_S = 0.2
 def sound_blocks(
     path: Path, start_s: float = 0.0
 ) -> Generator[tuple[float, NDArray[np.int16]], None, None]:
-    """Decode the sound of a clip in blocks without gaps; what has no sound becomes silence.
+    """Decode the sound of a clip in contiguous blocks; gaps become silence.
 
     Begin `start_s` (at least 0) after the start of the clip. Close to release the file.
 
@@ -81,10 +81,10 @@ def _placed(
 
 
 class _Placement:
-    """Put decoded frames one after the other, in time with the picture.
+    """Place decoded frames one after the other, in time with the picture.
 
     Counting samples is more exact than the stamps of many files, which jitter by some hundredths of
-    a second. So a gap counts once a few stamps in a row, or one by a second, agree on it.
+    a second. So a gap counts only if a few stamps in a row show it, or one that is off by a second.
     """
 
     def __init__(self) -> None:
@@ -98,7 +98,7 @@ class _Placement:
     def placed(
         self, frame: AudioFrame, stated: int | None
     ) -> Iterator[tuple[int, NDArray[np.int16]]]:
-        """Yield the samples that a frame, stamped with the number of its first one, makes sure."""
+        """Take a frame, with the stated number of its first sample; yield what is now certain."""
         if self._at is None:
             self._at = stated or 0
         follows = self._at + sum(
@@ -117,7 +117,7 @@ class _Placement:
             yield from self._settled(is_gap=True)
 
     def interrupted(self) -> Iterator[tuple[int, NDArray[np.int16]]]:
-        """Yield what is held back, at the end or before what is damaged."""
+        """Yield what is held back, at the end or before damage."""
         yield from self._settled(is_gap=True)
         yield from self._finished()
         self._at = None
@@ -149,7 +149,7 @@ class _Placement:
 
 
 def _decoded(tracks: Tracks, stream: AudioStream, begin_s: float) -> Iterator[AudioFrame | None]:
-    """Decode from a little before a stamp on; None stands for what is damaged.
+    """Decode from shortly before a stamp; None stands for damage.
 
     Raises:
         MediaError: Nothing of the sound can be decoded.
@@ -181,7 +181,7 @@ def _decoded(tracks: Tracks, stream: AudioStream, begin_s: float) -> Iterator[Au
             logger.debug("Skipping damaged sound of %s: %s", path, reason(error))
             damage = error
             damaged += 1
-            # Half a minute of it: the rest would be no better, and an hour takes long to read.
+            # Half a minute: the rest would be no better, and an hour takes long to read.
             if damaged > 1500 and not is_heard:
                 break
             yield None

@@ -1,4 +1,4 @@
-"""Read the packets of a clip on one clock, also where its time stamps start again or jump."""
+"""Read the packets of a clip on one clock, even if its time stamps start again or jump."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MAX_GAP_S = 10
-"""Without sound that goes on, a longer gap in a transport stream is a jump; FFmpeg's limit too."""
+"""A longer gap in a transport stream is a jump unless the sound continues; FFmpeg's limit too."""
 
 MAX_RATE = 240
-"""Pictures per second; what states more has mistaken the unit of its clock for its rate."""
+"""Pictures per second; a higher stated rate is the unit of the clock, given by mistake."""
 
 
 def picture_rate(stream: VideoStream) -> Fraction | None:
@@ -38,13 +38,13 @@ def picture_rate(stream: VideoStream) -> Fraction | None:
 
 
 def picture_step_s(stream: VideoStream) -> Fraction:
-    """Return how long a picture stands that does not say so itself."""
+    """Return how long a picture without a stated duration stands."""
     rate = picture_rate(stream)
     return 1 / rate if rate else Fraction(1, 25)
 
 
 def can_jump(container: InputContainer) -> bool:
-    """Return whether stamps may start again in mid-file, as in joined transport streams."""
+    """Return whether stamps may start again mid-file, as in joined transport streams."""
     flags = Flags(container.format.flags)
     return Flags.ts_discont in flags and container.format.name != "ogg"
 
@@ -55,7 +55,7 @@ def in_seconds(stamp: int | None, time_base: Fraction | None) -> Fraction | None
 
 
 def clock_of(container: InputContainer, picture: VideoStream) -> ContinuousClock | None:
-    """Return what bridges the jumps of stamps; None where they cannot jump."""
+    """Return a clock that bridges jumps of the stamps; None if they cannot jump."""
     if not can_jump(container):
         return None
     rate = picture_rate(picture)
@@ -68,23 +68,23 @@ def packets(
     tracks: Sequence[VideoStream | AudioStream],
     clock: ContinuousClock | None = None,
 ) -> Iterator[Packet[Any]]:
-    """Yield the packets of tracks up to the end, or to where reading fails.
+    """Yield the packets of tracks until the file ends or cannot be read further.
 
-    With a clock, which needs both picture and sound, they get stamps that do not jump.
+    With a clock, which needs both picture and sound, their stamps are made continuous.
     """
     demuxed = container.demux(*tracks)
     while True:
         try:
             packet = next(demuxed, None)
         except (*CLIP_ERRORS, IndexError) as error:
-            # The file ends within a packet, or cannot be read any further; PyAV raises the last one
-            # where a track turns up that the header does not name.
+            # The file ends within a packet or cannot be read further. PyAV raises an IndexError
+            # when a track appears that the header does not list.
             logger.debug("Reading %s ends early: %s", path, reason(error))
             return
         if packet is None:
             return
         if not packet.size:
-            # The end of a track, for its decoder.
+            # It only tells a decoder that its track has ended.
             continue
         if clock is not None:
             restamp(packet, clock)
@@ -119,8 +119,7 @@ class ContinuousClock:
     little before or after the picture's.
 
     Args:
-        step_s: How long a picture stands that does not say so; by default as long as the one
-            before.
+        step_s: How long a picture without a duration stands; by default as long as the one before.
     """
 
     def __init__(self, step_s: Fraction | None = None) -> None:
@@ -182,7 +181,7 @@ class ContinuousClock:
         return offset_s
 
     def _sound_reaches(self, shown_s: Fraction) -> bool:
-        """Return whether the sound went on up to a picture, which was only late then."""
+        """Return whether the sound continued up to a picture, which then was merely late."""
         if self._sound_end_s is None:
             return False
         return abs(shown_s + self._offsets_s[-1] - self._sound_end_s) < 5

@@ -32,16 +32,15 @@ logger = logging.getLogger(__name__)
 SHORT_BY_S = 0.5
 """A clip that ends this much before its stated length may be broken; less is common."""
 
-
 JUMP_NS = 1_000_000_000
-"""Decoding that is so far behind the show goes on at the next key frame that is due."""
+"""When decoding is this far behind the show, it skips to the newest key frame that is due."""
 
 MAX_AHEAD = 2000
-"""Packets looked through for that key frame, a minute of a usual clip."""
+"""Packets searched for that key frame, a minute of a usual clip."""
 
 
 class PictureTrack:
-    """The track of an open clip that is shown: its frames with their positions.
+    """The picture track of an open clip: its frames with their positions.
 
     Positions count from the start of the clip: of its picture, or of its sound if that begins
     `LATE_START_S` earlier.
@@ -52,8 +51,8 @@ class PictureTrack:
         self.stream: VideoStream = self.tracks.picture
         self._path = path
         self._container = container
-        # AVI states when a picture is decoded, not when it is shown, and FFmpeg's guess of the
-        # latter is wrong for many. Decoders return one for each that they take, in the right order.
+        # AVI states when a picture is decoded, not when it is shown, and FFmpeg's guess at the
+        # latter is often wrong. Decoders return one picture for each packet, in display order.
         self._is_avi = container.format.name == "avi"
         # The newest stamp read so far, and when the picture after it is due.
         self._read_s: Fraction | None = None
@@ -67,8 +66,8 @@ class PictureTrack:
     ) -> Iterator[tuple[int, VideoFrame]]:
         """Yield frames with strictly rising positions in nanoseconds, without damaged ones.
 
-        The first one is at 0; or at or before `start_ns`, where the file can be entered there. What
-        lies far behind the position that the show has reached is left out, up to a key frame.
+        The first one is at 0 or, if the file can be entered there, at or before `start_ns`. Frames
+        far behind the position that the show has reached are left out, up to a key frame.
         """
         self._reached_ns = reached_ns
         step_ns = gap_ns = 0
@@ -98,15 +97,15 @@ class PictureTrack:
                 yield position_ns, frame
 
     def take_left_out(self) -> int:
-        """Return how many pictures were not even decoded since the last call."""
+        """Return how many pictures were left out undecoded since the last call."""
         left_out, self._left_out = self._left_out, 0
         return left_out
 
     def why_broken(self, last_ns: int) -> MediaError | None:
         """Return why the frame at a position should not be the last one; None if it should.
 
-        A last picture may stand for long, or sound may go on; but the file must be whole, and
-        hold no later picture.
+        A last picture may stand for long and sound may continue after it, but the file must be
+        whole and hold no later picture.
         """
         step_s = float(picture_step_s(self.stream))
         shown_s = last_ns / 1e9 + step_s
@@ -129,12 +128,12 @@ class PictureTrack:
     def _stated_s(self) -> float | None:
         stated_s = stated_length_s(self.tracks)
         if self._is_avi and self.stream.average_rate:
-            # Of a cut file, FFmpeg estimates the length that is left.
+            # For a file that was cut off, FFmpeg estimates the remaining length.
             return max(stated_s or 0.0, float(self.stream.frames / self.stream.average_rate))
         return stated_s
 
     def _is_short(self) -> bool:
-        """Return whether the file is cut off, or full of what cannot be read."""
+        """Return whether the file is cut off, or a large part of it unreadable."""
         if is_cut_off(self._path):
             return True
         last = 0
@@ -152,7 +151,7 @@ class PictureTrack:
         """Yield every frame that can be decoded."""
         clock = clock_of(self._container, self.stream)
         decoder = picture_decoder(self.stream)
-        # Where stamps can jump, the sound tells a jump from a picture that stands.
+        # If stamps can jump, the sound distinguishes a jump from a picture that stands.
         tracks = (self.stream,) if clock is None else self.tracks.all
         read = packets(self._path, self._container, tracks, clock)
         shown = (packet for packet in read if packet.stream is self.stream)
@@ -176,7 +175,7 @@ class PictureTrack:
                 yield frame
 
     def _due(self, shown: Iterator[Packet[Any]]) -> Iterator[tuple[Packet[Any], bool]]:
-        """Yield the packets to decode, and before which of them others were left out."""
+        """Yield the packets to decode, each with whether others were left out before it."""
         ahead: deque[Packet[Any]] = deque()
         while (packet := ahead.popleft() if ahead else next(shown, None)) is not None:
             key_at = self._jump_to(packet, shown, ahead)
@@ -191,7 +190,7 @@ class PictureTrack:
     def _jump_to(
         self, packet: Packet[Any], shown: Iterator[Packet[Any]], ahead: deque[Packet[Any]]
     ) -> int | None:
-        """Return the place in `ahead`, which is filled, of the packet to decode instead of one."""
+        """Return the index in `ahead`, after filling it, of a key frame to skip to, if any."""
         reached_ns = -1 if self._reached_ns is None else self._reached_ns()
         if reached_ns - self._position_ns(packet) < JUMP_NS:
             return None
@@ -213,7 +212,7 @@ class PictureTrack:
         return 1 << 62 if at_s is None else round((at_s - self._zero_s) * 1_000_000_000)
 
     def _note(self, packet: Packet[Any]) -> None:
-        """Note up to where the file was read; tiny packets only repeat a picture."""
+        """Note how far the file was read; tiny packets do not count, as they repeat a picture."""
         at_s = self._stamp_s(packet)
         if at_s is None or packet.is_discard or packet.size <= 8:
             return
@@ -222,7 +221,7 @@ class PictureTrack:
         self._read_to_s = to_s if self._read_to_s is None else max(self._read_to_s, to_s)
 
     def _decoded_from(self, position_s: Fraction) -> Iterator[VideoFrame] | None:
-        """Decode from a frame at or before a position; None to read the file from its start."""
+        """Decode from a frame at or before a position; None if the file cannot be entered."""
         # Only these containers index their key frames.
         is_indexed = {"mp4", "matroska", "avi"} & set(self._container.format.name.split(","))
         if not is_indexed or self.stream.time_base is None:
@@ -251,7 +250,7 @@ class PictureTrack:
         if stated_s is None:
             return first_s
         if self._is_avi:
-            # The first one is shown when the decoder has taken a few.
+            # The decoder takes a few packets before it returns the first picture.
             return first_s if abs(first_s - stated_s) <= 1 else stated_s
         is_exact = self.tracks.sound is None
         return first_s if is_exact and abs(first_s - stated_s) <= LATE_START_S else stated_s

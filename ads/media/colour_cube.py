@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 Transfer = Literal["pq", "hlg", "sdr"]
 
 Cube = tuple[Transfer, int]
-"""What a cube is for: the transfer, and the primaries as numbered in ISO/IEC 23091-2."""
+"""Which signals a cube converts: their transfer, and primaries as in ISO/IEC 23091-2."""
 
 LEVEL = 7
-"""Of the cube, whose edge has `LEVEL` ** 2 points: greys are off by at most 1.3 levels of 255."""
+"""The edge of the cube has `LEVEL` ** 2 points: greys are off by at most 1.3 levels of 255."""
 
 WHITE_NITS = 203.0
 PEAK_NITS = 1000.0
-"""Of the screen that HLG and most PQ is made for; what is brighter shows as the peak."""
+"""Of the screen that HLG and most PQ is made for; brighter light is cut to this."""
 
 KNEE = 0.7
-"""Of diffuse white: up to here, light is kept as it is."""
+"""Light up to this share of diffuse white is kept as it is."""
 
 # As numbered in ISO/IEC 23091-2.
 BT2020 = 9
@@ -50,7 +50,7 @@ def cube_of(frame: VideoFrame) -> Cube | None:
 
 @lru_cache(maxsize=4)
 def hald_image(transfer: Transfer, primaries: int) -> NDArray[np.float32]:
-    """Return sRGB for a grid of colours, as FFmpeg's filter haldclut takes it.
+    """Return sRGB for a grid of colours, in the layout of FFmpeg's filter haldclut.
 
     Returns:
         A square `(LEVEL ** 3, LEVEL ** 3, 3)` of float32, 0 to 1; red changes fastest.
@@ -92,7 +92,7 @@ def _to_light(signal: NDArray[np.float64], transfer: Transfer) -> NDArray[np.flo
 
 
 def _compressed(light: NDArray[np.float64], peak: float) -> NDArray[np.float64]:
-    """Return light up to `KNEE` as it is, above it along a Möbius curve that takes peak to 1."""
+    """Keep light up to `KNEE`; compress the rest along a Möbius curve that takes peak to 1."""
     if peak <= 1:
         return np.minimum(light, 1.0)
     a = -(KNEE**2) * (peak - 1) / (KNEE**2 - 2 * KNEE + peak)
@@ -105,7 +105,7 @@ def _compressed(light: NDArray[np.float64], peak: float) -> NDArray[np.float64]:
 
 
 def _to_bt709(primaries: int) -> NDArray[np.float64]:
-    """Return the matrix that takes linear RGB of some primaries to that of BT.709."""
+    """Return the matrix from linear RGB of some primaries to that of BT.709."""
     found = np.linalg.inv(_to_xyz(_BT709)) @ _to_xyz(_PRIMARIES[primaries])
     return np.asarray(found, np.float64)
 

@@ -33,7 +33,7 @@ def probe(path: Path) -> MediaInfo:
 
 
 def _probe_by_content(path: Path) -> MediaInfo:
-    """Probe a picture or a clip, whichever it is: files are often renamed, and play elsewhere."""
+    """Probe a file by its content: other players accept files under a wrong ending, too."""
     if begins_like_picture(path):
         return probe_picture(path)
     if path.suffix.lower() not in PICTURE_ENDINGS:

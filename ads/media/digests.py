@@ -1,8 +1,8 @@
-"""The SHA-256 of media files, read by threads that can be left behind.
+"""The SHA-256 of media files, computed by threads that can be abandoned.
 
-A file may be huge, or lie on a disk or a network share that does not answer. Nothing but these
-threads touches it here, so whoever asks gets an answer in time: the digest, why the file cannot be
-shown, or that it is not known yet.
+A file may be huge, or lie on a disk or a network share that does not answer. Only these threads
+touch it, so callers get an answer in time: the digest, why the file cannot be shown, or that it is
+not known yet.
 """
 
 from __future__ import annotations
@@ -33,24 +33,24 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 STALLED_AFTER_S = 10.0
-"""A file that gives nothing for so long is left out; a sleeping disk needs almost as much."""
+"""A file that yields no data for this long is left out; a sleeping disk takes almost as long."""
 
 MAX_THREADS = 4
 MAX_HANGING = 8
-"""Files that may hang at the same time; then the others that wait are left out too."""
+"""Files that may hang at the same time; beyond that, those that wait are left out too."""
 
 CACHE_NAME = "media-digests.json"
 
 REMEMBERED_BYTES = 1 << 20
-"""A smaller file is read again as quickly as it is looked up, unless there are thousands."""
+"""Smaller files are only remembered if there are thousands: reading one again is as quick."""
 
 
 @dataclass(slots=True)
 class TimeLimit:
     """How long loading should take; None for as long as it needs.
 
-    Whoever is past it goes on until there is something to show: a slow machine starts late instead
-    of not at all. `should_continue` ends it at once.
+    Past the limit, loading continues until there is something to show: a slow machine starts late
+    rather than not at all. `should_continue` stops loading at once.
     """
 
     seconds: float | None = None
@@ -58,19 +58,19 @@ class TimeLimit:
     _began_s: float = field(default_factory=time.monotonic)
 
     def raise_if_stopped(self) -> None:
-        """Raise a `LoadingStoppedError` if loading is to end at once."""
+        """Raise a `LoadingStoppedError` if loading is to stop."""
         if not self.should_continue():
             raise LoadingStoppedError("The playlist was not loaded: the program is stopping.")
 
     def is_over(self, since_s: float = -math.inf, least_s: float = 0.0) -> bool:
-        """Return whether the time is over, and at least some seconds since a moment."""
+        """Return whether the limit has passed, and `least_s` since a time as well."""
         now_s = time.monotonic()
         is_late = self.seconds is not None and now_s - self._began_s > self.seconds
         return is_late and now_s - since_s > least_s
 
 
 class _Folder:
-    """The folder that files have to lie in; its links are followed once, by a thread that reads."""
+    """The folder that files must lie in; its links are resolved once, by a reading thread."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -87,15 +87,15 @@ class _Job:
     max_bytes: int
     size: int = 0
     done: int = 0
-    moved_s: float | None = None  # when a thread last got on with it
+    moved_s: float | None = None  # when a thread last made progress
     is_hanging: bool = False
     answer: str | MediaError | None = None
 
 
 class DigestReader:
-    """Hash files in threads, smaller ones first; what is not done in time goes on for later calls.
+    """Hash files in threads, smaller ones first; unfinished work continues for later calls.
 
-    Digests of unchanged files are remembered, also over a restart.
+    Digests of unchanged files are remembered, even across restarts.
     """
 
     def __init__(self) -> None:
@@ -138,7 +138,7 @@ class DigestReader:
     def _job(self, path: Path, folder: _Folder, max_bytes: int) -> _Job:
         known = self._jobs.get(path)
         if known is not None:
-            # A thread that hangs in a file is enough.
+            # One thread that hangs in a file is enough.
             if isinstance(known.answer, UnreadMediaError) and not known.is_hanging:
                 known.answer = None
             known.max_bytes = max(known.max_bytes, max_bytes)
@@ -160,7 +160,7 @@ class DigestReader:
         return now_s - job.moved_s > STALLED_AFTER_S
 
     def _give_up(self, job: _Job) -> None:
-        """Answer for a file that is not done; its thread goes on, unless it hangs."""
+        """Answer for an unfinished file; its thread continues, and is replaced if it hangs."""
         with self._lock:
             if job.answer is not None:
                 return
@@ -197,7 +197,7 @@ class DigestReader:
                 answer = MediaError(f"{job.path} cannot be read ({error}); see the log for where.")
             with self._lock:
                 if job.is_hanging:
-                    # It has come back, too late for the caller.
+                    # The file has answered, too late for the caller.
                     self._hanging -= 1
                     self._jobs.pop(job.path, None)
                 elif answer is not None:
@@ -207,7 +207,7 @@ class DigestReader:
                     self._enqueue(job, job.size)
 
     def _answer(self, job: _Job) -> str | None:
-        """Look a file up; return its digest, or None to be asked again once smaller ones are done.
+        """Return the digest of a file, or None to be called again once smaller ones are done.
 
         Raises:
             MediaError: It cannot be shown.
@@ -249,7 +249,7 @@ def _checked_size(path: Path, folder: _Folder) -> int:
     require_media_file(path)
     try:
         target, root = os.path.realpath(path, strict=True), folder.root
-        # Whoever may write into the folder may not be allowed to show every file of the machine.
+        # Write access to the folder must not be enough to show every file of the machine.
         if os.path.commonpath([root, target]) != root:
             raise MediaError(
                 f"{path} is a link to {target}, outside the playlist's folder; "
@@ -297,7 +297,7 @@ class _Cache:
         return None
 
     def add(self, path: Path, state: list[int], digest: str) -> None:
-        # A file that has just been written may be written again in the same tick of its clock.
+        # A file that was just written may be written again within the same tick of its clock.
         if self._known is not None and state[2] < time.time_ns() - 2_000_000_000:
             self._known[str(path)] = [digest, *state]
             self._is_changed = True
@@ -318,4 +318,4 @@ class _Cache:
 
 
 READER = DigestReader()
-"""One for the process: what one loading of a playlist began, the next one finds done."""
+"""Shared by the process: work that one load of a playlist began is done for the next."""

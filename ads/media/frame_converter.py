@@ -99,7 +99,7 @@ class FrameConverter:
             )
         rgb = np.asarray(self._scaled(frame, size).to_ndarray(), np.uint8)
         if frame.format.name.startswith("gray") and frame.color_range == ColorRange.MPEG:
-            # FFmpeg takes the range of grey for full.
+            # FFmpeg assumes that grey has the full range.
             rgb = _STRETCHED[rgb]
         return np.ascontiguousarray(orientation.apply(rgb))
 
@@ -114,7 +114,7 @@ class FrameConverter:
             work = partial(self._looked_up, frame, cube, size)
             frame = self._filtered(LOOK_UP, work, frame)
         else:
-            # FFmpeg refuses some of these, although it has nothing to do with them.
+            # FFmpeg refuses some of these, although it does not need them.
             frame.color_trc = frame.color_primaries = _UNSTATED
         if frame.format.name in _FAST and size != (frame.width, frame.height) and not size[0] % 2:
             frame = self._to_size.reformat(frame, *size, _FAST[frame.format.name])
@@ -140,7 +140,7 @@ class FrameConverter:
         return self._cube[1].filtered(frame)
 
     def _filtered(self, name: str, work: Callable[[], VideoFrame], frame: VideoFrame) -> VideoFrame:
-        """Return what a filter makes of a frame; the frame as it is where that is not possible."""
+        """Return a filtered frame; the frame as it is if the filter is missing or fails."""
         if not _can_filter(name) or name in self._failing:
             return frame
         try:
@@ -169,7 +169,7 @@ def _may_be_transparent(pixel_format: str) -> bool:
 
 @lru_cache(maxsize=8)
 def _can_filter(name: str) -> bool:
-    """Return whether FFmpeg has a filter; warn once if not, as its work is left undone then."""
+    """Return whether FFmpeg has a filter; warn once if not."""
     if name in filters_available:
         return True
     logger.warning(

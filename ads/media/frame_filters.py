@@ -1,4 +1,4 @@
-"""Filter graphs of FFmpeg for frames: interlaced, with colours to look up, and transparent ones."""
+"""FFmpeg filter graphs: deinterlace frames, look up their colours, flatten transparent ones."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
     from ads.media.types import Size
 
 DEINTERLACE, LOOK_UP, COMPOSE = "yadif", "haldclut", "premultiply"
-"""FFmpeg's filters: of those for interlaced frames, yadif keeps most of what stands still and shows
-no comb even where two fields have nothing in common."""
+"""Names of FFmpeg's filters. Of the deinterlacers, yadif keeps most of the detail that stands
+still, and shows no comb even if two fields have nothing in common."""
 
 CUBE_FORMAT = "gbrpf32le"
-"""As fast as 16 bits; of a cube in planes of integers, FFmpeg 8 exchanges the channels."""
+"""As fast as 16 bits; FFmpeg 8 swaps the channels of a cube in planes of integers."""
 
 _UNTAGGED = "color_primaries=unknown:color_trc=unknown"
-"""For `setparams`: scaling must not convert what a cube does, nor refuse what it does not know."""
+"""For `setparams`: scaling must not repeat the cube's conversion, nor refuse unknown values."""
 
 _TIME_BASE = Fraction(1, 1000)
 
 
 class Deinterlacer:
-    """Fill the rows between those of a field. Frames that are not interlaced stay as they are."""
+    """Deinterlace frames; progressive ones stay as they are."""
 
     def __init__(self) -> None:
         self._graph: Graph | None = None
@@ -79,7 +79,7 @@ class CubeFilter:
         image.pts, image.time_base = 0, _TIME_BASE
         self._graph = _graph()
         self._source, self._sink = _source(self._graph, frame), self._graph.add("buffersink")
-        # All in the graph, as the look-up writes beyond rows that are not padded as in FFmpeg.
+        # Scaling is in the graph, as the look-up writes past rows without FFmpeg's padding.
         width, height = size
         look_up = self._graph.add(LOOK_UP, "clut=first")
         self._graph.link_nodes(
@@ -107,7 +107,7 @@ class CubeFilter:
 class Compositor:
     """Scale transparent frames and lay them over `GROUND`.
 
-    Colours are multiplied by alpha first; otherwise those of transparent parts would show at edges.
+    Colours are multiplied by alpha first; otherwise hidden colours would show at the edges.
 
     Args:
         frame: One of those to be filtered; all have its format and size.

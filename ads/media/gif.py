@@ -23,7 +23,7 @@ Box = tuple[int, int, int, int]
 
 
 class _Frame(NamedTuple):
-    """A rectangle: how long it stands, what becomes of it, and its own file of one picture."""
+    """A rectangle: its place, duration and disposal, and a GIF file of it alone."""
 
     box: Box
     duration_ms: float
@@ -32,11 +32,11 @@ class _Frame(NamedTuple):
 
 
 class GifPictures:
-    """The pictures of a GIF, at most `limit` and one more.
+    """The pictures of a GIF, at most `limit` + 1.
 
     Attributes:
         is_cut_off: Whether the file breaks off, so that pictures may be missing at its end.
-        rounds: How often it is shown; infinity for ever.
+        rounds: How often it is shown; infinity for an endless one.
 
     Raises:
         ValueError, struct.error, IndexError: The file breaks off in its first picture.
@@ -67,7 +67,7 @@ class GifPictures:
         return self._frames[index].duration_ms
 
     def draw(self, index: int) -> Image.Image:
-        """Return a picture with all that is still to be seen of those before it, in RGBA."""
+        """Return a picture in RGBA, drawn over what remains of those before it."""
         if index < self._drawn:
             self._drawn = -1
         for number in range(self._drawn + 1, index + 1):
@@ -104,14 +104,14 @@ class GifPictures:
                     control = content[start + 1 : start + 5]
                 elif label == 0xFF and content[start + 1 : start + 12] in _LOOPS:
                     (repeats,) = struct.unpack_from("<H", content, start + 14)
-                    # Stated is how often it repeats, after it was shown once.
+                    # The file states the repetitions after the first round.
                     self.rounds = repeats + 1 if repeats else math.inf
                 continue
             left, top, width, height, local = struct.unpack_from("<4HB", content, place + 1)
             if width * height > MAX_PIXELS:
                 raise ValueError(f"one picture has {width} x {height} pixels")
             start, place = place + 9, place + 10 + _palette_bytes(local)
-            # After the size of the codes, its pixels follow in blocks.
+            # The size of the codes comes first, then blocks of pixels.
             place = _after_blocks(content, place + 1)
             screen = struct.pack("<HHBBB", width, height, flags, 0, 0)
             own = struct.pack("<4H", 0, 0, width, height) + content[start:place]
@@ -132,7 +132,7 @@ def _palette_bytes(flags: int) -> int:
 
 
 def _after_blocks(content: bytes, place: int) -> int:
-    """Return the place after a row of blocks, each of which states its length; 0 ends them."""
+    """Return the place after blocks that each begin with their length; a length of 0 ends them."""
     while content[place]:
         place += 1 + content[place]
     return place + 1

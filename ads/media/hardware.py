@@ -1,4 +1,4 @@
-"""Decoding in hardware, for clips that are too much for most processors."""
+"""Decode clips in hardware that are too much for most processors."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ LARGE_PIXELS = 1920 * 1088
 """Up to full HD, software is fast enough, and shows the same on every machine."""
 
 _DEVICES = (("vaapi", "/dev/dri/renderD128"), ("cuda", "/dev/nvidia0"))
-"""Kinds of FFmpeg's devices, and the file that is there if such a device is."""
+"""FFmpeg's kinds of devices, each with the file that exists where there is one."""
 
 
 def accelerator(container: InputContainer) -> HWAccel | None:
-    """Return what is to decode an open clip in hardware; None if software is to.
+    """Return the hardware to decode an open clip with; None for software.
 
-    The pictures come back to memory with their colours and turns, as from software.
+    Pictures are copied back to memory, with colours and orientation as from software.
     """
     kind = device()
     largest = max((track.width * track.height for track in container.streams.video), default=0)
@@ -33,7 +33,7 @@ def accelerator(container: InputContainer) -> HWAccel | None:
 
 @cache
 def device() -> str | None:
-    """Return the kind of a device that is there and that FFmpeg was built for, if any."""
+    """Return the kind of a device that exists and that FFmpeg was built for, if any."""
     offered = hwdevices_available()
     found = (kind for kind, file in _DEVICES if kind in offered and Path(file).exists())
     return next(found, None)

@@ -1,6 +1,6 @@
 """Read HEIC pictures, as telephones store them: HEVC in tiles, put together as the file says.
 
-PyAV decodes the tiles but does not tell how they lie, so the file's boxes are read here
+PyAV decodes the tiles but does not tell how they are arranged, so the file's boxes are read here
 (ISO/IEC 14496-12 and 23008-12).
 """
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MAX_META_BYTES = 4 << 20
-"""Of the description of a picture: a thousand tiles take a tenth."""
+"""For the description of a picture: a thousand tiles take a tenth of it."""
 
 
 @dataclass
@@ -38,7 +38,7 @@ class _Items:
 
 
 def is_heic(start: bytes) -> bool:
-    """Return whether a file that begins so, with 64 bytes or more, holds a HEIC picture."""
+    """Return whether a file holds a HEIC picture, given its first 64 bytes or more."""
     (size,) = struct.unpack_from(">I", start.ljust(4, b"\0"))
     brands = {start[place : place + 4] for place in range(8, min(size, len(start)), 4)}
     return start[4:8] == b"ftyp" and bool(brands & {b"heic", b"heix", b"heim", b"heis"})
@@ -48,7 +48,7 @@ def read_heic(path: Path) -> Image.Image:
     """Return the main picture of a HEIC file, upright, with its ICC profile.
 
     Raises:
-        MediaError: It is damaged, too large, or put together in another way.
+        MediaError: It is damaged, too large, or composed in another way.
     """
     try:
         items = _items(path)
@@ -61,7 +61,7 @@ def read_heic(path: Path) -> Image.Image:
         ) from error
     for kind, content in items.properties.get(items.primary, []):
         if kind == b"irot" and content[0] & 3:
-            # Quarter turns to the left; Pillow numbers them in a row.
+            # In quarter turns to the left, as Pillow's.
             turn = (
                 Image.Transpose.ROTATE_90,
                 Image.Transpose.ROTATE_180,
@@ -105,7 +105,7 @@ def _decoded(path: Path, wanted: set[int]) -> Iterator[tuple[int, Image.Image]]:
     """Yield the number and the pixels of each wanted item."""
     try:
         with open_clip(path) as container:
-            # FFmpeg numbers the tracks of such a file like the items.
+            # FFmpeg gives each track the number of its item.
             streams = [stream for stream in container.streams.video if stream.id in wanted]
             for stream in streams:
                 stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
@@ -189,7 +189,7 @@ def _associations(content: bytes) -> Iterator[tuple[int, list[int]]]:
     for _ in range(_number(content, 4, 4)):
         item, count = _number(content, place, wide), content[place + wide]
         place += wide + 1
-        # The highest bit says that a reader must know the property.
+        # The highest bit marks properties that a reader must support.
         yield (
             item,
             [
@@ -214,7 +214,7 @@ def _read_places(items: _Items, content: bytes) -> None:
             place += 2
         start, parts = _number(content, place + 2, base), _number(content, place + 2 + base, 2)
         place += base + 4
-        # Of several parts, the first holds all that is read here.
+        # If there are several parts, the first one holds all that is read here.
         start += _number(content, place + index, offset)
         items.places[item] = (method, start, _number(content, place + index + offset, length))
         place += parts * (index + offset + length)

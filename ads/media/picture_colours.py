@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _MODES_BY_SPACE = {"GRAY": "L", "RGB": "RGB", "CMYK": "CMYK", "Lab": "LAB"}
-"""Pillow's mode for each colour space of a profile; other spaces are no picture's."""
+"""Pillow's mode for each colour space of a profile; pictures have no others."""
 
 
 def with_8_bits(picture: Image.Image, bits: int = 16) -> Image.Image:
@@ -67,11 +67,11 @@ class SrgbConverter:
     A profile that is broken or meant for another kind of picture is ignored, as in browsers.
 
     Attributes:
-        bits: Of each level, for `with_8_bits`.
+        bits: The bits of each level, for `with_8_bits`.
     """
 
     def __init__(self, picture: Image.Image) -> None:
-        # A TIFF may have 12, for example, of which Pillow makes whole numbers without scaling them.
+        # A TIFF may have 12, for example; Pillow does not scale them to 16.
         stated = picture.tag_v2.get(258) if isinstance(picture, TiffImageFile) else None
         self.bits: int = stated[0] if stated else 16
         self._icc: bytes | None = picture.info.get("icc_profile")

@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# Pillow logs damage as an error and raises it too; the caller says it in its own words.
+# Pillow both logs damage and raises an error for it; the caller reports it.
 logging.getLogger("PIL").setLevel(logging.CRITICAL)
 
 _ANIMATED_FORMATS = ("AVIF", "GIF", "PNG", "WEBP")
-"""Several pictures in another format are pages, or views of one thing."""
+"""In other formats, several pictures are pages, or views of one thing."""
 
 _FORMATS = (*_ANIMATED_FORMATS, "JPEG", "BMP", "DIB", "TIFF")
 """All other formats are refused, whatever the name: for EPS, Pillow would run another program."""
@@ -37,7 +37,7 @@ _FORMATS = (*_ANIMATED_FORMATS, "JPEG", "BMP", "DIB", "TIFF")
 _JPEG = b"\xff\xd8\xff"
 
 MAX_WHOLE_BYTES = 200_000_000
-"""Of what is read as a whole, above all a GIF; as a video it would be a hundredth of the size."""
+"""Of files read as a whole, above all GIFs; a video would have a hundredth of the size."""
 
 # What Pillow and its plugins raise on broken files.
 _ERRORS = (
@@ -76,9 +76,9 @@ def _start(path: Path) -> bytes:
 
 
 def _with_end(path: Path) -> io.BytesIO | None:
-    """Return a JPEG with the mark of its end, if nothing else is missing: some cameras omit it.
+    """Return a JPEG with its end marker added, if nothing else is missing: some cameras omit it.
 
-    If lines were missing, too, other data before the mark would make another picture.
+    If lines were missing too, padding before the marker would change the decoded picture.
     """
     with open_unblocked(path) as file:
         size = file.seek(0, os.SEEK_END)
@@ -101,9 +101,9 @@ def _with_end(path: Path) -> io.BytesIO | None:
 
 @contextmanager
 def open_picture(path: Path, limit: int) -> Iterator[PictureFile]:
-    """Open a file, of an animation up to a number of pictures and one more.
+    """Open a picture file; errors here or in the body become a `MediaError`.
 
-    Errors here or in the body become a `MediaError`.
+    Of an animated GIF, at most `limit` + 1 pictures are read.
     """
     require_file(path)
     try:
@@ -140,7 +140,7 @@ class PictureFile:
 
     Attributes:
         count: How many there are to show; 1 for a still picture.
-        rounds: How often an animation is shown; infinity for one without end.
+        rounds: How often an animation is shown; infinity for an endless one.
         is_cut_off: Whether pictures may be missing at the end of the file.
         converter: Brings its pictures to sRGB.
     """
@@ -148,7 +148,7 @@ class PictureFile:
     def __init__(self, picture: Image.Image, gif: GifPictures | None = None) -> None:
         self._picture = picture
         self._gif = gif
-        # The poster of an animated PNG, for programs that show stills only, need not belong to it.
+        # An animated PNG may begin with a poster for programs that only show stills.
         self._first = int(picture.info.get("default_image", False))
         self._drawn = -1
         self.converter = SrgbConverter(picture)
@@ -195,7 +195,7 @@ class PictureFile:
         self._drawn = index
 
     def _clear_poster(self) -> None:
-        # Nothing of it may show through the first picture.
+        # The poster must not show through the first picture.
         picture = self._picture
         picture.seek(0)
         picture.load()
@@ -203,9 +203,9 @@ class PictureFile:
 
 
 def _load(picture: Image.Image) -> None:
-    """Decode a picture and blend it, if it is one of an animated PNG, as the standard says.
+    """Decode a picture; blend one of an animated PNG as the standard says.
 
-    Pillow blends what is opaque only; soft edges would become dark and more transparent.
+    Pillow only blends opaque pixels right; soft edges would become dark and more transparent.
     """
     if (
         not isinstance(picture, PngImageFile)

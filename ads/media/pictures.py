@@ -1,7 +1,7 @@
 """Decode still and animated pictures with Pillow, so that they look as in a browser.
 
 They are turned upright by their EXIF data, brought to sRGB by their ICC profile, and laid over
-`GROUND` where they are transparent. Of a file with several pages, the first one is a still picture.
+`GROUND` where they are transparent. Of a file with several pages, only the first one is shown.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MAX_ANIMATION_FRAMES = 10_000
 """Five minutes at 30 frames per second; a file of a megabyte can claim a million frames."""
 
 MAX_KEPT_BYTES = 100_000_000
-"""Of an animation's decoded pictures: 16 of a full HD screen."""
+"""For the decoded pictures of an animation: 16 of full HD."""
 
 
 def probe_picture(path: Path) -> MediaInfo:

@@ -1,4 +1,4 @@
-"""Whether this machine decodes clips as fast as they are to be shown."""
+"""Measure whether this machine decodes a clip fast enough to show it."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MEASURED_S = 1.0
-"""How long a clip is decoded to measure it."""
+"""How long a clip is decoded for."""
 
 CLEAR_S = 0.25
-"""After this, a clip that is decoded several times as fast as shown needs no more."""
+"""Enough for a clip that is decoded several times as fast as it is shown."""
 
 
 @dataclass(frozen=True, slots=True)
 class DecodingSpeed:
-    """Pictures a second that this machine decodes and scales, and that the clip has."""
+    """Pictures per second: how many this machine decodes and scales, and how many the clip has."""
 
     decoded: float
     needed: float
@@ -33,7 +33,7 @@ class DecodingSpeed:
 
     @property
     def sentence(self) -> str:
-        """What is wrong with the clip, unless the speed is enough."""
+        """Why the clip is not shown at its rate, if the speed is not enough."""
         return (
             f"this machine, as busy as it is now, decodes {self.decoded:.0f} of its "
             f"{self.needed:.0f} pictures a second, so it is shown at a lower rate; convert it to "

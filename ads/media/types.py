@@ -22,8 +22,8 @@ Size = tuple[int, int]
 """Width and height in pixels."""
 
 Fit = Literal["contain", "cover", "blur"]
-"""How a picture of another shape meets the screen: whole, with black beside it; filling the screen,
-with its edges cut off; or whole, with an enlarged and blurred copy beside it."""
+"""How a picture is fitted to a screen of another shape: whole with black beside it, filling the
+screen with its edges cut off, or whole on an enlarged and blurred copy of itself."""
 
 FITS: tuple[Fit, ...] = get_args(Fit)
 
@@ -38,7 +38,7 @@ KNOWN_ENDINGS = PICTURE_ENDINGS | {
     *(".m2v", ".vob", ".ts", ".mts", ".m2ts", ".m2t", ".wmv", ".asf", ".flv", ".f4v", ".3gp"),
     *(".3g2", ".ogv", ".ogm", ".mxf"),
 }
-"""File name endings that can be played, in lower case; what is no picture is a clip."""
+"""Endings of playable files, in lower case; those not in `PICTURE_ENDINGS` are of clips."""
 
 _UNPLAYABLE = {
     **dict.fromkeys(
@@ -65,7 +65,7 @@ _UNPLAYABLE = {
         ("sound without a picture", "make an MP4 video of it"),
     ),
 }
-"""What else people put beside their ads, and what they can do about it, by ending."""
+"""Other files found beside ads: what they are and how to make them playable, by ending."""
 
 MAX_PIXELS = 80_000_000
 """Beyond any screen, yet within a small machine's memory; a tiny file can claim more."""
@@ -83,7 +83,7 @@ MAX_STEP_NS = 500_000_000
 """When decoding cannot keep up, a frame is still shown for every such stretch of the clip."""
 
 ENDLESS_NS = (1 << 63) - 1
-"""Until when the last picture of a file stands: as long as it is wanted."""
+"""`until_ns` of the last picture of a file, which stays for as long as the ad does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +91,8 @@ class MediaInfo:
     """What a media file holds. Its size is as seen: turned upright, with square pixels.
 
     A still picture has no duration and no rate; a clip may not state its mean rate. The duration of
-    an animation is that of one round. The remarks say in a sentence each what is wrong with a file
-    that can be played nevertheless.
+    an animation is that of one round. Each of the remarks is a sentence about a fault with which
+    the file still plays.
     """
 
     kind: MediaKind
@@ -113,7 +113,7 @@ class MediaFrame:
         rgb: `(height, width, 3)` uint8, C-contiguous.
         until_ns: When the next picture is due, even if left out; `ENDLESS_NS` for the last one.
         left_out: How many pictures before it were left out because they were late.
-        backdrop: A small blurred copy in the screen's shape, to be enlarged behind it, if wanted.
+        backdrop: A small blurred copy in the screen's shape, to enlarge behind it; None for black.
     """
 
     position_ns: int
@@ -137,7 +137,7 @@ def require_media_file(path: Path) -> None:
 
 
 def why_no_media(path: Path) -> str:
-    """Say what a file is by its ending, which is not in `KNOWN_ENDINGS`, and what to do."""
+    """Explain what a file with an ending not in `KNOWN_ENDINGS` is, and what to do about it."""
     found = _UNPLAYABLE.get(path.suffix.lower())
     if found is not None:
         kind, advice = found
