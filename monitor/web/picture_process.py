@@ -26,7 +26,7 @@ import numpy as np
 from detector.errors import DetectorError, PictureDecodeError
 from detector.image_analysis import PictureFace
 from monitor.sensor.child_process import child_environment, disable_core_dumps
-from monitor.web.picture_reader import PictureReader, SeenPicture
+from monitor.web.picture_reader import PictureReader, SeenPicture, load_picture_classifier
 
 if TYPE_CHECKING:
     from detector.settings import Device
@@ -194,7 +194,6 @@ def _limit_memory() -> None:
 def main() -> int:
     """Load the model, then read pictures until standard input ends."""
     from detector.emotion.pacing import limit_threads  # noqa: PLC0415 (slow to import)
-    from monitor.web.worker import load_picture_classifier  # noqa: PLC0415
 
     # Ctrl+C is for the page, which closes the input. The kiosk goes first.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import cv2
 import numpy as np
 
-from detector.image_analysis import PictureFace
+from detector.emotion.classifier import load_classifier
+from detector.image_analysis import PictureClassifier, PictureFace
 from detector.sources.image_decoder import decode_picture
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from detector.settings import Device
 
 SHOWN_PX = 1200
 """Longest side of a picture as the page shows it."""
@@ -81,6 +84,11 @@ class PictureReader:
     def close(self) -> None:
         """Free the classifier."""
         self._classifier.close()
+
+
+def load_picture_classifier(model: str | None, device: Device) -> PictureClassifier:
+    """Load the real classifier; slow, and only on the thread that uses it."""
+    return PictureClassifier(load_classifier(model, device))
 
 
 def shown_size(width: int, height: int) -> tuple[int, int]:

@@ -23,8 +23,6 @@ from monitor.web.problems import ProblemError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from detector.image_analysis import PictureClassifier
-    from detector.settings import Device
     from monitor.web.picture_reader import SeenPicture
 
 logger = logging.getLogger(__name__)
@@ -75,14 +73,6 @@ class _FairQueue(queue.Queue["_Job | None"]):
         if jobs:
             self._waiting[visitor] = jobs  # At the end.
         return job
-
-
-def load_picture_classifier(model: str | None, device: Device) -> PictureClassifier:
-    """Load the real classifier; slow, and only on the thread that uses it."""
-    from detector.emotion.classifier import load_classifier  # noqa: PLC0415 (slow to import)
-    from detector.image_analysis import PictureClassifier  # noqa: PLC0415
-
-    return PictureClassifier(load_classifier(model, device))
 
 
 class PictureWorker:

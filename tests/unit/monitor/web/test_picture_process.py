@@ -44,8 +44,7 @@ def test_a_picture_without_faces(process):
 def test_it_finds_the_same_as_this_process(process, demo_video):
     import av
 
-    from monitor.web.picture_reader import PictureReader
-    from monitor.web.worker import load_picture_classifier
+    from monitor.web.picture_reader import PictureReader, load_picture_classifier
 
     with av.open(str(demo_video)) as container:
         content = written(next(container.decode(video=0)).to_image())
