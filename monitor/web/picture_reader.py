@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import cv2
@@ -66,13 +67,11 @@ class PictureReader:
         image = decode_picture(content)
         height, width = image.shape[:2]
         scale = (MAX_SEARCHED_PIXELS / (width * height)) ** 0.5
-        if scale < 1:
-            image = _resized(image, scale)
+        image = _resized(image, _size_at(scale, width, height))
         faces, crops = self._classifier.faces_and_crops(image)
         if scale < 1:
             faces = [_scaled(face, width / image.shape[1]) for face in faces]
-        copy_scale = SHOWN_PX / max(image.shape[:2])
-        copy = image if copy_scale >= 1 else _resized(image, copy_scale)
+        copy = _resized(image, shown_size(width, height))
         done, jpeg = cv2.imencode(".jpg", copy, [cv2.IMWRITE_JPEG_QUALITY, 85])
         if not done:
             raise ValueError(f"Invalid picture: {copy.shape} pixels cannot be written as a JPEG.")
@@ -93,18 +92,21 @@ def load_picture_classifier(model: str | None, device: Device) -> PictureClassif
 
 def shown_size(width: int, height: int) -> tuple[int, int]:
     """Return the size at which the page shows a picture."""
-    scale = min(1.0, SHOWN_PX / max(width, height))
+    return _size_at(SHOWN_PX / max(width, height), width, height)
+
+
+def _size_at(scale: float, width: int, height: int) -> tuple[int, int]:
+    """Return a size scaled down; one that would grow stays as it is."""
+    scale = min(1.0, scale)
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-def _resized(image: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
-    height, width = image.shape[:2]
-    size = max(1, round(width * scale)), max(1, round(height * scale))
+def _resized(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    if image.shape[1::-1] == size:
+        return image
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
 def _scaled(face: PictureFace, factor: float) -> PictureFace:
     left, top, width, height = (round(side * factor) for side in face.box)
-    return PictureFace(
-        (left, top, width, height), face.label, face.confidence, face.probabilities, face.uncertain
-    )
+    return replace(face, box=(left, top, width, height))
