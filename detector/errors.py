@@ -40,7 +40,8 @@ class SourceOpenError(SourceError):
 class PictureDecodeError(SourceOpenError):
     """Bytes are not a picture, or a picture that must not or cannot be decoded.
 
-    `code`: `not_a_picture`, `too_many_pixels`, `too_many_scans` or `damaged`.
+    `code`: `not_a_picture`, `too_many_pixels`, `too_many_scans`, `damaged` or, where a process
+    limits the cost, `too_costly`.
     """
 
     def __init__(self, message: str, code: str) -> None:
@@ -83,3 +84,8 @@ def import_extra(module: Literal["tensorflow", "keras"]) -> Any:
         if lacks_extra(error):
             raise MissingExtraError from error
         raise
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of a library's error, without its full stop, as part of a sentence."""
+    return next(iter(str(error).splitlines()), type(error).__name__).rstrip(".")

@@ -26,7 +26,7 @@ from detector.emotion.model_card import ModelCard, read_card, sha256_of
 from detector.emotion.model_store import find_model
 from detector.emotion.own_network import OwnClassifier, OwnModel, in_todays_form
 from detector.emotion.preprocessing import CropGeometry
-from detector.errors import MissingExtraError, ModelLoadError, import_extra
+from detector.errors import MissingExtraError, ModelLoadError, first_line, import_extra
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,9 +88,8 @@ class KerasClassifier:
             # A second number of faces makes TensorFlow compile again, for all numbers: do it now.
             self.logits(blank)
         except (ValueError, TypeError) as error:
-            reason = str(error).splitlines()[0]
             raise ModelLoadError(
-                f"{model} does not take the faces that its card describes ({reason})."
+                f"{model} does not take the faces that its card describes ({first_line(error)})."
             ) from error
         if received != expected:
             raise ModelLoadError(
@@ -188,7 +187,7 @@ def load_network(model: Path, file: Path | None = None) -> Any:
             warnings.simplefilter("ignore")  # about the style of old files
             return keras.saving.load_model(file or model, compile=False, safe_mode=True)
     except (ValueError, OSError, KeyError, TypeError, zipfile.BadZipFile) as error:
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        reason = first_line(error)
         if "No model config" in reason:
             raise ModelLoadError(
                 f"{model} holds weights without their network: expected a whole model; save it "
@@ -196,7 +195,7 @@ def load_network(model: Path, file: Path | None = None) -> Any:
             ) from error
         raise ModelLoadError(
             f"{model} is not a Keras model: expected a .keras file, or an .h5 file that Keras 3 "
-            f"reads ({reason.rstrip('.')})."
+            f"reads ({reason})."
         ) from error
 
 

@@ -18,7 +18,8 @@ import numpy as np
 
 from detector.emotion.labels import EMOTIONS
 from detector.emotion.model_card import ModelCard, sha256_of
-from detector.errors import ModelLoadError, import_extra
+from detector.emotion.preprocessing import FER_GEOMETRY
+from detector.errors import ModelLoadError, first_line, import_extra
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -109,8 +110,8 @@ class OwnClassifier:
             name=path.stem,
             labels=labels,
             input_side_px=side,
-            crop_scale=1.18,
-            crop_raise=0.10,
+            crop_scale=FER_GEOMETRY.scale,
+            crop_raise=FER_GEOMETRY.raise_by,
             temperature=1.0,
             # Nothing is known of how sure it may be.
             uncertain_below=0.5,
@@ -122,7 +123,7 @@ class OwnClassifier:
         try:
             found = self._outputs(np.random.default_rng(0).integers(0, 256, (2, side, side)))
         except (ValueError, TypeError, tf.errors.OpError) as error:
-            raise ModelLoadError(f"{path} does not take faces: {_first_line(error)}.") from error
+            raise ModelLoadError(f"{path} does not take faces: {first_line(error)}.") from error
         self._gives_shares = bool(found.min() >= 0 and np.allclose(found.sum(axis=1), 1, atol=1e-3))
 
     def logits(self, crops: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -190,7 +191,3 @@ def _pixels(network: Any, wanted: Pixels) -> str:
         return wanted
     scales = any(type(layer).__name__ == "Rescaling" for layer in network.layers[:4])
     return "0-255" if scales else "0-1"
-
-
-def _first_line(error: BaseException) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__).rstrip(".")
