@@ -163,14 +163,9 @@ class MediaPipeFaceDetector:
         if large > self.MAX_CROP_PX or large > 1.25 * small:
             return False
         pyramid = Pyramid(image)
-        fits = 0
-        for margin in self.CROP_MARGINS:
-            side = round(large * margin)
-            tile = Tile((width - side) // 2, (height - side) // 2, side, 0)
-            square = pyramid.cut(tile, MESH_PX)
-            square.flags.writeable = False
-            fits += self._mesh.process(square).multi_face_landmarks is not None
-        return fits >= 2
+        sides = [round(large * margin) for margin in self.CROP_MARGINS]
+        tiles = [Tile((width - side) // 2, (height - side) // 2, side, 0) for side in sides]
+        return sum(self._mesh_fits_in(pyramid, tile) for tile in tiles) >= 2
 
     def confirm(self, frame: Frame, face: FaceDetection) -> bool:
         """Return whether MediaPipe's face mesh fits a doubtful face, too."""
@@ -187,12 +182,15 @@ class MediaPipeFaceDetector:
         return tile_ladder(width, height, self._settings.smallest_px(width, across_deg))
 
     def _mesh_fits(self, pyramid: Pyramid, face: FaceDetection) -> bool:
-        for factor in self.MESH_REGIONS:
-            square = pyramid.cut(pyramid.around(face.box, factor), MESH_PX)
-            square.flags.writeable = False
-            if self._mesh.process(square).multi_face_landmarks is None:
-                return False
-        return True
+        return all(
+            self._mesh_fits_in(pyramid, pyramid.around(face.box, factor))
+            for factor in self.MESH_REGIONS
+        )
+
+    def _mesh_fits_in(self, pyramid: Pyramid, tile: Tile) -> bool:
+        square = pyramid.cut(tile, MESH_PX)
+        square.flags.writeable = False
+        return self._mesh.process(square).multi_face_landmarks is not None
 
     def _find_known(self, pyramid: Pyramid, known: Sequence[Box]) -> list[FaceDetection]:
         """Find known faces around their expected places, retrying missed ones in wider regions."""

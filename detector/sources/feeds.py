@@ -114,16 +114,18 @@ def _open_rtsp(address: str, timeout: tuple[float, float]) -> Feed:
     something else, or hang up.
     """
     either = {"rtsp_transport": "udp+tcp", "rtsp_flags": "prefer_tcp"}
-    ways = [either, {"rtsp_transport": "udp"}]
-    if address in _udp_only:
-        ways.reverse()
+    udp = {"rtsp_transport": "udp"}
+    first, second = (udp, either) if address in _udp_only else (either, udp)
     try:
-        return VideoFeed(address, timeout, ways[0])
+        return VideoFeed(address, timeout, first)
     except _UNREACHABLE:
         raise
     except (av.FFmpegError, NoVideoError):
-        feed = VideoFeed(address, timeout, ways[1])
-    (_udp_only.discard if ways[1] is either else _udp_only.add)(address)
+        feed = VideoFeed(address, timeout, second)
+    if second is udp:
+        _udp_only.add(address)
+    else:
+        _udp_only.discard(address)
     return feed
 
 
