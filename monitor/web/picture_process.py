@@ -37,7 +37,10 @@ CPU_LIMIT_S = 20
 """For one picture; the largest that is allowed needs three on a desktop computer."""
 
 MEMORY_LIMIT = 3 << 30
-"""Address space beyond what the loaded models take; 50 million pixels need a fifth."""
+"""Address space beyond what the loaded models take; 50 million pixels need a fifth of it."""
+
+_HEADER = struct.Struct(">QQQ")
+"""Of an answer: the sizes of its JSON, of the copy and of the crops."""
 
 
 class PictureProcess:
@@ -143,11 +146,12 @@ class PictureProcess:
 
 
 def _read_answer(stream: IO[bytes]) -> tuple[dict[str, Any], bytes, bytes] | None:
-    sizes = stream.read(24)
-    if len(sizes) < 24:
+    header = stream.read(_HEADER.size)
+    if len(header) < _HEADER.size:
         return None
-    head, copy, crops = (stream.read(size) for size in struct.unpack(">QQQ", sizes))
-    if len(sizes) + len(head) + len(copy) + len(crops) < 24 + sum(struct.unpack(">QQQ", sizes)):
+    sizes = _HEADER.unpack(header)
+    head, copy, crops = parts = [stream.read(size) for size in sizes]
+    if tuple(map(len, parts)) != sizes:
         return None
     return json.loads(head), copy, crops
 
@@ -159,7 +163,7 @@ def _write_answer(
     stream: IO[bytes], head: dict[str, Any], copy: bytes = b"", crops: bytes = b""
 ) -> None:
     text = json.dumps(head).encode()
-    stream.write(struct.pack(">QQQ", len(text), len(copy), len(crops)))
+    stream.write(_HEADER.pack(len(text), len(copy), len(crops)))
     for part in (text, copy, crops):
         stream.write(part)
     stream.flush()
