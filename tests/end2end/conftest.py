@@ -68,15 +68,15 @@ class Program:
         """
         return rows_of(self.database, query)
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start a command that goes on until it is stopped."""
+    def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
+        """Start a command that goes on until it is stopped; `options` are those of `Popen`."""
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         process = subprocess.Popen(
             [*PROGRAM, *arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
             text=True,
             env=self.environment,
             cwd=self.folder,
+            **(pipes | options),
         )
         self.started.append(process)
         return process

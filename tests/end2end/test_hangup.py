@@ -6,15 +6,12 @@ import fcntl
 import os
 import pty
 import signal
-import subprocess
 import sys
 import termios
 import time
 from contextlib import suppress
 
 import pytest
-
-from .conftest import PROGRAM
 
 
 class Terminal:
@@ -27,18 +24,15 @@ class Terminal:
             fcntl.ioctl(0, termios.TIOCSCTTY, 0)
             signal.signal(signal.SIGHUP, signal.SIG_IGN if nohup else signal.SIG_DFL)
 
-        self.process = subprocess.Popen(
-            [*PROGRAM, *arguments],
+        self.process = program.start(
+            *arguments,
             stdin=inside,
             stdout=inside,
             stderr=inside,
-            env=program.environment,
-            cwd=program.folder,
             start_new_session=True,
-            preexec_fn=enter,  # noqa: PLW1509 (no threads hold locks here)
+            preexec_fn=enter,
         )
         os.close(inside)
-        program.started.append(self.process)
 
     def close(self):
         if self._window >= 0:
