@@ -35,6 +35,23 @@ def head_of_upload(host: str, length: int, *headers: str) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode()
 
 
+def upload(content: bytes) -> bytes:
+    return head_of_upload("127.0.0.1", len(content), BEARER, "Connection: close") + content
+
+
+def written(image: Image.Image, kind: str) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, kind)
+    return stream.getvalue()
+
+
+def costly_picture() -> bytes:
+    """Return 50 million pixels in a few bytes."""
+    content = written(Image.fromarray(np.zeros((7060, 7060, 3), np.uint8)), "WEBP")
+    assert len(content) < 100_000
+    return content
+
+
 def send_what_it_takes(connection: socket.socket, content: bytes, limit_s: float) -> int:
     """Send until the server takes no more; returns how many bytes it took."""
     connection.settimeout(0.2)
@@ -105,13 +122,10 @@ def test_an_upload_is_served_beside_stalled_ones(target):
             stalled = stack.enter_context(target.connect("127.9.9.9"))
             stalled.sendall(head_of_upload("127.0.0.1", 20 << 20, BEARER) + bytes(1000))
         noise = np.random.default_rng(1).integers(0, 255, (900, 900, 3), dtype=np.uint8)
-        stream = io.BytesIO()
-        Image.fromarray(noise).save(stream, "BMP")
-        picture = stream.getvalue()
+        picture = written(Image.fromarray(noise), "BMP")
         assert len(picture) > 1 << 20
-        sent = head_of_upload("127.0.0.1", len(picture), BEARER, "Connection: close") + picture
         began = time.monotonic()
-        assert target.exchange(sent, timeout_s=30).startswith(b"HTTP/1.1 200 ")
+        assert target.exchange(upload(picture), timeout_s=30).startswith(b"HTTP/1.1 200 ")
         assert time.monotonic() - began < 15
 
 
@@ -179,13 +193,9 @@ def test_slow_readers_hold_bounded_memory(target, record_property):
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_a_picture_of_50_million_pixels_keeps_nobody_waiting(target, record_property):
-    stream = io.BytesIO()
-    Image.fromarray(np.zeros((7060, 7060, 3), np.uint8)).save(stream, "WEBP")
-    content = stream.getvalue()
-    assert len(content) < 100_000
-    head = head_of_upload("127.0.0.1", len(content), BEARER, "Connection: close")
+    sent = upload(costly_picture())
     with target.connect(timeout_s=60) as connection:
-        connection.sendall(head + content)
+        connection.sendall(sent)
         slowest = 0.0
         began = time.monotonic()
         for _ in range(10):
@@ -213,8 +223,7 @@ def test_a_cookie_is_worth_nothing_after_the_logout(target: Target) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_complete_uploads_at_once_hold_bounded_memory(target: Target, record_property) -> None:
-    body = b"\x89PNG" + bytes(30 << 20)
-    sent = head_of_upload("127.0.0.1", len(body), BEARER, "Connection: close") + body
+    sent = upload(b"\x89PNG" + bytes(30 << 20))
     target.forget_peak()
     before = target.memory()
     with ThreadPoolExecutor(20) as pool:
@@ -247,22 +256,14 @@ def test_many_reports_at_once_leave_room_for_others(target: Target, record_prope
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_pictures_of_others_are_read_beside_costly_ones(target: Target, record_property) -> None:
-    stream = io.BytesIO()
-    Image.fromarray(np.zeros((7060, 7060, 3), np.uint8)).save(stream, "WEBP")
-    costly = stream.getvalue()
-    stream = io.BytesIO()
-    Image.new("RGB", (320, 240), "grey").save(stream, "PNG")
-    plain = stream.getvalue()
-
-    def upload(content: bytes) -> bytes:
-        return head_of_upload("127.0.0.1", len(content), BEARER, "Connection: close") + content
-
+    costly = upload(costly_picture())
+    plain = upload(written(Image.new("RGB", (320, 240), "grey"), "PNG"))
     with ExitStack() as stack:
         for _ in range(10):
-            stack.enter_context(target.connect("127.9.9.8")).sendall(upload(costly))
+            stack.enter_context(target.connect("127.9.9.8")).sendall(costly)
         time.sleep(1)
         began = time.monotonic()
         # On a busy machine a costly one takes longer than anybody has to wait.
-        answers = (target.exchange(upload(plain), timeout_s=60)[:12] for _ in range(4))
+        answers = (target.exchange(plain, timeout_s=60)[:12] for _ in range(4))
         assert b"HTTP/1.1 200" in answers
         record_property("served_s", time.monotonic() - began)
