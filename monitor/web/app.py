@@ -41,8 +41,8 @@ if TYPE_CHECKING:
 def create_app(settings: WebSettings, load: Callable[[], FaceFinder] | None = None) -> Flask:
     """Build the application and start what reads pictures; end it with `close_app`.
 
-    That is a process with the classifier of the settings; or, in this process, the classifier that
-    `load` makes, on the thread that uses it.
+    By default that is a child process with the model of the settings. `load` instead makes a
+    classifier in this process, on the thread that uses it.
     """
     app = Flask(__name__)
     app.request_class = MemoryRequest
@@ -86,7 +86,7 @@ def create_app(settings: WebSettings, load: Callable[[], FaceFinder] | None = No
 
 
 class SessionNumber(IntegerConverter):
-    """The number of a session in an address: as large as a database can hold, in plain digits."""
+    """A session's number in an address: ASCII digits, no larger than the database can hold."""
 
     regex = "[0-9]+"
 
@@ -100,7 +100,7 @@ def close_app(app: Flask) -> None:
 
 
 def printable_value(value: object) -> object:
-    """Return what a template shows of a value: texts without control characters."""
+    """Return a value as templates show it: texts without control characters."""
     if isinstance(value, str) and not isinstance(value, Markup):
         return printable(value, keep="\n\t")
     return value

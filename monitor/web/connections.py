@@ -1,10 +1,10 @@
-"""Connections of strangers: deadlines, limits per address, and room for bodies in memory.
+"""Limits on connections: deadlines, connections per address, and memory for request bodies.
 
-waitress reads all connections in one thread, so a slow one costs no thread. But it keeps a whole
-body before the application sees the request, waits for a header as long as bytes come, and stops
-accepting at its limit. Here a request is judged by its header, before any of its body is kept; a
-large body waits unread until there is room for it; and where too many connections are open, the one
-that has kept the server waiting longest makes way for the newcomer.
+waitress reads all connections in one thread, so a slow one costs no thread. But it stores a whole
+body before the application sees the request, waits for a header as long as bytes keep coming, and
+stops accepting connections at its limit. Here a request is judged by its header, before any of its
+body is stored; a large body stays unread until there is room for it; and when too many connections
+are open, the one that has kept the server waiting longest is dropped for the newcomer.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ class ConnectionLimits:
         header_s: From the first byte of a request to the end of its header.
         idle_s: Without a request.
         body_s: From the header to the end of the body.
-        window_s: In each window of this length a body brings at least `window_bytes`, and some of
-            an answer is read.
-        small_body: Bodies up to here do not wait for room.
-        bodies: All larger ones together, from their header until they are answered.
+        window_s: In each window of this length a body must bring at least `window_bytes`, and the
+            reader of an answer must take some of it.
+        small_body: Largest body that does not wait for room.
+        bodies: All larger bodies together, each from its header until it is answered.
         turn_s: Longest wait for room.
-        answers: All answers together that wait to be read.
-        linger_s: How long a refused sender is listened to, so that it can read why.
+        answers: All unread answers together.
+        linger_s: How long to keep reading from a refused sender, so that it can read why.
     """
 
     connections: int = 512
@@ -69,8 +69,8 @@ class ConnectionLimits:
 class Request(HTTPRequestParser):  # type: ignore[misc]
     """A request that is judged when its header is complete, before its body is kept.
 
-    `refusal` says why the body is not taken, as `security.REFUSAL` explains. The application
-    answers all the same, without the body.
+    `refusal` says why the body is not read, as `security.REFUSAL` explains. The application still
+    answers, without the body.
     """
 
     def __init__(self, connection: Connection, adj: Any) -> None:
@@ -97,8 +97,8 @@ class Request(HTTPRequestParser):  # type: ignore[misc]
         return taken
 
     def _has_odd_chunks(self) -> bool:
-        """Whether a line or number is too large, or the chunks are so small that most of what
-        comes are their numbers. waitress bounds none, and copies lines with every piece that comes.
+        """Whether a line or size is too large, or the chunks are so small that most bytes are
+        their sizes. waitress bounds neither, and copies a line again with each read.
         """
         chunks: Any = self.body_rcv
         received = self.body_bytes_received
@@ -119,7 +119,7 @@ class Request(HTTPRequestParser):  # type: ignore[misc]
         if "TRANSFER_ENCODING" in self.headers or (
             self.chunked and "CONTENT_LENGTH" in self.headers
         ):
-            # A proxy may read another length, and take for an answer what is none.
+            # A proxy may read another length, and see the next request begin elsewhere.
             raise ParsingError("Ambiguous length")
         if self.body_rcv is None:
             return
@@ -135,11 +135,11 @@ class Request(HTTPRequestParser):  # type: ignore[misc]
         self.start_body()
 
     def start_body(self) -> None:
-        """Let the time for the body begin."""
+        """Start the clock of the body."""
         self.began = self.window_began = time.monotonic()
 
     def refuse(self, why: str) -> None:
-        """Drop the body, and be answered; the connection ends then."""
+        """Drop the body, and close the connection after the answer."""
         self.close()
         self.refusal = why
         self.body_rcv = None
@@ -190,10 +190,10 @@ class MisunderstoodTask(ErrorTask):  # type: ignore[misc]
 
 
 class Connection(HTTPChannel):  # type: ignore[misc]
-    """A connection that serves one request after the other, and for which no thread waits.
+    """A connection that answers one request at a time, and never makes a thread wait.
 
     Everything but `service` and `write_soon` runs in the thread of the sockets. `origin` is the
-    visitor's address; of IPv6 its network, in which each visitor has many.
+    visitor's address; for IPv6 its network, because one visitor has many addresses in it.
     """
 
     task_class = RefusalTask
@@ -221,7 +221,7 @@ class Connection(HTTPChannel):  # type: ignore[misc]
         return self.request is not None and bool(self.request.headers_finished)
 
     def readable(self) -> bool:
-        """Whether to take more bytes."""
+        """Whether to read more bytes."""
         if self._lingers_until is not None:
             return True
         # A little is read while a request is answered, to notice a visitor who leaves.
@@ -232,7 +232,7 @@ class Connection(HTTPChannel):  # type: ignore[misc]
         return bool(super().writable()) or self._can_go_on()
 
     def handle_read(self) -> None:
-        """Read; from a sender that was refused, only to throw it away."""
+        """Read, and discard what a refused sender still sends."""
         if self._lingers_until is None:
             super().handle_read()
         else:
@@ -251,7 +251,7 @@ class Connection(HTTPChannel):  # type: ignore[misc]
         return True
 
     def handle_close(self) -> None:
-        """Close; a sender that was refused in the middle is listened to for a while."""
+        """Close; but keep reading for a while from a sender refused in mid-upload."""
         lingers = self._lingers_until is None and self._is_refused and self.connected
         self._unread = b""
         if lingers:
@@ -265,7 +265,7 @@ class Connection(HTTPChannel):  # type: ignore[misc]
             self._end()
 
     def welcome_body(self) -> None:
-        """Ask for the body, if its sender waits to be asked and there is room."""
+        """Send `100 Continue` if the sender waits for it and there is room for the body."""
         request = self.request
         if request is None or request.body_rcv is None or request.waits_for_room:
             return
@@ -273,7 +273,7 @@ class Connection(HTTPChannel):  # type: ignore[misc]
             self.send_continue()
 
     def end_upload(self, why: str) -> None:
-        """Take no more of a body, and let the application say why."""
+        """Stop reading a body, and let the application say why."""
         with self.requests_lock:
             if self.request is not None:
                 self.request.refuse(why)
@@ -314,7 +314,7 @@ class Connection(HTTPChannel):  # type: ignore[misc]
             if now - request.began > limits.turn_s:
                 self.end_upload("busy")
             return
-        # Who holds room that others wait for has less time to prove that it moves.
+        # A body that holds room which others wait for must show progress sooner.
         share = 0.3 if request.room and self.server.is_room_wanted else 1.0
         if now - request.began > limits.body_s:
             self.end_upload("too_slow")
@@ -360,7 +360,7 @@ class Connection(HTTPChannel):  # type: ignore[misc]
 
     def _discard(self) -> None:
         try:
-            # Not more at a time, so that others are served meanwhile.
+            # Only so much at a time, so that other connections have their turn.
             for _ in range(16):
                 if not self.socket.recv(1 << 16):
                     self._end()
@@ -393,7 +393,7 @@ class Connection(HTTPChannel):  # type: ignore[misc]
 
 
 def origin_of(text: str) -> str:
-    """Return what tells visitors apart: an address, or the network of one of IPv6."""
+    """Return the key of a visitor: the address, or the network of an IPv6 address."""
     try:
         address = ip_address(text.partition("%")[0])
     except ValueError:

@@ -41,7 +41,7 @@ MAX_FILE_BYTES = FetchLimits().content_bytes
 def expand(names: Iterable[str]) -> list[str]:
     """Replace folders by the pictures in and below them, sorted; files and addresses stay.
 
-    What is no picture is left out with a warning, hidden files and those of systems without.
+    Other files are left out with a warning, hidden and system files without one.
 
     Raises:
         SetupError: A name is neither a file, a folder with pictures, nor an address.
@@ -126,7 +126,7 @@ def read_picture(name: str) -> NDArray[np.uint8]:
 
 
 def _read_as_ad(path: Path) -> NDArray[np.uint8]:
-    """Read a picture of a format that is not taken from strangers: HEIC or AVIF."""
+    """Read a picture of a format that the web page does not accept: HEIC or AVIF."""
     try:
         info = probe(path)
         frame = next(frames(path, info.kind, lambda: (info.width, info.height)))

@@ -1,8 +1,8 @@
-"""A process that reads the pictures of strangers, and is killed where one costs too much.
+"""A child process that reads visitors' pictures, and is killed if one costs too much.
 
-Decoders and face detector are native libraries. A picture that crashes them, fills the memory or
-computes without end takes this process along, and not the page. It reads pictures from standard
-input and answers on standard output; nothing is written to a file.
+The decoders and the face detector are native libraries. A picture that crashes them, fills the
+memory or never finishes takes down this process, not the web page. Pictures come through standard
+input, answers go to standard output, and nothing is written to a file.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _HEADER = struct.Struct(">QQQ")
 
 
 class PictureProcess:
-    """Reads pictures in another process, started at once and again after it was lost.
+    """Reads pictures in another process, which is started at once and replaced when it dies.
 
     Args:
         model: Name or path; `None` for the default.
@@ -92,7 +92,7 @@ class PictureProcess:
         )
 
     def interrupt(self) -> None:
-        """End the process over what it reads; any thread may ask for it."""
+        """Kill the process in the middle of a picture; any thread may call this."""
         process, self._is_ending = self._process, True
         if process is not None:
             process.kill()
@@ -122,7 +122,7 @@ class PictureProcess:
             raise DetectorError(answer[0]["failed"])
 
     def _exchange(self, *parts: bytes) -> tuple[dict[str, Any], bytes, bytes] | None:
-        """Send, and return the answer; `None` if the process is lost over it."""
+        """Send, and return the answer; `None` if the process died or was killed meanwhile."""
         process = cast("subprocess.Popen[bytes]", self._process)
         timer = threading.Timer(self._limit_s, process.kill)
         timer.daemon = True

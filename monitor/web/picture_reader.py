@@ -25,10 +25,14 @@ MAX_SEARCHED_PIXELS = 4_000_000
 
 
 class SeenPicture(NamedTuple):
-    """A picture that was looked at.
+    """A picture and the faces in it.
 
-    Its size in pixels; a copy of at most `SHOWN_PX`, as a JPEG; its faces from left to right; and
-    each as the network saw it, `(n, side, side)` grey levels.
+    Attributes:
+        width: In pixels.
+        height: In pixels.
+        copy: A JPEG of at most `SHOWN_PX`.
+        faces: From left to right.
+        crops: Each face as the network saw it, `(n, side, side)` grey levels.
     """
 
     width: int

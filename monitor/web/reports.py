@@ -119,7 +119,7 @@ def comparison_document(
 
     Returns:
         `{"ads", "measure", "comparisons", "left_out"}`: comparisons as `Comparison.document` gives
-        them, and the numbers of replays and demonstrations that do not count.
+        them, and how many replays and demonstrations do not count.
 
     Raises:
         ProblemError: Fewer than two ads are named, there is no such ad, or the measure is unknown.

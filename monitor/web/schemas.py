@@ -47,8 +47,8 @@ class Face(Document):
     uncertain: bool = Field(description="Whether the confidence is too low to name an expression.")
     whole_picture: bool = Field(
         default=False,
-        description="Whether the picture itself, small and filled by a face, was taken for the "
-        "crop of one, because no face was found in it; left out if not.",
+        description="Whether the whole picture was taken for the crop of a face: it is small, a "
+        "face fills it, and none was found in it. Left out if false.",
     )
 
 
@@ -71,8 +71,8 @@ class SessionEntry(Document):
     id: int
     kind: Literal["run", "replay"]
     session_kind: Literal["live", "replay", "demo"] = Field(
-        description="replay: of a recording; demo: with the demo viewer. Only live ones count over "
-        "many sessions."
+        description="replay: of a recording; demo: with the demo viewer. Only live sessions count "
+        "in figures over several sessions."
     )
     site: str
     venue_type: str | None = Field(description="Of the OpenOOH taxonomy; null where none is set.")
@@ -121,7 +121,7 @@ class Compared(BaseModel):
     measure: str
     comparisons: list[dict[str, Any]] = Field(description="One for each pair.")
     left_out: dict[str, int] = Field(
-        description="Numbers of sessions of these ads that do not count, by replay and demo."
+        description="How many sessions of these ads do not count, by kind: replay and demo."
     )
 
 

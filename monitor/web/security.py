@@ -49,11 +49,11 @@ MAX_LOGINS = 1000
 WRONG_TOKENS = parse("10 per minute")
 MAX_UPLOAD_BYTES = 31 << 20
 MAX_FORM_BYTES = 64 << 10
-"""For everything but pictures: forms and JSON take many times their size while they are read."""
+"""For everything but pictures: parsing forms and JSON takes many times their size."""
 
 REFUSAL = "ad_monitor.refusal"
-"""In the environment of WSGI: why the server took no body: `busy` (no room for it), `too_slow`
-(it did not come in time), or `early` (the header says enough); else empty."""
+"""Key of the WSGI environment that says why the server did not read the body: `busy` (no room for
+it), `too_slow` (it did not come in time) or `early` (refused by its header); else empty."""
 
 _GATE = "ad-monitor-gate"
 
@@ -176,7 +176,7 @@ def install_security(
 def judge(app: Flask, environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
     """Judge a request by its header alone, as a WSGI application that answers 200 or 403.
 
-    The application refuses the same request in words: it does the same checks, and more.
+    The application does the same checks and more, and says what is wrong with the request.
     """
     with app.request_context(environ):
         try:
@@ -230,7 +230,7 @@ def _check_host(hosts: set[str]) -> None:
 
 
 def _limit_body() -> None:
-    """Refuse too large a body by its stated length, before anything reads it.
+    """Refuse a body that is too large by its stated length, before it is read.
 
     Pictures come as `image/*` or in a form of several parts; the fields of these are limited by
     werkzeug. waitress states the length of bodies that come in chunks.
@@ -299,7 +299,10 @@ class _Gate:
         return redirect(url_for("login"), 303)
 
     def check_visitor(self, *, counts: bool = True) -> AnyResponse | None:
-        """Refuse a visitor without a token, or from another page; a wrong token may be counted."""
+        """Refuse a visitor without a token, or from another page.
+
+        With `counts`, a wrong token counts towards the limit of wrong tokens.
+        """
         authorization = request.authorization
         if authorization is not None and authorization.type == "bearer" and self._token is not None:
             if self._is_right(authorization.token or "", counts=counts):

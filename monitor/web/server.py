@@ -1,4 +1,4 @@
-"""The server of `ad-monitor serve`: waitress, with limits on what strangers may hold of it.
+"""The server of `ad-monitor serve`: waitress, with limits on what one client can tie up.
 
 Tested with its connections, in `test_connections.py`.
 """
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 ACCEPTED_AT_ONCE = 64
-"""New connections between two turns for those that are open."""
+"""New connections in one turn of the loop, so that open ones have theirs."""
 
 
 class Server(TcpWSGIServer):  # type: ignore[misc]
@@ -38,10 +38,11 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
         app: The application, of WSGI.
         gate: Judges a request by its header, as a WSGI application: any status but 200 refuses it.
         listening: The socket.
-        map: From file descriptors to what polls them, filled here.
-        threads: That answer requests.
-        max_body: Of a request, in bytes.
-        trusted_proxy: Address that is believed about visitors, and has no limit of its own.
+        map: What polls each file descriptor; filled here.
+        threads: How many answer requests.
+        max_body: Largest body of a request, in bytes.
+        trusted_proxy: Address whose `X-Forwarded-*` headers are believed; it has no limit of its
+            own.
         limits: What connections may cost.
     """
 
@@ -116,7 +117,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
         return bool(self.accepting)
 
     def handle_accept(self) -> None:
-        """Accept what waits; where there are too many then, drop those that wait longest."""
+        """Accept pending connections; drop some if there are too many then."""
         for _ in range(ACCEPTED_AT_ONCE):
             before = len(self.active_channels)
             super().handle_accept()
@@ -134,7 +135,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
             self._make_way([one for one in connections if one.origin == most])
 
     def admits(self, connection: Connection, request: Request) -> bool:
-        """Whether the application may take the body of a request, as far as its header tells."""
+        """Whether the application would accept a request, judged by its header."""
         statuses: list[str] = []
         environ = RefusalTask(connection, request).get_environment()
         environ["wsgi.input"] = io.BytesIO()
@@ -145,7 +146,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
             return False
         return statuses == ["200 OK"]
 
-    # --- room for bodies; `give_room_back` is called by any thread ---
+    # --- room for bodies; any thread may call `give_room_back` ---
 
     @property
     def is_room_wanted(self) -> bool:
@@ -153,14 +154,14 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
         return bool(self._asking)
 
     def ask_for_room(self, request: Request) -> None:
-        """Let the body of a request wait until there is room for it, often no time at all."""
+        """Queue the body of a request for room, which it often gets at once."""
         with self._guard:
             request.waits_for_room = True
             self._asking.append(request)
         self._share_room()
 
     def give_room_back(self, request: Request) -> None:
-        """Take back the room of a request, or the wish for it; harmless when repeated."""
+        """Free the room of a request, or its place in the queue; harmless when repeated."""
         with self._guard:
             self._room += request.room
             request.room = 0
@@ -169,7 +170,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
                 self._asking.remove(request)
 
     def _share_room(self) -> None:
-        """Give room to the smallest bodies first, so that many large ones do not block a small."""
+        """Give room to the smallest bodies first, so that large ones do not hold them up."""
         with self._guard:
             for request in sorted(self._asking, key=lambda request: request.size):
                 if request.size > self._room:

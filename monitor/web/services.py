@@ -30,24 +30,22 @@ logger = logging.getLogger(__name__)
 EXTENSION = "ad-monitor"
 """Key of the services among the extensions of an application."""
 
-
 PICTURES = 8
-"""Pictures that are fetched, read or wait to be read at the same time."""
+"""Pictures that are fetched, read or waiting at the same time."""
 
 REPORTS, REPORTS_WAITING = 2, 4
-"""Reports and comparisons that are made at the same time, and that wait for it."""
-
+"""Reports and comparisons made at the same time, and waiting for their turn."""
 
 _OTHERS = "Others have asked for as much as this server does at a time."
 
 
 class Places:
-    """Places for work that takes long, so that it never takes all threads.
+    """Places for slow work, so that it never takes all threads.
 
     Args:
-        at_once: How many work at a time.
-        waiting: How many more wait for a place; the others are refused at once.
-        each: How many of both one visitor may have.
+        at_once: Places; each holds one request that is being worked on.
+        waiting: Requests that may wait for a place; more are refused at once.
+        each: Requests of one visitor, working or waiting.
         limit_s: Longest wait.
     """
 
@@ -66,7 +64,7 @@ class Places:
         """Take a place for a `with` block, for the visitor of the current request.
 
         Raises:
-            ProblemError: None became free, or this visitor has enough.
+            ProblemError: None became free, or this visitor holds too many.
         """
         visitor = get_remote_address()
         self._enter(visitor)
@@ -80,7 +78,7 @@ class Places:
         finally:
             with self._guard:
                 self._present[visitor] -= 1
-                self._present += Counter()  # Forgets who has none.
+                self._present += Counter()  # Drops visitors that hold none.
 
     def _enter(self, visitor: str) -> None:
         with self._guard:
@@ -128,9 +126,7 @@ class Services:
             return self._engine
 
     def told(self, error: Exception) -> str:
-        """Return an error as visitors may read it: without passwords, and without the folder of the
-        database, which is for the log.
-        """
+        """Return an error's text for visitors, without passwords and the database's folder."""
         text = hide_passwords(str(error))
         path = sqlite_file(self.settings.database)
         if path is not None:

@@ -92,9 +92,9 @@ def serve(app: Flask, listening: socket.socket, *, trusted_proxy: str | None = N
 
 
 def _return_large_blocks() -> None:
-    """Let glibc return every block of a megabyte to the system once it is free.
+    """Make glibc return freed blocks of a megabyte or more to the system.
 
-    By default it learns from the first pictures to keep blocks of up to 64 MB, for each thread.
+    By default it raises that limit after the first pictures, and keeps up to 64 MB for each thread.
     """
     mmap_threshold = -3
     with suppress(OSError, AttributeError):  # Another C library has no such function.

@@ -1,7 +1,7 @@
-"""One worker thread that has pictures read, one after the other, of each visitor in turn.
+"""One worker thread that reads pictures one at a time, taking turns between visitors.
 
-What reads them belongs to the thread that made it, and looks at one at a time. When the short queue
-is full, a visitor is asked to try again rather than made to wait.
+The reader belongs to the thread that made it. When the short queue is full, a visitor is asked to
+try again rather than made to wait.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Reader(Protocol):
         ...
 
     def interrupt(self) -> None:
-        """End a picture that is being read, if that is possible; any thread may ask for it."""
+        """Abort the picture that is being read, if possible; any thread may call this."""
         ...
 
     def close(self) -> None:
@@ -46,7 +46,7 @@ class Reader(Protocol):
 
 @dataclass(slots=True)
 class _Job:
-    """A picture to read; `content` is emptied when nobody needs it any more."""
+    """A picture to read; `content` is emptied once it is no longer needed."""
 
     content: bytes
     visitor: str
@@ -127,7 +127,7 @@ class PictureWorker:
                 retry_after_s=3,
             ) from None
         if self._closing.is_set():
-            job.answer.cancel()  # It may be queued behind the end.
+            job.answer.cancel()  # It may be behind the mark that ends the queue.
         try:
             return job.answer.result(self._limit_s)
         except CancelledError:
@@ -143,7 +143,7 @@ class PictureWorker:
                 retry_after_s=10,
             ) from None
         finally:
-            # An error leads to this frame, and so would keep what it holds, in a circle.
+            # The error's traceback refers to this frame, a cycle that would keep the picture.
             del job, content
 
     def close(self) -> None:

@@ -30,7 +30,7 @@ class Terminal:
             stdout=inside,
             stderr=inside,
             start_new_session=True,
-            preexec_fn=enter,
+            preexec_fn=enter,  # No threads hold locks here.
         )
         os.close(inside)
 
