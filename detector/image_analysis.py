@@ -25,7 +25,7 @@ class PictureFace:
     """A face in a picture: its box in pixels, and calibrated probabilities by label.
 
     It is `uncertain` if the highest one, `confidence`, is below the model card's threshold.
-    `is_whole_picture` tells that the picture itself was taken for the crop of a face.
+    `is_whole_picture` says that the whole picture was taken for the crop of a face.
     """
 
     box: tuple[int, int, int, int]
@@ -43,8 +43,8 @@ WHOLE = Box(0.0, 0.0, 1.0, 1.0)
 class FaceCutter:
     """Finds and cuts out the faces of pictures as the camera's pipeline does; for one thread.
 
-    A small picture in which no face is found, but which a face seems to fill, is a crop of a face
-    itself, as datasets have them. With `are_crops`, every picture is one, and nothing is searched.
+    A small picture in which no face is found, but which a face seems to fill, is taken for a crop,
+    as datasets have them. With `are_crops`, every picture is, and none is searched.
     """
 
     def __init__(self, geometry: CropGeometry, *, are_crops: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""Names from outside, of files, ads and sites: made safe to show, and those of systems skipped."""
+"""Names from outside, of files, ads and sites: make them safe to show, recognise system files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 _UNSAFE = re.compile(
     # Control characters, line and paragraph separators; embeddings, overrides and isolates, which
     # reorder the text around them; halves of surrogate pairs, which stand for bytes of a file name
-    # that are not UTF-8; what is no character at all.
+    # that are not UTF-8; noncharacters.
     r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]"
 )
 
@@ -26,7 +26,7 @@ _SYSTEM_NAMES = frozenset(
 
 
 def printable(text: str, keep: str = "") -> str:
-    r"""Return a text that neither controls a terminal nor reorders or breaks a line.
+    r"""Escape what would control a terminal, reorder a text or break a line.
 
     Control characters, bidirectional overrides, and bytes that are not UTF-8 become escapes such as
     `\x1b`, `\u202e` and `\udce9`, except those in `keep`. Idempotent.
@@ -48,7 +48,7 @@ def printable_json(value: object, **options: Any) -> str:
 
 
 def printable_document(value: Any) -> Any:
-    """Return mappings and lists with every text made `printable`, keys too; others as they are."""
+    """Return a JSON-like value in which all texts, keys too, are `printable`."""
     if isinstance(value, str):
         return printable(value)
     if isinstance(value, dict):
@@ -61,20 +61,20 @@ def printable_document(value: Any) -> Any:
 def plain_name(name: str) -> str:
     """Return a name as it is shown and compared: printable, its accents composed (NFC).
 
-    macOS takes accents apart, so one name is written in two ways.
+    macOS decomposes accents, so one name can be written in two ways.
     """
     return unicodedata.normalize("NFC", printable(name))
 
 
 def is_blank(text: str) -> bool:
-    """Return whether nothing of a text can be seen: only spaces, joiners and the like."""
+    """Return whether a text shows nothing: it has only spaces, joiners and the like."""
     return all(unicodedata.category(letter)[0] in "CZ" for letter in text)
 
 
 def is_system_file(name: str) -> bool:
-    """Return whether a file or folder is hidden, or left by a system rather than by a person.
+    """Return whether a file or folder is hidden, or was made by a system rather than a person.
 
-    Such as `.DS_Store`, `._photo.jpg`, `Thumbs.db`, `__MACOSX`, `@eaDir`, `lost+found`.
+    Examples: `.DS_Store`, `._photo.jpg`, `Thumbs.db`, `__MACOSX`, `@eaDir`, `lost+found`.
     """
     return name.startswith((".", "~$")) or name.lower() in _SYSTEM_NAMES
 

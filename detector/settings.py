@@ -24,7 +24,7 @@ MIN_FACE_PX = 12.0
 
 
 def _degrees(value: object) -> object:
-    """Take the digits of an option or environment variable for a number."""
+    """Turn the digits of an option or environment variable into a number."""
     return int(value) if isinstance(value, str) and value.isdecimal() else value
 
 

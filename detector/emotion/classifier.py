@@ -24,7 +24,7 @@ from boltons.fileutils import atomic_save
 
 from detector.emotion.model_card import ModelCard, read_card, sha256_of
 from detector.emotion.model_store import find_model
-from detector.emotion.own_network import OwnClassifier, OwnModel, in_todays_form
+from detector.emotion.own_network import OwnClassifier, OwnModel, in_keras_3_form
 from detector.emotion.preprocessing import CropGeometry
 from detector.errors import MissingExtraError, ModelLoadError, first_line, import_extra
 
@@ -178,7 +178,7 @@ class _FixedBatch:
 def load_network(model: Path, file: Path | None = None) -> Any:
     """Load a `.keras` or HDF5 file in Keras' safe mode, or raise `ModelLoadError`.
 
-    `file` is read in place of the model, which errors name.
+    `file`, if given, is read instead of the model; errors name the model.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     keras = import_extra("keras")
@@ -279,13 +279,13 @@ def load_classifier(
     """Load a model by name or path (default: the one in use) with a suitable runtime.
 
     On device `auto`, the GPU is used if TensorFlow finds one, else LiteRT; `gpu` forces Keras,
-    `cpu` LiteRT. With `own`, a Keras file without a card is taken, too. Raises `ModelLoadError` if
-    there is no such model or its card does not match, `MissingExtraError` if it needs TensorFlow,
-    which is not installed.
+    `cpu` LiteRT. With `own`, a Keras file may have no card. Raises `ModelLoadError` if there is no
+    such model or its card does not match, `MissingExtraError` if it needs TensorFlow, which is not
+    installed.
     """
     model = find_model(name_or_path)
     if own is not None and not model.with_suffix(".json").exists():
-        with in_todays_form(model) as file:
+        with in_keras_3_form(model) as file:
             network = load_network(model, file)
         return OwnClassifier(model, network, own)
     card = read_card(model)

@@ -1,7 +1,7 @@
-"""Networks of other people, such as the `.h5` files of FER2013 tutorials, which have no card.
+"""Networks without a card, such as the `.h5` files of FER2013 tutorials.
 
-Such a file says neither which emotion an output stands for nor how pixels are scaled. The first
-must be given, because tutorials differ: FER2013's table has another order than folders by name.
+Such a file says neither which emotion an output stands for nor how pixels are scaled. The labels
+must be given, because tutorials differ: FER2013's table and folders sorted by name differ in order.
 """
 
 from __future__ import annotations
@@ -57,10 +57,10 @@ class OwnModel:
 
 
 @contextmanager
-def in_todays_form(path: Path) -> Iterator[Path]:
-    """Return a file that Keras 3 reads: a copy, if an HDF5 file is from before Keras 2.4.
+def in_keras_3_form(path: Path) -> Iterator[Path]:
+    """Yield a file that Keras 3 can read: a converted copy of an HDF5 file from before Keras 2.4.
 
-    Such a file names the size of its input at the first layer, where Keras 3 misreads it.
+    Such a file states the size of its input at the first layer, where Keras 3 misreads it.
     """
     text = None
     if path.suffix.lower() in {".h5", ".hdf5"}:
@@ -113,7 +113,7 @@ class OwnClassifier:
             crop_scale=FER_GEOMETRY.scale,
             crop_raise=FER_GEOMETRY.raise_by,
             temperature=1.0,
-            # Nothing is known of how sure it may be.
+            # Nothing is known about its calibration.
             uncertain_below=0.5,
             sha256=sha256_of(path),
         )

@@ -19,13 +19,13 @@ _udp_only: set[str] = set()
 
 
 class NoVideoError(ValueError):
-    """What the server sends is no video."""
+    """The server sends something other than video."""
 
 
 class Feed(Protocol):
     """An open connection; `frame_rate` is 0 if unknown.
 
-    `packets` ends when the server hangs up; `None` stands for data that gives no picture.
+    `packets` ends when the server hangs up; `None` stands for data without a whole picture.
     """
 
     frame_rate: float
@@ -96,8 +96,8 @@ def _open_http(address: str, timeout: tuple[float, float]) -> Feed:
         head = body.head()
         if begins_with_jpeg(head):
             return JpegFeed(body, address, timeout)
-        # A list of addresses begins where it was found, and an MP4 file may have to be read from
-        # its end. Others are read on: some servers serve a single viewer.
+        # FFmpeg resolves a playlist against its address, and may have to read an MP4 file from its
+        # end: both are opened again. Others are read on, because some servers take one viewer only.
         if not is_text(head) and head[4:8] != b"ftyp":
             return VideoFeed(body, timeout)
     except (av.FFmpegError, NoVideoError):
@@ -110,8 +110,8 @@ def _open_http(address: str, timeout: tuple[float, float]) -> Feed:
 def _open_rtsp(address: str, timeout: tuple[float, float]) -> Feed:
     """Open by TCP, which loses no packets, or by UDP where the server refuses that.
 
-    FFmpeg itself changes to UDP if the server says that it has no TCP (461). Some servers answer
-    something else, or hang up.
+    FFmpeg itself falls back to UDP if the server says that it has no TCP (461). Some servers give
+    another answer, or hang up.
     """
     either = {"rtsp_transport": "udp+tcp", "rtsp_flags": "prefer_tcp"}
     udp = {"rtsp_transport": "udp"}

@@ -1,8 +1,8 @@
-"""JPEG pictures over HTTP, one after another in one answer or one for each request.
+"""JPEG pictures over HTTP, a series of them in one answer or one for each request.
 
 FFmpeg accepts only parts as RFC 2046 describes them. Cameras leave out boundaries, types and
-lengths, or state wrong ones, and browsers show their pictures all the same. So nothing between the
-pictures is read here: a JPEG says itself where it ends.
+lengths, or state wrong ones, and browsers show their pictures all the same. So everything between
+the pictures is ignored here: a JPEG itself says where it ends.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class HttpBody:
         return data[:size]
 
     def head(self) -> bytes:
-        """Return how the body begins, up to its first JPEG or what is no text; `read` does too."""
+        """Return the start of the body, up to a JPEG or other data; `read` returns it again."""
         more = True
         while more and BEGIN not in self._head and not _NO_TEXT.search(self._head):
             data = self._next()
@@ -166,7 +166,7 @@ class JpegSplitter:
 
 
 class JpegFeed:
-    """What a camera sends that shows JPEG pictures over HTTP.
+    """The pictures of a camera that sends JPEG over HTTP.
 
     Attributes:
         frame_rate: 0; such a stream does not state it.

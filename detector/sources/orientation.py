@@ -44,7 +44,7 @@ class Orientation(NamedTuple):
         return cls(degrees in {90, 270}, degrees in {90, 180}, degrees in {180, 270})
 
     def apply(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Return a picture `(height, width, 3)` laid so."""
+        """Return a `(height, width, 3)` picture in this orientation."""
         if self == UPRIGHT:
             return image
         import cv2  # noqa: PLC0415 - large, and few files are turned
@@ -66,8 +66,8 @@ def stated_orientation(picture: av.VideoFrame) -> Orientation:
         # PyAV's stubs take the container for a dictionary.
         matrix = cast("SideDataContainer", picture.side_data).get(Type.DISPLAYMATRIX)
     except ValueError:
-        # PyAV gives up on data that it does not know, EXIF for example, but knows the turn, to the
-        # left.
+        # PyAV gives up on side data that it does not know, such as EXIF. It still knows the turn,
+        # counter-clockwise.
         return Orientation.clockwise(round(-picture.rotation / 90) % 4 * 90)
     return UPRIGHT if matrix is None else Orientation.of_matrix(struct.unpack("9i", bytes(matrix)))
 
@@ -75,8 +75,8 @@ def stated_orientation(picture: av.VideoFrame) -> Orientation:
 class OrientationReader:
     """Read how the pictures of one video are to be shown; see `stated_orientation`.
 
-    A picture whose side data PyAV has read refers to itself, so its memory is only released when
-    garbage is collected. It is therefore read once for each turn, which PyAV knows without it.
+    Reading the side data of a picture makes it refer to itself, so that only garbage collection
+    frees it. So they are read once for each turn, which PyAV knows without them.
     """
 
     def __init__(self) -> None:

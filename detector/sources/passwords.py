@@ -48,7 +48,7 @@ def hide_passwords(text: str, *, keep_user: bool = True) -> str:
 
 
 def _in_address(rest: str, keep_user: bool) -> str:
-    """Hide what is secret behind `://`, up to a space; more addresses may follow."""
+    """Hide the secrets in what follows `://`, up to a space; it may hold more addresses."""
     hidden, mark = "", ":"
     while mark:
         end = _end_of_password(rest)

@@ -32,7 +32,7 @@ def quiet_capture(target: str | int, backend: int) -> cv2.VideoCapture:
 
 @contextmanager
 def _name_for_opencv(path: Path) -> Iterator[str]:
-    """Return a name of a file that OpenCV can take: it crashes on one that is not UTF-8."""
+    """Yield a name under which OpenCV can open a file: it crashes on one that is not UTF-8."""
     name = str(path)
     if printable(name, keep="\n\t") == name:
         yield name
@@ -64,10 +64,10 @@ class Recording(VideoSource):
         if not path.is_file():
             raise SourceOpenError(f"The video {path} is missing: expected a file; check the path.")
         self._path = path
-        # Absolute: FFmpeg takes what stands before a colon for a protocol.
+        # Absolute: FFmpeg takes text before a colon for a protocol.
         with _name_for_opencv(path.absolute()) as name:
             self._capture = quiet_capture(name, cv2.CAP_FFMPEG)
-        # OpenCV turns pictures, but takes a mirrored one for a turned one.
+        # OpenCV turns pictures itself, but confuses mirrored and turned ones.
         self._capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)
         self._orientation = file_orientation(path)
         opened = shows_video(self._capture)
@@ -131,7 +131,7 @@ class Recording(VideoSource):
 
     def _is_cut_off(self) -> bool:
         if self._is_joined:
-            # The header is that of one part.
+            # The header describes one part only.
             return False
         if (self.frame_count - self._sequence) / self.frame_rate <= self.CUT_OFF_TOLERANCE_S:
             return False
@@ -150,7 +150,7 @@ class Recording(VideoSource):
 
 
 def _can_be_joined(path: Path) -> bool:
-    """Return whether a container is one whose stamps may jump in mid-file."""
+    """Return whether time stamps may jump within a file of this container."""
     try:
         with av.open(str(path.absolute())) as container:
             return Flags.ts_discont in Flags(container.format.flags)
@@ -180,9 +180,9 @@ def _stated_length_s(path: Path) -> float | None:
 
 
 def _is_whole(path: Path, picture_s: float) -> bool:
-    """Return whether a file is read to its end, although its picture ends early.
+    """Return whether a file is complete although its pictures, read up to `picture_s`, end early.
 
-    Its last picture, read up to `picture_s`, may stand for long, or sound and subtitles go on.
+    The last picture may stand for long, or sound and subtitles may go on.
     """
     last_s = end_s = 0.0
     try:

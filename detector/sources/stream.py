@@ -116,7 +116,7 @@ def _open_error(spec: SourceSpec, error: Exception) -> SourceOpenError:
     if isinstance(error, av.HTTPUnauthorizedError | av.HTTPForbiddenError):
         why = (
             "the server refuses the user name or the password; write both before the host, "
-            "with a colon between them and an @ behind."
+            "with a colon between them and an @ after them."
         )
     elif isinstance(error, av.HTTPNotFoundError):
         why = "the server answers, but has nothing under this path; check the address."

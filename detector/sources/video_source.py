@@ -30,7 +30,7 @@ class SourceSpec:
 
     @classmethod
     def parse(cls, text: str) -> SourceSpec:
-        """Parse what a user typed, or raise `SourceOpenError` if no source can be meant."""
+        """Parse what a user typed, or raise `SourceOpenError` if it cannot name a source."""
         if text.isdecimal() or text.startswith(("/dev/video", "/dev/v4l/")):
             return cls("camera", text)
         if text == "demo":
@@ -61,7 +61,7 @@ class SourceSpec:
 
 
 def _check_host(address: str, scheme: str) -> None:
-    """Refuse an address without a host, or whose port is none."""
+    """Refuse an address without a host, or with an invalid port."""
     authority = re.split(r"[/?#]", address.split("://", 1)[1], maxsplit=1)[0]
     found = re.fullmatch(r"(\[[^\[\]]+\]|[^:\[\]\s]*)(?::(\d*))?", authority.rpartition("@")[2])
     # A UDP address without a host listens on this machine.
