@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .serving import Served
 
 ADDRESSES = itertools.cycle(f"127.{a}.{b}.1" for a in range(1, 9) for b in range(1, 250))
-"""Each a visitor of its own, so that limits per visitor do not hide what a request does."""
+"""One visitor each, so that limits per visitor do not hide what a request does."""
 
 
 class Target:
@@ -37,7 +37,7 @@ class Target:
         raise AssertionError(f"no {kind}")
 
     def forget_peak(self) -> None:
-        """Let `VmHWM` begin anew."""
+        """Reset `VmHWM`."""
         Path(f"/proc/{self.pid}/clear_refs").write_text("5")
 
     def cpu_s(self) -> float:

@@ -1,6 +1,6 @@
 """Fuzzes one parser for a time: `python -m tests.fuzz playlist --minutes 10`.
 
-`python -m tests.fuzz media --count 40` instead shows so many damaged files of each format.
+`python -m tests.fuzz media --count 40` shows 40 damaged files of each format instead.
 
 Guided by coverage where `atheris` is installed (`pip install atheris`, Python 3.11 or 3.12 on
 Linux), else blind mutations of the seeds. An input that fails is kept beside the corpus, and its

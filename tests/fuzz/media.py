@@ -1,7 +1,7 @@
 """Damaged media and playlists through `playlist check` and a show, each in a process of its own.
 
-Native libraries decode media, so a finding may be a crash or a hang; both end a process here, which
-is told from outside.
+Native libraries decode media, so a finding may be a crash or a hang. The parent notices both, and
+replaces the process.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ WORDS = [
 
 @dataclass(frozen=True)
 class Finding:
-    """A file that did what no file may do."""
+    """A file, and what it did that no file may do."""
 
     file: Path
     what: str
