@@ -22,11 +22,10 @@ from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import platformdirs
 from pydantic import TypeAdapter, ValidationError
 
 from ads.errors import MediaError, UnreadMediaError
-from ads.media.cache import write_cache
+from ads.media.cache import read_cache, write_cache
 from ads.media.clip_sound import sound_blocks
 from ads.media.decode import frames, probe, probe_all
 from ads.media.digests import TimeLimit
@@ -99,7 +98,7 @@ def check_apart(
     has passed and a playable file was found, the remaining ones are `UnreadMediaError`s.
     """
     patience = _Patience(limit or TimeLimit())
-    cache = _Cache(platformdirs.user_cache_path("ad-monitor") / CACHE_NAME)
+    cache = _Cache()
     # Each file once, however many ads show it.
     found = {file: cache.get(*file) for file in dict.fromkeys(files)}
     new = [file for file, known in found.items() if known is None]
@@ -265,20 +264,11 @@ class _Checker:
 
 
 class _Cache:
-    """Earlier findings; an unreadable or unwritable file only costs time."""
+    """Earlier findings, by digest and ending."""
 
-    def __init__(self, file: Path) -> None:
-        self._file = file
-        self._known: dict[str, Any] = {}
+    def __init__(self) -> None:
+        self._known: dict[str, Any] = read_cache(CACHE_NAME, dict, _decoders())
         self._is_changed = False
-        try:
-            document = json.loads(file.read_bytes())
-            if document["by"] == _decoders():
-                self._known = dict(document["files"])
-        except FileNotFoundError:
-            pass
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            logger.info("Cannot read the cache of media checks %s: %s", file, error)
 
     def get(self, path: Path, digest: str) -> MediaInfo | MediaError | None:
         entry = self._known.get(digest + path.suffix.lower()) if digest else None
@@ -304,11 +294,9 @@ class _Cache:
         self._is_changed = True
 
     def save(self) -> None:
-        if not self._is_changed:
-            return
-        # Bounded: the newest 30,000 versions of creatives.
-        kept = dict(list(self._known.items())[-30_000:])
-        write_cache(self._file, {"by": _decoders(), "files": kept})
+        if self._is_changed:
+            # Bounded: the newest 30,000 versions of creatives.
+            write_cache(CACHE_NAME, dict(list(self._known.items())[-30_000:]), _decoders())
 
 
 def _reading_limit_s(path: Path) -> int:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import heapq
 import itertools
-import json
 import logging
 import math
 import os
@@ -20,10 +19,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import platformdirs
-
 from ads.errors import LoadingStoppedError, MediaError, UnreadMediaError
-from ads.media.cache import write_cache
+from ads.media.cache import read_cache, write_cache
 from ads.media.types import MAX_MEDIA_BYTES, open_unblocked, require_media_file
 
 if TYPE_CHECKING:
@@ -267,25 +264,15 @@ def _state(found: os.stat_result) -> list[int]:
 
 
 class _Cache:
-    """Digests by path and state of the file; an unreadable or unwritable cache only costs time."""
+    """Digests by path and state of the file."""
 
     def __init__(self) -> None:
         self._known: dict[str, list[Any]] | None = None
         self._is_changed = False
 
     def load(self) -> None:
-        if self._known is not None:
-            return
-        try:
-            files = json.loads(self._file.read_bytes())["files"]
-            self._known = {path: entry for path, entry in files.items() if len(entry) == 6}
-        except (OSError, ValueError, LookupError, AttributeError, TypeError) as error:
-            logger.debug("There are no earlier digests in %s: %s", self._file, error)
-            self._known = {}
-
-    @property
-    def _file(self) -> Path:
-        return platformdirs.user_cache_path("ad-monitor") / CACHE_NAME
+        if self._known is None:
+            self._known = read_cache(CACHE_NAME, _parsed)
 
     def get(self, path: Path) -> str | None:
         entry = (self._known or {}).get(str(path))
@@ -314,7 +301,11 @@ class _Cache:
         }
         self._is_changed = False
         if kept:
-            write_cache(self._file, {"files": kept})
+            write_cache(CACHE_NAME, kept)
+
+
+def _parsed(files: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    return {path: entry for path, entry in files.items() if len(entry) == 6}
 
 
 READER = DigestReader()

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import logging
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
-import platformdirs
 
 from ads.errors import MediaError
-from ads.media.cache import write_cache
+from ads.media.cache import read_cache, write_cache
 from ads.media.decode import frames
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-logger = logging.getLogger(__name__)
+CACHE_NAME = "scenes.json"
 
 MIN_SCENE_S = 1.0
 """Reactions are known by the second; a shorter shot counts with the one before it."""
@@ -35,8 +32,7 @@ def scenes_of(files: Sequence[tuple[Path, str]]) -> list[list[float] | MediaErro
     Findings are kept, as numbers, in the user's cache folder, by the SHA-256 that comes with each
     file.
     """
-    cache = platformdirs.user_cache_path("ad-monitor") / "scenes.json"
-    known = _load(cache)
+    known = read_cache(CACHE_NAME, _parsed, _detector())
     new = {digest: path for path, digest in files if digest not in known}
     failed: dict[str, MediaError] = {}
 
@@ -49,7 +45,8 @@ def scenes_of(files: Sequence[tuple[Path, str]]) -> list[list[float] | MediaErro
     with ThreadPoolExecutor(AT_ONCE) as pool:
         list(pool.map(find, new, new.values()))
     if len(failed) < len(new):
-        _save(cache, known)
+        # Bounded: the newest 5000 versions of creatives.
+        write_cache(CACHE_NAME, list(known.items())[-5000:], _detector())
     return [known[digest] if digest in known else failed[digest] for _, digest in files]
 
 
@@ -77,22 +74,8 @@ def scene_starts(path: Path) -> list[float]:
     return cuts
 
 
-def _load(cache: Path) -> dict[str, list[float]]:
-    """Return earlier findings by digest; an unreadable file only costs time."""
-    try:
-        document = json.loads(cache.read_bytes())
-        if document["by"] == _detector():
-            return {str(digest): [float(at) for at in found] for digest, found in document["files"]}
-    except FileNotFoundError:
-        pass
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        logger.info("Cannot read the cache of scenes %s: %s", cache, error)
-    return {}
-
-
-def _save(cache: Path, known: dict[str, list[float]]) -> None:
-    # Bounded: the newest 5000 versions of creatives.
-    write_cache(cache, {"by": _detector(), "files": list(known.items())[-5000:]})
+def _parsed(files: list[tuple[str, list[float]]]) -> dict[str, list[float]]:
+    return {str(digest): [float(at) for at in found] for digest, found in files}
 
 
 def _detector() -> list[str]:

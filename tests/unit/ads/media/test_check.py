@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 
+import platformdirs
 import pytest
 
 import ads.media.check
@@ -121,9 +122,7 @@ def test_each_file_is_looked_into_once(hostile, make_image, monkeypatch):
     [b"", b"[1, 2", b"{}", b'{"by": 1, "files": {}}', b"\xff", b"DAMAGED-ENTRY"],
 )
 def test_a_damaged_cache_costs_time_and_no_more(make_image, tmp_path, monkeypatch, content):
-    monkeypatch.setattr(
-        ads.media.check.platformdirs, "user_cache_path", lambda _name: tmp_path / "cache"
-    )
+    monkeypatch.setattr(platformdirs, "user_cache_path", lambda _name: tmp_path / "cache")
     files = digested(make_image("good.png"))
     first = check_apart(files)
     cache = tmp_path / "cache" / CACHE_NAME

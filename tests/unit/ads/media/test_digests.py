@@ -8,6 +8,7 @@ import threading
 import time
 from pathlib import Path
 
+import platformdirs
 import pytest
 
 from ads.errors import LoadingStoppedError, MediaError, UnreadMediaError
@@ -20,7 +21,7 @@ WAIT_S = 20.0
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch) -> Path:
     folder = tmp_path / "cache"
-    monkeypatch.setattr(digests.platformdirs, "user_cache_path", lambda _name: folder)
+    monkeypatch.setattr(platformdirs, "user_cache_path", lambda _name: folder)
     return folder / digests.CACHE_NAME
 
 
