@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from ads.errors import AdsError, LoadingStoppedError
 from ads.playlists.finder import MediaFinder
-from ads.playlists.loader import load_playlist, media_in
+from ads.playlists.folder import media_in
+from ads.playlists.loader import load_playlist
 from ads.playlists.yaml_file import MAX_BYTES
 
 if TYPE_CHECKING:

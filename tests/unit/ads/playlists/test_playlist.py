@@ -1,4 +1,4 @@
-"""Playlists: the modules playlist and loader, and lists in yaml_file."""
+"""Playlists: the modules playlist, playlist_file, folder and loader, and lists in yaml_file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from ads.errors import PlaylistError
 from ads.media.decode import probe_all
 from ads.media.types import FITS
-from ads.playlists.loader import DEFAULT_IMAGE_DURATION_S, _natural_key, load_playlist
+from ads.playlists.folder import natural_key
+from ads.playlists.loader import DEFAULT_IMAGE_DURATION_S, load_playlist
 from ads.playlists.playlist import Ad, Filler, Hours, parse_hours
 from detector.names import printable
 
@@ -516,13 +517,13 @@ def test_duration_of_an_ad_is_checked(tmp_path):
 @given(st.lists(st.integers(0, 10**6), unique=True))
 def test_numbers_in_names_sort_as_numbers(numbers):
     names = [f"spot{number}.mp4" for number in numbers]
-    assert sorted(names, key=_natural_key) == [f"spot{number}.mp4" for number in sorted(numbers)]
+    assert sorted(names, key=natural_key) == [f"spot{number}.mp4" for number in sorted(numbers)]
 
 
 @settings(deadline=None)
 @given(st.lists(st.text(max_size=8)))
 def test_any_names_can_be_sorted(names):
-    assert sorted(sorted(names, key=_natural_key)) == sorted(names)
+    assert sorted(sorted(names, key=natural_key)) == sorted(names)
 
 
 def test_the_clocks_of_the_venue(write, make_image):
