@@ -126,6 +126,18 @@ def logging_to(path: Path | None) -> Iterator[LogFile | None]:
             one.setLevel(level)
 
 
+@contextmanager
+def only_errors(name: str) -> Iterator[None]:
+    """Log nothing below errors from a package while the block runs."""
+    log = logging.getLogger(name)
+    before = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
+
+
 def log_files(path: Path) -> list[Path]:
     """Return the files of a log that exist: the present one and the old ones beside it."""
     files = (path, *(path.with_name(f"{path.name}.{number}") for number in range(1, OLD_FILES + 1)))

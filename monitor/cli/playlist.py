@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-from contextlib import contextmanager
 from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +15,7 @@ from monitor.cli.output import print_result
 from monitor.reports.formatting import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from datetime import date, datetime
 
     from ads.errors import PlaylistError
@@ -79,9 +77,10 @@ def check(
     from ads.policies import make_policy
     from ads.policies.settings import PolicySettings
     from ads.show.forecast import forecast
+    from monitor.logs import only_errors
     from monitor.session.playlist_loading import load_ads
 
-    with _quiet("ads.playlists"):  # what is left out is listed last, once
+    with only_errors("ads.playlists"):  # what is left out is listed last, once
         try:
             # Reading all of a large clip takes long, and tells nothing about it.
             checked, unmeasured = _with_speeds(load_ads(file, max_hashed_bytes=64 << 20))
@@ -126,18 +125,6 @@ def _with_speeds(playlist: Playlist) -> tuple[Playlist, int]:
 
     ads = tuple(remarked(ad) for ad in playlist.ads)
     return replace(playlist, ads=ads), len(clips) - len(speeds)
-
-
-@contextmanager
-def _quiet(name: str) -> Iterator[None]:
-    """Keep back the warnings of a package."""
-    log = logging.getLogger(name)
-    before = log.level
-    log.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        log.setLevel(before)
 
 
 def _document(playlist: Playlist, coming: Forecast, policy: str) -> dict[str, Any]:

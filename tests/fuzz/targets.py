@@ -22,6 +22,7 @@ from detector.emotion.model_card import read_card
 from detector.errors import ModelLoadError, ZonesError
 from detector.faces.zones import Zones
 from detector.types import AnalysedFrame, Box, FaceReading, HeadPose
+from monitor.logs import only_errors
 from monitor.sensor.live import SensorHealth
 from monitor.sensor.messages import (
     Ended,
@@ -33,7 +34,7 @@ from monitor.sensor.messages import (
     write_message,
 )
 from monitor.settings.zones_file import read_zones
-from tests.fuzz.web import only_errors, web
+from tests.fuzz.web import web
 from training.datasets.fer2013 import read_fer2013
 from training.errors import DatasetError
 

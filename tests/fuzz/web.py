@@ -19,6 +19,7 @@ from werkzeug.test import EnvironBuilder, run_wsgi_app
 from db.engine import open_database
 from db.write.records import AdRecord, PlayEnded, PlayStarted, SessionEnded, SessionRecord
 from db.write.session_writer import SessionWriter
+from monitor.logs import only_errors
 from monitor.settings.models import WebSettings
 from monitor.web.app import close_app, create_app
 
@@ -193,21 +194,10 @@ def _body(choose: Bytes, kind: str, picture: bytes) -> dict[str, Any]:
 
 
 @contextmanager
-def only_errors(name: str) -> Iterator[None]:
-    """A logger that keeps to errors for a while: warnings about rubbish are no news here."""
-    logger = logging.getLogger(name)
-    before = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(before)
-
-
-@contextmanager
 def web() -> Iterator[Callable[[bytes], None]]:
     """Every route of the web page, with a classifier that finds nobody and no network."""
     alarm = _Alarm()
+    # Warnings about rubbish are no news here.
     with only_errors("monitor"), tempfile.TemporaryDirectory(prefix="fuzz-") as name:
         database = Path(name) / "monitor.db"
         write_session(database)

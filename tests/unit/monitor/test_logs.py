@@ -18,6 +18,7 @@ from monitor.logs import (
     default_log,
     log_size,
     logging_to,
+    only_errors,
 )
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -203,3 +204,12 @@ def test_a_crash_of_native_code_and_where_it_was_stuck_are_in_the_newest_file(pa
     )
     assert done.returncode == status, done.stderr
     assert "in a_place_to_be_stuck" in path.read_text()
+
+
+@pytest.mark.logs_errors
+def test_a_package_can_be_kept_to_errors_for_a_while(caplog):
+    with only_errors("tests"):
+        logger.warning("a warning")
+        logger.error("an error")
+    logger.warning("another warning")
+    assert caplog.messages == ["an error", "another warning"]
