@@ -902,7 +902,9 @@ def test_a_file_that_hangs_holds_up_neither_the_clip_before_nor_the_show(
     assert sum(play == 1 for play, _ in shown) > 95
 
 
-def test_a_hanging_file_is_not_tried_again_while_its_thread_hangs(make_image, make_ad, monkeypatch):
+@pytest.fixture
+def hanging(monkeypatch):
+    """Let every file hang: one event is set when it is opened, the other one releases it."""
     entered, released = threading.Event(), threading.Event()
 
     def hanging(*_args, **_kwargs):
@@ -911,6 +913,28 @@ def test_a_hanging_file_is_not_tried_again_while_its_thread_hangs(make_image, ma
         yield from ()
 
     monkeypatch.setattr(decoder, "frames", hanging)
+    return entered, released
+
+
+@pytest.fixture
+def endless_slow_png(monkeypatch):
+    """Let `slow.png` compute until the event is set."""
+    released = threading.Event()
+    real = decoder.frames
+
+    def computing(path, *args, **kwargs):
+        while path.name == "slow.png" and not released.is_set():
+            sum(range(1000))
+        yield from real(path, *args, **kwargs)
+
+    monkeypatch.setattr(decoder, "frames", computing)
+    return released
+
+
+def test_a_hanging_file_is_not_tried_again_while_its_thread_hangs(
+    make_image, make_ad, monkeypatch, hanging
+):
+    entered, released = hanging
     monkeypatch.setattr(decoder, "STUCK_AFTER_S", 0.0)
     ad = make_ad(make_image("a.png"))
     with decoder.FrameDecoder((96, 64)) as made:
@@ -927,16 +951,9 @@ def test_a_hanging_file_is_not_tried_again_while_its_thread_hangs(make_image, ma
 
 @pytest.mark.logs_errors
 def test_stopping_does_not_wait_for_a_file_that_does_not_answer(
-    make_image, make_ad, monkeypatch, caplog
+    make_image, make_ad, hanging, caplog
 ):
-    entered, released = threading.Event(), threading.Event()
-
-    def hanging(*_args, **_kwargs):
-        entered.set()
-        assert released.wait(HANG_S)
-        yield from ()
-
-    monkeypatch.setattr(decoder, "frames", hanging)
+    entered, released = hanging
     made = decoder.FrameDecoder((96, 64))
     made.load(make_ad(make_image("a.png")))
     assert entered.wait(READY_S)
@@ -977,17 +994,9 @@ def test_a_show_whose_files_all_hang_waits_for_them(make_image, make_ad, monkeyp
 
 
 def test_a_file_that_takes_long_to_decode_is_late_and_no_failure(
-    make_image, make_ad, monkeypatch, caplog
+    make_image, make_ad, endless_slow_png, caplog
 ):
-    released = threading.Event()
-    real = decoder.frames
-
-    def computing(path, *args, **kwargs):
-        while path.name == "slow.png" and not released.is_set():
-            sum(range(1000))
-        yield from real(path, *args, **kwargs)
-
-    monkeypatch.setattr(decoder, "frames", computing)
+    released = endless_slow_png
     ads = [make_ad(make_image("a.png")), make_ad(make_image("slow.png"))]
     stage = Stage(ads)
     with stage.player:
@@ -1008,17 +1017,11 @@ def test_a_file_that_takes_long_to_decode_is_late_and_no_failure(
     assert caplog.text.count("Ad slow is shown late: this machine is too slow for the file") == 1
 
 
-def test_a_file_that_computes_without_end_is_given_up(make_image, make_ad, monkeypatch):
+def test_a_file_that_computes_without_end_is_given_up(
+    make_image, make_ad, monkeypatch, endless_slow_png
+):
     monkeypatch.setattr("ads.player.timeline.SLOW_PATIENCE_NS", 5 * PATIENCE_NS)
-    released = threading.Event()
-    real = decoder.frames
-
-    def computing(path, *args, **kwargs):
-        while path.name == "slow.png" and not released.is_set():
-            sum(range(1000))
-        yield from real(path, *args, **kwargs)
-
-    monkeypatch.setattr(decoder, "frames", computing)
+    released = endless_slow_png
     stage = Stage([make_ad(make_image("a.png")), make_ad(make_image("slow.png"))])
     with stage.player:
         for _ in range(400):
