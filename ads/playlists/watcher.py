@@ -62,7 +62,6 @@ class PlaylistWatcher:
         self._thread: threading.Thread | None = None
         self._next_look_ns: int | None = None
         self._is_closed = False
-        self._has_pending = _has_pending(playlist)
 
     def poll(self, now_ns: int) -> Playlist | None:
         """Return a changed playlist, once; start the next look when it is due. Never waits."""
@@ -95,7 +94,7 @@ class PlaylistWatcher:
         is_settled = stamp == self._seen
         self._seen = stamp
         self._looks_since_wrong += 1
-        is_wrong = self.problem is not None or self._has_pending
+        is_wrong = self.problem is not None or _has_pending(self._playlist)
         is_overdue = is_wrong and self._looks_since_wrong >= self._retry_looks
         if is_settled and (stamp != self._judged or is_overdue):
             self._judge(stamp)
@@ -122,7 +121,6 @@ class PlaylistWatcher:
         self._seen = self._judged = loaded
         self.problem = None
         self._looks_since_wrong = 0
-        self._has_pending = _has_pending(playlist)
         # Files that are being read become ready one by one, the others perhaps never.
         is_moving = playlist.ads != self._playlist.ads
         self._retry_looks = 1 if is_moving else min(2 * self._retry_looks, RETRY_LOOKS)
