@@ -4,7 +4,7 @@
 
 Pictures of 16 x 12 pixels are made on the spot. The times are those of the processor, of this
 process and those it starts, so a busy machine changes them little; the result is their ratio to the
-same work for one ad. "New" files have not been looked into before, "known" ones have.
+same work for one ad. "New" files have not been read before, "known" ones have.
 """
 
 from __future__ import annotations

@@ -157,9 +157,7 @@ def _text(start: datetime, us: int) -> str:
 
 
 def timed(*arguments: str) -> dict[str, float]:
-    """Run a command of the program in a separate process: seconds, and the most memory that it
-    held.
-    """
+    """Run a command of the program in a separate process; return its seconds and peak memory."""
     begin = time.perf_counter()
     code = (
         "import resource, sys; from monitor.cli import main\n"

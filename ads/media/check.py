@@ -60,7 +60,7 @@ class _LeftForLaterError(Exception):
 
 
 class _Patience:
-    """How long several threads may go on probing."""
+    """The time limit that the probing threads share."""
 
     def __init__(self, limit: TimeLimit) -> None:
         self._limit = limit
@@ -311,7 +311,7 @@ def _reading_limit_s(path: Path) -> int:
 
 
 def _decoders() -> list[str]:
-    """Return what decodes; another version makes every file new."""
+    """Return the versions of the decoders; under others, every file counts as new."""
     import av  # noqa: PLC0415 (the versions only)
     import PIL  # noqa: PLC0415
 

@@ -44,7 +44,7 @@ REMEMBERED_BYTES = 1 << 20
 
 @dataclass(slots=True)
 class TimeLimit:
-    """How long loading should take; None for as long as it needs.
+    """How long loading may take; None for no limit.
 
     Past the limit, loading continues until there is something to show: a slow machine starts late
     rather than not at all. `should_continue` stops loading at once.
@@ -107,10 +107,10 @@ class DigestReader:
     def read(
         self, folder: Path, files: Sequence[Path], limit: TimeLimit, max_bytes: int | None = None
     ) -> list[str | MediaError]:
-        """Return the digest of each file below a folder, or why there is none to show.
+        """Return the digest of each file below a folder, or why it cannot be shown.
 
         Args:
-            max_bytes: Larger files are not hashed, and have an empty digest unless it is known.
+            max_bytes: Larger files are not hashed; their digest is empty unless it is known.
         """
         self._cache.load()
         with self._lock:

@@ -28,8 +28,8 @@ logger = logging.getLogger(__name__)
 THREAD_NAME = "ad-decoder"
 
 STUCK_AFTER_S = 3.0
-"""A thread that gets no further for so long after its buffer was closed hangs in the file. The file
-is not opened again meanwhile, so threads cannot pile up."""
+"""A thread that makes no progress for this long after its buffer was closed hangs in the file. The
+file is not opened again meanwhile, so threads cannot pile up."""
 
 
 class HangingMediaError(MediaError):
@@ -51,7 +51,7 @@ class FrameBuffer:
         self.wanted_ns = -1
         self._closed_s: float | None = None
         self._closed_at: tuple[int, int] = (0, 0)
-        # How the thread gets on: what it read and decoded, and where its computing time is.
+        # The progress of the thread: what it has read and decoded, and the clock of its CPU time.
         self._decoded = 0
         self._cpu_clock: int | None = None
         self._thread_id: int | None = None
@@ -71,7 +71,7 @@ class FrameBuffer:
 
     @property
     def is_jerky(self) -> bool:
-        """Whether most of its pictures were overtaken, for a second at least."""
+        """Whether most of its pictures were dropped, and at least a second of them."""
         return self.dropped > max(25, self._taken / 2)
 
     @property
@@ -103,7 +103,7 @@ class FrameBuffer:
             self._changed.notify_all()
 
     def progress(self) -> tuple[int, int]:
-        """Return what rises while the thread decodes: a count, and hundredths of CPU seconds."""
+        """Return what rises while the thread decodes: a count, and its CPU time in 10 ms."""
         cpu_ns = 0
         if self._cpu_clock is not None:
             with suppress(OSError):  # it has ended
@@ -112,12 +112,12 @@ class FrameBuffer:
 
     @property
     def is_waiting_for_processor(self) -> bool:
-        """Whether its thread would go on if the machine were not so busy."""
+        """Whether its thread waits for a processor, not for the file."""
         try:
             text = Path(f"/proc/self/task/{self._thread_id}/stat").read_text(encoding="ascii")
         except (OSError, ValueError):
             return False
-        # Behind the name, which is in brackets and may hold some.
+        # The state follows the name, which is in brackets and may contain some.
         return text.rpartition(")")[2].split()[0] == "R"
 
     # --- the decoder's side; the caller holds the condition, except to read `wanted_ns` ---
@@ -132,12 +132,12 @@ class FrameBuffer:
 
     @property
     def is_stuck(self) -> bool:
-        """Whether its thread should have ended long ago, and does not get on."""
+        """Whether its thread should have ended long ago, and makes no progress."""
         return self.stands_still_s > STUCK_AFTER_S
 
     @property
     def stands_still_s(self) -> float:
-        """How long its thread has not got on since the buffer was closed."""
+        """How long its thread has made no progress since the buffer was closed."""
         if self._closed_s is None:
             return 0.0
         if (progress := self.progress()) != self._closed_at or self.is_waiting_for_processor:

@@ -48,7 +48,7 @@ class Failures:
         self._failed_ids: set[str] = set()
         # Ads that failed since the last play began; they must not follow at once.
         self.avoided_ids: set[str] = set()
-        # Ads that this machine is too slow for, and that were warned of.
+        # Ads that this machine is too slow for, and that have been warned about.
         self._slow_ids: set[str] = set()
         self._retry_ns: int | None = None
         self._fatal: MediaError | None = None
@@ -61,7 +61,7 @@ class Failures:
             self._failed_ids.add(ad.ad_id)
 
     def warn_slow(self, ad: Ad, what: str) -> None:
-        """Log that an ad is late or jerks, once for each; that is no failure."""
+        """Log once for each ad that it is late or jerky; being slow is no failure."""
         if ad.ad_id not in self._slow_ids:
             self._slow_ids.add(ad.ad_id)
             logger.warning(

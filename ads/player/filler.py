@@ -21,7 +21,7 @@ class FillerScreen:
     """The filler of the playlist, decoded ahead; without one there is nothing to show.
 
     Attributes:
-        fit: How its frame meets the screen.
+        fit: How its frame fits the screen.
         is_shown: Whether it was handed out, and no ad has come since.
     """
 
@@ -52,7 +52,7 @@ class FillerScreen:
             self.fit = filler.picture.fit
 
     def due(self) -> MediaFrame | None:
-        """Return the frame to show while no ad is on the screen, once, or when it is a new one."""
+        """Return the frame to show while no ad is on the screen: once, and when it changes."""
         fresh = None
         if self._buffer is not None:
             fresh = self._buffer.take_due(0)

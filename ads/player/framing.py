@@ -1,4 +1,4 @@
-"""How the frames of an ad meet the screen: scaled to it, cut to its shape, or on a blurred copy."""
+"""Fit the frames of an ad to the screen: scaled, cropped, or on a blurred copy of themselves."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from ads.playlists.playlist import Ad
 
 BACKDROP_PX = 64
-"""The longer side of a blurred copy: less than the blur leaves to see."""
+"""The longer side of a blurred copy; the blur leaves no finer detail."""
 
 
 def decoded_box(ad: Ad, viewport: Size) -> Size:
-    """Return the size that the frames of an ad are to fit, so that they fill the viewport.
+    """Return the size to decode the frames of an ad to fit, so that they fill the viewport.
 
-    An ad of a very different shape stays smaller, and is enlarged on the screen: of a strip, most
-    pixels would be cut off again.
+    An ad of a very different shape is decoded smaller and enlarged on the screen: most pixels of a
+    strip would be cropped anyway.
     """
     if ad.fit != "cover" or not (ad.width and ad.height):
         return viewport
@@ -34,7 +34,7 @@ def decoded_box(ad: Ad, viewport: Size) -> Size:
 
 
 def framed(frame: MediaFrame, ad: Ad, viewport: Size) -> MediaFrame:
-    """Return a decoded frame as its ad is to be shown: cut to the screen, or with a backdrop."""
+    """Return a decoded frame as its ad is shown: cropped to the screen, or with a backdrop."""
     if ad.fit == "contain":
         return frame
     height, width = frame.rgb.shape[:2]
@@ -47,7 +47,7 @@ def framed(frame: MediaFrame, ad: Ad, viewport: Size) -> MediaFrame:
 
 
 def _cut(width: int, height: int, viewport: Size) -> tuple[int, int, int, int]:
-    """Return the edges of the largest part of a picture, in its middle, of the viewport's shape."""
+    """Return the edges of the largest part in the middle of a picture with the viewport's shape."""
     kept_width = min(width, max(1, round(height * viewport[0] / viewport[1])))
     kept_height = min(height, max(1, round(width * viewport[1] / viewport[0])))
     left, top = (width - kept_width) // 2, (height - kept_height) // 2

@@ -22,7 +22,7 @@ PATIENCE_NS = 3_000_000_000
 """How long an ad may take to give a picture; longer means that it hangs, or that it is slow."""
 
 SLOW_PATIENCE_NS = 60_000_000_000
-"""`PATIENCE_NS` for the first picture of an ad whose thread is seen to decode all the time."""
+"""`PATIENCE_NS` for the first picture of an ad whose thread keeps decoding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Showing:
     frame: MediaFrame | None = None
     fade_ns: int = 0
     is_cued: bool = False
-    # Whether it was late although its thread got on; what that had done, and when it was seen.
+    # Whether it was late although its thread made progress; that progress, and when it last rose.
     is_slow: bool = False
     _progress: tuple[int, int] = (-1, -1)
     _progress_ns: int = 0

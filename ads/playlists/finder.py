@@ -1,4 +1,4 @@
-"""Find the files that a playlist names, although their names may be spelt in other ways."""
+"""Find the files that a playlist names, even if their names are spelt differently on disk."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 class MediaFinder:
     """Finds files below a folder by their names in a playlist.
 
-    A name with composed accents finds the file that macOS wrote with accents apart, and the other
-    way round. A name that is not UTF-8 is found by its shown form, such as `caf\\udce9.mp4`. Other
-    capitals find a file if there is only one such: Windows and macOS do not tell them apart.
+    A name with composed accents finds a file that macOS wrote with decomposed ones, and vice versa.
+    A name that is not UTF-8 is found by its shown form, such as `caf\\udce9.mp4`. As Windows and
+    macOS ignore case, a name in other capitals finds a file if only one file matches.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -24,7 +24,7 @@ class MediaFinder:
         self._listings: dict[Path, tuple[dict[str, str], dict[str, list[str]]]] = {}
 
     def find(self, name: str) -> Path:
-        """Return the path of a name; as written if nothing has that name."""
+        """Return the path of a name, as written if no file has it."""
         written = self._folder / name
         if os.path.lexists(written):
             return written

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def media_in(folder: Path) -> list[Path]:
     """Return a folder's media files in natural order; may raise `OSError`.
 
-    Without hidden files and those of systems, see `is_system_file`.
+    Hidden files and those of operating systems are left out, see `is_system_file`.
     """
     visible = [file for file in folder.iterdir() if not is_system_file(file.name)]
     media = [file for file in visible if file.suffix.lower() in KNOWN_ENDINGS and file.is_file()]
@@ -31,7 +31,7 @@ def media_in(folder: Path) -> list[Path]:
 
 
 def read_folder(folder: Path) -> tuple[list[Entry], list[Path], list[SkippedAd]]:
-    """Return the ads in a folder, their files, and what else lies there."""
+    """Return the ads in a folder, their files, and the entries that are no ads."""
     try:
         files = media_in(folder)
         others = _others_in(folder, files)
@@ -47,7 +47,7 @@ def read_folder(folder: Path) -> tuple[list[Entry], list[Path], list[SkippedAd]]
         )
     ids = [id_of(file.name) for file in files]
     names = [plain_name(file.name) for file in files]
-    # Two files of one stem differ by their endings, two spellings of one name by a number.
+    # Files with the same stem keep their endings; two spellings of one name get numbers.
     uses = Counter(ids)
     ids = [one if uses[one] == 1 else name for one, name in zip(ids, names, strict=True)]
     entries, taken = [], Counter[str]()
@@ -59,7 +59,7 @@ def read_folder(folder: Path) -> tuple[list[Entry], list[Path], list[SkippedAd]]
 
 
 def _others_in(folder: Path, media: Iterable[Path]) -> list[SkippedAd]:
-    """Return what a folder holds besides media, with the reason why it is left out."""
+    """Return the entries of a folder that are not media, each with the reason."""
     known = set(media)
     found = []
     for path in sorted(folder.iterdir(), key=lambda one: natural_key(one.name)):

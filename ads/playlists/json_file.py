@@ -1,4 +1,4 @@
-"""Parse JSON within the limits of YAML files; YAML readers refuse its escaped emoji."""
+"""Parse JSON, whose escaped emoji YAML parsers refuse, within the limits for YAML files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def parse_json(text: str, max_depth: int, max_values: int) -> Any:
     """Return the plain values of a JSON document.
 
     Raises:
-        ValueError: It is not JSON, repeats a key, holds half an emoji, or is beyond a limit; the
+        ValueError: It is not JSON, repeats a key, holds half an emoji, or exceeds a limit; the
             message names the mistake and its place.
     """
     try:

@@ -1,4 +1,4 @@
-"""Load a playlist, a YAML file or a folder, and set broken media aside; mistakes are errors."""
+"""Load a playlist from a file or a folder; broken media are left out, mistakes are errors."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 DEFAULT_IMAGE_DURATION_S = 8.0
-"""How long a still picture from a folder is shown: a usual slot on such screens. An animation is
-shown for whole rounds, so many that they take as long or longer."""
+"""How long a still picture from a folder is shown: a usual slot on such screens. An animation
+repeats for at least as long, in whole rounds."""
 
 MAX_WARNINGS = 20
-"""Ads that are named when they are left out; `playlist check` has all."""
+"""Skipped ads that the log names; `playlist check` lists all of them."""
 
 MediaCheck = Callable[[Sequence[tuple[Path, str]]], "list[MediaInfo | MediaError]"]
-"""Probes media files, given with their SHA-256."""
+"""Probes media files, each given with its SHA-256."""
 
 
 def load_playlist(
@@ -54,8 +54,8 @@ def load_playlist(
     The result has at least one ad; files that are missing or cannot be decoded are in `skipped`.
 
     Args:
-        limit: When to leave out files that are not read yet (`SkippedAd.is_pending`).
-        max_hashed_bytes: Ads of larger files have no digest, unless it is known already.
+        limit: When to leave out files that have not been read yet (`SkippedAd.is_pending`).
+        max_hashed_bytes: Larger files get no digest, unless it is already known.
 
     Raises:
         LoadingStoppedError: The limit says to stop.
@@ -115,7 +115,7 @@ def load_playlist(
 
 
 def _filler(head: PlaylistHead) -> tuple[Filler | None, Entry | None]:
-    """Return the filler of a playlist, which is black until its picture has been probed."""
+    """Return the filler, black until its picture is probed, and the entry of that picture."""
     if not head.filler:
         return None, None
     colour = colour_of(head.filler)
@@ -125,7 +125,7 @@ def _filler(head: PlaylistHead) -> tuple[Filler | None, Entry | None]:
 
 
 def _media_folder(path: Path, media_root: str | None) -> Path:
-    """Return the folder that a playlist's files are named from."""
+    """Return the folder that the paths in a playlist are relative to."""
     if media_root is None:
         return path.parent
     try:
@@ -136,20 +136,20 @@ def _media_folder(path: Path, media_root: str | None) -> Path:
         logger.debug("The media root %r cannot be used", media_root, exc_info=True)
     raise PlaylistError(
         f"The playlist {path} has an invalid 'media_root': expected a folder that exists, "
-        f"absolute or seen from the playlist's own, got {media_root!r}."
+        f"absolute or relative to the playlist's own, got {media_root!r}."
     )
 
 
 def _warn_of(skipped: Sequence[SkippedAd]) -> None:
-    """Log what is left out, the first of many by name."""
-    for what, ads in (
-        ("is left out", [ad for ad in skipped if not ad.is_pending]),
-        ("is left out for now", [ad for ad in skipped if ad.is_pending]),
+    """Log the skipped ads: the first `MAX_WARNINGS` by name, the others as a number."""
+    for when, ads in (
+        ("", [ad for ad in skipped if not ad.is_pending]),
+        (" for now", [ad for ad in skipped if ad.is_pending]),
     ):
         for ad in ads[:MAX_WARNINGS]:
-            logger.warning("Ad %s %s: %s", ad.ad_id, what, ad.reason)
+            logger.warning("Ad %s is left out%s: %s", ad.ad_id, when, ad.reason)
         if len(ads) > MAX_WARNINGS:
-            logger.warning("And so are %d more ads", len(ads) - MAX_WARNINGS)
+            logger.warning("%d more ads are left out%s", len(ads) - MAX_WARNINGS, when)
 
 
 def _refuse_duplicates(path: Path, entries: Iterable[Entry]) -> None:
@@ -166,7 +166,7 @@ def _refuse_duplicates(path: Path, entries: Iterable[Entry]) -> None:
 def _digests(
     folder: Path, files: Sequence[Path], limit: TimeLimit, max_bytes: int | None
 ) -> list[tuple[Path, str | MediaError]]:
-    """Return the path of each file, as it is spelt there, and its SHA-256, or why there is none."""
+    """Return each file's path, as spelt on disk, with its SHA-256 or why there is none."""
 
     def read(paths: Iterable[Path]) -> dict[Path, str | MediaError]:
         # Each file once, however many ads show it.
@@ -175,7 +175,7 @@ def _digests(
 
     answers = read(files)
     finder = MediaFinder(folder)
-    # Only what is surely missing is looked for: the rest may lie on a disk that does not answer.
+    # Other spellings are sought only for files known to be missing: the disk of the rest may hang.
     missing = [path for path, one in answers.items() if isinstance(one, MissingMediaError)]
     spelt = {path: finder.find(str(path.relative_to(folder))) for path in missing}
     answers |= read(found for path, found in spelt.items() if found != path)
@@ -186,7 +186,7 @@ def _digests(
 def _probed(
     digests: Sequence[tuple[Path, str | MediaError]], check: MediaCheck
 ) -> list[tuple[Path, MediaInfo | MediaError, str]]:
-    """Return each file with what it holds, or why it cannot be played, and its SHA-256."""
+    """Return each file with what it holds or why it cannot be played, and its SHA-256."""
     readable = [(file, digest) for file, digest in digests if isinstance(digest, str)]
     found = iter(check(readable))
     return [
@@ -195,7 +195,7 @@ def _probed(
     ]
 
 
-def _make_ad(  # noqa: PLR0917 (what an ad follows from)
+def _make_ad(  # noqa: PLR0917 (an ad is made of all of these)
     path: Path, file: Path, entry: Entry, head: PlaylistHead, info: MediaInfo, digest: str
 ) -> Ad:
     duration_s = entry.duration_s or _own_duration_s(info)
@@ -243,9 +243,9 @@ def _make_ad(  # noqa: PLR0917 (what an ad follows from)
 
 
 def _own_duration_s(info: MediaInfo) -> float | None:
-    """Return how long an ad is that states no length; None for a still picture."""
+    """Return the duration of an ad that states none; None for a still picture."""
     if info.kind != "animation" or info.duration_s is None:
         return info.duration_s
-    # Most animations are a second or two that go round for ever.
+    # Most animations last a second or two and repeat for ever.
     rounds = math.ceil(DEFAULT_IMAGE_DURATION_S / info.duration_s - 1e-9)
     return max(1, rounds) * info.duration_s

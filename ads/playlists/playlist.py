@@ -36,8 +36,7 @@ class Hours(NamedTuple):
 class Ad:
     """One creative that can be played.
 
-    The keys of a playlist are described in docs/ads.md; empty `moods`, `days` and `hours` stand for
-    all.
+    The keys of a playlist are described in docs/ads.md; empty `moods`, `days` and `hours` mean all.
 
     Attributes:
         ad_id: Unique in its playlist and stable over time.
@@ -47,11 +46,11 @@ class Ad:
         width, height: As seen, in pixels.
         max_per_hour: How often it may start within 60 minutes; None for no limit.
         price_per_thousand_s: Agreed price of a thousand attentive seconds, in the owner's currency.
-        fit: How it meets a screen of another shape.
+        fit: How it fits a screen of another shape.
         volume: Of its sound, 0 (muted) to 1, on a perceptual scale.
-        first_day, last_day: Between which it may play, both included, by the venue's calendar;
-            None for no bound.
-        remarks: What is wrong with the file although it can be played, a sentence each.
+        first_day, last_day: The first and last day it may play, by the venue's calendar; None for
+            no bound.
+        remarks: Problems of a file that can still be played, one sentence each.
     """
 
     ad_id: str
@@ -102,7 +101,7 @@ class Ad:
         )
 
     def why_not_on(self, day: date) -> str:
-        """Return "starts on ..." or "ended on ..." for a day outside its dates; else no text."""
+        """Return "starts on ..." or "ended on ..." for a day outside its dates, else ""."""
         if self.first_day is not None and day < self.first_day:
             return f"starts on {self.first_day}"
         return "" if self.runs_on(day) else f"ended on {self.last_day}"
@@ -120,8 +119,8 @@ class Filler:
 class SkippedAd:
     """An entry of a playlist that cannot be played; the reason is one sentence.
 
-    `is_pending` if its file has not been read yet, so that it may still be played later. What else
-    lies in a folder of ads, and was never meant to be one, is not `is_ad`.
+    `is_pending` if its file has not been read yet, so that it may be played later. `is_ad` is false
+    for files in a folder of ads that were never meant as ads.
     """
 
     ad_id: str
@@ -160,7 +159,7 @@ class Playlist:
 def parse_hours(value: str | list[str] | None) -> tuple[Hours, ...]:
     """Parse time spans like "08:00-12:00"; a `ValueError` says what was expected.
 
-    An end of 23:59 is that of the day: nobody leaves the last minute to nothing.
+    An end of 23:59 counts as midnight: nobody means to leave out the last minute.
     """
     if value is None:
         return ()

@@ -34,10 +34,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MIN_DURATION_S = 0.1
-"""How short an ad may be asked to stand: a few pictures of the screen."""
+"""The shortest duration of an ad: a few refreshes of the screen."""
 
 MAX_NAME_LENGTH = 255
-"""Of an ad's id and name: as long as a file name may be."""
+"""Characters of an ad's id or name: as many as a file name may have."""
 
 # Keys of an ad, and of the file for all ads that lack them.
 _FitKey = Annotated[Fit | None, Field(description=f"expected one of {', '.join(FITS)}")]
@@ -168,7 +168,7 @@ class Entry(BaseModel):
     def _shown(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value is None:
             return None
-        # A name that is folded over lines in the file is one line on the screen.
+        # A name folded over several lines in the file becomes one line on the screen.
         plain = plain_name(value if info.field_name == "id" else " ".join(value.split()))
         if is_blank(plain):
             raise ValueError(str(cls.model_fields[str(info.field_name)].description))

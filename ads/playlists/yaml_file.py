@@ -53,7 +53,7 @@ class YamlProblemError(ValueError):
 class YamlFileError(ValueError):
     """A YAML file that cannot be read; the message names the file and the remedy.
 
-    `others` are the first mistakes of further entries, one sentence each.
+    `others` holds the first mistake of each further entry, one sentence each.
     """
 
     def __init__(self, message: str, others: tuple[str, ...] = ()) -> None:
@@ -65,7 +65,7 @@ class YamlFileError(ValueError):
 class YamlDocument:
     """Plain values (mappings, lists, text, numbers, booleans, dates), and their parse tree.
 
-    JSON has none: its values mean what they look like.
+    JSON has no tree: its values mean what they look like.
     """
 
     content: object
@@ -115,7 +115,7 @@ def read_yaml(path: Path, what: str, expected: str = "a YAML file") -> YamlDocum
         if is_json:
             return YamlDocument(_parse_json(text), None)
         if text.lstrip().startswith("{"):
-            # Also without the name's ending, for its escaped emoji. Other braces are YAML.
+            # JSON under another ending, for its escaped emoji; other text in braces is YAML.
             with suppress(YamlProblemError):
                 return YamlDocument(_parse_json(text), None)
         return parse_yaml(text)
@@ -257,7 +257,7 @@ def _trap(
     problem: ErrorDetails,
     source_of: Callable[[Sequence[str | int]], str | None],
 ) -> str:
-    """Return what YAML made of a value that looks like another; empty if nothing."""
+    """Return a hint at how YAML misread a value; empty if it did not."""
     path: tuple[str | int, ...] = (key,)
     if isinstance(given, list):
         places = [part for part in problem["loc"] if isinstance(part, int)]
@@ -362,7 +362,7 @@ class _StrictLoader(Composer, CParser, SafeConstructor, Resolver):
         self._values = 0
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        # Checked while parsing: what is refused takes neither time nor memory.
+        # Checked while parsing, so that a refused document takes neither time nor memory.
         if self._depth > MAX_DEPTH:
             raise _too_deep(self._mark())
         self._values += 1
@@ -411,7 +411,7 @@ _StrictLoader.add_constructor(  # type: ignore[type-var]
 
 
 def _refuse_odd_number(node: yaml.ScalarNode, value: float) -> None:
-    """Refuse numbers that mean another one than people read: 010 is 8, 22:00 is 1320."""
+    """Refuse numbers that YAML reads differently from people: 010 is 8, 22:00 is 1320."""
     if not node.style and re.search(r"^[-+]?0[0-7xXbBoO]|[:_]", node.value):
         text = node.value
         raise yaml.MarkedYAMLError(
@@ -457,7 +457,7 @@ _PLAIN_WORDS = {
     "invalid Unicode character escape code": "an escape that is half an emoji (write the emoji)",
     "tab character": "a tab (indent with spaces)",
 }
-"""What libyaml says, and what a person calls it."""
+"""What libyaml says, and plain words for it."""
 
 
 def _describe(error: yaml.YAMLError, text: str) -> str:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from ads.playlists.playlist import Ad
 
 
-class _Known:
-    """The candidates of the last choice: of many ads, only other ones are looked at again."""
+class _Candidates:
+    """The candidates of the last choice, looked at again only when they change."""
 
     def __init__(self) -> None:
         self.by_id: dict[str, Ad] = {}
@@ -24,7 +24,7 @@ class _Known:
         self._no_chances: dict[str, float] = {}
 
     def update(self, candidates: Sequence[Ad]) -> bool:
-        """Take note of the candidates; return whether they are others than before."""
+        """Note the candidates; return whether they have changed."""
         if candidates is self._candidates:
             return False
         self._candidates = candidates
@@ -33,7 +33,7 @@ class _Known:
         return True
 
     def certain(self, ad: Ad, reason: str, situation: Situation) -> Choice:
-        """Return a choice among them that left nothing to chance."""
+        """Return the choice of one of them, made without chance."""
         chances = self._no_chances.copy()
         chances[ad.ad_id] = 1.0
         return Choice(ad, reason, 1.0, context={**describe(situation), "candidates": chances})
@@ -47,12 +47,12 @@ class SequentialPolicy(Policy):
         self._order: list[str] = []
         self._known: set[str] = set()
         self._last: str | None = None
-        self._candidates = _Known()
+        self._candidates = _Candidates()
 
     def _choose(self, candidates: Sequence[Ad], situation: Situation) -> Choice:
-        are_others = self._candidates.update(candidates)
+        have_changed = self._candidates.update(candidates)
         by_id = self._candidates.by_id
-        if are_others and not self._known.issuperset(by_id):
+        if have_changed and not self._known.issuperset(by_id):
             self._insert(candidates)
         first = 0 if self._last is None else self._order.index(self._last) + 1
         following = chain(islice(self._order, first, None), islice(self._order, first))
@@ -61,7 +61,7 @@ class SequentialPolicy(Policy):
         return self._candidates.certain(chosen, "next in the playlist", situation)
 
     def _insert(self, candidates: Sequence[Ad]) -> None:
-        """Give new ads their places; as candidates are part of the playlist, behind a neighbour."""
+        """Insert new ads behind the candidate that precedes them, as in the playlist."""
         behind: dict[str | None, list[str]] = {}
         neighbour: str | None = None
         for ad in candidates:
@@ -116,7 +116,7 @@ class WeightedPolicy(Policy):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self._balance_s: dict[str, float] = {}
-        self._candidates = _Known()
+        self._candidates = _Candidates()
 
     def _choose(self, candidates: Sequence[Ad], situation: Situation) -> Choice:
         self._candidates.update(candidates)

@@ -56,7 +56,7 @@ class VoiceShare:
 class Forecast:
     """What will be shown, in the venue's time; `shares` of all ads; `idle` spans without an ad.
 
-    It ends at `end`, earlier than at `wanted_end` if there were too many plays of too many ads.
+    `end` is before `wanted_end` if there were too many plays of too many ads.
     """
 
     begin: datetime
@@ -68,7 +68,7 @@ class Forecast:
 
     @property
     def is_cut(self) -> bool:
-        """Whether it does not reach as far as asked."""
+        """Whether it ends before the wanted end."""
         return self.end < self.wanted_end
 
 
@@ -107,7 +107,7 @@ def forecast(
 
 
 class _Tally:
-    """Keep what a forecast needs of each play: not its candidates, of which there are many."""
+    """Keep what a forecast needs of each play, but not its candidates: there may be thousands."""
 
     def __init__(self, ads: Sequence[Ad], begin: datetime, wash_out_ns: int) -> None:
         self.count = 0

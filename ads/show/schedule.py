@@ -69,7 +69,7 @@ class Rotation:
         self.takeovers = tuple(ad for ad in ads if ad.takeover)
         self._timetable = Timetable(ads)
         self._limits = {ad.ad_id: ad.max_per_hour for ad in ads if ad.max_per_hour is not None}
-        # What may play with nothing left out, and the candidates among it.
+        # The ads that may play by their times, and the candidates if none of them is left out.
         self._ranked: tuple[Sequence[Ad], Sequence[Ad]] = ((), ())
 
     def seed(self, starts: Mapping[str, Iterable[int]]) -> None:
@@ -211,7 +211,7 @@ class Rotation:
 
 
 def _highest(allowed: Sequence[Ad]) -> Sequence[Ad]:
-    """Return those of some ads that the others give way to."""
+    """Return the takeovers, if there are any, else all; of these, those of highest priority."""
     rivals = [ad for ad in allowed if ad.takeover] or allowed
     highest = max((ad.priority for ad in rivals), default=0)
     return [ad for ad in rivals if ad.priority == highest]

@@ -32,22 +32,22 @@ def _is_day_of(ad: Ad, day: date) -> bool:
 
 
 def is_timed(ad: Ad) -> bool:
-    """Return whether it depends on the time of day or the date if an ad may play."""
+    """Return whether the date or the time of day decides if an ad may play."""
     return bool(ad.days or ad.hours or ad.first_day or ad.last_day)
 
 
 class Timetable:
-    """Which ads may play in a minute; worked out once a minute, and once for each set of times.
+    """Which ads may play in a minute; computed once a minute, for each distinct set of times.
 
     Attributes:
-        is_timed: Whether the ads differ from minute to minute at all.
+        is_timed: Whether they can differ from minute to minute at all.
     """
 
     def __init__(self, ads: Sequence[Ad]) -> None:
         self._ads = tuple(ads)
         self.is_timed = any(map(is_timed, ads))
         rules = [(ad.days, ad.hours, ad.first_day, ad.last_day) for ad in ads]
-        # One ad for each set of times, and where to find the one of every ad.
+        # An example ad for each set of times, and the place of each ad's example.
         places = {rule: place for place, rule in enumerate(dict.fromkeys(rules))}
         examples = dict(zip(rules, ads, strict=True))
         self._examples = [examples[rule] for rule in places]
@@ -59,7 +59,7 @@ class Timetable:
     def open_at(self, local: datetime | None) -> tuple[Ad, ...]:
         """Return the ads that may play, in playlist order: all of them without a local time.
 
-        As long as these are the same, so is the returned object.
+        While they stay the same, the same object is returned.
         """
         if local is None or not self.is_timed:
             return self._ads

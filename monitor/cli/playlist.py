@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from ads.show.forecast import Forecast
 
 MAX_ROWS = 100
-"""Printed of a list of ads; more than anybody reads."""
+"""Rows printed of a list of ads; nobody reads more."""
 
 SPEED_LIMIT_S = 3.0
-"""How long the speed of clips is measured, one after the other."""
+"""Time for measuring the speed of clips, one after the other."""
 
 MAX_PLAY_ROWS = 1000
-"""Printed of a forecast: two hours of ads of 8 seconds."""
+"""Rows printed of a forecast: two hours of ads of 8 seconds."""
 
 
 @click.group(epilog="Example: ad-monitor playlist check summer.yaml")
@@ -67,8 +67,8 @@ def check(
 ) -> None:
     """Check a playlist (YAML file or folder) and print what the next hour shows.
 
-    Media that cannot be played are listed last, each with its reason, below what the show would
-    be without them. The exit status is 2 if the playlist is wrong, or nothing in it can be played.
+    The forecast leaves out media that cannot be played; they are listed last, each with its
+    reason. The exit status is 2 if the playlist is wrong, or nothing in it can be played.
     """
     from datetime import datetime
     from zoneinfo import ZoneInfo
@@ -82,7 +82,7 @@ def check(
 
     with only_errors("ads.playlists"):  # what is left out is listed last, once
         try:
-            # Reading all of a large clip takes long, and tells nothing about it.
+            # Hashing a large clip takes long, and tells nothing about it.
             checked, unmeasured = _with_speeds(load_ads(file, max_hashed_bytes=64 << 20))
         except PlaylistError as error:
             raise _with_all_mistakes(error) from None
@@ -98,7 +98,7 @@ def check(
 
 
 def _with_all_mistakes(error: PlaylistError) -> PlaylistError:
-    """Print the mistakes of all ads but the last, and return an error with that and the sum."""
+    """Print all mistakes but the last; return an error with the last one and their number."""
     mistakes = [str(error), *error.others]
     if len(mistakes) == 1:
         return error
@@ -108,13 +108,13 @@ def _with_all_mistakes(error: PlaylistError) -> PlaylistError:
 
 
 def _with_speeds(playlist: Playlist) -> tuple[Playlist, int]:
-    """Remark on clips that are too much for this machine; return how many were not measured."""
+    """Add remarks to clips that are too much for this machine; count those not measured."""
     from dataclasses import replace
 
     from ads.media.check import measure_apart
 
     clips = {ad.path: ad.width * ad.height for ad in playlist.ads if ad.kind == "video"}
-    # The largest first: of these it is most likely.
+    # The largest first: they are the likeliest to be too much.
     speeds = measure_apart(sorted(clips, key=lambda path: -clips[path]), SPEED_LIMIT_S)
 
     def remarked(ad: Ad) -> Ad:
@@ -257,7 +257,7 @@ def _print_tables(playlist: Playlist, coming: Forecast, unmeasured: int) -> None
 
 
 def _warnings(playlist: Playlist, today: date) -> list[str]:
-    """Return what an owner should know: ads that do not play now, files that are no ads."""
+    """Return what the owner should know: ads not playing now, remarks, files that are no ads."""
     dated = ((ad.ad_id, ad.why_not_on(today)) for ad in playlist.ads)
     late = [f"{ad_id} {reason}, so it does not play now" for ad_id, reason in dated if reason]
     remarks = [

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from ads.playlists.playlist import Playlist
 
 START_LIMIT_S = 5.0
-"""Files that are not read by then join the show later."""
+"""Files not read by then join the show later."""
 
 RELOAD_LIMIT_S = 60.0
-"""While the show runs; what is read in this time is known the next time."""
+"""For a reload during the show; the next one goes on with the files not read by then."""
 
 
 def load_ads(
@@ -37,7 +37,7 @@ def load_ads(
 
 
 class WatchedPlaylist(NamedTuple):
-    """A loaded playlist, and its watcher; `stop_loading` ends what the watcher loads."""
+    """A loaded playlist and its watcher; `stop_loading` ends a load of the watcher."""
 
     playlist: Playlist
     watcher: PlaylistWatcher
@@ -45,9 +45,9 @@ class WatchedPlaylist(NamedTuple):
 
 
 def load_watched(path: Path | None, should_continue: Callable[[], bool]) -> WatchedPlaylist | None:
-    """Load a playlist in a thread of its own; None once `should_continue`, asked often, says so.
+    """Load a playlist in a thread; None as soon as `should_continue`, asked often, returns false.
 
-    The thread may hang in a file, and is left behind then.
+    A thread that hangs in a file is left behind.
 
     Raises:
         PlaylistError: See `load_playlist`.
