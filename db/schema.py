@@ -104,7 +104,7 @@ def _share(column: str, low: int = 0) -> sa.CheckConstraint:
     return sa.CheckConstraint(f"{column} BETWEEN {low - 0.000001:.6f} AND 1.000001", name=column)
 
 
-def _of(table: str, **options: Any) -> MappedColumn[Any]:
+def owned_by(table: str, **options: Any) -> MappedColumn[Any]:
     """The id of the row that a row belongs to, and with which it is deleted."""
     return mapped_column(sa.ForeignKey(f"{table}.id", ondelete="CASCADE"), **options)
 
@@ -121,6 +121,64 @@ class Model(Base):
     card: Mapped[dict[str, Any]]
 
 
+class Origin(Base):
+    """One epoch of one kiosk; sessions are numbered within it. One row is this database's own.
+
+    `base` is the number before the first record of the epoch. `watermark` is the last number that
+    the hub has stored, as the hub knows it, and in the kiosk's own row as the kiosk was told.
+    """
+
+    __tablename__ = "origins"
+    __table_args__ = (sa.UniqueConstraint("kiosk", "epoch"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kiosk: Mapped[str] = mapped_column(sa.String(32))
+    epoch: Mapped[str] = mapped_column(sa.String(32))
+    created_at: Mapped[datetime]
+    is_here: Mapped[bool]
+    base: Mapped[int] = mapped_column(sa.BigInteger, server_default=sa.text("0"))
+    watermark: Mapped[int] = mapped_column(sa.BigInteger, server_default=sa.text("0"))
+    screen_id: Mapped[int | None] = mapped_column(sa.ForeignKey("screens.id"))
+
+
+class Outgoing(Base):
+    """What the hub has yet to be sent: a row that is new or has changed, as it is when sent."""
+
+    __tablename__ = "outgoing"
+    __table_args__ = (
+        sa.CheckConstraint("kind IN ('session', 'play', 'viewer', 'gap', 'cell')", name="kind"),
+        # A number is never used again: the hub skips those that it has.
+        {"sqlite_autoincrement": True},
+    )
+
+    number: Mapped[int] = mapped_column(
+        sa.BigInteger().with_variant(sa.Integer(), "sqlite"), primary_key=True
+    )
+    kind: Mapped[str] = mapped_column(sa.String(16))
+    row_id: Mapped[int] = mapped_column(sa.BigInteger)
+    queued_at: Mapped[datetime]
+
+
+class Uplink(Base):
+    """The hub that this database's kiosk has joined; at most one row."""
+
+    __tablename__ = "uplinks"
+    __table_args__ = (
+        sa.CheckConstraint("id = 1", name="id"),
+        sa.CheckConstraint("upload IN ('sums', 'cells')", name="upload"),
+        sa.CheckConstraint("min_viewers >= 1", name="min_viewers"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    hub: Mapped[str]
+    screen: Mapped[str] = mapped_column(sa.String(32))
+    upload: Mapped[str] = mapped_column(sa.String(16))
+    min_viewers: Mapped[int]
+    joined_at: Mapped[datetime]
+    cells_until: Mapped[datetime | None]
+    lost: Mapped[int] = mapped_column(sa.BigInteger, server_default=sa.text("0"))
+
+
 class Session(Base):
     """One run of the kiosk or one replay."""
 
@@ -132,6 +190,7 @@ class Session(Base):
         sa.CheckConstraint("frames >= 0", name="frames"),
         sa.CheckConstraint("dropped >= 0", name="dropped"),
         sa.CheckConstraint("lost >= 0", name="lost"),
+        sa.Index(None, "origin_id", "number", unique=True),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -150,6 +209,9 @@ class Session(Base):
     fps: Mapped[float | None]
     lost: Mapped[int | None]
     last_record: Mapped[int] = mapped_column(sa.BigInteger, server_default=sa.text("0"))
+    # Of `origins`, but no foreign key: SQLite cannot add one to a table with rows.
+    origin_id: Mapped[int | None]
+    number: Mapped[int | None] = mapped_column(sa.BigInteger)
 
 
 class Ad(Base):
@@ -189,7 +251,7 @@ class Play(Base):
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    session_id: Mapped[int] = _of("sessions")
+    session_id: Mapped[int] = owned_by("sessions")
     ad_version_id: Mapped[int] = mapped_column(sa.ForeignKey("ads.id"))
     number: Mapped[int]
     started_at: Mapped[datetime]
@@ -224,7 +286,7 @@ class Viewer(Base):
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    session_id: Mapped[int] = _of("sessions")
+    session_id: Mapped[int] = owned_by("sessions")
     number: Mapped[int]
     first_seen_at: Mapped[datetime]
     last_seen_at: Mapped[datetime]
@@ -257,9 +319,9 @@ class Reading(Base):
     id: Mapped[int] = mapped_column(
         sa.BigInteger().with_variant(sa.Integer(), "sqlite"), primary_key=True
     )
-    session_id: Mapped[int] = _of("sessions")
-    viewer_id: Mapped[int] = _of("viewers")
-    play_id: Mapped[int | None] = _of("plays")
+    session_id: Mapped[int] = owned_by("sessions")
+    viewer_id: Mapped[int] = owned_by("viewers")
+    play_id: Mapped[int | None] = owned_by("plays")
     at: Mapped[datetime]
     position_ms: Mapped[float | None]
     p_angry: Mapped[float | None]
@@ -289,17 +351,15 @@ class ReadingCount(Base):
 
     __tablename__ = "reading_counts"
 
-    viewer_id: Mapped[int] = _of("viewers", primary_key=True)
+    viewer_id: Mapped[int] = owned_by("viewers", primary_key=True)
     on_ad: Mapped[bool] = mapped_column(primary_key=True)
     sort: Mapped[str] = mapped_column(sa.String(16), primary_key=True)
     readings: Mapped[int] = mapped_column(sa.BigInteger)
 
 
-class _RollUp:
-    """The keys, before all other columns, and the sums, as `SUM_COLUMNS`, after them."""
+class SumColumns:
+    """The sums of a table, as `SUM_COLUMNS`, after its other columns."""
 
-    play_id: Mapped[int] = _of("plays", primary_key=True, sort_order=-1)
-    viewer_id: Mapped[int] = _of("viewers", primary_key=True, sort_order=-1)
     sum_angry: Mapped[float] = mapped_column(sort_order=1)
     sum_disgust: Mapped[float] = mapped_column(sort_order=1)
     sum_fear: Mapped[float] = mapped_column(sort_order=1)
@@ -312,6 +372,13 @@ class _RollUp:
     sum_happy_score: Mapped[float | None] = mapped_column(sort_order=1)
     sum_surprise_score: Mapped[float | None] = mapped_column(sort_order=1)
     sum_negative_score: Mapped[float | None] = mapped_column(sort_order=1)
+
+
+class _RollUp(SumColumns):
+    """The keys before all other columns."""
+
+    play_id: Mapped[int] = owned_by("plays", primary_key=True, sort_order=-1)
+    viewer_id: Mapped[int] = owned_by("viewers", primary_key=True, sort_order=-1)
 
 
 class Exposure(_RollUp, Base):
@@ -366,7 +433,7 @@ class Gap(Base):
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    session_id: Mapped[int] = _of("sessions")
+    session_id: Mapped[int] = owned_by("sessions")
     started_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
     cause: Mapped[str]
@@ -425,7 +492,7 @@ class ExperimentBlock(Base):
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    experiment_id: Mapped[int] = _of("experiments")
+    experiment_id: Mapped[int] = owned_by("experiments")
     site: Mapped[str]
     number: Mapped[int]
     pair: Mapped[int]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
+import db.hub.tables  # noqa: F401 (its tables belong to the schema)
 from db.schema import Base
 
 context.configure(

@@ -52,6 +52,7 @@ from db.schema import (
     Session,
     Viewer,
 )
+from db.transfer import queue as outgoing
 from detector.emotion.prevalence import PrevalenceCalibration, calibration_of
 
 if TYPE_CHECKING:
@@ -279,6 +280,7 @@ def _store(
         if rows := _rows(arrays):
             connection.execute(insert(table), rows)
     connection.execute(update(Play).where(Play.id.in_(plays)).values(rolled_up=True))
+    outgoing.queue(connection, "play", Play.id.in_(plays))
 
 
 def _rows(arrays: ExposureArrays | SecondArrays) -> list[dict[str, Any]]:

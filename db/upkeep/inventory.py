@@ -12,6 +12,8 @@ from sqlalchemy import exc, func, inspect, select
 from db.engine import snapshot, sqlite_path, writing
 from db.error_classes import describe
 from db.errors import PurgeError
+from db.hub import tables as _hub_tables  # noqa: F401 (they belong to the schema)
+from db.hub.words import WORDS as HUB_WORDS
 from db.paths import SIDE_FILES
 from db.schema import EMOTION_COLUMNS, SCORE_COLUMNS, SUM_COLUMNS, Base, Session
 from db.sqlite_file import is_ours
@@ -47,6 +49,7 @@ WORDS: dict[str, tuple[str, dict[str, str]]] = {
             "settings": "the settings in force",
             "frames, dropped, fps": "how many pictures were looked at; none of them is kept",
             "lost, last_record": "how many records are missing, and how many are there",
+            "origin_id, number": "the name of the session, the same in every database",
         },
     ),
     "models": (
@@ -78,7 +81,7 @@ WORDS: dict[str, tuple[str, dict[str, str]]] = {
         "One row for each stay in view. Somebody who comes back is a new number; nothing tells who "
         "it was.",
         {
-            "id, session_id, number": "a number that means nothing outside this database",
+            "id, session_id, number": "a number that means nothing outside its session",
             "first_seen_at, last_seen_at": "when the face came into view and left it",
             "static": "whether it was a poster or a still picture, and no person",
         },
@@ -151,6 +154,24 @@ WORDS: dict[str, tuple[str, dict[str, str]]] = {
             "starts_at, ends_at, drawn_at": "from when to when, and when that was decided",
         },
     ),
+    "origins": (
+        "Random names of this database, and of kiosks whose sums it holds; nothing about people.",
+        {
+            "id, kiosk, epoch, is_here, screen_id": "which database, of which kiosk and screen",
+            "created_at, base, watermark": "since when, and which records came from it",
+        },
+    ),
+    "outgoing": (
+        "What has yet to be sent to the hub; empty without one.",
+        {"number, kind, row_id, queued_at": "which rows of other tables, and since when"},
+    ),
+    "uplinks": (
+        "The hub that this kiosk has joined, if any.",
+        {
+            "id, hub, screen, joined_at, lost": "where it is, and what could not be sent",
+            "upload, min_viewers, cells_until": "what it is sent, and up to when",
+        },
+    ),
     "outcomes": (
         "Imported figures of a site, such as its sales by the hour; nothing about people.",
         {
@@ -158,6 +179,7 @@ WORDS: dict[str, tuple[str, dict[str, str]]] = {
             "at, lasts_s, value, imported_at": "the figure, its time, and when it was imported",
         },
     ),
+    **HUB_WORDS,
 }
 """Each table and its columns in plain words; a test compares them with the schema."""
 
@@ -190,7 +212,7 @@ class StoredFile:
 
 
 def contents(engine: Engine) -> list[TableContents]:
-    """Count the rows of each table, as they are at one moment."""
+    """Count the rows of each table, as they are at one moment; a hub's only where there are any."""
     found = []
     times = ("started_at", "first_seen_at", "at", "starts_at")
     with snapshot(engine) as connection:
@@ -199,6 +221,8 @@ def contents(engine: Engine) -> list[TableContents]:
             moments = [table.c[column] for column in times if column in table.c]
             columns = [limit(moments[0]) for limit in (func.min, func.max) if moments]
             row = connection.execute(select(func.count(), *columns).select_from(table)).one()
+            if name in HUB_WORDS and not row[0]:
+                continue
             found.append(TableContents(name, row[0], *(row[1:] or (None, None))))
     return found
 

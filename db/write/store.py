@@ -24,7 +24,20 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from db.schema import EMOTION_COLUMNS, Ad, Gap, Model, Play, Reading, ReadingCount, Session, Viewer
+from db.schema import (
+    EMOTION_COLUMNS,
+    Ad,
+    Gap,
+    Model,
+    Origin,
+    Play,
+    Reading,
+    ReadingCount,
+    Session,
+    Viewer,
+)
+from db.transfer import queue as outgoing
+from db.transfer.origins import own_origin
 from db.write.records import (
     INTERRUPTED,
     AdRecord,
@@ -105,10 +118,14 @@ def begin_session(connection: Connection, session: SessionRecord, last_record: i
             started_at=session.started_at,
             program_version=session.program_version,
             settings=dict(session.settings),
-            model_id=None if session.model is None else _model_id(connection, session.model),
+            model_id=None if session.model is None else model_row_id(connection, session.model),
+            origin_id=own_origin(connection),
         )
     )
-    return _new_id(result)
+    session_id = _new_id(result)
+    connection.execute(update(Session).where(Session.id == session_id).values(number=session_id))
+    outgoing.queue(connection, "session", Session.id == session_id)
+    return session_id
 
 
 def find_session(connection: Connection, session: SessionRecord) -> int | None:
@@ -238,6 +255,8 @@ def reopen_session(connection: Connection, session_id: int) -> None:
         update(Session).where(Session.id == session_id).values(ended_at=None, end_reason=None),
     ):
         connection.execute(statement)
+    outgoing.queue(connection, "session", Session.id == session_id)
+    outgoing.queue(connection, "gap", Gap.session_id == session_id, Gap.ended_at.is_(None))
     logger.warning("Session %d had been closed as interrupted, and goes on.", session_id)
 
 
@@ -253,6 +272,8 @@ def end_session(
         outcome: How open plays end.
         lost: Records that were not stored; `None` keeps the stored number.
     """
+    open_gaps = (Gap.session_id == session_id, Gap.ended_at.is_(None))
+    outgoing.queue(connection, "gap", *open_gaps)
     for table, more in ((Play, {"outcome": outcome}), (Gap, {})):
         connection.execute(
             update(table)
@@ -271,12 +292,17 @@ def end_session(
             lost=Session.lost if lost is None else lost,
         )
     )
+    outgoing.queue(connection, "session", Session.id == session_id)
 
 
 def open_sessions(connection: Connection) -> list[int]:
-    """Return the ids of the sessions without an end."""
-    query = select(Session.id).where(Session.ended_at.is_(None)).order_by(Session.id)
-    return list(connection.scalars(query))
+    """Return the ids of the sessions without an end that were recorded here, not sent here."""
+    elsewhere = select(Origin.id).where(Origin.screen_id.is_not(None))
+    query = select(Session.id).where(
+        Session.ended_at.is_(None),
+        or_(Session.origin_id.is_(None), Session.origin_id.not_in(elsewhere)),
+    )
+    return list(connection.scalars(query.order_by(Session.id)))
 
 
 def interrupt_session(connection: Connection, session_id: int, lost: int | None = None) -> bool:
@@ -394,15 +420,16 @@ class SessionStore:
             case PlayRewarded():
                 self._reward_play(connection, record)
             case AdRecord():
-                self._new_ads[record.ad_id] = _ad_row_id(connection, record)
+                self._new_ads[record.ad_id] = ad_row_id(connection, record)
             case ViewerFlagged():
                 self._flag(connection, record)
             case GapStarted() | GapEnded():
                 self._write_gap(connection, record)
             case ModelRecord():
-                model_id = _model_id(connection, record)
+                model_id = model_row_id(connection, record)
                 by_id = Session.id == self._session_id
                 connection.execute(update(Session).where(by_id).values(model_id=model_id))
+                outgoing.queue(connection, "session", by_id)
 
     def _reading(
         self,
@@ -437,6 +464,7 @@ class SessionStore:
             .where(Viewer.id == viewer.row_id)
             .values(static=True, first_seen_at=viewer.first, last_seen_at=viewer.last)
         )
+        outgoing.queue(connection, "viewer", Viewer.id == viewer.row_id)
         self._note(record.at)
 
     def _viewer(self, connection: Connection, number: int, at: datetime) -> _ViewerRow:
@@ -528,6 +556,7 @@ class SessionStore:
         )
         if result.rowcount == 0:
             raise _contradiction(f"reward of play {record.number}", "one reward", "a second")
+        outgoing.queue(connection, "play", Play.id == play.row_id, Play.rolled_up.is_(True))
 
     def _write_gap(self, connection: Connection, record: GapStarted | GapEnded) -> None:
         is_open = Gap.ended_at.is_(None)
@@ -542,7 +571,10 @@ class SessionStore:
                 columns = {
                     name: getattr(record, name) for name in ("started_at", "cause", "detail")
                 }
-                connection.execute(insert(Gap).values(session_id=self._session_id, **columns))
+                result = connection.execute(
+                    insert(Gap).values(session_id=self._session_id, **columns)
+                )
+                outgoing.queue(connection, "gap", Gap.id == _new_id(result))
             return
         if gap is None:
             raise _contradiction("end of a gap", "an open gap", f"the cause {record.cause!r}")
@@ -551,6 +583,7 @@ class SessionStore:
                 f"end of the gap {record.cause!r}", f"{gap.started_at} or later", record.ended_at
             )
         connection.execute(update(Gap).where(Gap.id == gap.id).values(ended_at=record.ended_at))
+        outgoing.queue(connection, "gap", Gap.id == gap.id)
         self._note(record.ended_at)
 
     def _note(self, moment: datetime) -> None:
@@ -589,7 +622,7 @@ def _count(connection: Connection, readings: Iterable[dict[str, Any]]) -> None:
         for row in readings
     )
     counts_table = cast("Table", ReadingCount.__table__)
-    statement = _upsert(connection, counts_table)
+    statement = upsert(connection, counts_table)
     statement = statement.on_conflict_do_update(
         index_elements=list(counts_table.primary_key.columns),
         set_={"readings": counts_table.c.readings + statement.excluded.readings},
@@ -603,13 +636,14 @@ def _count(connection: Connection, readings: Iterable[dict[str, Any]]) -> None:
     )
 
 
-def _model_id(connection: Connection, model: ModelRecord) -> int:
+def model_row_id(connection: Connection, model: ModelRecord) -> int:
+    """Return the row of a model, which its contents name."""
     query = select(Model.id).where(Model.sha256 == model.sha256)
     values = {"name": model.name, "sha256": model.sha256, "card": dict(model.card)}
     return _known_id(connection, Model, query, values)
 
 
-def _ad_row_id(connection: Connection, ad: AdRecord) -> int:
+def ad_row_id(connection: Connection, ad: AdRecord) -> int:
     """Return the row of a version of an ad; its labels follow the latest playlist."""
     key = {"ad_id": ad.ad_id, "sha256": ad.sha256, "duration_ms": int(ad.duration_ms)}
     brand_at_s = [float(moment) for moment in ad.brand_at_s]
@@ -631,7 +665,7 @@ def _known_id(
     found = connection.scalar(query)
     if found is None:
         connection.execute(
-            _upsert(connection, cast("Table", table.__table__))
+            upsert(connection, cast("Table", table.__table__))
             .on_conflict_do_nothing()
             .values(**values)
         )
@@ -641,7 +675,7 @@ def _known_id(
     return found
 
 
-def _upsert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
+def upsert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
     """Return an INSERT with a rule for a row that exists already."""
     return (
         postgresql.insert(table)

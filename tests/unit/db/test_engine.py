@@ -23,6 +23,10 @@ TABLES = {
     *("sessions", "ads", "plays", "viewers", "readings", "gaps", "models"),
     *("reading_counts", "exposures", "exposure_seconds"),
     *("experiments", "experiment_blocks", "outcomes"),
+    *("origins", "outgoing", "uplinks"),
+    *("screens", "kiosk_keys", "pairings", "failed_attempts", "screen_states", "state_changes"),
+    *("alerts", "channels", "deliveries", "leases", "users", "user_tokens", "audit_entries"),
+    *("set_aside", "cells", "sqlite_sequence"),
 }
 ROOT = Path(db.__file__).parent.parent
 

@@ -20,6 +20,7 @@ from sqlalchemy import create_engine
 
 from db.engine import open_database
 from db.errors import SchemaVersionError
+from db.hub import tables as hub_tables
 from db.migrations import HEAD, REVISIONS
 from db.schema import SCORE_COLUMNS, Base
 from db.sqlite_file import BEGIN_OPTION, sqlite_engine
@@ -34,7 +35,9 @@ def config():
 
 
 STATEMENTS = (
-    "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name <> 'alembic_version'"
+    "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL "
+    # SQLite keeps its table of the numbers that were given out.
+    "AND name NOT IN ('alembic_version', 'sqlite_sequence')"
 )
 
 
@@ -168,6 +171,11 @@ def contents(path):
 KIND_OF = {"run": "live", "replay": "replay"}
 ROLL_UPS = {"reading_counts", "exposures", "exposure_seconds"}
 EXPERIMENTS = {"experiments", "experiment_blocks", "outcomes"}
+HUB = {"origins", "outgoing", "uplinks"} | {
+    table.__tablename__
+    for table in vars(hub_tables).values()
+    if isinstance(table, type) and hasattr(table, "__tablename__")
+}
 NEW_IN_PLAYS = {
     "held_out": 0,
     "context": None,
@@ -183,8 +191,14 @@ def test_upgrade_keeps_every_row(path, old, engine, make):
     assert new["readings"] == [row | {"withheld": None} for row in old["readings"]]
     assert new["viewers"] == [row | {"static": 0} for row in old["viewers"]]
     assert new["sessions"] == [
-        row | {"last_record": 0, "session_kind": KIND_OF[row["kind"]]} for row in old["sessions"]
+        row
+        | {"last_record": 0, "session_kind": KIND_OF[row["kind"]]}
+        | {"origin_id": 1, "number": row["id"]}
+        for row in old["sessions"]
     ]
+    [origin] = new["origins"]
+    assert origin["is_here"]
+    assert origin["kiosk"] != origin["epoch"]
     assert new["reading_counts"] == [
         {"viewer_id": 11, "on_ad": 0, "sort": "certain", "readings": 1},
         {"viewer_id": 11, "on_ad": 1, "sort": "uncertain", "readings": 1},
@@ -192,7 +206,7 @@ def test_upgrade_keeps_every_row(path, old, engine, make):
     ]
     assert new["exposures"] == new["exposure_seconds"] == []
     assert all(new[table] == [] for table in EXPERIMENTS)
-    changed = {"readings", "viewers", "plays", "sessions", *ROLL_UPS, *EXPERIMENTS}
+    changed = {"readings", "viewers", "plays", "sessions", *ROLL_UPS, *EXPERIMENTS, *HUB}
     assert {table: rows for table, rows in new.items() if table not in changed} == {
         table: rows for table, rows in old.items() if table not in changed
     }
@@ -236,6 +250,29 @@ ROWS = {
     "INSERT INTO outcomes VALUES (9, 'sales', 'Foyer', '2026-03-02 08:00:00.000000', 3600, 12.5, "
     "'2026-03-09 08:00:00.000000');",
     "0008": "UPDATE sessions SET session_kind = 'demo' WHERE id = 3;",
+    "0009": "INSERT INTO outgoing VALUES (7, 'play', 5, '2026-03-02 08:00:00.000000');"
+    "INSERT INTO uplinks VALUES (1, 'https://hub', 'ab', 'cells', 5, '2026-03-02 08:00:00.000000', "
+    "'2026-03-02 08:00:00.000000', 2);"
+    "INSERT INTO screens VALUES (1, 'ab', 'Door', 'Foyer', 'north', '[]', '', 'UTC', '[]', "
+    "'2026-03-02 08:00:00.000000', NULL);"
+    "UPDATE origins SET screen_id = 1;"
+    "INSERT INTO kiosk_keys VALUES (1, 'cd', 1, 'ef', '2026-03-02 08:00:00.000000', 'ann', NULL, NULL);"
+    "INSERT INTO pairings VALUES (1, 'ABC234', 'ef', 'cd', '{}', '::1', NULL, '2026-03-02 08:00:00.000000', '2026-03-02 08:00:00.000000', "
+    "NULL, NULL, NULL);"
+    "INSERT INTO failed_attempts VALUES (1, 'pairing', '::1', '2026-03-02 08:00:00.000000');"
+    "INSERT INTO screen_states VALUES (1, 1, '2026-03-02 08:00:00.000000', 0.5, '{}');"
+    "INSERT INTO state_changes VALUES (1, 1, '2026-03-02 08:00:00.000000', 'running', 'ok', 1, '');"
+    "INSERT INTO alerts VALUES (1, 'ab', 1, 'silent', '2026-03-02 08:00:00.000000', NULL, '');"
+    "INSERT INTO channels VALUES (1, 'shop', 'webhook', 'https://shop', 'x', '[]', '[]', 'UTC', "
+    "'2026-03-02 08:00:00.000000', NULL);"
+    "INSERT INTO deliveries VALUES (1, 1, 'ab', '{}', '2026-03-02 08:00:00.000000', 0, NULL, NULL, NULL);"
+    "INSERT INTO leases VALUES (1, 'alerts', 'one', '2026-03-02 08:00:00.000000');"
+    "INSERT INTO users VALUES (1, 'ann', 'admin', NULL, '2026-03-02 08:00:00.000000', NULL);"
+    "INSERT INTO user_tokens VALUES (1, 1, 'login', 'ab', '2026-03-02 08:00:00.000000', '2026-03-02 08:00:00.000000', NULL);"
+    "INSERT INTO audit_entries VALUES (1, '2026-03-02 08:00:00.000000', 'ann', 'accept', 'Door', NULL, NULL);"
+    "INSERT INTO set_aside VALUES (1, 1, '2026-03-02 08:00:00.000000', 3, 5, 'unknown kind', x'00');"
+    "INSERT INTO cells VALUES (1, 1, (SELECT min(id) FROM ads), '2026-03-02 08:00:00.000000', -1, 5, 50, 40, NULL, 5, 3, 2, 20, 10, "
+    ".1, .1, .1, .3, .1, .1, .2, .2, .8, NULL, NULL, NULL);",
 }
 """Rows by the revision that first can hold them; together they are in every table and column."""
 
@@ -246,7 +283,11 @@ ADDED = {
         "0003": {"held_out": 0, "context": None, "reward": None, "reward_viewer_s": None},
         "0004": {"rolled_up": 0},
     },
-    "sessions": {"0005": {"last_record": 0}},
+    "sessions": {
+        "0005": {"last_record": 0},
+        "0008": {"session_kind": lambda row: KIND_OF[row["kind"]]},
+        "0009": {"origin_id": lambda row: 1, "number": lambda row: row["id"]},
+    },
     "exposures": {"0006": dict.fromkeys(SCORE_COLUMNS)},
     "exposure_seconds": {"0006": dict.fromkeys(SCORE_COLUMNS)},
 }
@@ -276,10 +317,10 @@ def test_a_database_of_every_schema_keeps_its_rows(path, config, make, revision)
             if step > revision
             for column, value in columns.items()
         }
-        kinds = revision < "0008" and table == "sessions"
-        assert new[table] == [
-            row | added | ({"session_kind": KIND_OF[row["kind"]]} if kinds else {}) for row in rows
-        ], table
+        made = [
+            row | {name: v(row) if callable(v) else v for name, v in added.items()} for row in rows
+        ]
+        assert new[table] == made, table
     if revision < "0004":
         withheld = [{"viewer_id": 11, "on_ad": 0, "sort": "too small", "readings": 1}]
         assert new["reading_counts"] == [
@@ -422,8 +463,9 @@ def test_downgrade_by_one_keeps_every_play_and_reading(path, config, make):
     ]
     (session,) = before["sessions"]
     assert (session.pop("last_record"), session.pop("session_kind")) == (5, "live")
+    assert (session.pop("origin_id"), session.pop("number")) == (1, session["id"])
     assert after["sessions"] == [session]
-    changed = {"plays", *ROLL_UPS, *EXPERIMENTS}
+    changed = {"plays", *ROLL_UPS, *EXPERIMENTS, *HUB}
     assert {table: rows for table, rows in after.items() if table != "plays"} == {
         table: rows for table, rows in before.items() if table not in changed
     }

@@ -1,0 +1,1 @@
+"""What only a hub stores: its screens and their keys, how they are, alerts, people."""

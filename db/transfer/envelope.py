@@ -1,0 +1,113 @@
+"""Envelopes: records on their way to a hub, in bytes that say whose they are.
+
+An envelope is JSON, compressed with zstd. Its digest travels beside it, as in RFC 9530.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import zstandard
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+USUAL_BYTES = 512 * 1024
+"""An envelope holds as many records as fit into this, and at least one."""
+
+MAX_BYTES = 8 * 1024 * 1024
+"""A larger one is refused: one play of ten minutes before hundreds of people is smaller."""
+
+MAX_PLAIN_BYTES = 64 * 1024 * 1024
+"""No more is unpacked, whatever the envelope claims."""
+
+Hex = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+
+
+class EnvelopeError(ValueError):
+    """What arrived is no whole envelope; the message says what is wrong."""
+
+
+class Envelope(BaseModel):
+    """Records of one origin, and how the kiosk is.
+
+    Attributes:
+        kiosk, epoch: The origin.
+        first, last: The numbers that it stands for; rows that were deleted have no record.
+        revision: Of the schema of the database that it comes from.
+        records: As `db.transfer.records` makes them, by rising number.
+        health: How the kiosk is, as `monitor.uplink.health` describes it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    version: Literal[1] = 1
+    kiosk: Hex
+    epoch: Hex
+    first: int = Field(ge=1)
+    last: int = Field(ge=0)
+    revision: Annotated[str, Field(pattern=r"^\d{4}$")]
+    records: tuple[dict[str, Any], ...] = Field(default=(), strict=False)
+    health: dict[str, Any] | None = None
+
+    @model_validator(mode="after")
+    def _is_in_order(self) -> Envelope:
+        if self.last < self.first - 1:
+            raise ValueError(f"last: expected at least {self.first - 1}, received {self.last}")
+        return self
+
+
+def pack(envelope: Envelope) -> bytes:
+    """Return an envelope as bytes."""
+    text = json.dumps(envelope.model_dump(), ensure_ascii=False, allow_nan=False)
+    return zstandard.ZstdCompressor(level=6).compress(text.encode("utf-8", "surrogatepass"))
+
+
+def digest(packed: bytes) -> str:
+    """Return the value of the header `Content-Digest`."""
+    return f"sha-256=:{base64.b64encode(hashlib.sha256(packed).digest()).decode()}:"
+
+
+def unpack(packed: bytes, stated_digest: str) -> Envelope:
+    """Return the envelope in bytes that arrived.
+
+    Raises:
+        EnvelopeError: They are damaged, too large unpacked, or not an envelope.
+    """
+    if digest(packed) != stated_digest.strip():
+        raise EnvelopeError("The envelope was damaged on the way: its digest is another one.")
+    try:
+        with zstandard.ZstdDecompressor().stream_reader(packed) as reader:
+            text = reader.read(MAX_PLAIN_BYTES + 1)
+        if len(text) > MAX_PLAIN_BYTES:
+            raise EnvelopeError(
+                f"The envelope is too large: expected at most {MAX_PLAIN_BYTES >> 20} MiB unpacked."
+            )
+        return Envelope.model_validate_json(text)
+    except zstandard.ZstdError as error:
+        raise EnvelopeError(f"The envelope cannot be unpacked ({error}).") from error
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"])) or "envelope"
+        raise EnvelopeError(f"Invalid {where}: {first['msg']}.") from error
+
+
+def fitting(envelope: Envelope) -> tuple[Envelope, bytes]:
+    """Return the longest head of an envelope that is of usual size, and its bytes.
+
+    What is left out follows in the next one.
+    """
+    packed = pack(envelope)
+    while len(packed) > USUAL_BYTES and len(envelope.records) > 1:
+        # A bit fewer than would fit if all records were of the same size.
+        share = 0.9 * USUAL_BYTES / len(packed)
+        kept: Sequence[dict[str, Any]] = envelope.records[
+            : max(1, int(len(envelope.records) * share))
+        ]
+        envelope = envelope.model_copy(update={"records": tuple(kept), "last": kept[-1]["number"]})
+        packed = pack(envelope)
+    return envelope, packed
