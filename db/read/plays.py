@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from db.engine import asking
 from db.read.rollups import Scope
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from sqlalchemy import ColumnElement
     from sqlalchemy.engine import Connection, Engine
 
 
@@ -134,16 +135,33 @@ def starts_of_runs(
         select(Ad.ad_id, Play.started_at)
         .join(Ad, Ad.id == Play.ad_version_id)
         .join(Session, Session.id == Play.session_id)
-        .where(
-            Session.kind == "run",
-            Session.site == site,
-            Play.started_at >= since,
-            Play.started_at <= until,
-        )
+        .where(*_started_in_runs(site, since, until))
         .order_by(Play.started_at, Play.id)
     )
     with asking(engine) as connection:
         return [(ad_id, started_at) for ad_id, started_at in connection.execute(query)]
+
+
+def count_starts_of_runs(engine: Engine, site: str, since: datetime, until: datetime) -> int:
+    """Return how many plays `starts_of_runs` would return; it raises the same."""
+    query = (
+        select(func.count(Play.id))
+        .join(Session, Session.id == Play.session_id)
+        .where(*_started_in_runs(site, since, until))
+    )
+    with asking(engine) as connection:
+        return connection.scalar(query) or 0
+
+
+def _started_in_runs(
+    site: str, since: datetime, until: datetime
+) -> tuple[ColumnElement[bool], ...]:
+    return (
+        Session.kind == "run",
+        Session.site == site,
+        Play.started_at >= since,
+        Play.started_at <= until,
+    )
 
 
 def shown_plays(

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from monitor.sensor.live import LiveView
     from monitor.settings.models import RunSettings
+    from monitor.ui.notice.notice import Notice
     from monitor.ui.notice.notice_screen import NoticeScreen
     from monitor.ui.qt_environment import DisplayProbe
 
@@ -83,6 +84,8 @@ def run_window(
             quitter.add("the sound", sound.close)
             quitter.add("the bridge", bridge.close)
             window = _open_window(kiosk, bridge, settings, screen, quitter, guard)
+            if not offscreen:  # in memory nobody sees it
+                _follow_notice(window.notice, kiosk)
             window.failed.connect(failures.append)
             window.failed.connect(lambda: quitter.quit("failed"))
             window_heartbeat.watch(window.ad_view)
@@ -156,6 +159,17 @@ def _open_window(  # noqa: PLR0917 (the parts of one session, handed over once)
     quitter.add("the checks", checks.stop)
     window.begin()
     return window
+
+
+def _follow_notice(notice: Notice, kiosk: KioskRuntime) -> None:
+    """Tell the kiosk whether its notice is on the screen."""
+
+    def follow() -> None:
+        kiosk.notice_shown = notice.state == "shown"
+
+    notice.shown.connect(follow)
+    notice.hidden.connect(follow)
+    follow()
 
 
 def _quit_when_it_opens(display: DisplayProbe, window: KioskWindow, quitter: Quitter) -> None:

@@ -73,6 +73,8 @@ class ActiveSession:
         if not is_run:
             notes[REPLAYED_AT] = datetime.now(UTC).isoformat(timespec="seconds")
         record = None if model is None else _model_record(model)
+        self.kind = kind
+        self.model_name = None if record is None else record.name
         self.clock = clock
         self.log = PlaybackLog()
         self.writer = SessionWriter(

@@ -12,7 +12,14 @@ import numpy as np
 from ads.policies.audience import Audience, Reward, play_reward
 from ads.show.playback import KEPT_NS, Play, PlaybackLog, PlayEnd
 from detector.emotion.labels import EMOTIONS
-from detector.emotion.prevalence import corrected_valence, for_small_groups, group_scores
+from detector.emotion.labels import valence as valence_of
+from detector.emotion.prevalence import (
+    GROUPS,
+    corrected_valence,
+    for_small_groups,
+    group_scores,
+    shares,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,6 +35,23 @@ PRESENT_NS = 1_000_000_000
 
 MAX_STEP_NS = 500_000_000
 """Most time that is credited between two frames with the same viewer."""
+
+
+@dataclass(frozen=True, slots=True)
+class AudienceFigures:
+    """The audience of the last seconds in sums; those about too few viewers are `None`.
+
+    Attributes:
+        viewers: In view, without faces in pictures; `attentive` ones look at the screen.
+        shares: Of the groups of expressions (`detector.emotion.prevalence`), adding up to 1;
+            `None` also where the model has no calibration.
+        valence: From -1 to 1; the corrected one where the model has a calibration.
+    """
+
+    viewers: int
+    attentive: int | None = None
+    shares: dict[str, float] | None = None
+    valence: float | None = None
 
 
 class AudienceMeter:
@@ -54,6 +78,40 @@ class AudienceMeter:
         The mood is the emotion whose mean, over viewers, of each viewer's mean is the largest, for
         probabilities as in `for_small_groups`.
         """
+        seen = self._seen(now_ns)
+        if seen is None:
+            return None
+        attentive, emotions = seen
+        means = [for_small_groups(rows, self._calibration).mean(axis=0) for rows in emotions]
+        mood = EMOTIONS[int(np.mean(means, axis=0).argmax())] if means else None
+        return Audience(len(attentive), sum(attentive.values()), mood)
+
+    def figures(self, now_ns: int, min_viewers: int) -> AudienceFigures | None:
+        """Return the audience now in sums; `None` if nothing was measured in the last second.
+
+        What fewer than `min_viewers` (at least 1) do or feel is withheld. Shares and valence are
+        means, over viewers, of each viewer's mean.
+        """
+        seen = self._seen(now_ns)
+        if seen is None:
+            return None
+        attentive, emotions = seen
+        count = len(attentive)
+        looking = sum(attentive.values()) if count >= min_viewers else None
+        if not emotions or len(emotions) < min_viewers:
+            return AudienceFigures(count, looking)
+        if self._calibration is None:
+            plain = [valence_of(np.mean(rows, axis=0)) for rows in emotions]
+            return AudienceFigures(count, looking, valence=round(float(np.mean(plain)), 3))
+        scores = np.mean(
+            [group_scores(rows, self._calibration).mean(axis=0) for rows in emotions], axis=0
+        )
+        found = dict(zip(GROUPS, shares(scores).round(3).tolist(), strict=True))
+        valence = round(float(np.clip(corrected_valence(scores), -1.0, 1.0)), 3)
+        return AudienceFigures(count, looking, found, valence)
+
+    def _seen(self, now_ns: int) -> tuple[dict[int, bool], list[list[tuple[float, ...]]]] | None:
+        """Return who is present and whether each looks, and the emotions read of each of them."""
         with self._lock:
             frames = [one for one in self._frames if now_ns - one.captured_ns <= MOOD_WINDOW_NS]
         if not frames or now_ns - frames[-1].captured_ns > PRESENT_NS:
@@ -68,13 +126,7 @@ class AudienceMeter:
                     attentive[reading.viewer] = reading.attentive
                 if reading.probabilities is not None:
                     emotions.setdefault(reading.viewer, []).append(reading.probabilities)
-        means = [
-            for_small_groups(rows, self._calibration).mean(axis=0)
-            for viewer, rows in emotions.items()
-            if viewer in attentive
-        ]
-        mood = EMOTIONS[int(np.mean(means, axis=0).argmax())] if means else None
-        return Audience(len(attentive), sum(attentive.values()), mood)
+        return attentive, [rows for viewer, rows in emotions.items() if viewer in attentive]
 
 
 @dataclass(slots=True)

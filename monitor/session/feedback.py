@@ -6,13 +6,13 @@ import logging
 import threading
 from collections import deque
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ads.policies import ADAPTIVE_NAMES, make_policy
 from ads.policies.audience import Audience, Reward, has_same_reward
 from db.errors import DatabaseError
-from db.read.plays import LoggedPlay, logged_plays, starts_of_runs
+from db.read.plays import LoggedPlay, count_starts_of_runs, logged_plays, starts_of_runs
 from db.write.records import PlayRewarded
 from monitor.session.audience import AudienceMeter, RewardMeter
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from db.write.session_writer import SessionWriter
     from detector.emotion.prevalence import PrevalenceCalibration
     from detector.types import AnalysedFrame
+    from monitor.session.audience import AudienceFigures
     from monitor.session.clock import SessionClock
 
 logger = logging.getLogger(__name__)
@@ -83,6 +84,10 @@ class Feedback:
             self._policy.learn(play.ad.ad_id, play.context, reward)
         return self._present.present(now_ns)
 
+    def figures(self, now_ns: int, min_viewers: int) -> AudienceFigures | None:
+        """Return the audience now in sums, see `AudienceMeter.figures`; from any thread."""
+        return self._present.figures(now_ns, min_viewers)
+
     def close(self) -> None:
         """Rate the plays that have ended and still wait for frames."""
         self._rewards.flush()
@@ -137,6 +142,13 @@ def recent_starts(
             ago_ns = round((clock.utc - started_at).total_seconds() * 1e9)
             starts.setdefault(ad_id, []).append(clock.ns - ago_ns)
     return starts
+
+
+def plays_since(engine: Engine, site: str, since: datetime) -> int:
+    """Return how many plays a site has had since a moment; 0 if the database cannot be read."""
+    with _tolerating_database_errors():
+        return count_starts_of_runs(engine, site, since, datetime.now(UTC))
+    return 0
 
 
 @contextmanager

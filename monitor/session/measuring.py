@@ -18,6 +18,12 @@ class MeasuringSwitch:
         self._lock = threading.Lock()
         self._session: ActiveSession | None = None
 
+    @property
+    def is_on(self) -> bool:
+        """Whether frames are recorded."""
+        with self._lock:
+            return self._session is not None
+
     def start(self, session: ActiveSession) -> bool:
         """Turn measuring on; return whether it was off."""
         with self._lock:

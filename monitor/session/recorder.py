@@ -76,6 +76,15 @@ class Recorder:
                 records.PlayEnded(end.number, ended_at, end.outcome, end.shown_ms, end.error)
             )
 
+    def may_measure(self, at_ns: int) -> bool:
+        """Return whether people may be measured at a moment of the monotonic clock."""
+        return self._may_measure(at_ns)
+
+    def utc(self, at_ns: int) -> datetime:
+        """Return the UTC time of a moment of the monotonic clock."""
+        with self._lock:
+            return self._clock.at(at_ns)
+
     def follow_clock(self, watch: ClockWatch) -> timedelta | None:
         """Shift the session, with all it has recorded, if the wall clock was set; return the step.
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import time
 from typing import TYPE_CHECKING
 
-from monitor.sensor.live import LiveView, SensorHealth, fault_state
+from monitor.sensor.live import UNMEASURED, LiveView, SensorHealth, fault_state
 from monitor.sensor.messages import Ended, FrameRead, HealthReport, Message, Ready, SourceLost
 
 if TYPE_CHECKING:
@@ -20,7 +21,9 @@ logger = logging.getLogger(__name__)
 class MessageRouter:
     """Routes what the sensor says; its methods are called from the sensor's threads.
 
-    `early_deaths` says how the sensor died before it was ever ready and anything was recorded.
+    Attributes:
+        early_deaths: How the sensor died before it was ever ready and anything was recorded.
+        since_ns: When the source was lost, found or over, monotonic clock.
     """
 
     def __init__(self, measuring: MeasuringSwitch, publish: Callable[[LiveView], None]) -> None:
@@ -28,6 +31,7 @@ class MessageRouter:
         self._publish = publish
         self._dropped = self._dropped_before = 0
         self.view = LiveView(SensorHealth("starting"))
+        self.since_ns = time.monotonic_ns()
         self.is_ready = False
         self.ended: Ended | None = None
         self.early_deaths: list[str] = []
@@ -39,7 +43,9 @@ class MessageRouter:
 
     def show(self, view: LiveView) -> None:
         """Publish a view."""
-        self.view = view
+        before, self.view = self.view, view
+        if _usable(before) != _usable(view):
+            self.since_ns = time.monotonic_ns()
         self._publish(view)
 
     def on_message(self, message: Message) -> None:
@@ -47,6 +53,8 @@ class MessageRouter:
         view = self.view
         match message:
             case Ready():
+                if not self.is_ready:
+                    self.since_ns = time.monotonic_ns()
                 self.is_ready = True
             case FrameRead():
                 if not self._measuring.record(message.frame):
@@ -75,3 +83,9 @@ class MessageRouter:
         if not self._measuring.gap(death.cause, death.detail, death.at_ns) and not self.is_ready:
             self.early_deaths.append(death.detail)
         self.show(LiveView(SensorHealth("restarting", death.detail, cause=death.cause)))
+
+
+def _usable(view: LiveView) -> bool | None:
+    """Return whether the source can be measured from; `None` once it is over."""
+    state = view.health.state
+    return None if state == "ended" else state not in UNMEASURED

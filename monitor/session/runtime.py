@@ -24,9 +24,11 @@ from monitor.sensor.process import SensorSettings
 from monitor.session.active_session import ActiveSession, ready_database
 from monitor.session.clock import ClockWatch, SessionClock
 from monitor.session.experiments import BlockWatcher
-from monitor.session.feedback import recent_starts
+from monitor.session.feedback import plays_since, recent_starts
+from monitor.session.health import KioskHealth, read_health
 from monitor.session.measuring import MeasuringSwitch
 from monitor.session.playlist_loading import WatchedPlaylist, load_ads, load_watched
+from monitor.session.plays_today import PlaysToday
 from monitor.session.router import MessageRouter
 from monitor.settings.time_zone import local_time
 
@@ -70,6 +72,10 @@ class KioskRuntime:
 
     `publish` is called with every new live view, from the sensor's thread.
 
+    Attributes:
+        notice_shown: Whether the privacy notice is on the screen, as the window says; `None`
+            without one.
+
     Raises:
         SetupError: The source or the model cannot be used.
         ModelLoadError: The model cannot be read.
@@ -97,6 +103,7 @@ class KioskRuntime:
         self._clock_watch: ClockWatch | None = None
         self._blocks: BlockWatcher | None = None
         self._stopped = False
+        self.notice_shown: bool | None = None
 
     def _find_source(self) -> str:
         for camera in cameras():
@@ -256,11 +263,12 @@ class KioskRuntime:
             local_time=lambda _at_ns: self._local_now(),
         )
         self._blocks = BlockWatcher(self._database.engine, settings.site)
+        self._plays = PlaysToday(self._local_now, session.feedback)
         self.player = AdPlayer(
             playlist.ads,
             session.policy,
             session.log,
-            session.feedback,
+            self._plays,
             wall_clock=self._local_now,
             loops=settings.loops,
             sound=self._sound,
@@ -275,8 +283,29 @@ class KioskRuntime:
         self.player.start()
 
     def _seed(self, session: ActiveSession) -> None:
-        clock, engine = session.clock, self._database.engine
-        self.player.seed(recent_starts(engine, self._settings.site, clock, clock.utc))
+        clock, engine, site = session.clock, self._database.engine, self._settings.site
+        self.player.seed(recent_starts(engine, site, clock, clock.utc))
+        midnight = self._local_now().replace(hour=0, minute=0, second=0, microsecond=0)
+        self._plays.seed(plays_since(engine, site, midnight.astimezone(UTC)))
+
+    def health(self, min_viewers: int) -> KioskHealth:
+        """Return the kiosk's state now, see `read_health`; once `start` has begun the session.
+
+        Thread-safe, but not for the thread of the show: it may wait for a disk.
+        """
+        if self._session is None:
+            raise SessionFailedError("The session has not begun; call start() first.")
+        return read_health(
+            self._settings,
+            self._session,
+            self.player,
+            self._router,
+            measuring=self._measuring,
+            plays=self._plays,
+            notice_shown=self.notice_shown,
+            sensor_pid=None if self._sensor is None else self._sensor.pid,
+            min_viewers=min_viewers,
+        )
 
     def _local_now(self) -> datetime:
         return local_time(datetime.now(UTC), self.playlist.timezone, self._settings.timezone)

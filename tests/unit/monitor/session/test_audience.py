@@ -251,3 +251,43 @@ def test_a_flush_rates_each_play_once(reading: Reading) -> None:
     show.meter.flush()
     show.meter.flush()
     assert len(show.rated) == 1
+
+
+# --- figures for other programs -------------------------------------------------------------------
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    looks=st.lists(st.tuples(st.booleans(), st.booleans()), max_size=8),
+    min_viewers=st.integers(1, 6),
+)
+def test_no_figure_is_about_fewer_viewers_than_allowed(
+    looks: list[tuple[bool, bool]], min_viewers: int, reading: Reading
+) -> None:
+    meter = AudienceMeter(read_card(find_model("compact-3")).prevalence)
+    seen = [
+        replace(reading(n, withheld=None if read else "too dark"), attentive=attentive)
+        for n, (attentive, read) in enumerate(looks)
+    ]
+    meter.record(frame(0, *seen))
+    found = meter.figures(0, min_viewers)
+    assert found is not None
+    assert found.viewers == len(looks)
+    enough = len(looks) >= min_viewers
+    assert found.attentive == (sum(one for one, _ in looks) if enough else None)
+    read = sum(one for _, one in looks)
+    assert (found.shares is not None) == (found.valence is not None) == (read >= min_viewers)
+    if found.shares is not None:
+        assert sum(found.shares.values()) == pytest.approx(1, abs=0.01)
+
+
+def test_figures_end_with_the_measurement_and_need_no_calibration(reading: Reading) -> None:
+    meter = AudienceMeter()
+    assert meter.figures(0, 1) is None
+    meter.record(frame(0, reading(1, emotion="happy")))
+    found = meter.figures(0, 1)
+    assert found is not None
+    assert (found.viewers, found.attentive, found.shares) == (1, 1, None)
+    assert found.valence is not None
+    assert found.valence > 0
+    assert meter.figures(1 * S + 1, 1) is None

@@ -10,10 +10,8 @@ import os
 import time
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import sqlalchemy
-from PIL import Image
 
 from detector.types import AnalysedFrame
 from monitor.errors import SetupError
@@ -28,8 +26,8 @@ from monitor.sensor.messages import Failed, FrameRead, HealthReport, Ready, Sour
 from monitor.session import runtime as kiosk_module
 from monitor.session.clock import Clocks
 from monitor.session.runtime import KioskRuntime
-from monitor.settings.models import RunSettings
 from monitor.ui import qt_environment
+from tests.helpers.scripted_kiosk import FakeSensor
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
@@ -43,49 +41,6 @@ def qapp():
     from monitor.ui.application import create_application
 
     return create_application(offscreen=True)
-
-
-class FakeSensor:
-    failure = None
-    ready = True
-    started = stopped = False
-
-    def __init__(self, settings, on_message, on_died):
-        self.settings, self.on_message, self.on_died = settings, on_message, on_died
-
-    def start(self):
-        self.started = True
-        if self.ready:
-            self.on_message(Ready("camera 0", 25.0, 0, True, "scripted"))
-
-    def wait_settled(self, _timeout_s):
-        return True
-
-    def stop(self):
-        self.stopped = True
-        return True
-
-
-@pytest.fixture
-def make_settings(tmp_path):
-    Image.fromarray(np.full((36, 64, 3), 90, np.uint8)).save(tmp_path / "ad.png")
-    (tmp_path / "list.yaml").write_text("ads:\n  - file: ad.png\n    duration_s: 2\n")
-
-    def build(**more):
-        return RunSettings(
-            playlist=tmp_path / "list.yaml", database=str(tmp_path / "monitor.db"), **more
-        )
-
-    return build
-
-
-@pytest.fixture
-def kiosk(monkeypatch, make_settings):
-    monkeypatch.setattr(kiosk_module, "SupervisedSensor", FakeSensor)
-    made = KioskRuntime(make_settings(source="demo"), lambda _view: None)
-    assert made.start(lambda: True)
-    yield made
-    made.stop("finished")
 
 
 def frame(number):
