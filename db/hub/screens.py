@@ -1,0 +1,208 @@
+"""The screens of a hub: where each one is, and how its kiosk was when it last said so."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, cast
+
+from sqlalchemy import insert, select, update
+
+from db.errors import DatabaseError
+from db.hub.tables import KioskKey, Screen, ScreenState, StateChange
+from db.sqlite_file import dump_json
+from db.write.store import upsert
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy import Table
+    from sqlalchemy.engine import Connection, Row
+
+MAX_HEALTH_BYTES = 64 * 1024
+"""A kiosk's health takes about one kilobyte; one that is larger is not stored."""
+
+
+class NoSuchScreenError(DatabaseError):
+    """The hub has no such screen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a screen is and what it is called, as people enter it.
+
+    Attributes:
+        name: What people call it.
+        site: The shop or building; empty if nobody said.
+        group: For example a region or a chain; a screen is in one group at most.
+        tags: Any number of words.
+        venue_type: As in the OpenOOH taxonomy, such as `retail.grocery`.
+        time_zone: IANA name.
+        opening: Time spans such as "08:00-20:00"; empty for the whole day.
+    """
+
+    name: str
+    site: str = ""
+    group: str = ""
+    tags: tuple[str, ...] = ()
+    venue_type: str = ""
+    time_zone: str = "UTC"
+    opening: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ScreenInfo:
+    """A screen; its `uid` names it outside of the database. Times are aware."""
+
+    id: int
+    uid: str
+    place: Place
+    created_at: datetime
+    retired_at: datetime | None
+
+
+def create_screen(connection: Connection, place: Place, now: datetime) -> ScreenInfo:
+    """Store a new screen, which no kiosk fills yet."""
+    values = {"uid": uuid.uuid4().hex, "created_at": now, **_columns(place)}
+    result = connection.execute(insert(Screen).values(**values))
+    screen_id = int(result.inserted_primary_key[0])  # type: ignore[index]
+    return ScreenInfo(screen_id, values["uid"], place, now, None)
+
+
+def find_screen(connection: Connection, uid: str) -> ScreenInfo:
+    """Return a screen, also a retired one.
+
+    Raises:
+        NoSuchScreenError: There is none of this uid.
+    """
+    row = connection.execute(select(Screen.__table__).where(Screen.uid == uid)).one_or_none()
+    if row is None:
+        raise NoSuchScreenError(
+            f"There is no screen {uid!r}; the page of screens lists those there are."
+        )
+    return screen_info(row)
+
+
+def list_screens(connection: Connection, *, retired: bool = False) -> list[ScreenInfo]:
+    """Return the screens by site and name, those in use or the retired ones."""
+    which = Screen.retired_at.is_not(None) if retired else Screen.retired_at.is_(None)
+    query = select(Screen.__table__).where(which).order_by(Screen.site, Screen.name, Screen.id)
+    return [screen_info(row) for row in connection.execute(query)]
+
+
+def edit_screen(connection: Connection, uid: str, place: Place) -> ScreenInfo:
+    """Give a screen another name or place; return it as it was before.
+
+    Raises:
+        NoSuchScreenError: There is none of this uid.
+    """
+    before = find_screen(connection, uid)
+    connection.execute(update(Screen).where(Screen.id == before.id).values(**_columns(place)))
+    return before
+
+
+def retire_screen(connection: Connection, uid: str, now: datetime) -> ScreenInfo:
+    """Take a screen off the wall and revoke its kiosk's key; what it measured is kept.
+
+    Returns the screen as it was before; a retired one stays as it is.
+
+    Raises:
+        NoSuchScreenError: There is none of this uid.
+    """
+    before = find_screen(connection, uid)
+    if before.retired_at is None:
+        connection.execute(update(Screen).where(Screen.id == before.id).values(retired_at=now))
+        in_use = (KioskKey.screen_id == before.id, KioskKey.revoked_at.is_(None))
+        connection.execute(update(KioskKey).where(*in_use).values(revoked_at=now))
+    return before
+
+
+def screen_info(row: Row[Any]) -> ScreenInfo:
+    """Return the screen of a row that has all columns of `screens`."""
+    place = Place(
+        row.name,
+        row.site,
+        row.group_name,
+        tuple(row.tags),
+        row.venue_type,
+        row.time_zone,
+        tuple(row.opening),
+    )
+    return ScreenInfo(row.id, row.uid, place, row.created_at, row.retired_at)
+
+
+def store_health(
+    connection: Connection, screen_id: int, health: Mapping[str, Any], received_at: datetime
+) -> bool:
+    """Store how the kiosk of a screen is, in place of what it said before.
+
+    Args:
+        connection: In a transaction.
+        screen_id: Row id of the screen for which the kiosk speaks.
+        health: As `monitor.session.health.KioskHealth` describes it, in JSON's types.
+        received_at: When it arrived, by the hub's clock; aware.
+
+    Returns:
+        Whether its state, the state of its camera or `notice_shown` changed, which is then also
+        stored in `state_changes`.
+
+    Raises:
+        ValueError: It is not such a description. Nothing has been written.
+    """
+    at, now = _checked(health)
+    states = cast("Table", ScreenState.__table__)
+    query = select(states.c.received_at, states.c.health).where(states.c.screen_id == screen_id)
+    before = connection.execute(query.with_for_update()).one_or_none()
+    if before is not None and before.received_at > received_at:
+        return False  # Another process of the hub was faster with a later one.
+    offset_s = (at - received_at) / timedelta(seconds=1)
+    values = {"received_at": received_at, "clock_offset_s": offset_s, "health": dict(health)}
+    connection.execute(
+        upsert(connection, states)
+        .values(screen_id=screen_id, **values)
+        .on_conflict_do_update(index_elements=[states.c.screen_id], set_=values)
+    )
+    if before is not None and _checked(before.health)[1] == now:
+        return False
+    state, camera, notice_shown = now
+    change = {"state": state, "camera": camera, "notice_shown": notice_shown}
+    detail = str(health["camera"].get("detail", ""))[:500]
+    row = {"screen_id": screen_id, "at": received_at, "detail": detail, **change}
+    connection.execute(insert(StateChange).values(**row))
+    return True
+
+
+def _checked(health: Mapping[str, Any]) -> tuple[datetime, tuple[str, str, bool | None]]:
+    """Return when a health was read, and of it what makes a change."""
+    try:
+        at = datetime.fromisoformat(health["at"])
+        state, camera = health["state"], health["camera"]["state"]
+        notice_shown = health["notice_shown"]
+        is_right = (
+            at.utcoffset() is not None
+            and all(isinstance(word, str) and len(word) <= 32 for word in (state, camera))
+            and (notice_shown is None or isinstance(notice_shown, bool))
+            and len(dump_json(dict(health))) <= MAX_HEALTH_BYTES
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ValueError(f"Invalid health of a kiosk ({error!r}).") from error
+    if not is_right:
+        raise ValueError(
+            "Invalid health of a kiosk: expected the time 'at' with a time zone, words 'state' and "
+            f"'camera.state', 'notice_shown' true, false or null, and {MAX_HEALTH_BYTES >> 10} kB "
+            "at most."
+        )
+    return at, (state, camera, notice_shown)
+
+
+def _columns(place: Place) -> dict[str, Any]:
+    return {
+        "name": place.name,
+        "site": place.site,
+        "group_name": place.group,
+        "tags": list(place.tags),
+        "venue_type": place.venue_type,
+        "time_zone": place.time_zone,
+        "opening": list(place.opening),
+    }
