@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from ads.errors import PlaylistError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import date, datetime
     from pathlib import Path
 
@@ -182,3 +183,12 @@ def parse_hours(value: str | list[str] | None) -> tuple[Hours, ...]:
             )
         spans.append(Hours(start, end))
     return tuple(spans)
+
+
+def within_hours(spans: Sequence[Hours], local: datetime) -> bool:
+    """Return whether a moment of local time is in one of some time spans, of any day."""
+    minute = local.hour * 60 + local.minute
+    return any(
+        start <= minute < end if start < end else minute >= start or minute < end
+        for start, end in spans
+    )

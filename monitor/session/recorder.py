@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from ads.playlists.playlist import parse_hours
+from ads.playlists.playlist import parse_hours, within_hours
 from db.write import records
 
 if TYPE_CHECKING:
@@ -201,8 +201,4 @@ class MeasuringHours:
 
     def hold(self, local: datetime) -> bool:
         """Return whether people are measured at a moment of the venue's local time."""
-        minute = local.hour * 60 + local.minute
-        return not self._stretches or any(
-            start <= minute < end if start < end else minute >= start or minute < end
-            for start, end in self._stretches
-        )
+        return not self._stretches or within_hours(self._stretches, local)
