@@ -25,7 +25,10 @@ MAX_BYTES = 8 * 1024 * 1024
 MAX_PLAIN_BYTES = 64 * 1024 * 1024
 """No more is unpacked, whatever the envelope claims."""
 
-Hex = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+HEX = r"[0-9a-f]{32}"
+"""How kiosks and epochs are named."""
+
+Hex = Annotated[str, Field(pattern=f"^{HEX}$")]
 
 
 class EnvelopeError(ValueError):
@@ -37,10 +40,11 @@ class Envelope(BaseModel):
 
     Attributes:
         kiosk, epoch: The origin.
+        base: The number before the first one of the epoch.
         first, last: The numbers that it stands for; rows that were deleted have no record.
         revision: Of the schema of the database that it comes from.
         records: As `db.transfer.records` makes them, by rising number.
-        health: How the kiosk is, as `monitor.uplink.health` describes it.
+        health: How the kiosk is, a `monitor.session.health.KioskHealth`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -48,6 +52,7 @@ class Envelope(BaseModel):
     version: Literal[1] = 1
     kiosk: Hex
     epoch: Hex
+    base: int = Field(ge=0)
     first: int = Field(ge=1)
     last: int = Field(ge=0)
     revision: Annotated[str, Field(pattern=r"^\d{4}$")]
@@ -56,6 +61,8 @@ class Envelope(BaseModel):
 
     @model_validator(mode="after")
     def _is_in_order(self) -> Envelope:
+        if self.first <= self.base:
+            raise ValueError(f"first: expected more than {self.base}, received {self.first}")
         if self.last < self.first - 1:
             raise ValueError(f"last: expected at least {self.first - 1}, received {self.last}")
         return self

@@ -8,11 +8,13 @@ later brings a row up to date.
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, exc, insert, select, update
 
+from db.hub.tables import Cell
 from db.schema import (
     Exposure,
     ExposureSecond,
@@ -24,19 +26,28 @@ from db.schema import (
     UtcDateTime,
     Viewer,
 )
+from db.transfer.envelope import HEX
 from db.transfer.records import columns
 from db.write.records import AdRecord, ModelRecord
 from db.write.store import ad_row_id, model_row_id, upsert
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from sqlalchemy import Table
     from sqlalchemy.engine import Connection
 
     from db.schema import Base
+    from db.transfer.envelope import Envelope
 
     Record = dict[str, Any]
+
+
+_WRONG = (
+    *(ArithmeticError, AttributeError, LookupError, TypeError, ValueError),
+    exc.StatementError,
+)
+"""What is raised where a record has other contents than expected."""
 
 
 class RecordError(ValueError):
@@ -55,22 +66,16 @@ class MissingRecordsError(Exception):
         self.expected = expected
 
 
-def take_in(
-    connection: Connection,
-    origin: tuple[str, str],
-    numbers: tuple[int, int],
-    records: Iterable[Record],
-    now: datetime,
-) -> int:
-    """Store records in their order, those that are stored already left out.
+def take_in(connection: Connection, envelope: Envelope, screen_id: int, now: datetime) -> int:
+    """Store the records of an envelope in their order, those that are stored already left out.
+
+    Numbers without a record stand for rows that were deleted meanwhile.
 
     Args:
         connection: In a transaction that `db.engine.writing` has begun.
-        origin: Kiosk and epoch.
-        numbers: The first and the last number that the records stand for; rows that were deleted
-            meanwhile leave numbers without a record.
-        records: In the order of their numbers.
-        now: When they arrived; aware.
+        envelope: From a kiosk that may speak for the screen.
+        screen_id: To which new origins of that kiosk belong.
+        now: When it arrived; aware.
 
     Returns:
         The new watermark of the origin.
@@ -79,40 +84,78 @@ def take_in(
         MissingRecordsError: Numbers before the first one were never stored.
         RecordError: One is not what it should be. After an error nothing may be committed.
     """
-    origin_id, watermark = _claim(connection, origin, now)
-    first, last = numbers
+    origins = _Origins(connection, envelope.kiosk, screen_id, now)
+    origin_id, watermark = origins.claim(envelope.epoch, envelope.base)
+    first, last = envelope.first, envelope.last
     if first > watermark + 1:
         raise MissingRecordsError(watermark + 1)
-    for record in records:
-        number = record.get("number") if isinstance(record, dict) else None
-        if not isinstance(number, int) or not first <= number <= last:
+    previous = first - 1
+    for record in envelope.records:
+        number = record.get("number")
+        if not isinstance(number, int) or not previous < number <= last:
             raise RecordError(
-                f"Invalid number of a record: expected {first} to {last}, received {number!r}."
+                f"Invalid number of a record: expected {previous + 1} to {last}, received "
+                f"{number!r}."
             )
+        previous = number
         if number > watermark:
             try:
-                _store(connection, origin_id, record)
-            except (KeyError, TypeError, ValueError, AttributeError) as error:
+                _store(connection, origins, origin_id, record)
+            except exc.DBAPIError as error:
+                if not isinstance(error, exc.IntegrityError | exc.DataError):
+                    raise
+                raise RecordError(f"Record {number} cannot be stored ({error.orig}).") from error
+            except _WRONG as error:
                 raise RecordError(f"Record {number} cannot be stored ({error!r}).") from error
     if last > watermark:
         connection.execute(update(Origin).where(Origin.id == origin_id).values(watermark=last))
     return max(last, watermark)
 
 
-def _claim(connection: Connection, origin: tuple[str, str], now: datetime) -> tuple[int, int]:
-    """Return row id and watermark of an origin, made if it is new; it is locked from then on."""
-    kiosk, epoch = origin
-    connection.execute(
-        upsert(connection, cast("Table", Origin.__table__))
-        .on_conflict_do_nothing()
-        .values(kiosk=kiosk, epoch=epoch, created_at=now, is_here=False)
-    )
-    query = select(Origin.id, Origin.watermark).where(Origin.kiosk == kiosk, Origin.epoch == epoch)
-    return connection.execute(query.with_for_update()).tuples().one()
+class _Origins:
+    """The epochs of one kiosk; a new one belongs to the screen that the kiosk speaks for."""
+
+    def __init__(self, connection: Connection, kiosk: str, screen_id: int, now: datetime) -> None:
+        self._connection = connection
+        self._kiosk = kiosk
+        self._new = {"created_at": now, "is_here": False, "screen_id": screen_id}
+        self._ids: dict[str, int] = {}
+
+    def claim(self, epoch: str, base: int) -> tuple[int, int]:
+        """Return row id and watermark of an epoch; it is locked from then on."""
+        self._insert(epoch, base)
+        query = select(Origin.id, Origin.watermark).where(
+            Origin.kiosk == self._kiosk, Origin.epoch == epoch
+        )
+        found = self._connection.execute(query.with_for_update()).tuples().one()
+        self._ids[epoch] = found[0]
+        return found
+
+    def id_of(self, epoch: str) -> int:
+        """Return the row id of an epoch, an earlier one or the one of the envelope."""
+        if epoch not in self._ids:
+            if not re.fullmatch(HEX, epoch):
+                raise RecordError(f"invalid epoch {epoch!r}")
+            self._insert(epoch, 0)
+            query = select(Origin.id).where(Origin.kiosk == self._kiosk, Origin.epoch == epoch)
+            self._ids[epoch] = self._connection.execute(query).scalar_one()
+        return self._ids[epoch]
+
+    def _insert(self, epoch: str, base: int) -> None:
+        row = {"kiosk": self._kiosk, "epoch": epoch, "base": base, "watermark": base}
+        self._connection.execute(
+            upsert(self._connection, cast("Table", Origin.__table__))
+            .on_conflict_do_nothing()
+            .values(**row, **self._new)
+        )
 
 
-def _store(connection: Connection, origin_id: int, record: Record) -> None:
+def _store(connection: Connection, origins: _Origins, sender: int, record: Record) -> None:
     kind = record["kind"]
+    if kind == "cell":
+        _store_cells(connection, sender, record)
+        return
+    origin_id = origins.id_of(record["epoch"])
     if kind == "session":
         session_id = _store_session(connection, origin_id, record)
     else:
@@ -142,10 +185,32 @@ def _store_session(connection: Connection, origin_id: int, record: Record) -> in
     return _store_row(connection, Session, key, row)
 
 
+def _store_cells(connection: Connection, origin_id: int, record: Record) -> None:
+    hour = datetime.fromisoformat(record["hour"])
+    connection.execute(delete(Cell).where(Cell.origin_id == origin_id, Cell.hour == hour))
+    ads = [ad_row_id(connection, _ad(ad)) for ad in record["ads"]]
+    numbers = [row[0] for row in record["cells"]["rows"]]
+    rows = [
+        row | {"origin_id": origin_id, "hour": hour, "ad_version_id": ads[number]}
+        for number, row in zip(
+            numbers, _rows_of(Cell, _without_first(record["cells"])), strict=True
+        )
+    ]
+    if rows:
+        connection.execute(insert(Cell), rows)
+
+
+def _ad(ad: Record) -> AdRecord:
+    return AdRecord(**ad | {"brand_at_s": tuple(ad["brand_at_s"])})
+
+
+def _without_first(given: Record) -> Record:
+    return {"columns": given["columns"][1:], "rows": [row[1:] for row in given["rows"]]}
+
+
 def _store_play(connection: Connection, session_id: int, record: Record) -> None:
-    ad = AdRecord(**record["ad"] | {"brand_at_s": tuple(record["ad"]["brand_at_s"])})
     row = _values(Play, record["row"])
-    row |= {"ad_version_id": ad_row_id(connection, ad), "rolled_up": True}
+    row |= {"ad_version_id": ad_row_id(connection, _ad(record["ad"])), "rolled_up": True}
     key = {"session_id": session_id, "number": row["number"]}
     play_id = _store_row(connection, Play, key, row)
     viewers = _store_viewers(connection, session_id, record)
@@ -193,10 +258,9 @@ def _store_row(connection: Connection, table: type[Base], key: Record, values: R
 def _table_rows(table: type[Base], given: Record, viewers: dict[int, int]) -> list[Record]:
     """The rows of a table whose first column is the number of a viewer."""
     numbers = [row[0] for row in given["rows"]]
-    rest = {"columns": given["columns"][1:], "rows": [row[1:] for row in given["rows"]]}
     return [
         row | {"viewer_id": viewers[number]}
-        for number, row in zip(numbers, _rows_of(table, rest), strict=True)
+        for number, row in zip(numbers, _rows_of(table, _without_first(given)), strict=True)
     ]
 
 

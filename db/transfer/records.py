@@ -1,7 +1,8 @@
 """Rows as records that another database can store: without row ids, named by their origin.
 
 A record has its `number` in the outbox, its `kind`, the `session` that it belongs to by its number
-within the origin, and rows by the names of their columns. Times are texts in ISO 8601, in UTC.
+within its `epoch` (of the same kiosk), and rows by the names of their columns. Times are texts in
+ISO 8601, in UTC.
 
 ======= ========================================================================================
 kind    also holds
@@ -10,21 +11,34 @@ session `row`, `model` (null without one), and the `viewers` seen since the last
 play    `row`, `ad`, the `viewers` seen since the end of the play before, `exposures`, `seconds`
 viewer  `viewers`: one
 gap     `row`
+cell    no session, but its `hour`, the `ads`, and the `cells`: a table with the place of the ad
 ======= ========================================================================================
 
 `viewers`, `counts`, `exposures` and `seconds` are tables: `columns` and `rows`. A viewer is a
-number within the session; `counts` are the readings of each viewer by sort.
+number within the session; `counts` are the readings of each viewer by sort. With `upload: cells`
+nothing about one viewer is sent: these four tables are empty.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import aliased
 
-from db.schema import Ad, Exposure, ExposureSecond, Gap, Model, Play, ReadingCount, Session, Viewer
+from db.schema import (
+    Ad,
+    Exposure,
+    ExposureSecond,
+    Gap,
+    Model,
+    Origin,
+    Play,
+    ReadingCount,
+    Session,
+    Viewer,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -36,9 +50,14 @@ if TYPE_CHECKING:
     from db.transfer.queue import Kind
 
     Record = dict[str, Any]
+    _Maker: TypeAlias = Callable[[Connection, list[int]], Iterator[tuple[int, Record]]]
 
 _OWN = {"id", "session_id", "play_id", "viewer_id", "model_id", "ad_version_id", "origin_id"}
-_OWN |= {"rolled_up", "last_record"}
+_OWN |= {"rolled_up", "last_record", "hour"}
+
+_NAME = (Origin.epoch, Session.number)
+
+_PERSONAL = ("viewers", "counts", "exposures", "seconds")
 
 
 def columns(table: type[Base]) -> list[str]:
@@ -46,34 +65,43 @@ def columns(table: type[Base]) -> list[str]:
     return [column.name for column in table.__table__.columns if column.name not in _OWN]
 
 
-def make_records(connection: Connection, queued: Sequence[tuple[int, Kind, int]]) -> list[Record]:
+def make_records(
+    connection: Connection,
+    queued: Sequence[tuple[int, Kind, int]],
+    upload: str = "sums",
+    min_viewers: int = 1,
+) -> list[Record]:
     """Return records of queued rows in order, as the rows are now; what is gone has none.
 
     Args:
         connection: To a snapshot of the database.
         queued: Number, kind and row id, as `db.transfer.queue.waiting` gives them.
+        upload: `sums`, or `cells`: nothing about one viewer.
+        min_viewers: A cell has at least so many.
     """
-    makers: dict[Kind, Callable[[Connection, list[int]], Iterator[tuple[int, Record]]]] = {
-        "session": _sessions,
-        "play": _plays,
-        "viewer": _viewers,
-        "gap": _gaps,
-    }
+    makers: dict[Kind, _Maker] = {"session": _sessions, "play": _plays, "gap": _gaps}
+    if upload != "cells":
+        makers["viewer"] = _viewers
     made: dict[tuple[Kind, int], Record] = {}
     for kind, make in makers.items():
         if ids := sorted({row_id for _, its_kind, row_id in queued if its_kind == kind}):
             made |= {(kind, row_id): record for row_id, record in make(connection, ids)}
-    return [
+    records: list[Record] = [
         {"number": number, "kind": kind} | made[kind, row_id]
         for number, kind, row_id in queued
         if (kind, row_id) in made
     ]
+    if upload == "cells":
+        for record in records:
+            record |= {name: record[name] | {"rows": []} for name in _PERSONAL if name in record}
+    return records
 
 
 def _sessions(connection: Connection, ids: list[int]) -> Iterator[tuple[int, Record]]:
     last_end = select(func.max(Play.ended_at)).where(Play.session_id == Session.id)
-    query = _rows(Session, Session.id, Session.model_id, last_end.scalar_subquery())
-    for (row_id, model_id, seen), row in _found(
+    query = _rows(Session, Session.id, Session.model_id, last_end.scalar_subquery(), Origin.epoch)
+    query = query.join(Origin, Origin.id == Session.origin_id)
+    for (row_id, model_id, seen, epoch), row in _found(
         connection, Session, query.where(Session.id.in_(ids))
     ):
         models = [
@@ -84,6 +112,7 @@ def _sessions(connection: Connection, ids: list[int]) -> Iterator[tuple[int, Rec
         yield (
             row_id,
             {
+                "epoch": epoch,
                 "session": row["number"],
                 "row": row,
                 "model": models[0] if models else None,
@@ -106,15 +135,14 @@ def _plays(connection: Connection, ids: list[int]) -> Iterator[tuple[int, Record
             Play.session_id,
             Play.ad_version_id,
             Play.ended_at,
-            Session.number,
             previous,
+            *_NAME,
         )
         .join(Session, Session.id == Play.session_id)
+        .join(Origin, Origin.id == Session.origin_id)
         .where(Play.id.in_(ids))
     )
-    for (row_id, session_id, ad_id, ended_at, session, seen), row in _found(
-        connection, Play, query
-    ):
+    for (row_id, session_id, ad_id, ended_at, seen, *name), row in _found(connection, Play, query):
         [(_, ad)] = _found(connection, Ad, _rows(Ad).where(Ad.id == ad_id))
         exposed = select(Exposure.viewer_id).where(Exposure.play_id == row_id)
         between = [Viewer.session_id == session_id, Viewer.first_seen_at <= ended_at]
@@ -122,7 +150,7 @@ def _plays(connection: Connection, ids: list[int]) -> Iterator[tuple[int, Record
         yield (
             row_id,
             {
-                "session": session,
+                **_named(name),
                 "row": row,
                 "ad": ad,
                 **_people(connection, or_(Viewer.id.in_(exposed), and_(*between))),
@@ -133,15 +161,22 @@ def _plays(connection: Connection, ids: list[int]) -> Iterator[tuple[int, Record
 
 
 def _viewers(connection: Connection, ids: list[int]) -> Iterator[tuple[int, Record]]:
-    query = select(Viewer.id, Session.number).join(Session, Session.id == Viewer.session_id)
-    for row_id, session in connection.execute(query.where(Viewer.id.in_(ids))).tuples():
-        yield row_id, {"session": session, **_people(connection, Viewer.id == row_id)}
+    query = select(Viewer.id, *_NAME).join(Session, Session.id == Viewer.session_id)
+    query = query.join(Origin, Origin.id == Session.origin_id)
+    for row_id, *name in connection.execute(query.where(Viewer.id.in_(ids))).all():
+        yield row_id, {**_named(name), **_people(connection, Viewer.id == row_id)}
 
 
 def _gaps(connection: Connection, ids: list[int]) -> Iterator[tuple[int, Record]]:
-    query = _rows(Gap, Gap.id, Session.number).join(Session, Session.id == Gap.session_id)
-    for (row_id, session), row in _found(connection, Gap, query.where(Gap.id.in_(ids))):
-        yield row_id, {"session": session, "row": row}
+    query = _rows(Gap, Gap.id, *_NAME).join(Session, Session.id == Gap.session_id)
+    query = query.join(Origin, Origin.id == Session.origin_id)
+    for (row_id, *name), row in _found(connection, Gap, query.where(Gap.id.in_(ids))):
+        yield row_id, {**_named(name), "row": row}
+
+
+def _named(name: Sequence[Any]) -> Record:
+    epoch, session = name
+    return {"epoch": epoch, "session": session}
 
 
 def _people(connection: Connection, *which: ColumnElement[bool]) -> Record:

@@ -651,7 +651,10 @@ def ad_row_id(connection: Connection, ad: AdRecord) -> int:
     row_id = _known_id(
         connection, Ad, select(Ad.id).filter_by(**key), key | labels | {"kind": ad.kind}
     )
-    connection.execute(update(Ad).where(Ad.id == row_id).values(**labels))
+    stored = select(Ad.name, Ad.file, Ad.brand_at_s).where(Ad.id == row_id)
+    # Not written without need: two hub processes that lock rows in another order would deadlock.
+    if connection.execute(stored).one() != tuple(labels.values()):
+        connection.execute(update(Ad).where(Ad.id == row_id).values(**labels))
     return row_id
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from db.transfer import envelope
 from db.transfer.envelope import Envelope, EnvelopeError, digest, fitting, pack, unpack
 
-NAMES = {"kiosk": "ab" * 16, "epoch": "cd" * 16, "revision": "0008"}
+NAMES = {"kiosk": "ab" * 16, "epoch": "cd" * 16, "revision": "0008", "base": 0}
 
 
 def made(count=3, size=10, **changes):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -11,12 +11,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, insert, select
 
-from db.engine import open_database, snapshot, writing
+from db.engine import open_database, writing
+from db.hub.tables import Screen
+from db.migrations import HEAD
 from db.read.rollups import Scope, read_log, store_roll_ups
 from db.schema import Gap, Origin, Outgoing, Play, Session, Uplink, Viewer
 from db.transfer import queue
+from db.transfer.envelope import Envelope, digest, pack, unpack
 from db.transfer.intake import MissingRecordsError, RecordError, take_in
+from db.transfer.origins import begin_anew, begin_epoch, last_number, own_row
 from db.transfer.records import make_records
+from db.upkeep.backup import back_up
 from db.write.records import PlayRewarded, ViewerFlagged
 from monitor.reports.document import make_report
 
@@ -39,18 +44,46 @@ def kiosk(tmp_path, make):
     engine.dispose()
 
 
-def sent(kiosk, after=0, limit=10_000):
-    """What is queued, as it arrives: name of the origin, records and the last number."""
-    with snapshot(kiosk) as connection:
-        origin = connection.execute(select(Origin.kiosk, Origin.epoch)).one()
+def sent(kiosk, after=0, limit=10_000, **how):
+    """What is queued, in an envelope that has travelled."""
+    with writing(kiosk) as connection:
+        own = own_row(connection)
         waiting = queue.waiting(connection, after, limit)
-        records = make_records(connection, waiting)
-    return tuple(origin), json.loads(json.dumps(records)), waiting[-1][0] if waiting else after
+        records = make_records(connection, waiting, **how)
+    envelope = Envelope(
+        kiosk=own.kiosk,
+        epoch=own.epoch,
+        base=own.base,
+        first=max(after, own.watermark) + 1,
+        last=waiting[-1][0] if waiting else max(after, own.watermark),
+        revision=HEAD,
+        records=tuple(records),
+    )
+    packed = pack(envelope)
+    return unpack(packed, digest(packed))
 
 
-def arrive(engine, origin, records, last, first=1):
+def part(envelope, start, end):
+    """Some records of an envelope, in one that follows the ones before."""
+    records = envelope.records[start:end]
+    first = envelope.records[start - 1]["number"] + 1 if start else envelope.first
+    last = records[-1]["number"] if records else first - 1
+    return envelope.model_copy(update={"records": records, "first": first, "last": last})
+
+
+def arrive(engine, envelope):
     with writing(engine) as connection:
-        return take_in(connection, origin, (first, last), records, datetime.now(UTC))
+        return take_in(connection, envelope, screen_of(connection), datetime.now(UTC))
+
+
+def screen_of(connection):
+    row = connection.scalar(select(Screen.id))
+    if row is None:
+        texts = dict.fromkeys(("name", "site", "group_name", "venue_type"), "")
+        values = {"uid": "ab" * 16, "time_zone": "UTC", "created_at": datetime.now(UTC)}
+        result = connection.execute(insert(Screen).values(**texts, **values, tags=[], opening=[]))
+        row = result.inserted_primary_key[0]
+    return row
 
 
 def report(engine):
@@ -59,7 +92,7 @@ def report(engine):
 
 
 def test_a_hub_reports_what_the_kiosk_reports(kiosk, engine):
-    arrive(engine, *sent(kiosk))
+    arrive(engine, sent(kiosk))
     assert report(engine) == report(kiosk)
     log, other = (read_log(one, Scope()) for one in (kiosk, engine))
     assert log.counts == other.counts
@@ -68,9 +101,9 @@ def test_a_hub_reports_what_the_kiosk_reports(kiosk, engine):
 
 
 def test_what_arrives_again_changes_nothing(kiosk, engine):
-    arrive(engine, *sent(kiosk))
+    arrive(engine, sent(kiosk))
     before = report(engine)
-    arrive(engine, *sent(kiosk))
+    arrive(engine, sent(kiosk))
     assert report(engine) == before
 
 
@@ -81,15 +114,13 @@ def test_what_arrives_again_changes_nothing(kiosk, engine):
 def test_any_cut_and_any_repetition_give_the_same(tmp_path_factory, kiosk, cuts, again):
     hub = open_database(str(tmp_path_factory.mktemp("hub") / "hub.db"))
     try:
-        origin, records, _ = sent(kiosk)
-        ends = sorted({min(cut, len(records)) for cut in cuts} | {len(records)})
-        start, first = 0, 1
-        for place, end in enumerate(ends):
-            part = records[start:end]
-            reached = part[-1]["number"] if part else first
+        whole = sent(kiosk)
+        count = len(whole.records)
+        ends = sorted({min(cut, count) for cut in cuts} | {count})
+        for place, (start, end) in enumerate(pairwise([0, *ends])):
+            some = part(whole, start, end)
             for _ in range(2 if place < len(again) and again[place] else 1):
-                assert arrive(hub, origin, part, reached, first) == reached
-            start, first = end, part[0]["number"] if part else first
+                assert arrive(hub, some) == some.last
         assert report(hub) == report(kiosk)
     finally:
         hub.dispose()
@@ -102,7 +133,7 @@ def test_two_kiosks_do_not_mix(kiosk, engine, tmp_path, make):
         make.write(other)
         store_roll_ups(other)
         for one in (kiosk, other):
-            arrive(engine, *sent(one))
+            arrive(engine, sent(one))
         with engine.connect() as connection:
             counts = [
                 connection.scalar(select(func.count()).select_from(table))
@@ -119,8 +150,9 @@ def test_two_kiosks_do_not_mix(kiosk, engine, tmp_path, make):
 
 
 def test_what_changes_later_is_sent_again(kiosk, engine, make):
-    origin, records, last = sent(kiosk)
-    arrive(engine, origin, records, last)
+    envelope = sent(kiosk)
+    last = arrive(engine, envelope)
+    assert last == envelope.last
     with writing(kiosk) as connection:
         queue.confirm(connection, last)
     make.write(
@@ -136,9 +168,9 @@ def test_what_changes_later_is_sent_again(kiosk, engine, make):
         started_at=make.at(900),
     )
     store_roll_ups(kiosk)
-    origin, more, newest = sent(kiosk)
-    assert more[0]["number"] == last + 1
-    arrive(engine, origin, more, newest)
+    more = sent(kiosk)
+    assert more.records[0]["number"] == more.first == last + 1
+    arrive(engine, more)
     assert report(engine) == report(kiosk)
 
 
@@ -152,7 +184,7 @@ def test_nothing_is_queued_before_a_kiosk_joins(tmp_path, make):
         join(engine)
         with writing(engine) as connection:
             queue.queue_everything(connection, make.start - timedelta(days=1))
-        _, records, _ = sent(engine)
+        records = sent(engine).records
         assert records[0]["kind"] == "session"
         assert sum(record["kind"] == "play" for record in records) == 3
     finally:
@@ -173,25 +205,97 @@ def test_old_plays_are_forgotten_and_counted_and_sessions_stay(kiosk):
     [
         {"kind": "reading"},
         {"kind": "play", "session": 99},
-        {"kind": "session", "session": 1, "row": {"id": 4}, "model": None},
+        {"kind": "play", "session": 99, "epoch": "ab" * 16},
+        {"kind": "session", "session": 1, "epoch": "x", "row": {}, "model": None},
+        {"kind": "session", "session": 1, "epoch": "ab" * 16, "row": {"id": 4}, "model": None},
+        {"kind": "session", "session": 1, "epoch": "ab" * 16, "row": {"kind": 4}, "model": None},
+        {"kind": "session", "session": 1 << 70, "epoch": "ab" * 16, "row": {}, "model": None},
         {"kind": "session"},
+        {"kind": "cell", "hour": "noon", "ads": [], "cells": {"columns": [], "rows": []}},
         {},
-        None,
     ],
 )
 def test_a_record_that_is_none_is_refused_as_a_whole(kiosk, engine, wrong):
-    origin, records, last = sent(kiosk)
+    envelope = sent(kiosk)
+    more = (*envelope.records, {"number": envelope.last + 1, **wrong})
+    changed = envelope.model_copy(update={"records": more, "last": envelope.last + 1})
     with pytest.raises(RecordError):
-        arrive(engine, origin, [*records, wrong and {"number": last + 1, **wrong}], last + 1)
+        arrive(engine, changed)
     with engine.connect() as connection:
         assert connection.scalar(select(func.count()).select_from(Session)) == 0
 
 
+def test_a_kiosk_writes_into_no_other_kiosks_sessions(kiosk, engine):
+    first = sent(kiosk)
+    arrive(engine, first)
+    # Another kiosk that names the epoch of the first one gets an epoch of its own.
+    records = [
+        record | {"row": record["row"] | {"site": "elsewhere"}}
+        for record in first.records
+        if record["kind"] == "session"
+    ]
+    thief = first.model_copy(update={"kiosk": "cd" * 16, "records": tuple(records)})
+    arrive(engine, thief)
+    with engine.connect() as connection:
+        names = (
+            connection.execute(
+                select(Origin.kiosk, Session.site)
+                .join(Session, Session.origin_id == Origin.id)
+                .order_by(Session.id)
+            )
+            .tuples()
+            .all()
+        )
+    assert names == [(first.kiosk, "Foyer"), ("cd" * 16, "elsewhere")]
+
+
 def test_records_that_are_missing_are_asked_for_again(kiosk, engine):
-    origin, records, last = sent(kiosk)
-    arrive(engine, origin, records[:2], records[1]["number"])
+    whole = sent(kiosk)
+    reached = arrive(engine, part(whole, 0, 2))
     with pytest.raises(MissingRecordsError) as error:
-        arrive(engine, origin, records[4:], last, records[4]["number"])
-    assert error.value.expected == records[1]["number"] + 1
-    arrive(engine, origin, records[2:], last, error.value.expected)
+        arrive(engine, part(whole, 4, 99))
+    assert error.value.expected == reached + 1
+    arrive(engine, part(whole, 2, 99))
     assert report(engine) == report(kiosk)
+
+
+def test_a_hub_that_lost_its_last_days_is_sent_them_again(kiosk, engine, make):
+    """As a hub that came back from a backup: it expects numbers that the kiosk has forgotten."""
+    arrive(engine, part(sent(kiosk), 0, 2))
+    with writing(kiosk) as connection:
+        queue.confirm(connection, last_number(connection))
+        own = own_row(connection)
+    with pytest.raises(MissingRecordsError) as error:
+        arrive(engine, sent(kiosk))
+    assert error.value.expected <= own.watermark
+    with writing(kiosk) as connection:
+        begin_epoch(connection, own.kiosk)
+        queue.queue_everything(connection, make.start - timedelta(days=1))
+    again = sent(kiosk)
+    assert again.epoch != own.epoch
+    assert again.first == again.base + 1 > own.watermark
+    arrive(engine, again)
+    assert report(engine) == report(kiosk)
+
+
+def test_a_restored_database_gets_names_of_its_own(kiosk, engine, make, tmp_path):
+    arrive(engine, sent(kiosk))
+    restored = tmp_path / "restored.db"
+    back_up(tmp_path / "here.db", restored)
+    make.write(kiosk, started_at=make.at(900))
+    store_roll_ups(kiosk)
+    newest = arrive(engine, sent(kiosk))
+    here = open_database(str(restored))
+    try:
+        with writing(here) as connection:
+            assert last_number(connection) < newest
+            begin_anew(connection, own_row(connection).kiosk)
+        make.write(here, started_at=make.at(1800))
+        store_roll_ups(here)
+        arrive(engine, sent(here))
+    finally:
+        here.dispose()
+    with engine.connect() as connection:
+        starts = connection.scalars(select(Session.started_at).order_by(Session.started_at)).all()
+        assert starts == [make.start, make.at(900), make.at(1800)]
+        assert connection.scalar(select(func.count()).select_from(Play)) == 9
