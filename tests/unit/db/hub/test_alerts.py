@@ -33,7 +33,7 @@ def events(engine):
 
 
 def test_an_alert_is_open_once_for_each_screen_and_kind(engine):
-    screen, other = add_screen(engine, "Hall")
+    screen, other = add_screen(engine), add_screen(engine, "Hall")
     assert raise_one(engine, screen)
     assert raise_one(engine, screen) is None
     assert raise_one(engine, screen, "disk")
@@ -108,7 +108,8 @@ def test_a_message_names_the_screen_and_the_times(engine):
 
 
 def test_alerts_are_found_by_site_group_kind_and_screen_page_by_page(engine):
-    berlin, oslo = add_screen(engine, "Oslo 1", site="Oslo", group_name="South")
+    berlin = add_screen(engine)
+    oslo = add_screen(engine, "Oslo 1", site="Oslo", group_name="South")
     for number, (screen, kind) in enumerate(((berlin, "disk"), (berlin, "clock"), (oslo, "disk"))):
         raise_one(engine, screen, kind, NOON + number * MINUTE)
 
