@@ -10,6 +10,7 @@ from flask import Response, render_template, request
 from werkzeug.exceptions import BadRequest, HTTPException
 
 from detector.names import printable_json
+from monitor.uplink.messages import HUB_API
 from monitor.web.security import MAX_UPLOAD_BYTES
 
 if TYPE_CHECKING:
@@ -43,6 +44,9 @@ TITLES = {
     "model_unusable": "The model cannot be used",
     "closing": "The server is stopping",
     "format_unavailable": "This format is not available here",
+    "wrong_code": "This code lets no kiosk in",
+    "code_expired": "This code has expired",
+    "key_revoked": "This kiosk's key is not valid",
     "internal": "Internal error",
 }
 """The title of each code; `docs/web.md` and the page `/api` list them."""
@@ -155,7 +159,7 @@ def _answer_unforeseen(error: Exception) -> Response:
 
 def _is_asked_by_program() -> bool:
     wanted = request.accept_mimetypes
-    return request.path.startswith(API_PREFIX) or (
+    return request.path.startswith((API_PREFIX, HUB_API)) or (
         not wanted.accept_html
         and bool({"text/event-stream", "application/problem+json"} & set(wanted.values()))
     )

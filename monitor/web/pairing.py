@@ -1,0 +1,136 @@
+"""How kiosks join a hub: calls without a login, guarded by codes and secrets.
+
+Somebody who knows a screen's code, or whose kiosk was accepted in the console, gets a key for that
+screen and nothing else.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, TypeVar
+
+from flask import Blueprint, Response, request
+from flask_limiter.util import get_remote_address
+from pydantic import BaseModel, ValidationError
+
+from db.engine import writing
+from db.hub import pairing
+from monitor.uplink.messages import (
+    HUB_API,
+    Claim,
+    JoinRequest,
+    Membership,
+    PairingOffer,
+    PairingRequest,
+)
+from monitor.web.problems import ProblemError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy.engine import Engine
+
+Message = TypeVar("Message", bound=BaseModel)
+
+POLL_S = 3
+"""How often a kiosk asks whether it was accepted."""
+
+
+def pairing_calls(database: Callable[[], Engine]) -> Blueprint:
+    """Return the calls by which kiosks join and leave; `database` is the hub's, for writing."""
+    calls = Blueprint("pairing", __name__, url_prefix=HUB_API.rstrip("/"))
+
+    @calls.post("/pairings")
+    def ask() -> Response:
+        """Give a kiosk a code to show."""
+        asked = _message(PairingRequest)
+        try:
+            with writing(database()) as connection:
+                offer = pairing.ask(connection, _applicant(asked), datetime.now(UTC))
+        except pairing.LockedOutError as error:
+            raise _locked_out(error) from None
+        return _answer(
+            PairingOffer(code=offer.code, claim=offer.claim, expires_at=offer.expires_at), 201
+        )
+
+    @calls.post("/pairings/claim")
+    def collect() -> Response:
+        """Whether a kiosk's code was accepted, and its key if so."""
+        claim = _message(Claim).claim
+        with writing(database()) as connection:
+            found = pairing.collect(connection, claim, datetime.now(UTC))
+        if found == "waiting":
+            return Response(status=202, headers={"Retry-After": str(POLL_S)})
+        if found == "gone":
+            raise ProblemError(
+                410,
+                "code_expired",
+                "The code has expired, or its key was collected already. Ask for another one.",
+            )
+        return _membership(found)
+
+    @calls.post("/join")
+    def join() -> Response:
+        """The key of a screen, for who knows the screen's code."""
+        asked = _message(JoinRequest)
+        try:
+            with writing(database()) as connection:
+                found = pairing.join(connection, asked.code, _applicant(asked), datetime.now(UTC))
+        except pairing.LockedOutError as error:
+            raise _locked_out(error) from None
+        if found is None:
+            raise ProblemError(
+                403,
+                "wrong_code",
+                "The code is wrong, was used, or has expired: expected one that this hub made for "
+                "a screen in the last ten minutes. Make a new one on the screen's page.",
+            )
+        return _membership(found)
+
+    @calls.post("/leave")
+    def leave() -> Response:
+        """Make a kiosk's own key void."""
+        given = request.authorization
+        key = (given.token or "") if given is not None and given.type == "bearer" else ""
+        with writing(database()) as connection:
+            known = pairing.leave(connection, key, datetime.now(UTC))
+        if not known:
+            raise ProblemError(401, "key_revoked", "The kiosk's key is unknown or was revoked.")
+        return Response(status=204)
+
+    return calls
+
+
+def _message(model: type[Message]) -> Message:
+    try:
+        return model.model_validate_json(request.get_data())
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"])) or "body"
+        raise ProblemError(
+            400, "bad_request", f"Invalid {where}: {first['msg']}. The page /api shows the calls."
+        ) from None
+
+
+def _applicant(asked: PairingRequest) -> pairing.Applicant:
+    return pairing.Applicant(asked.kiosk, asked.facts.model_dump(), get_remote_address())
+
+
+def _locked_out(error: pairing.LockedOutError) -> ProblemError:
+    return ProblemError(429, "too_many_requests", str(error), retry_after_s=error.retry_after_s)
+
+
+def _membership(found: pairing.Joined) -> Response:
+    return _answer(
+        Membership(
+            key=found.key,
+            screen=found.screen,
+            name=found.name,
+            site=found.site,
+            time_zone=found.time_zone,
+        )
+    )
+
+
+def _answer(message: BaseModel, status: int = 200) -> Response:
+    return Response(message.model_dump_json(), status, content_type="application/json")
