@@ -70,6 +70,7 @@ def run_window(
         settings = asked or with_saved_camera(settings)
         sound = QtSound(volume=settings.volume)
         kiosk = KioskRuntime(settings, bridge.publish, sound)
+        kiosk.notice_shown = None if offscreen else False  # in memory nobody sees it
         wanted = settings.notice == "required" and settings.no_camera is None
         first = _notice_alone(settings, screen, quitter) if wanted else None
 
@@ -84,7 +85,7 @@ def run_window(
             quitter.add("the sound", sound.close)
             quitter.add("the bridge", bridge.close)
             window = _open_window(kiosk, bridge, settings, screen, quitter, guard)
-            if not offscreen:  # in memory nobody sees it
+            if not offscreen:
                 _follow_notice(window.notice, kiosk)
             window.failed.connect(failures.append)
             window.failed.connect(lambda: quitter.quit("failed"))
@@ -169,7 +170,6 @@ def _follow_notice(notice: Notice, kiosk: KioskRuntime) -> None:
 
     notice.shown.connect(follow)
     notice.hidden.connect(follow)
-    follow()
 
 
 def _quit_when_it_opens(display: DisplayProbe, window: KioskWindow, quitter: Quitter) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import platform
 import shutil
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Final, NamedTuple
 
+ETC: Final = Path("/etc")
 SYSTEM: Final = Path("/sys")
 PROC: Final = Path("/proc")
 
@@ -74,6 +76,19 @@ def resident_bytes(*pids: int, proc: Path = PROC) -> int | None:
             if line.startswith("VmRSS:"):
                 total += int(line.split()[1]) * 1024
     return total or None
+
+
+def machine_id(etc: Path = ETC) -> str:
+    """Return a name of this machine that stays the same over restarts and is no secret's key.
+
+    It is derived from the system's own id (`man 5 machine-id`), else from the host's name.
+    """
+    try:
+        own = (etc / "machine-id").read_text("ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        own = ""
+    # The system's id itself should not be shown to others.
+    return sha256(f"ad-monitor {own or platform.node()}".encode()).hexdigest()
 
 
 @cache

@@ -29,6 +29,7 @@ from monitor.session.health import KioskHealth, read_health
 from monitor.session.measuring import MeasuringSwitch
 from monitor.session.playlist_loading import WatchedPlaylist, load_ads, load_watched
 from monitor.session.plays_today import PlaysToday
+from monitor.session.publishing import start_publishing
 from monitor.session.router import MessageRouter
 from monitor.settings.time_zone import local_time
 
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from ads.playlists.playlist import Playlist
     from db.write.records import SessionKind
     from detector.emotion.prevalence import PrevalenceCalibration
+    from monitor.mqtt.publisher import MqttPublisher
     from monitor.settings.models import RunSettings
 
 logger = logging.getLogger(__name__)
@@ -97,31 +99,14 @@ class KioskRuntime:
         # Found once, so that a promotion in between cannot give session and sensor two models.
         self._model = None if settings.no_camera is not None else find_model(settings.model)
         self._sensor: SupervisedSensor | None = None
-        self._source = self._find_source() if settings.source is None else settings.source
+        self._source = _find_source(settings) if settings.source is None else settings.source
         self._session: ActiveSession | None = None
         self._watched: WatchedPlaylist | None = None
         self._clock_watch: ClockWatch | None = None
         self._blocks: BlockWatcher | None = None
+        self._publisher: MqttPublisher | None = None
         self._stopped = False
         self.notice_shown: bool | None = None
-
-    def _find_source(self) -> str:
-        for camera in cameras():
-            return str(camera)
-        if self._settings.patient:
-            return "0"
-        if self._settings.no_camera is None:
-            self._warn_of_demo("No camera was found.")
-        return "demo"
-
-    def _warn_of_demo(self, why: str) -> None:
-        logger.warning(
-            "%s The demo viewer takes its place: %sthe session is a demonstration that no "
-            "comparison, norm or proof of play counts. Connect a camera and start again, or name "
-            "one with --source; --no-camera shows only the ads.",
-            why,
-            "" if self._settings.headless else "the window says DEMO, and ",
-        )
 
     def _new_sensor(self) -> SupervisedSensor:
         settings = self._settings
@@ -242,7 +227,7 @@ class KioskRuntime:
             return is_wanted and should_continue()
         if self._settings.source is not None or self._source == "demo":
             raise SetupError(sensor.failure.message)
-        self._warn_of_demo(sensor.failure.message)
+        _warn_of_demo(sensor.failure.message, self._settings)
         sensor.stop()
         self._source = "demo"
         return self._start_sensor(should_continue)
@@ -281,6 +266,7 @@ class KioskRuntime:
         )
         self._seed(session)
         self.player.start()
+        self._publisher = start_publishing(settings, self.health)
 
     def _seed(self, session: ActiveSession) -> None:
         clock, engine, site = session.clock, self._database.engine, self._settings.site
@@ -354,6 +340,8 @@ class KioskRuntime:
         if self._stopped:
             return
         self._stopped = True
+        if self._publisher is not None:
+            self._publisher.request_stop()
         self.player.stop()
         if self._watched is not None:
             self._watched.stop_loading.set()
@@ -376,6 +364,28 @@ class KioskRuntime:
             problems.append(str(error))
         finally:
             self._database.engine.dispose()
+            if self._publisher is not None:
+                self._publisher.stop()
         if problems:
             sentence = f"Session {self.session_id}: {'; '.join(problems)}."
             raise SessionFailedError(sentence, self.session_id or None)
+
+
+def _find_source(settings: RunSettings) -> str:
+    for camera in cameras():
+        return str(camera)
+    if settings.patient:
+        return "0"
+    if settings.no_camera is None:
+        _warn_of_demo("No camera was found.", settings)
+    return "demo"
+
+
+def _warn_of_demo(why: str, settings: RunSettings) -> None:
+    logger.warning(
+        "%s The demo viewer takes its place: %sthe session is a demonstration that no "
+        "comparison, norm or proof of play counts. Connect a camera and start again, or name "
+        "one with --source; --no-camera shows only the ads.",
+        why,
+        "" if settings.headless else "the window says DEMO, and ",
+    )

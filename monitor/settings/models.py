@@ -30,6 +30,7 @@ SECTIONS = {
     "data": "Where readings are stored, and for how long",
     "report": "The report at the end",
     "run": "How long the kiosk runs, and what keeps it running",
+    "mqtt": "What is published for other programs",
     "web": "The web page of `serve`",
     "training": "What `train` does",
 }
@@ -119,6 +120,22 @@ def _network(value: str) -> str:
         raise ValueError(f"{error}; expected a network such as 192.168.1.0/24") from None
 
 
+def _broker(value: str | None) -> str | None:
+    from monitor.settings.broker import Broker  # noqa: PLC0415 (rarely needed)
+
+    if value is not None:
+        Broker.parse(value)
+    return value
+
+
+def _discovery(value: str) -> str:
+    if not value or any(mark in value for mark in "+#\0") or value.strip("/") != value:
+        raise ValueError(
+            f"expected a topic without + or #, such as homeassistant, or none; received {value!r}"
+        )
+    return value
+
+
 def _venue(value: str) -> str:
     parents = (
         *("transit", "retail", "outdoor", "health_beauty", "point_care", "education"),
@@ -153,6 +170,8 @@ Language = Annotated[str, AfterValidator(_language)]
 Languages = Annotated[tuple[Language, ...], BeforeValidator(_split)]
 Network = Annotated[str, AfterValidator(_network)]
 Zone = Annotated[str | None, AfterValidator(_zone)]
+BrokerAddress = Annotated[str | None, AfterValidator(_broker)]
+DiscoveryPrefix = Annotated[str, AfterValidator(_discovery)]
 Venue = Annotated[str, AfterValidator(_venue)]
 
 
@@ -217,8 +236,9 @@ class StoredSettings(_Settings):
 
 
 _NOT_LOGGED = (
-    "camera database detection log min_viewers mount playlist report report_overwrite "
-    "restart_limit site source spool started_at stuck_after_s supervised timezone video zones"
+    "camera database detection log min_viewers mount mqtt mqtt_discovery mqtt_min_viewers "
+    "playlist report report_overwrite restart_limit site source spool started_at stuck_after_s "
+    "supervised timezone video zones"
 )
 
 
@@ -341,6 +361,18 @@ class RunSettings(RecordingSettings):
         None, "run", fallback="run.log in your state folder", metavar="FILE|none"
     )
     """Log file, at most five files of 2 MB; none keeps no log."""
+    mqtt: BrokerAddress = setting(
+        None, "mqtt.broker", "--mqtt", fallback="nothing is published", metavar="URL"
+    )
+    """Publish the kiosk's state to this MQTT broker: mqtt://user:password@host:1883/prefix, or
+    mqtts:// for an encrypted connection. Topics begin with the prefix, by default ad-monitor."""
+    mqtt_discovery: DiscoveryPrefix = setting(
+        "homeassistant", "mqtt.discovery", "--mqtt-discovery", metavar="PREFIX|none"
+    )
+    """Where Home Assistant looks for new devices on the broker; none does not describe the kiosk
+    to it."""
+    mqtt_min_viewers: int = setting(5, "mqtt.min_viewers", "--mqtt-min-viewers", ge=1)
+    """Do not publish how many look or what they feel while fewer viewers are there."""
     no_camera: str | None = None
     patient: bool = False
 

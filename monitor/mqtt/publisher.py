@@ -1,0 +1,222 @@
+"""Publishes the newest state of the kiosk; nothing waits for the broker, and nothing is queued."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import ssl
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+
+from monitor.mqtt.discovery import OFFLINE, ONLINE, discovery_payload
+from monitor.sensor.backoff import Backoff
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from paho.mqtt.client import ConnectFlags
+    from paho.mqtt.properties import Properties
+    from paho.mqtt.reasoncodes import ReasonCode
+
+    from monitor.mqtt.discovery import Device
+    from monitor.session.health import KioskHealth
+    from monitor.settings.broker import Broker
+
+logger = logging.getLogger(__name__)
+
+LOOK_EVERY_S = 1.0
+"""How often the state is read; it is published if something worth telling has changed."""
+
+REPEAT_EVERY_S = 30.0
+"""The state is published this often in any case, with the figures that change all the time."""
+
+ANSWER_LIMIT_S = 10.0
+"""How long a broker may take to answer, from the first packet to its welcome."""
+
+KEEP_ALIVE_S = 30
+"""After one and a half times this without a word, the broker publishes the last will."""
+
+LISTEN_S = 0.2
+"""How long one look at the connection lasts, and so how soon the thread notices its end."""
+
+STABLE_S = 30.0
+"""A connection that lasted this long ends an outage: pauses and messages begin anew."""
+
+UNIMPORTANT = {
+    *("at", "uptime_s", "fps", "disk_free_bytes", "disk_total_bytes", "memory_rss_bytes"),
+    *("temperature_c", "waiting_records"),
+}
+"""Fields of `KioskHealth` whose change alone is not published at once."""
+
+
+class BrokerError(Exception):
+    """The broker cannot be used now, for a reason in one sentence part."""
+
+
+class MqttPublisher:
+    """Publishes the state of a kiosk to an MQTT broker, from its thread `mqtt`.
+
+    The state, the description of the device and `online` are retained; `offline` is published by
+    `stop`, or by the broker if the kiosk dies. While the broker is away, states are dropped and it
+    is tried again with growing pauses. Each reason is logged once an outage.
+
+    Args:
+        read: Returns the state; called in the thread `mqtt` while the broker is connected.
+        discovery_prefix: Where Home Assistant looks for devices; `None` to describe none.
+        backoff: The pauses between attempts.
+    """
+
+    def __init__(
+        self,
+        broker: Broker,
+        device: Device,
+        read: Callable[[], KioskHealth],
+        *,
+        discovery_prefix: str | None = "homeassistant",
+        backoff: Backoff | None = None,
+    ) -> None:
+        self._broker = broker
+        self._device = device
+        self._read = read
+        self._discovery_prefix = discovery_prefix
+        self._backoff = backoff or Backoff(1.0, 60.0)
+        self._stop = threading.Event()
+        self._told: set[str] = set()
+        self._answer: ReasonCode | None = None
+        self._welcomed_s = math.inf
+        self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
+
+    def start(self) -> None:
+        """Start to publish; returns at once."""
+        self._thread.start()
+
+    def request_stop(self) -> None:
+        """Ask the thread to publish `offline` and to end; returns at once."""
+        self._stop.set()
+
+    def stop(self, timeout_s: float = 1.0) -> None:
+        """Stop; wait at most this long, as a broker may hang."""
+        self.request_stop()
+        if self._thread.is_alive():
+            self._thread.join(timeout_s)
+        if self._thread.is_alive():
+            logger.info("The MQTT broker %s did not answer in time at the end", self._broker.shown)
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            self._welcomed_s = math.inf
+            try:
+                self._run_once()
+            except (OSError, UnicodeError, BrokerError) as error:
+                if time.monotonic() - self._welcomed_s > STABLE_S:
+                    self._backoff.reset()
+                    self._told.clear()
+                self._tell(str(error) or type(error).__name__)
+            except Exception:
+                # A mistake of the program; the show does not depend on it.
+                logger.exception("The state of the kiosk could not be published; retrying")
+            self._stop.wait(self._backoff.pause_s())
+
+    def _tell(self, why: str) -> None:
+        if why in self._told:
+            return
+        self._told.add(why)
+        logger.warning(
+            "The MQTT broker %s cannot be used: %s. Ads and measuring go on; retrying.",
+            self._broker.shown,
+            why.rstrip("."),
+        )
+
+    def _run_once(self) -> None:
+        """Connect, and publish until asked to stop; raise why the connection ended before."""
+        client = self._make_client()
+        try:
+            self._connect(client)
+            self._publish_until_stopped(client)
+        finally:
+            if client.is_connected():
+                # The broker publishes the last will only if the connection breaks.
+                self._publish(client, self._device.availability_topic, OFFLINE, qos=1)
+            client.disconnect()
+
+    def _make_client(self) -> Client:
+        broker = self._broker
+        # The same name again makes the broker end a connection of ours that it still holds.
+        client = Client(CallbackAPIVersion.VERSION2, f"ad-monitor-{self._device.device_id}")
+        client.connect_timeout = 5.0
+        if broker.user:
+            client.username_pw_set(broker.user, broker.password or None)
+        if broker.encrypted:
+            client.tls_set_context(ssl.create_default_context())
+        client.will_set(self._device.availability_topic, OFFLINE, qos=1, retain=True)
+        client.on_connect = self._on_connect
+        return client
+
+    def _connect(self, client: Client) -> None:
+        self._answer = None
+        client.connect(self._broker.host, self._broker.port, keepalive=KEEP_ALIVE_S)
+        deadline_s = time.monotonic() + ANSWER_LIMIT_S
+        while self._answer is None and not self._stop.is_set():
+            if time.monotonic() > deadline_s:
+                raise BrokerError(f"it did not answer within {ANSWER_LIMIT_S:.0f} s")
+            self._listen(client)
+        self._raise_if_refused()
+        self._welcomed_s = time.monotonic()
+        logger.info("Publishing to the MQTT broker %s", self._broker.shown)
+
+    def _publish_until_stopped(self, client: Client) -> None:
+        published: dict[str, Any] = {}
+        published_s = look_s = -math.inf
+        while not self._stop.is_set():
+            now_s = time.monotonic()
+            if now_s - look_s >= LOOK_EVERY_S:
+                health = self._read()
+                if not published:
+                    self._describe(client, health)
+                news = health.model_dump(exclude=UNIMPORTANT)
+                if news != published or now_s - published_s >= REPEAT_EVERY_S:
+                    self._publish(client, self._device.state_topic, health.model_dump_json())
+                    if not published:
+                        self._publish(client, self._device.availability_topic, ONLINE, qos=1)
+                    published, published_s = news, now_s
+                look_s = now_s
+            self._listen(client)
+
+    def _describe(self, client: Client, health: KioskHealth) -> None:
+        if self._discovery_prefix is not None:
+            topic = self._device.discovery_topic(self._discovery_prefix)
+            described = json.dumps(discovery_payload(self._device, health))
+            self._publish(client, topic, described, qos=1)
+
+    @staticmethod
+    def _publish(client: Client, topic: str, text: str, qos: int = 0) -> None:
+        client.publish(topic, text, qos=qos, retain=True)
+
+    def _listen(self, client: Client) -> None:
+        """Handle what comes from the broker for a moment; raise if the connection is lost."""
+        status = client.loop(timeout=LISTEN_S)
+        self._raise_if_refused()
+        if status != MQTTErrorCode.MQTT_ERR_SUCCESS:
+            raise BrokerError("the connection was lost")
+
+    def _raise_if_refused(self) -> None:
+        if self._answer is not None and self._answer.is_failure:
+            raise BrokerError(
+                f"it refused the connection ({self._answer}); check user and password in --mqtt"
+            )
+
+    def _on_connect(
+        self,
+        _client: Client,
+        _data: object,
+        _flags: ConnectFlags,
+        answer: ReasonCode,
+        _properties: Properties | None,
+    ) -> None:
+        self._answer = answer
