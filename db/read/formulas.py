@@ -34,6 +34,22 @@ if TYPE_CHECKING:
 READINGS_PER_SECOND = 10.0
 """Stored of each viewer unless a session's settings say otherwise."""
 
+WATCHER_ATTENTION_S = 0.5
+"""Uninterrupted attention that makes a viewer a watcher."""
+
+MIN_WATCHER_RATE = 5.0
+"""Readings per second with which half a second of attention can be told."""
+
+MAX_SLOW_RATE = 4.0
+"""Readings per second of a camera that is too slow for that; below the rate that is asked for, as
+missed faces lower it too."""
+
+MIN_RATE_READINGS = 200
+"""So many readings of a session say how often its camera reads."""
+
+WATCHED_2_S = 2.0
+"""Attention in one play that makes a watcher one of `watchers_2s`, as Quividi's watchers_2sec."""
+
 MAX_SPAN_INTERVALS = 1.5
 """A reading stands for at most so many intervals; what happens in a longer silence is unknown."""
 

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from db.read.formulas import WATCHED_2_S, WATCHER_ATTENTION_S
 from db.read.sessions import had_screen
 from monitor.analytics import WEEKDAYS
-from monitor.analytics.metrics import WATCHER_ATTENTION_S, microseconds
+from monitor.analytics.metrics import microseconds
 from monitor.analytics.report_data import places_to_withhold
 from monitor.analytics.samples import BLOCK_S
 from monitor.analytics.statistics import UNKNOWN, Estimate, clustered_mean, known
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
-
-WATCHED_2_S = 2.0
-"""Attention in one play that makes a watcher one of `watchers_2s`, as Quividi's watchers_2sec."""
 
 MIN_DAYS = 3
 """From this many days on a multiplier's interval takes days for its clusters."""

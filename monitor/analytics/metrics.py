@@ -18,7 +18,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from db.read.formulas import READINGS_PER_SECOND, count_bins, grouped_median
+from db.read.formulas import (
+    MAX_SLOW_RATE,
+    MIN_RATE_READINGS,
+    MIN_WATCHER_RATE,
+    READINGS_PER_SECOND,
+    WATCHER_ATTENTION_S,
+    count_bins,
+    grouped_median,
+)
 from detector.emotion.labels import EMOTIONS
 from detector.emotion.prevalence import GROUPS, corrected_valence, shares
 from monitor.analytics.statistics import (
@@ -44,19 +52,6 @@ if TYPE_CHECKING:
     Bools = NDArray[np.bool_]
 
     _Arrays = TypeVar("_Arrays", bound=ExposureArrays | SecondArrays)
-
-WATCHER_ATTENTION_S = 0.5
-"""Uninterrupted attention that makes a viewer a watcher."""
-
-MIN_WATCHER_RATE = 5.0
-"""Readings per second with which half a second of attention can be told."""
-
-MAX_SLOW_RATE = 4.0
-"""Readings per second of a camera that is too slow for that; below the rate that is asked for, as
-missed faces lower it too."""
-
-MIN_RATE_READINGS = 200
-"""So many readings of a session say how often its camera reads."""
 
 ATTRACTION_WINDOW_S = 8
 """Attraction looks for surprise in the ad's first eight seconds."""

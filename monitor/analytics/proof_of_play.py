@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from db.read.formulas import MIN_WATCHER_RATE
 from db.read.plays import shown_plays
 from db.read.rollups import Scope, left_out, read_log
 from monitor.analytics import metrics
@@ -263,7 +264,7 @@ def _figures(
         return figures, _hide(figures, f"{viewers} in view, {min_viewers} are needed")
     if any(play.session in seen.slow for play in verified) and known:
         figures["watchers"] = None
-        rate = f"{metrics.MIN_WATCHER_RATE:g}"
+        rate = f"{MIN_WATCHER_RATE:g}"
         why = f"fewer than {rate} readings of a viewer were taken per second"
         return figures, {"figures": ["watchers"], "why": why}
     return figures, None

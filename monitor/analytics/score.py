@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from monitor.analytics.metrics import WATCHER_ATTENTION_S, corrected_valence_sums
+from db.read.formulas import WATCHER_ATTENTION_S
+from monitor.analytics.metrics import corrected_valence_sums
 from monitor.analytics.norms import MIN_ADS, dwell_share, length_class
 from monitor.analytics.seconds import first_plays
 from monitor.analytics.statistics import CONFIDENCE

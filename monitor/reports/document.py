@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from db.read.ads import ad_totals
+from db.read.formulas import MIN_WATCHER_RATE, WATCHER_ATTENTION_S
 from db.read.rollups import left_out as sessions_left_out
 from detector.emotion.labels import EMOTIONS
 from detector.emotion.prevalence import GROUPS
@@ -85,8 +86,8 @@ def make_report(
     data = load_report_data(engine, scope)
     totals = ad_totals(
         engine,
-        metrics.WATCHER_ATTENTION_S,
-        min_rate=metrics.MIN_WATCHER_RATE,
+        WATCHER_ATTENTION_S,
+        min_rate=MIN_WATCHER_RATE,
         replays=scope.replays,
         demos=scope.demos,
     )
@@ -440,7 +441,7 @@ def _withhold_watchers(
     slow = metrics.slow_sessions(log.data.sessions, session_of, log.data.exposures)
     if not slow:
         return []
-    why = f"fewer than {metrics.MIN_WATCHER_RATE:g} readings of a viewer were taken per second"
+    why = f"fewer than {MIN_WATCHER_RATE:g} readings of a viewer were taken per second"
     rows = {play.ad_row_id for play in log.data.plays if play.session_id in slow}
     for row, entry, withheld in ads:
         if row in rows and entry["watchers"] is not None:

@@ -12,7 +12,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from db.read.formulas import MAX_SPAN_INTERVALS
+from db.read.formulas import MAX_SPAN_INTERVALS, WATCHER_ATTENTION_S
 from detector.emotion.prevalence import GROUPS
 from detector.names import printable_document
 from monitor.analytics import metrics
@@ -193,7 +193,7 @@ def environment() -> Environment:
         "accent": ACCENT,
         "method": {
             "span": MAX_SPAN_INTERVALS,
-            "watch": metrics.WATCHER_ATTENTION_S,
+            "watch": WATCHER_ATTENTION_S,
             "window": metrics.ATTRACTION_WINDOW_S,
             "score": PARTS,
         },

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from db.read.formulas import group_starts
+from db.read.formulas import WATCHER_ATTENTION_S, group_starts
 from detector.emotion.labels import EMOTIONS
 from detector.emotion.prevalence import GROUPS, corrected_valence, shares
 from detector.names import printable
@@ -27,7 +27,6 @@ from monitor.analytics.errors import ReportError
 from monitor.analytics.metrics import (
     EXPRESSIVENESS,
     VALENCE,
-    WATCHER_ATTENTION_S,
     covered_us,
     group_scores,
     mean_by_second,

@@ -15,7 +15,7 @@ import pytest
 
 from db.engine import open_database
 from db.read.ads import ad_totals
-from db.read.formulas import RolledPlay, roll_up
+from db.read.formulas import WATCHER_ATTENTION_S, RolledPlay, roll_up
 from db.read.rollups import store_roll_ups
 from db.read.sessions import ReadingArrays, load_session
 from db.write.records import (
@@ -442,8 +442,7 @@ def test_the_library_has_the_figures_of_reports(engine):
     for seed, site in ((4, "Foyer"), (5, "Foyer"), (6, "Attic")):
         write(engine, *plant(seed), site=site)
     library = {
-        (ad.ad_id, ad.site): ad
-        for ad in build_norms(ad_totals(engine, metrics.WATCHER_ATTENTION_S)).ads
+        (ad.ad_id, ad.site): ad for ad in build_norms(ad_totals(engine, WATCHER_ATTENTION_S)).ads
     }
     assert library.keys() == {(ad, site) for ad in LENGTHS for site in (None, "Attic", "Foyer")}
     for (ad_id, site), ad in library.items():

@@ -1,0 +1,219 @@
+"""Cells: the sums of an ad by origin, hour and second, over all viewers together.
+
+A cell is the most that a kiosk with `upload: cells` sends, and the row of the lake. It is added up
+from roll-ups, over the viewers of live sessions without static faces. `db.hub.tables.Cell` has the
+columns. Plays not rolled up yet are not in them.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import (
+    BigInteger,
+    Double,
+    Integer,
+    and_,
+    case,
+    cast,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    type_coerce,
+    union_all,
+)
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
+
+from db.read.formulas import (
+    MAX_SLOW_RATE,
+    MIN_RATE_READINGS,
+    MIN_WATCHER_RATE,
+    WATCHED_2_S,
+    WATCHER_ATTENTION_S,
+)
+from db.read.sessions import of_kinds, reading_rates
+from db.schema import (
+    SCORE_COLUMNS,
+    SUM_COLUMNS,
+    Exposure,
+    ExposureSecond,
+    Origin,
+    Play,
+    Session,
+    UtcDateTime,
+    Viewer,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from sqlalchemy import ColumnElement, SQLColumnExpression
+    from sqlalchemy.engine import Connection
+
+WHOLE = -1
+"""The second of a cell that holds whole exposures."""
+
+
+class _Hour(FunctionElement[datetime]):
+    """The hour in UTC in which a moment lies."""
+
+    type = UtcDateTime()
+    inherit_cache = True
+
+
+@compiles(_Hour, "sqlite")
+def _hour_in_sqlite(element: _Hour, compiler: Any, **options: Any) -> str:
+    return f"substr({compiler.process(element.clauses, **options)}, 1, 13) || ':00:00.000000'"
+
+
+@compiles(_Hour)
+def _hour_on_a_server(element: _Hour, compiler: Any, **options: Any) -> str:
+    return f"date_trunc('hour', {compiler.process(element.clauses, **options)}, 'UTC')"
+
+
+def cells(connection: Connection, hour: datetime, min_viewers: int) -> list[dict[str, Any]]:
+    """Return the cells of one hour of this kiosk, all its epochs together.
+
+    Args:
+        connection: To a snapshot of the kiosk's database.
+        hour: When the hour begins; aware.
+        min_viewers: Cells with fewer different viewers are left out; 1 or more.
+
+    Returns:
+        Rows by the columns of `db.hub.tables.Cell` without `id` and `origin_id`, by ad version and
+        second. Watchers are None where the camera was read too seldom to tell them.
+    """
+    kiosk = select(Origin.kiosk).where(Origin.is_here).scalar_subquery()
+    here = Session.origin_id.in_(select(Origin.id).where(Origin.kiosk == kiosk))
+    return _rows(connection, [here, *_between(hour, hour + timedelta(hours=1))], min_viewers)
+
+
+def cells_of_day(
+    connection: Connection, origin_id: int, day: datetime, min_viewers: int
+) -> list[dict[str, Any]]:
+    """Return the cells of one origin in the 24 hours from a moment on, with `origin_id`.
+
+    They are in the order of ad version, hour and second; see `cells`.
+    """
+    which = [Session.origin_id == origin_id, *_between(day, day + timedelta(days=1))]
+    return _rows(connection, which, min_viewers, Session.origin_id)
+
+
+def _between(since: datetime, until: datetime) -> list[ColumnElement[bool]]:
+    """Conditions on plays that begin in a stretch of time, and first on their sessions.
+
+    Plays have no index by time, but sessions are few.
+    """
+    return [
+        Session.started_at < until,
+        or_(Session.ended_at.is_(None), Session.ended_at >= since),
+        Play.started_at >= since,
+        Play.started_at < until,
+    ]
+
+
+def _rows(
+    connection: Connection,
+    which: Sequence[ColumnElement[bool]],
+    min_viewers: int,
+    *keys: SQLColumnExpression[Any],
+) -> list[dict[str, Any]]:
+    """The cells of plays that meet conditions, also by other keys."""
+    if min_viewers < 1:
+        raise ValueError(f"Invalid min_viewers: expected 1 or more, received {min_viewers}.")
+    counted = [*which, Play.rolled_up.is_(True), Viewer.static.is_(False), *of_kinds()]
+    slow = _slow_sessions(connection, counted)
+    hour = _Hour(Play.started_at).label("hour")
+    keys = (*keys, Play.ad_version_id, hour)
+    parts = []
+    for table, own in ((Exposure, _whole(slow)), (ExposureSecond, _by_second())):
+        viewers = func.count(table.viewer_id.distinct())
+        part = (
+            select(
+                *keys,
+                own.pop("second").label("second"),
+                viewers.label("viewers"),
+                cast(func.sum(table.readings), BigInteger).label("readings"),
+                cast(func.sum(table.emotion_readings), BigInteger).label("emotion_readings"),
+                *(figure.label(name) for name, figure in own.items()),
+                *(_sum(table, name).label(name) for name in SUM_COLUMNS),
+            )
+            .join(Play, Play.id == table.play_id)
+            .join(Session, Session.id == Play.session_id)
+            .join(Viewer, Viewer.id == table.viewer_id)
+            .where(*counted)
+            .group_by(*keys)
+            .having(viewers >= min_viewers)
+        )
+        parts.append(part.group_by(ExposureSecond.second) if table is ExposureSecond else part)
+    every = union_all(*parts)
+    order = [*every.selected_columns][: len(keys) + 1]  # The keys and the second.
+    return [dict(row) for row in connection.execute(every.order_by(*order)).mappings()]
+
+
+def _whole(slow: Collection[int]) -> dict[str, ColumnElement[Any]]:
+    """The columns that only whole exposures have; no watchers with sessions that cannot tell."""
+    watched = Exposure.longest_attention_s >= WATCHER_ATTENTION_S
+    long = and_(watched, Exposure.attention_s >= WATCHED_2_S)
+    told = func.sum(case((Session.id.in_(list(slow)), 1), else_=0)) == 0
+    viewer = Exposure.viewer_id
+    return {
+        "second": literal(WHOLE),
+        "attentive": cast(null(), BigInteger),
+        "exposures": func.count(),
+        "watchers": case((told, func.count(case((watched, viewer)).distinct()))),
+        "watchers_2s": case((told, func.count(case((long, viewer)).distinct()))),
+        "dwell_s": cast(func.sum(Exposure.dwell_s), Double),
+        "attention_s": cast(func.sum(Exposure.attention_s), Double),
+    }
+
+
+def _by_second() -> dict[str, ColumnElement[Any]]:
+    """The same columns of the cells of a second."""
+    none = {name: cast(null(), column.type) for name, column in _whole(()).items()}
+    return none | {
+        "second": type_coerce(ExposureSecond.second, Integer),
+        "attentive": cast(func.sum(ExposureSecond.attentive), BigInteger),
+    }
+
+
+def _sum(table: type[Exposure | ExposureSecond], name: str) -> ColumnElement[Any]:
+    """The sum of a column; of scores only where all readings with an emotion have them."""
+    column = getattr(table, name)
+    total = cast(func.sum(column), Double)
+    if name not in SCORE_COLUMNS:
+        return total
+    missing = func.sum(case((and_(column.is_(None), table.emotion_readings > 0), 1), else_=0))
+    return case((missing == 0, total))
+
+
+def _slow_sessions(connection: Connection, which: Sequence[ColumnElement[bool]]) -> set[int]:
+    """The sessions that were read too seldom to tell watchers, by settings or by camera.
+
+    As `monitor.analytics.metrics.slow_sessions` says it of a report, for the plays of some cells.
+    """
+    query = (
+        select(Session.id, func.sum(Exposure.readings), func.sum(Exposure.dwell_s))
+        .join(Play, Play.id == Exposure.play_id)
+        .join(Session, Session.id == Play.session_id)
+        .join(Viewer, Viewer.id == Exposure.viewer_id)
+        .where(*which)
+        .group_by(Session.id)
+    )
+    found = connection.execute(query).tuples().all()
+    rates = reading_rates(connection, Session.id.in_([session for session, _, _ in found]))
+    return {
+        session
+        for session, readings, dwell_s in found
+        if (rates[session] or MIN_WATCHER_RATE) < MIN_WATCHER_RATE
+        or (readings >= MIN_RATE_READINGS and readings < MAX_SLOW_RATE * dwell_s)
+    }
+
+
+def day_of(moment: datetime) -> datetime:
+    """Return the start of a moment's day in UTC."""
+    return moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
