@@ -148,10 +148,13 @@ def find_alerts(
     return [KnownAlert(*row) for row in rows], connection.scalar(count) or 0
 
 
-def open_alerts(connection: Connection) -> dict[tuple[int, str], datetime]:
+def open_alerts(connection: Connection) -> dict[tuple[int, AlertKind], datetime]:
     """Return screen and kind of all open alerts, and when each was raised."""
     query = select(Alert.screen_id, Alert.kind, Alert.raised_at).where(Alert.ended_at.is_(None))
-    return {(screen, kind): raised for screen, kind, raised in connection.execute(query).tuples()}
+    return {
+        (screen, cast("AlertKind", kind)): raised
+        for screen, kind, raised in connection.execute(query).tuples()
+    }
 
 
 def _alerts() -> Any:
