@@ -1,0 +1,219 @@
+"""The wall of screens: how each one is in one word, and why."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, get_args
+
+from db.hub.wall import read_wall
+from monitor.hub.opening import is_open
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from sqlalchemy.engine import Engine
+
+    from db.hub.screens import Place
+    from db.hub.wall import ScreenNow
+
+Condition: TypeAlias = Literal["silent", "warns", "never seen", "closed now", "ok"]
+
+CONDITIONS: tuple[Condition, ...] = get_args(Condition)
+"""What needs somebody comes first."""
+
+SILENT_AFTER = timedelta(minutes=2)
+"""A kiosk says how it is once a minute, so it has missed two turns."""
+
+SNAPSHOT_S = 2.0
+"""How old the wall may be, so that a hundred people who look cost as much as one."""
+
+Kind = TypeVar("Kind")
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A screen on the wall.
+
+    Attributes:
+        uid: Of the screen.
+        place: Where it is.
+        condition: How it is, in one word.
+        reasons: Why it is not `ok`, a few words each.
+        ad: Name of the ad on air; `None` if unknown or none is.
+        viewers: In view now, in words; those of fewer than the hub's `min_viewers` are not told.
+        contact: How long ago it last said how it is, in words.
+        alerts: How many are open.
+    """
+
+    uid: str
+    place: Place
+    condition: Condition
+    reasons: tuple[str, ...]
+    ad: str | None
+    viewers: str
+    contact: str
+    alerts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which screens of the wall to show; empty texts are for all."""
+
+    site: str = ""
+    group: str = ""
+    tag: str = ""
+    condition: str = ""
+
+    def takes(self, tile: Tile) -> bool:
+        """Return whether a screen is to be shown."""
+        return self.takes_place(tile.place) and self.condition in {"", tile.condition}
+
+    def takes_place(self, place: Place) -> bool:
+        """Return whether a screen is to be shown, however it is."""
+        return (
+            self.site in {"", place.site}
+            and self.group in {"", place.group}
+            and (not self.tag or self.tag in place.tags)
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Snapshot:
+    """All screens at one moment; `kept` holds what pages have made of it."""
+
+    at: datetime
+    tiles: tuple[Tile, ...]
+    kept: dict[Any, Any] = field(default_factory=dict)
+
+    def counts(self, choice: Choice) -> dict[Condition, int]:
+        """Return how many of the chosen screens are in each condition."""
+        found = dict.fromkeys(CONDITIONS, 0)
+        for tile in self.tiles:
+            if choice.takes_place(tile.place):
+                found[tile.condition] += 1
+        return found
+
+
+class Wall:
+    """The screens of a hub, read anew when somebody looks after `SNAPSHOT_S`; thread-safe.
+
+    Args:
+        database: Returns the hub's.
+        min_viewers: Viewers of fewer than this are not told, at least 1.
+    """
+
+    def __init__(self, database: Callable[[], Engine], min_viewers: int) -> None:
+        self._database = database
+        self._min_viewers = min_viewers
+        self._guard = threading.Lock()
+        self._snapshot: Snapshot | None = None
+        self._read_at = 0.0
+
+    def snapshot(self) -> Snapshot:
+        """Return the screens as they were at most `SNAPSHOT_S` ago."""
+        with self._guard:
+            if self._snapshot is None or time.monotonic() - self._read_at > SNAPSHOT_S:
+                now = datetime.now(UTC)
+                with self._database().connect() as connection:
+                    screens = read_wall(connection)
+                tiles = tuple(tile_of(screen, now, self._min_viewers) for screen in screens)
+                self._snapshot = Snapshot(now, tiles)
+                self._read_at = time.monotonic()
+            return self._snapshot
+
+    def forget(self) -> None:
+        """Read the screens anew at the next look, because somebody has changed one."""
+        with self._guard:
+            self._snapshot = None
+
+
+def tile_of(screen: ScreenNow, now: datetime, min_viewers: int) -> Tile:
+    """Return a screen as the wall shows it; `now` is aware."""
+    place, health = screen.screen.place, screen.health or {}
+    condition, reasons = condition_of(screen, now)
+    is_heard = screen.received_at is not None and now - screen.received_at <= SILENT_AFTER
+    return Tile(
+        screen.screen.uid,
+        place,
+        condition,
+        reasons,
+        entry(health, str, "ad", "name") if is_heard else None,
+        viewers_words(entry(health, int, "viewers"), min_viewers) if is_heard else "unknown",
+        "never" if screen.received_at is None else age_words(now - screen.received_at),
+        len(screen.alerts),
+    )
+
+
+def condition_of(screen: ScreenNow, now: datetime) -> tuple[Condition, tuple[str, ...]]:
+    """Return how a screen is in one word, and why it is not well, a few words each."""
+    if screen.received_at is None:
+        why = "no word from its kiosk yet" if screen.has_kiosk else "no kiosk has joined"
+        return "never seen", (why,)
+    place, silence = screen.screen.place, now - screen.received_at
+    if not _is_open(place, now):
+        return "closed now", ()
+    if silence > SILENT_AFTER:
+        why = f"no contact for {age_words(silence).removesuffix(' ago')}"
+        return "silent", (why,) if screen.has_kiosk else (why, "its kiosk's key was revoked")
+    reasons = tuple(_warnings(screen))
+    return ("warns" if reasons else "ok"), reasons
+
+
+def _warnings(screen: ScreenNow) -> Iterable[str]:
+    health = screen.health or {}
+    if entry(health, str, "camera", "state") == "lost":
+        yield "camera lost"
+    if entry(health, str, "state") == "paused":
+        yield "paused"
+    if entry(health, bool, "notice_shown") is False and entry(health, bool, "measuring"):
+        yield "notice not shown"
+    if screen.alerts:
+        yield "1 open alert" if len(screen.alerts) == 1 else f"{len(screen.alerts)} open alerts"
+
+
+def _is_open(place: Place, now: datetime) -> bool:
+    """An unknown time zone, on a machine that lacks it, hides no silence."""
+    try:
+        return is_open(place.opening, place.time_zone, now)
+    except ValueError:
+        return True
+
+
+def viewers_words(viewers: int | None, min_viewers: int) -> str:
+    """Return how many viewers there are now, such as `12 viewers`."""
+    if viewers is None:
+        return "unknown"
+    if 0 < viewers < min_viewers:
+        return f"fewer than {min_viewers} viewers"
+    return "1 viewer" if viewers == 1 else f"{viewers or 'no'} viewers"
+
+
+def age_words(age: timedelta) -> str:
+    """Return how long ago something was, so coarse that it rarely changes."""
+    minutes = int(age.total_seconds() // 60)
+    if minutes < 1:
+        return "under a minute ago"
+    if minutes < 60:
+        return f"{minutes} min ago"
+    hours = minutes // 60
+    return f"{hours} h ago" if hours < 48 else f"{hours // 24} days ago"
+
+
+def entry(health: Mapping[str, Any], kind: type[Kind], *path: str) -> Kind | None:
+    """Return an entry of a kiosk's health; `None` if it is missing or of another kind.
+
+    A kiosk may be newer or older than the hub.
+    """
+    found: Any = health
+    for name in path:
+        if not isinstance(found, dict):
+            return None
+        found = found.get(name)
+    is_number = isinstance(found, int) and not isinstance(found, bool)
+    if kind is float and is_number:
+        return float(found)  # type: ignore[return-value]
+    is_right = is_number if kind is int else isinstance(found, kind)
+    return found if is_right else None
