@@ -127,5 +127,5 @@ $(VENV)/.run: setup.cfg pyproject.toml tools/requirements.py $(VENV)/.python
 	@touch $@
 
 $(VENV)/.dev: setup.cfg pyproject.toml tools/requirements.py $(VENV)/.python
-	$(call install,dev postgresql training)
+	$(call install,dev cluster postgresql training)
 	@touch $@ $(VENV)/.run

@@ -19,5 +19,13 @@ class SessionFailedError(MonitorError):
         self.session_id = session_id
 
 
+class SessionInterruptedError(SessionFailedError):
+    """A session was ended by Ctrl+C or SIGTERM."""
+
+
+class WorkersLostError(MonitorError):
+    """Workers die again and again, or the cluster is gone."""
+
+
 class PictureError(MonitorError):
     """A picture could not be fetched or decoded."""

@@ -55,7 +55,10 @@ def _solved(points: NDArray[np.float64], from_points: NDArray[np.float64]) -> ND
     # Columns of the product are the first two rows of the rotation, times the scale; the nearest
     # pair of orthonormal rows is its polar factor.
     left, _, right = np.linalg.svd(from_points @ points, full_matrices=False)
-    (across_x, across_y), (up_x, up_y), (across_z, up_z) = np.transpose(left @ right, (1, 2, 0))
+    # A copy, because NumPy takes another arctangent, which may differ in the last bit, if the span
+    # of a strided input happens to reach into the memory of the result.
+    rows = np.transpose(left @ right, (1, 2, 0)).copy()
+    (across_x, across_y), (up_x, up_y), (across_z, up_z) = rows
     front_z = across_x * up_y - across_y * up_x
     radians = [
         np.arctan2(across_z, front_z),

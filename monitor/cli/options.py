@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Engine
 
+    from monitor.workers import Map
+
 DONE, FAILED, WRONG = 0, 1, 2
 PROGRAM = "ad-monitor"
 
@@ -96,6 +98,36 @@ def _moment_option(name: str, when: str) -> Callable[[Any], Any]:
     kind = click.DateTime(["%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M"])
     text = f"Only sessions and plays {when}."
     return click.option(name, type=kind, metavar="DATE", help=text)
+
+
+workers_options = together(
+    click.option(
+        "--jobs",
+        type=click.IntRange(1),
+        default=1,
+        help="Processes that work at the same time on this machine; results are the same.",
+    ),
+    click.option(
+        "--on",
+        "address",
+        metavar="ADDRESS",
+        help="Work on a Ray cluster instead, such as ray://head:10001; results are the same.",
+    ),
+)
+
+
+@contextmanager
+def workers_of(jobs: int, address: str | None) -> Iterator[Map]:
+    """Start the workers that `--jobs` or `--on` asks for; yield what is called like `map`."""
+    from monitor.workers import open_workers
+
+    if jobs > 1 and address is not None:
+        raise click.UsageError(
+            "Expected --jobs (this machine) or --on (a cluster, which knows its own size), "
+            "received both."
+        )
+    with open_workers(jobs, address) as workers:
+        yield workers
 
 
 since_option = _moment_option("--since", "from this local time on")

@@ -243,11 +243,23 @@ def report_after_failure(settings: RecordingSettings) -> Iterator[None]:
 
 def after_session(session_id: int, settings: RecordingSettings, as_json: bool) -> None:
     """Write and print the reports at the end of a session."""
+    after_sessions([session_id], settings, as_json)
+
+
+def after_sessions(session_ids: Sequence[int], settings: RecordingSettings, as_json: bool) -> None:
+    """Write and print the reports on sessions that were just recorded, one or more."""
     from detector.sources.passwords import hide_passwords
 
-    click.echo(f"Session {session_id} is in {hide_passwords(settings.database)}", err=True)
+    first, last = session_ids[0], session_ids[-1]
+    where, several = hide_passwords(settings.database), len(session_ids) > 1
+    named = f"{first}-{last}" if several else str(first)
+    what = (
+        f"{len(session_ids)} sessions, {first} to {last}, are" if several else f"Session {first} is"
+    )
+    click.echo(f"{what} in {where}", err=True)
     if not settings.report and not as_json:
-        click.echo(f"See it with `{PROGRAM} report {session_id}`.", err=True)
+        command = "report --all --replays" if several else f"report {first}"
+        click.echo(f"See {'them' if several else 'it'} with `{PROGRAM} {command}`.", err=True)
         return
     from datetime import datetime
     from zoneinfo import ZoneInfo
@@ -256,26 +268,26 @@ def after_session(session_id: int, settings: RecordingSettings, as_json: bool) -
     from monitor.errors import SessionFailedError
     from monitor.reports.export import report_path, to_json, write_report
 
-    document, data = _report(settings.database, session_id, min_viewers=settings.min_viewers)
+    scope = {"session_ids": tuple(session_ids)} if several else None
+    document, data = _report(settings.database, first, scope, min_viewers=settings.min_viewers)
     playlist = settings.playlist
     folder = Path() if playlist is None else playlist if playlist.is_dir() else playlist.parent
     forms = [report.suffix.lstrip(".") for report in settings.report]
     films = _pictures(document, forms, (folder,))
     began = datetime.fromisoformat(document["session"]["started_at"])
+    zone = document["report"]["timezone"]
     for report, form in zip(settings.report, forms, strict=True):
         path = report_path(
             report,
-            session=session_id,
+            session=named,
             site=settings.site,
-            began=began.astimezone(ZoneInfo(document["report"]["timezone"])),
+            began=began.astimezone(None if zone is None else ZoneInfo(zone)),
             overwrite=settings.report_overwrite,
         )
         try:
             written = write_report(document, form, path, data=data, thumbnails=films)
         except ReportWriteError as error:
-            raise SessionFailedError(
-                f"Session {session_id} is stored, but: {error}", session_id
-            ) from error
+            raise SessionFailedError(f"{what} stored, but: {error}", first) from error
         click.echo(f"Report: {written}", err=True)
     if as_json:
         click.echo(to_json(document), nl=False)

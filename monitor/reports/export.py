@@ -96,12 +96,13 @@ def to_json(document: dict[str, Any]) -> str:
 
 
 def report_path(
-    pattern: Path, *, session: int, site: str, began: datetime, overwrite: bool = False
+    pattern: Path, *, session: int | str, site: str, began: datetime, overwrite: bool = False
 ) -> Path:
     """Fill in the name of a report.
 
     Args:
         pattern: A path that may hold `{session}`, `{date}`, `{time}` and `{site}`.
+        session: Its number, or those of several, such as `3-7`.
         began: When the session began, in the time zone of the report.
         overwrite: If false and the file exists, add a number, as in `report-2.html`.
 

@@ -11,7 +11,7 @@ import av
 
 from ads.show.schedule import VirtualShow
 from detector.emotion.model_store import find_model
-from monitor.errors import SessionFailedError, SetupError
+from monitor.errors import SessionFailedError, SessionInterruptedError, SetupError
 from monitor.sensor.client import SensorProcess
 from monitor.sensor.messages import Ended, Failed, FrameRead, ProtocolError, Ready
 from monitor.sensor.process import SensorSettings
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from monitor.session.measured_recording import MeasuredRecording
     from monitor.settings.models import ReplaySettings
 
 logger = logging.getLogger(__name__)
@@ -59,12 +60,27 @@ def named_start(named: datetime | None, zone: str | None) -> datetime | None:
     return began
 
 
+def sensor_settings(settings: ReplaySettings, model: Path) -> SensorSettings:
+    """Return what a sensor needs to measure the recording."""
+    return SensorSettings(
+        source=str(settings.video.absolute()),
+        lossless=True,
+        model=str(model),
+        device=settings.device,
+        analysis=settings.analysis,
+    )
+
+
 def replay(
-    settings: ReplaySettings, progress: Callable[[int, int], None] = lambda done, of: None
+    settings: ReplaySettings,
+    progress: Callable[[int, int], None] = lambda done, of: None,
+    measured: MeasuredRecording | None = None,
 ) -> int:
     """Replay a recording; return the session's id.
 
-    `progress` is called after every frame with the frames done and the frames stated (0: unknown).
+    Args:
+        progress: Called after every frame with the frames done and the frames stated (0: unknown).
+        measured: What a sensor said about this recording before. None: start one.
 
     Raises:
         SetupError: The recording or the model cannot be used.
@@ -74,14 +90,7 @@ def replay(
     began_at = named_start(settings.started_at, playlist.timezone or settings.timezone)
     model = find_model(settings.model)
     database = ready_database(settings)
-    sensor_settings = SensorSettings(
-        source=str(settings.video.absolute()),
-        lossless=True,
-        model=str(model),
-        device=settings.device,
-        analysis=settings.analysis,
-    )
-    sensor = SensorProcess(sensor_settings)
+    sensor = measured or SensorProcess(sensor_settings(settings, model))
     try:
         ready = _wait_until_ready(sensor)
         clock = SessionClock(began_at or recorded_at(settings.video), 0)
@@ -106,7 +115,7 @@ def replay(
             audience=session.feedback.audience,
             wash_out_s=settings.guard_rails.wash_out_s,
         )
-        trouble = _measure(sensor, session, show, settings, ready, progress)
+        trouble, reason = _measure(sensor, session, show, settings, ready, progress)
     finally:
         sensor.close()
         database.engine.dispose()
@@ -116,21 +125,20 @@ def replay(
         raise SessionFailedError(f"Session {number}: {lost}; free the database and replay again.")
     if trouble:
         frames = f"{session.recorder.frames} frames"
-        raise SessionFailedError(
-            f"Session {number} holds {frames} and then ends: {trouble}", number
-        )
+        failed = SessionInterruptedError if reason == "stopped" else SessionFailedError
+        raise failed(f"Session {number} holds {frames} and then ends: {trouble}", number)
     return number
 
 
 def _measure(  # noqa: PLR0917 (the parts of one replay, handed over once)
-    sensor: SensorProcess,
+    sensor: SensorProcess | MeasuredRecording,
     session: ActiveSession,
     show: VirtualShow,
     settings: ReplaySettings,
     ready: Ready,
     progress: Callable[[int, int], None],
-) -> str:
-    """Record the recording to its end; return why it ended early, empty if it did not."""
+) -> tuple[str, str]:
+    """Record the recording to its end; return why it ended early (or nothing), and the reason."""
     recorder = session.recorder
     limit_ns = (settings.duration_s or float("inf")) * 1e9
     end_ns, trouble, reason = 0, "the sensor died", "failed"
@@ -157,10 +165,10 @@ def _measure(  # noqa: PLR0917 (the parts of one replay, handed over once)
     finally:
         show.stop(end_ns)
         session.close(end_ns, reason)
-    return trouble
+    return trouble, reason
 
 
-def _wait_until_ready(sensor: SensorProcess) -> Ready:
+def _wait_until_ready(sensor: SensorProcess | MeasuredRecording) -> Ready:
     try:
         while (message := sensor.read()) is not None:
             if isinstance(message, Ready):

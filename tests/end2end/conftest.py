@@ -113,7 +113,7 @@ def wait_until(
     raise AssertionError(f"{what} did not happen within {limit_s} s")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def wait_for() -> Callable[..., Any]:
     """The function `wait_until`."""
     return wait_until

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -21,3 +22,10 @@ def rows_of(database: Path, query: str) -> list[tuple]:
             return connection.execute(query).fetchall()
         except sqlite3.OperationalError:
             return []
+
+
+def replayed_rows(database: Path) -> list[str]:
+    """A database as SQL, without what two replays may differ in: when, and into which database."""
+    with closing(sqlite3.connect(database)) as connection:
+        lines = [re.sub(r'"replayed_at": ?"[^"]*"', "", line) for line in connection.iterdump()]
+    return [line for line in lines if not line.startswith('INSERT INTO "origins"')]

@@ -9,8 +9,6 @@ import csv
 import io
 import json
 import os
-import re
-import sqlite3
 import subprocess
 import sys
 from contextlib import suppress
@@ -24,15 +22,7 @@ from PIL import Image
 
 import monitor
 
-
-def dump(database) -> list[str]:
-    connection = sqlite3.connect(database)
-    try:
-        # When they were made is all that two replays may differ in.
-        stamp = r'"replayed_at": ?"[^"]*"'
-        return [re.sub(stamp, "", line) for line in connection.iterdump()]
-    finally:
-        connection.close()
+from .live_database import replayed_rows
 
 
 @pytest.mark.slow
@@ -49,7 +39,7 @@ def test_two_replays_give_identical_rows(program, demo_video, make_playlist, tmp
             "--db",
             name,
         )
-    first, second = dump(tmp_path / "first.db"), dump(tmp_path / "second.db")
+    first, second = replayed_rows(tmp_path / "first.db"), replayed_rows(tmp_path / "second.db")
     assert (
         sum('INSERT INTO "readings"' in line or "INSERT INTO readings" in line for line in first)
         > 50
