@@ -79,15 +79,15 @@ def resident_bytes(*pids: int, proc: Path = PROC) -> int | None:
 
 
 def machine_id(etc: Path = ETC) -> str:
-    """Return a name of this machine that stays the same over restarts and is no secret's key.
+    """Return an id of this machine that stays the same over restarts.
 
-    It is derived from the system's own id (`man 5 machine-id`), else from the host's name.
+    It is a digest of the system's id (`man 5 machine-id`), which must not be shown to others, else
+    of the host's name.
     """
     try:
         own = (etc / "machine-id").read_text("ascii").strip()
     except (OSError, UnicodeDecodeError):
         own = ""
-    # The system's id itself should not be shown to others.
     return sha256(f"ad-monitor {own or platform.node()}".encode()).hexdigest()
 
 

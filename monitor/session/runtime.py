@@ -365,7 +365,8 @@ class KioskRuntime:
         finally:
             self._database.engine.dispose()
             if self._publisher is not None:
-                self._publisher.stop()
+                # It was asked long ago; if it hangs, the broker publishes the last will.
+                self._publisher.stop(0.3)
         if problems:
             sentence = f"Session {self.session_id}: {'; '.join(problems)}."
             raise SessionFailedError(sentence, self.session_id or None)

@@ -45,7 +45,10 @@ class Broker:
         Raises:
             ValueError: It is no such address; the message hides the password.
         """
-        scheme, mark, rest = address.strip().partition("://")
+        if any(mark.isspace() for mark in address):
+            # Whoever hides passwords takes an address to end at a space.
+            raise ValueError(f"expected {_EXAMPLE}, without spaces; write one as %20")
+        scheme, mark, rest = address.partition("://")
         scheme = scheme.lower()
         if not mark or scheme not in PORTS:
             raise _wrong(address, "")

@@ -46,6 +46,8 @@ def test_addresses(address: str, expected: Broker) -> None:
         ("mqtt://broker/a#b", "cannot hold"),
         ("mqtt://broker/a?b", "cannot hold"),
         ("mqtt://broker/$SYS", "begin with"),
+        ("mqtt://shop:S3cret word@broker", "write one as %20"),
+        ("mqtt://shop:a S3cret@broker\n", "write one as %20"),
     ],
 )
 def test_what_is_no_address_is_explained_without_the_password(address: str, why: str) -> None:
