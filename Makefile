@@ -20,7 +20,7 @@ GPU := $(if $(wildcard /proc/driver/nvidia/version /usr/lib/wsl/lib/nvidia-smi),
 # Tests start Python by the hundred, so compiled modules are kept; -O would strip the tests' assertions.
 unexport PYTHONDONTWRITEBYTECODE PYTHONOPTIMIZE
 
-.PHONY: run train-setup test test-slow soak lint bench samples audit fuzz clean
+.PHONY: run train-setup hub-setup test test-slow soak lint bench samples audit fuzz clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.run
@@ -30,6 +30,10 @@ run: $(VENV)/.run
 # What training, evaluating and promoting models needs on top: TensorFlow and Keras, 2 GB.
 train-setup: $(VENV)/.python
 	$(call install,training)
+
+# What a hub of many screens needs on top: PostgreSQL's driver, argon2, DuckDB, Apprise.
+hub-setup: $(VENV)/.python
+	$(call install,hub)
 
 WINDOW_TESTS = tests/unit/monitor/ui tests/media
 test: lint
@@ -127,5 +131,5 @@ $(VENV)/.run: setup.cfg pyproject.toml tools/requirements.py $(VENV)/.python
 	@touch $@
 
 $(VENV)/.dev: setup.cfg pyproject.toml tools/requirements.py $(VENV)/.python
-	$(call install,dev cluster postgresql training)
+	$(call install,dev cluster hub postgresql training)
 	@touch $@ $(VENV)/.run

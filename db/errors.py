@@ -49,3 +49,7 @@ class WriterClosedError(DatabaseError):
 
 class NoSuchSessionError(DatabaseError):
     """The database has no such session."""
+
+
+class AccountError(DatabaseError):
+    """An account of a hub cannot be made or changed as asked."""

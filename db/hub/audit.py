@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
 
+COMMAND_LINE = "command line"
+"""The actor of what is done on the hub's own machine."""
+
+
 def note(
     connection: Connection,
     actor: str,
@@ -28,7 +32,7 @@ def note(
 
     Args:
         connection: In that transaction.
-        actor: Name of a user, or `kiosk` and its id.
+        actor: Name of a user, `kiosk` and its id, or `COMMAND_LINE`.
         action: What was done, such as `kiosk.revoke`.
         target: To what, such as `screen 3`.
         at: When; aware.

@@ -20,7 +20,8 @@ def is_callers_mistake(error: Exception) -> bool:
     from training.errors import TrainingError
 
     database = (
-        db.BackupTargetError
+        db.AccountError
+        | db.BackupTargetError
         | db.DatabaseOpenError
         | db.ExperimentExistsError
         | db.NoSuchSessionError

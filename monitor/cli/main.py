@@ -41,6 +41,7 @@ COMMANDS = (
     "purge",
     "stored",
     "serve",
+    "hub",
     "install",
     "config",
 )

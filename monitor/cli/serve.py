@@ -48,7 +48,7 @@ def serve(open_browser: bool, **options: Any) -> None:
     stopping = app.extensions[EXTENSION].stopping
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.set())
-    page = _address(host, listening.getsockname()[1])
+    page = page_address(host, listening.getsockname()[1])
     link = page if token is None else f"{page}login#token={token}"
     click.echo(f"Ad reactions at {page} (Ctrl+C ends it)", err=True)
     if token is not None:
@@ -80,7 +80,8 @@ def _look_at_database(url: str) -> None:
     open_database(url, read_only=True).dispose()
 
 
-def _address(host: str, port: int) -> str:
+def page_address(host: str, port: int) -> str:
+    """Return the address at which others reach a page that listens at a host."""
     name = _reachable_address() if host in EVERYWHERE else host
     return f"http://{f'[{name}]' if ':' in name else name}:{port}/"
 

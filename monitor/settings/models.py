@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from ads.policies import POLICY_NAMES
 from ads.policies.settings import PolicySettings
 from detector.settings import CameraMount, DetectionSettings, Device
-from monitor.settings.paths import default_database
+from monitor.settings.paths import default_database, default_hub_database
 
 if TYPE_CHECKING:
     from detector.analysis import AnalysisSettings
@@ -31,7 +31,8 @@ SECTIONS = {
     "report": "The report at the end",
     "run": "How long the kiosk runs, and what keeps it running",
     "mqtt": "What is published for other programs",
-    "web": "The web page of `serve`",
+    "web": "The web page of `serve` and `hub`",
+    "hub": "The hub of many screens",
     "training": "What `train` does",
 }
 """The sections of the settings file."""
@@ -158,6 +159,27 @@ def _venue(value: str) -> str:
     return value
 
 
+def _address(value: str) -> str:
+    from urllib.parse import urlsplit  # noqa: PLC0415
+
+    try:
+        parts = urlsplit(value)
+        known = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        known = False
+    if value and (not known or parts.path.strip("/") or parts.query or parts.fragment):
+        raise ValueError(
+            f"expected an address without a path, such as https://hub.example.com, received {value}"
+        )
+    return value.rstrip("/")
+
+
+def _token(value: str | None) -> str | None:
+    if value is not None and len(value) < 16:
+        raise ValueError(f"expected at least 16 characters, received {len(value)}")
+    return value
+
+
 def _zone(value: str | None) -> str | None:
     from monitor.settings.time_zone import zone_named  # noqa: PLC0415
 
@@ -173,6 +195,8 @@ Zone = Annotated[str | None, AfterValidator(_zone)]
 BrokerAddress = Annotated[str | None, AfterValidator(_broker)]
 DiscoveryPrefix = Annotated[str, AfterValidator(_discovery)]
 Venue = Annotated[str, AfterValidator(_venue)]
+Address = Annotated[str, AfterValidator(_address)]
+Token = Annotated[str | None, AfterValidator(_token)]
 
 
 class _Settings(BaseModel):
@@ -399,7 +423,7 @@ class WebSettings(ModelSettings, StoredSettings):
     """
 
     host: str = setting("127.0.0.1", "web", first=True)
-    """Address or name to listen on; 0.0.0.0 for all. Other machines need a token."""
+    """Address or name to listen on; 0.0.0.0 for all."""
     port: int = setting(8080, "web", first=True, ge=0, le=65535)
     """Port to listen on; 0 for any free one."""
     folders: tuple[Path, ...] = setting((), "web.media", fallback="this folder", metavar="FOLDER")
@@ -426,6 +450,35 @@ class WebSettings(ModelSettings, StoredSettings):
     rate_limit: str = "60 per minute"
     read_limit: str = "1200 per minute"
     listeners: int = 8
+
+
+class HubSettings(WebSettings):
+    """The hub: the web page of many screens, with accounts."""
+
+    database: str = setting(
+        default_hub_database,
+        "hub.database",
+        "--db",
+        fallback="hub.db in your data folder",
+        metavar="URL",
+        first=True,
+    )
+    """Database of the hub: path of an SQLite file for a few screens, or an SQLAlchemy URL such as
+    postgresql+psycopg://user@host/name."""
+    url: Address = setting(
+        "", "hub", fallback="http://localhost and the port", metavar="URL", first=True
+    )
+    """Address under which people and kiosks reach the hub, for links."""
+    token: Token = setting(None, "hub.token", fallback="none", first=True)
+    """Token with which programs such as Prometheus may read, at least 16 characters; safer in
+    $AD_MONITOR_TOKEN. People have accounts."""
+
+    @property
+    def url_host(self) -> str:
+        """The name in `url`; empty without one."""
+        from urllib.parse import urlsplit  # noqa: PLC0415
+
+        return urlsplit(self.url).hostname or ""
 
 
 class TrainSettings(_Settings):
@@ -488,5 +541,5 @@ class TrainSettings(_Settings):
     """Also write TensorBoard logs."""
 
 
-MODELS: tuple[type[_Settings], ...] = (RunSettings, WebSettings, TrainSettings)
+MODELS: tuple[type[_Settings], ...] = (RunSettings, WebSettings, HubSettings, TrainSettings)
 """All models that the settings file feeds; a replay's settings are among the kiosk's."""

@@ -24,7 +24,7 @@ Made by `python -m monitor.settings.page`; do not edit.
 
 `ad-monitor config init kiosk.yaml` writes a file with every setting, commented out.
 `ad-monitor config check kiosk.yaml` names each mistake with its line. `run`, `replay`,
-`serve`, `train` and `install` read it with `--config kiosk.yaml`.
+`serve`, `hub serve`, `train` and `install` read it with `--config kiosk.yaml`.
 
 A setting comes from the first of these that has it: option, environment variable, settings file,
 default. `ad-monitor config show --config kiosk.yaml` prints each value and where it comes from.

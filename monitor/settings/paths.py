@@ -17,6 +17,11 @@ def default_database() -> str:
     return named or str(Path(platformdirs.user_data_dir(APPLICATION)) / "monitor.db")
 
 
+def default_hub_database() -> str:
+    """Return the default database of a hub: a file beside the default one of a kiosk."""
+    return str(Path(platformdirs.user_data_dir(APPLICATION)) / "hub.db")
+
+
 def sqlite_file(database: str) -> Path | None:
     """Return the file of an SQLite database from its path or URL; `None` for a server."""
     path = database.removeprefix("sqlite:///")

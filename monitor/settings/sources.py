@@ -263,7 +263,11 @@ def _relative_to(folder: Path, setting: Setting, value: Any) -> Any:
     """Make relative paths in the file begin in its folder."""
     if setting.holds_paths and isinstance(value, list):
         return [str(folder / str(part)) for part in value]
-    plain = setting.key == "data.database" and isinstance(value, str) and "://" not in value
+    plain = (
+        setting.key in {"data.database", "hub.database"}
+        and isinstance(value, str)
+        and "://" not in value
+    )
     is_log = setting.key == "run.log" and value != "none"
     if isinstance(value, str) and (setting.holds_paths or plain or is_log):
         return str(folder / value)
@@ -324,7 +328,10 @@ def _make(
     return (None if wrong else made), wrong
 
 
-_FILES_AS_TEXT = {"camera.source", "data.database", "faces.model", "run.log", "training.start"}
+_FILES_AS_TEXT = {
+    *("camera.source", "data.database", "faces.model", "hub.database", "run.log"),
+    "training.start",
+}
 """Settings that may name a file but are text, because they may name something else."""
 
 _WORDS = {"data.site", "data.campaign", "data.venue_type"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from monitor.reports import formatting as shown
 from monitor.settings.time_zone import common_zone, zone_words
 from monitor.version import VERSION
 from monitor.web import api
+from monitor.web.gates import TokenGate
 from monitor.web.pages import classify as classify_pages
 from monitor.web.pages import live as live_pages
 from monitor.web.pages import sessions as session_pages
@@ -29,13 +31,33 @@ from monitor.web.services import EXTENSION, Services
 from monitor.web.worker import PictureWorker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import tzinfo
 
     from werkzeug.routing import Map
 
     from monitor.settings.models import WebSettings
+    from monitor.web.gates import Gate
     from monitor.web.picture_reader import FaceFinder
+    from monitor.web.worker import Reader
+
+
+@dataclass(frozen=True, slots=True)
+class NavigationEntry:
+    """A page in the menu: its name, the endpoint it leads to, and others that belong to it."""
+
+    name: str
+    endpoint: str
+    others: tuple[str, ...] = ()
+
+
+NAVIGATION = (
+    NavigationEntry("Classify", "classify.form", ("classify.classify",)),
+    NavigationEntry("Sessions", "sessions.listing"),
+    NavigationEntry("Live", "live.latest", ("live.page",)),
+    NavigationEntry("Compare", "sessions.compare"),
+    NavigationEntry("API", "api.page"),
+)
 
 
 def create_app(settings: WebSettings, load: Callable[[], FaceFinder] | None = None) -> Flask:
@@ -43,6 +65,33 @@ def create_app(settings: WebSettings, load: Callable[[], FaceFinder] | None = No
 
     By default that is a child process with the model of the settings. `load` instead makes a
     classifier in this process, on the thread that uses it.
+    """
+    if load is None:
+        make_reader: Callable[[], Reader] = partial(PictureProcess, settings.model, settings.device)
+    else:
+        make_reader = lambda: PictureReader(load())  # noqa: E731
+    return make_app(settings, TokenGate(settings.token), make_reader, Services)
+
+
+def make_app(
+    settings: WebSettings,
+    gate: Gate,
+    make_reader: Callable[[], Reader],
+    make_services: Callable[[WebSettings, PictureWorker], Services],
+    *,
+    navigation: Sequence[NavigationEntry] = NAVIGATION,
+    classify_prefix: str | None = None,
+) -> Flask:
+    """Build an application with the pages of `serve`.
+
+    Args:
+        settings: Of the pages.
+        gate: Lets visitors in.
+        make_reader: Makes what reads pictures, on the thread that uses it.
+        make_services: Makes what the pages share.
+        navigation: The menu.
+        classify_prefix: Where the page is that classifies a picture; by default it is the home
+            page.
     """
     app = Flask(__name__)
     app.request_class = MemoryRequest
@@ -63,25 +112,26 @@ def create_app(settings: WebSettings, load: Callable[[], FaceFinder] | None = No
         "zone_words": zone_words,
     }
     app.jinja_env.finalize = printable_value
-    app.jinja_env.globals |= {"version": VERSION, "unknown": shown.UNKNOWN}
-    for pages in (classify_pages, session_pages, live_pages, api):
+    app.jinja_env.globals |= {
+        "version": VERSION,
+        "unknown": shown.UNKNOWN,
+        "navigation": navigation,
+    }
+    app.register_blueprint(classify_pages.blueprint, url_prefix=classify_prefix)
+    for pages in (session_pages, live_pages, api):
         app.register_blueprint(pages.blueprint)
     # For the report's page, which names no icon.
     app.add_url_rule("/favicon.ico", "icon", lambda: app.send_static_file("icon.svg"))
     install_problems(app)
     install_security(
         app,
-        settings.token,
+        gate,
         settings.allowed_hosts,
         rate_limit=settings.rate_limit,
         read_limit=settings.read_limit,
         secure_cookies=settings.secure_cookies,
     )
-    if load is None:
-        worker = PictureWorker(partial(PictureProcess, settings.model, settings.device))
-    else:
-        worker = PictureWorker(lambda: PictureReader(load()))
-    app.extensions[EXTENSION] = Services(settings, worker)
+    app.extensions[EXTENSION] = make_services(settings, PictureWorker(make_reader))
     return app
 
 

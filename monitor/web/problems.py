@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 from flask import Response, render_template, request
 from werkzeug.exceptions import BadRequest, HTTPException
 
+from db.error_classes import describe, is_environment
+from db.errors import DatabaseUnavailableError
 from detector.names import printable_json
+from detector.sources.passwords import hide_passwords
 from monitor.uplink.messages import HUB_API
 from monitor.web.security import MAX_UPLOAD_BYTES
 
@@ -34,6 +37,7 @@ TITLES = {
     "no_ad": "There is no such ad",
     "no_session": "There is no such session",
     "no_database": "There is no database yet",
+    "database_away": "The database cannot be used now",
     "not_comparable": "These ads cannot be compared",
     "wrong_method": "This method is not supported",
     "too_many_requests": "Too many requests",
@@ -119,6 +123,14 @@ class ProblemError(Exception):
         return {} if self.retry_after_s is None else {"Retry-After": str(self.retry_after_s)}
 
 
+DATABASE_AWAY = ProblemError(
+    503,
+    "database_away",
+    "The database does not answer now. Nothing is lost; try again in a minute.",
+    retry_after_s=15,
+)
+
+
 def install_problems(app: Flask) -> None:
     """Let an application answer all its errors, foreseen and not, with problems."""
     app.register_error_handler(ProblemError, _answer)
@@ -153,6 +165,9 @@ def _answer_http(error: HTTPException) -> Response | AnyResponse:
 
 
 def _answer_unforeseen(error: Exception) -> Response:
+    if isinstance(error, DatabaseUnavailableError) or is_environment(error):
+        logger.warning("The database cannot be used now: %s", hide_passwords(describe(error)))
+        return _answer(DATABASE_AWAY)
     logger.error("Failed on %s %s", request.method, request.path, exc_info=error)
     return _answer(ProblemError(500, *DETAILS[500]))
 

@@ -9,44 +9,39 @@ Source: the OWASP cheat sheets on request forgery and HTTP headers; Fetch Metada
 
 from __future__ import annotations
 
-import hmac
-import re
 import secrets
 from datetime import timedelta
 from functools import partial
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from flask import redirect, render_template, request, session, url_for
+from flask import current_app, request
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 from limits import parse
 from limits.strategies import FixedWindowRateLimiter
-from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import (
-    Forbidden,
     HTTPException,
     MisdirectedRequest,
     RequestEntityTooLarge,
     RequestTimeout,
     ServiceUnavailable,
     TooManyRequests,
-    Unauthorized,
 )
 
 from monitor.errors import SetupError
+from monitor.web.gates import SAFE_METHODS
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
     from flask import Flask, Response
     from limits import RateLimitItem
     from limits.strategies import RateLimiter
-    from werkzeug.wrappers import Response as AnyResponse
+
+    from monitor.web.gates import Gate
 
 MIN_TOKEN_LENGTH = 16
-MAX_LOGINS = 1000
-WRONG_TOKENS = parse("10 per minute")
 MAX_UPLOAD_BYTES = 31 << 20
 MAX_FORM_BYTES = 64 << 10
 """For everything but pictures: parsing forms and JSON takes many times their size."""
@@ -56,8 +51,6 @@ REFUSAL = "ad_monitor.refusal"
 it), `too_slow` (it did not come in time) or `early` (refused by its header); else empty."""
 
 _GATE = "ad-monitor-gate"
-
-_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 SECURITY_HEADERS = {
     "Content-Security-Policy": (
@@ -107,7 +100,7 @@ def access_token(host: str, given: str | None = None) -> str | None:
 
 def install_security(
     app: Flask,
-    token: str | None,
+    gate: Gate,
     allowed_hosts: tuple[str, ...],
     *,
     rate_limit: str = "60 per minute",
@@ -116,14 +109,13 @@ def install_security(
 ) -> None:
     """Check every request of an application, and add security headers to every answer.
 
-    Adds the pages `/login` and `/logout`, and `login_needed` and `logged_in` to every template.
-    Programs send the token as `Authorization: Bearer …`; people type it and get a signed cookie. A
-    login ends after twelve idle hours, and with the server, which signs with a new key each time. A
-    view that sets one of the headers keeps its value.
+    Adds the pages `/login` and `/logout`, and the gate's values to every template. A view that sets
+    one of the headers keeps its value. What kiosks call has its own limits, as
+    `monitor.web.rights.for_kiosks` says.
 
     Args:
         app: The application, before its first request.
-        token: `None` lets everybody in, and is for this machine only.
+        gate: Lets visitors in.
         allowed_hosts: Names, without ports, under which the page may be asked for. IP addresses are
             always allowed: only a name can be made to lead somewhere else.
         rate_limit: How often one visitor may send something.
@@ -148,14 +140,16 @@ def install_security(
         get_remote_address,
         app=app,
         application_limits=[rate_limit],
-        application_limits_exempt_when=lambda: request.method in _SAFE_METHODS,
+        application_limits_exempt_when=lambda: (
+            request.method in SAFE_METHODS or view_mark("is_for_kiosks", False)
+        ),
         strategy="moving-window",
         storage_uri="memory://",
         headers_enabled=True,
     )
     reads = FixedWindowRateLimiter(limiter.storage)
     app.before_request(partial(_limit_reading, parse(read_limit), reads))
-    gate = _Gate(token, limiter.limiter, {"https"} if secure_cookies else {"http", "https"})
+    gate.install(limiter.limiter, frozenset({"https"} if secure_cookies else {"http", "https"}))
     app.before_request(gate.check_visitor)
     app.before_request(_check_refusal)
     app.extensions[_GATE] = (
@@ -166,9 +160,7 @@ def install_security(
         partial(gate.check_visitor, counts=False),
     )
     app.after_request(_add_headers)
-    app.context_processor(
-        lambda: {"login_needed": token is not None, "logged_in": gate.logged_in()}
-    )
+    app.context_processor(gate.template_values)
     app.add_url_rule("/login", "login", gate.login, methods=["GET", "POST"])
     app.add_url_rule("/logout", "logout", gate.logout, methods=["POST"])
 
@@ -185,6 +177,12 @@ def judge(app: Flask, environ: WSGIEnvironment, start_response: StartResponse) -
             refused = True
     start_response("403 Forbidden" if refused else "200 OK", [])
     return []
+
+
+def view_mark(name: str, default: Any) -> Any:
+    """Return an attribute of the view that answers the current request."""
+    view = current_app.view_functions.get(request.endpoint or "")
+    return getattr(view, name, default)
 
 
 def _check_route() -> None:
@@ -225,7 +223,7 @@ def _check_host(hosts: set[str]) -> None:
     if name not in hosts and not _is_address(name):
         raise MisdirectedRequest(
             "This server does not answer to that name: use an address, or allow the name with "
-            "`serve --allow-host`."
+            "`--allow-host`."
         )
 
 
@@ -239,16 +237,16 @@ def _limit_body() -> None:
     is_picture = kind.startswith("image/") or kind == "multipart/form-data"
     if is_picture and request.endpoint != "login":
         return
-    request.max_content_length = MAX_FORM_BYTES
-    if (request.content_length or 0) > MAX_FORM_BYTES:
+    request.max_content_length = limit = view_mark("max_body", MAX_FORM_BYTES)
+    if (request.content_length or 0) > limit:
         raise RequestEntityTooLarge(
-            f"The form or text is too large: expected at most {MAX_FORM_BYTES >> 10} kB, "
+            f"The form or text is too large: expected at most {limit >> 10} kB, "
             f"received {request.content_length} bytes."
         )
 
 
 def _limit_reading(limit: RateLimitItem, counts: RateLimiter) -> None:
-    if request.method not in _SAFE_METHODS or request.endpoint == "static":
+    if request.method not in SAFE_METHODS or request.endpoint == "static":
         return
     if not counts.hit(limit, "read", get_remote_address()):
         raise TooManyRequests(
@@ -256,101 +254,6 @@ def _limit_reading(limit: RateLimitItem, counts: RateLimiter) -> None:
             f"in {limit.get_expiry()} s. Wait a minute, then try again.",
             retry_after=60,
         )
-
-
-class _Gate:
-    """Checks a visitor's token and origin."""
-
-    def __init__(self, token: str | None, counts: RateLimiter, schemes: set[str]) -> None:
-        self._token = None if token is None else token.encode()
-        self._counts = counts
-        self._schemes = schemes
-        # Open logins, oldest first: a copy of a cookie is of no use after the logout.
-        self._logins: dict[str, None] = {}
-
-    def logged_in(self) -> bool:
-        """Whether the request carries the cookie of a login."""
-        return self._token is not None and session.get("login") in self._logins
-
-    def login(self) -> str | tuple[str, int, dict[str, str]] | AnyResponse:
-        """Ask for the token, or check it."""
-        following = request.values.get("next", "/")
-        if not re.fullmatch(r"/(?![/\\])[^\x00-\x20\x7f\\]*", following):  # a path of this server
-            following = "/"
-        if self._token is None or self.logged_in():
-            return redirect(following, 303)
-        if request.method != "POST":
-            return render_template("login.html", wrong=False, following=following)
-        if not self._is_right(request.form.get("token", "").strip()):
-            page = render_template("login.html", wrong=True, following=following)
-            return page, 401, {"WWW-Authenticate": "Bearer"}
-        session.clear()
-        session["login"] = secrets.token_urlsafe(16)
-        self._logins[session["login"]] = None
-        while len(self._logins) > MAX_LOGINS:
-            self._logins.pop(next(iter(self._logins)), None)
-        session.permanent = True
-        return redirect(following, 303)
-
-    def logout(self) -> AnyResponse:
-        """End the login of this browser, and of every copy of its cookie."""
-        self._logins.pop(session.get("login", ""), None)
-        session.clear()
-        return redirect(url_for("login"), 303)
-
-    def check_visitor(self, *, counts: bool = True) -> AnyResponse | None:
-        """Refuse a visitor without a token, or from another page.
-
-        With `counts`, a wrong token counts towards the limit of wrong tokens.
-        """
-        authorization = request.authorization
-        if authorization is not None and authorization.type == "bearer" and self._token is not None:
-            if self._is_right(authorization.token or "", counts=counts):
-                return None  # No browser adds this header by itself, so the origin does not matter.
-            raise _unauthorized(
-                "The token is wrong: expected the one that was printed when the server started."
-            )
-        if self._from_elsewhere():
-            raise Forbidden("The request came from another page: expected one of this server.")
-        if self._token is None or request.endpoint in {"login", "static"} or self.logged_in():
-            return None
-        if request.method == "GET" and request.accept_mimetypes.best == "text/html":
-            return redirect(url_for("login", next=request.full_path.rstrip("?")), 303)
-        raise _unauthorized(
-            "You are not logged in: expected the token that was printed when the server started."
-        )
-
-    def _is_right(self, given: str, *, counts: bool = True) -> bool:
-        visitor = get_remote_address()
-        if not self._counts.test(WRONG_TOKENS, "token", visitor):
-            raise TooManyRequests(
-                "Too many wrong tokens came from this address: wait a minute.", retry_after=60
-            )
-        if self._token is not None and hmac.compare_digest(given.encode(), self._token):
-            return True
-        if counts:
-            self._counts.hit(WRONG_TOKENS, "token", visitor)
-        return False
-
-    def _from_elsewhere(self) -> bool:
-        site = request.headers.get("Sec-Fetch-Site")
-        safe = request.method in _SAFE_METHODS
-        if site is not None:  # Browsers send it to https and to this machine only.
-            followed_link = safe and request.headers.get("Sec-Fetch-Mode") == "navigate"
-            return site not in {"same-origin", "none"} and not followed_link
-        if safe:
-            return False
-        origin = request.headers.get("Origin")
-        if origin is None:  # A program; a browser, which may be logged in, names the origin.
-            return self.logged_in()
-        scheme, _, host = origin.partition("://")
-        return scheme not in self._schemes or host.lower() != request.host.lower()
-
-
-def _unauthorized(sentence: str) -> Unauthorized:
-    return Unauthorized(
-        sentence, www_authenticate=WWWAuthenticate("bearer", {"realm": "ad-monitor"})
-    )
 
 
 def _is_address(name: str) -> bool:

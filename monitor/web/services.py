@@ -159,6 +159,23 @@ class Services:
             )
 
 
+class HubServices(Services):
+    """What the pages of a hub share; `engine` may write."""
+
+    def __init__(self, settings: WebSettings, worker: PictureWorker, engine: Engine) -> None:
+        super().__init__(settings, worker)
+        self.engine = engine
+
+    def database(self) -> Engine:
+        """Return the hub's database, which is open already."""
+        return self.engine
+
+    def close(self) -> None:
+        """Stop the worker and close the database; harmless when repeated."""
+        super().close()
+        self.engine.dispose()
+
+
 def _busy(why: str) -> ProblemError:
     return ProblemError(503, "busy", f"{why} Try again in a few seconds.", retry_after_s=5)
 
@@ -166,3 +183,8 @@ def _busy(why: str) -> ProblemError:
 def services() -> Services:
     """Return the services of the application that answers the current request."""
     return cast("Services", current_app.extensions[EXTENSION])
+
+
+def hub_services() -> HubServices:
+    """Return the services of the hub that answers the current request."""
+    return cast("HubServices", services())

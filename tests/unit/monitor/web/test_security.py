@@ -14,12 +14,12 @@ from jinja2 import ChoiceLoader, DictLoader
 from werkzeug.test import EnvironBuilder
 
 from monitor.errors import SetupError
+from monitor.web.gates import WRONG_TOKENS, TokenGate
 from monitor.web.security import (
     MAX_FORM_BYTES,
     MAX_UPLOAD_BYTES,
     MIN_TOKEN_LENGTH,
     REFUSAL,
-    WRONG_TOKENS,
     access_token,
     install_security,
     is_local,
@@ -54,7 +54,7 @@ def client(
             "report", headers={"Content-Security-Policy": "sandbox", "Cache-Control": "max-age=9"}
         )
 
-    install_security(app, token, hosts, **settings)  # type: ignore[arg-type]
+    install_security(app, TokenGate(token), hosts, **settings)  # type: ignore[arg-type]
     return app.test_client()
 
 
@@ -378,7 +378,7 @@ def test_what_is_sent_has_a_size() -> None:
     assert browser.application.config["MAX_CONTENT_LENGTH"] == MAX_UPLOAD_BYTES
     app = Flask("monitor.web")
     app.config["MAX_CONTENT_LENGTH"] = 5
-    install_security(app, None, HOSTS)
+    install_security(app, TokenGate(None), HOSTS)
     assert app.config["MAX_CONTENT_LENGTH"] == 5
 
 

@@ -1,0 +1,190 @@
+"""Set up and run a hub of many screens."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+import click
+
+from monitor.cli.options import PROGRAM, debug_option, load_settings
+from monitor.cli.output import silence_native_libraries
+from monitor.cli.serve import page_address
+from monitor.settings.models import HubSettings
+from monitor.settings.options import SettingsCommand, setting_option, settings_options
+
+ROLES = ("viewer", "editor", "approver", "operator", "admin", "agency")
+"""As `db.hub.tables` has them, which takes long to import; a test compares."""
+
+
+def account_options(command: Any) -> Any:
+    """Give a command the options that find the database and the hub's address."""
+    for name in ("url", "port", "host", "database"):
+        command = setting_option(HubSettings, name)(command)
+    return command
+
+
+@click.group(epilog=f"Example: {PROGRAM} hub init")
+def hub() -> None:
+    """Run a hub: the web page of many screens, with accounts, to which kiosks send their sums.
+
+    `hub init` makes the first administrator, `hub serve` runs it, `hub invite` lets others in.
+    """
+
+
+@hub.command(epilog=f"Example: {PROGRAM} hub init --url https://hub.example.com")
+@click.option("--name", default="admin", help="Name of the first administrator.")
+@account_options
+@debug_option
+def init(name: str, **options: Any) -> None:
+    """Make the database and the first administrator; print a link to set the password.
+
+    The link works once, within 24 hours.
+    """
+    _print_link(load_settings(HubSettings, options), name, "admin", first=True)
+
+
+@hub.command(epilog=f"Example: {PROGRAM} hub invite anna --role editor")
+@click.argument("name")
+@click.option(
+    "--role",
+    type=click.Choice(ROLES),
+    help="What the account may do; by default a new one is a viewer, and one that exists keeps its "
+    "role.",
+)
+@account_options
+@debug_option
+def invite(name: str, role: str | None, **options: Any) -> None:
+    """Make an account, or find it, and print a link to set its password.
+
+    The link works once, within 24 hours. Earlier links of the account end.
+    """
+    _print_link(load_settings(HubSettings, options), name, role, first=False)
+
+
+@hub.command(epilog=f"Example: {PROGRAM} hub users")
+@setting_option(HubSettings, "database")
+@debug_option
+def users(**options: Any) -> None:
+    """List the accounts."""
+    from db.engine import open_database
+    from db.hub.accounts import members
+    from monitor.cli.options import existing_database
+
+    settings = load_settings(HubSettings, options)
+    engine = open_database(existing_database(settings.database), read_only=True)
+    with engine.connect() as connection:
+        found = members(connection)
+    engine.dispose()
+    for one in found:
+        if one.disabled_at is not None:
+            state = f"disabled since {one.disabled_at:%Y-%m-%d}"
+        elif not one.has_password:
+            state = "has not set a password yet"
+        else:
+            state = "not logged in"
+            if one.last_seen_at is not None:
+                state = f"last seen {one.last_seen_at:%Y-%m-%d %H:%M} UTC"
+        click.echo(f"{one.account.name}: {one.account.role}, {state}")
+    if not found:
+        click.echo(f"There is no account yet: make one with `{PROGRAM} hub init`.", err=True)
+
+
+@hub.command(epilog=f"Example: {PROGRAM} hub disable anna")
+@click.argument("name")
+@setting_option(HubSettings, "database")
+@debug_option
+def disable(name: str, **options: Any) -> None:
+    """End an account and all its logins; `hub invite` makes it work again."""
+    from datetime import UTC, datetime
+
+    from db.engine import open_database, writing
+    from db.hub.accounts import disable as disable_account
+    from db.hub.audit import COMMAND_LINE, note
+    from monitor.cli.options import existing_database
+
+    engine = open_database(existing_database(load_settings(HubSettings, options).database))
+    with writing(engine) as connection:
+        now = datetime.now(UTC)
+        account = disable_account(connection, name, now)
+        note(connection, COMMAND_LINE, "user.disable", name, now, before={"role": account.role})
+    engine.dispose()
+    click.echo(f"{name} can no longer log in.", err=True)
+
+
+@hub.command(
+    cls=SettingsCommand,
+    epilog=f"Example: {PROGRAM} hub serve --db postgresql+psycopg://hub@localhost/hub",
+)
+@settings_options(HubSettings)
+@debug_option
+def serve(**options: Any) -> None:
+    """Serve the hub: screens, reports, accounts, and what kiosks send.
+
+    Ctrl+C ends it. Several processes may serve the same PostgreSQL database beside each other.
+    """
+    settings = load_settings(HubSettings, options)
+    silence_native_libraries()
+    import signal
+
+    from monitor.web.app import close_app
+    from monitor.web.hub_app import create_hub_app
+    from monitor.web.security import is_local
+    from monitor.web.services import EXTENSION
+    from monitor.web.serving import listen
+    from monitor.web.serving import serve as answer
+
+    host = settings.host
+    listening = listen(host, settings.port)
+    own_names = () if is_local(host) else (socket.gethostname(), f"{socket.gethostname()}.local")
+    names = dict.fromkeys(("localhost", host, settings.url_host, *own_names, *settings.hosts))
+    changes = {
+        "allowed_hosts": tuple(name for name in names if name),
+        "secure_cookies": settings.secure_cookies or settings.url.startswith("https://"),
+    }
+    settings = settings.model_copy(update=changes)
+    app = create_hub_app(settings)
+    stopping = app.extensions[EXTENSION].stopping
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopping.set())
+    page = settings.url or page_address(host, listening.getsockname()[1])
+    click.echo(f"The hub is at {page} (Ctrl+C ends it)", err=True)
+    try:
+        answer(app, listening, trusted_proxy=settings.trusted_proxy)
+    finally:
+        close_app(app)
+    click.echo("Stopped.", err=True)
+
+
+def _print_link(settings: HubSettings, name: str, role: str | None, *, first: bool) -> None:
+    from datetime import UTC, datetime
+
+    from db.engine import open_database, writing
+    from db.errors import AccountError
+    from db.hub import accounts
+    from db.hub.audit import COMMAND_LINE, note
+    from monitor.cli.options import existing_database
+
+    url = settings.database if first else existing_database(settings.database)
+    engine = open_database(url)
+    try:
+        with writing(engine) as connection:
+            if first and accounts.has_administrator(connection):
+                raise AccountError(
+                    "This hub has an administrator already: make another link with "
+                    f"`{PROGRAM} hub invite NAME --role admin`; `{PROGRAM} hub users` lists the "
+                    "names."
+                )
+            now = datetime.now(UTC)
+            token, account = accounts.invite(connection, name, role, now)
+            after = {"role": account.role}
+            note(connection, COMMAND_LINE, "user.invite", name, now, after=after)
+    finally:
+        engine.dispose()
+    page = settings.url or page_address(settings.host, settings.port).rstrip("/")
+    click.echo(f"{page}/invitation#token={token}")
+    click.echo(
+        f"{name} ({account.role}) sets a password with this link. It works once, within 24 hours, "
+        f"while `{PROGRAM} hub serve` runs.",
+        err=True,
+    )

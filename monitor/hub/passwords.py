@@ -1,0 +1,56 @@
+"""Passwords of accounts, stored as argon2id hashes."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+from monitor.errors import MonitorError
+
+if TYPE_CHECKING:
+    from argon2 import PasswordHasher
+
+MIN_LENGTH = 12
+MAX_LENGTH = 1024
+
+
+class PasswordError(MonitorError):
+    """A password is too short or too long."""
+
+
+def hash_password(password: str) -> str:
+    """Return what is stored of a new password.
+
+    Raises:
+        PasswordError: It is too short or too long.
+    """
+    if not MIN_LENGTH <= len(password) <= MAX_LENGTH:
+        raise PasswordError(
+            f"The password has {len(password)} characters: expected {MIN_LENGTH} to {MAX_LENGTH}. "
+            "Four or five unrelated words make a good one."
+        )
+    return hasher().hash(password.encode("utf-8", "surrogatepass"))
+
+
+def is_right(password: str, password_hash: str | None) -> bool:
+    """Whether a password is the one of a hash; `None`, of nobody, takes as long as any other."""
+    from argon2.exceptions import Argon2Error, InvalidHashError  # noqa: PLC0415 (an extra)
+
+    given = password[: MAX_LENGTH + 1].encode("utf-8", "surrogatepass")
+    try:
+        return hasher().verify(password_hash or _of_nobody(), given) and password_hash is not None
+    except (Argon2Error, InvalidHashError):
+        return False
+
+
+@cache
+def hasher() -> PasswordHasher:
+    """Return what hashes passwords, with the cost that argon2-cffi recommends."""
+    from argon2 import PasswordHasher  # noqa: PLC0415 (an extra)
+
+    return PasswordHasher()
+
+
+@cache
+def _of_nobody() -> str:
+    return hasher().hash("nobody")

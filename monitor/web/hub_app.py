@@ -1,0 +1,55 @@
+"""The application behind `ad-monitor hub serve`: that of `serve`, with accounts and screens."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from flask import redirect, url_for
+
+from db.engine import open_database
+from monitor.web.accounts import AccountGate, invitation_pages
+from monitor.web.app import NAVIGATION, NavigationEntry, make_app
+from monitor.web.late_reader import LateReader
+from monitor.web.services import HubServices
+
+if TYPE_CHECKING:
+    from flask import Blueprint, Flask
+    from werkzeug.wrappers import Response
+
+    from monitor.settings.models import HubSettings
+
+HUB_NAVIGATION: tuple[NavigationEntry, ...] = ()
+"""The entries of the hub's own pages, before those of `serve`; the first one is the home page."""
+
+HUB_BLUEPRINTS: tuple[Blueprint, ...] = ()
+"""The hub's own pages, and what kiosks call. Mark their views as `monitor.web.rights` says."""
+
+
+def create_hub_app(settings: HubSettings) -> Flask:
+    """Build the application of a hub, whose database is created if needed.
+
+    End it with `monitor.web.app.close_app`.
+
+    Raises:
+        DatabaseError: The database cannot be used; see `db.engine.open_database`.
+    """
+    engine = open_database(settings.database)
+    gate = AccountGate(engine, settings.token, secure=settings.secure_cookies)
+    navigation = (*HUB_NAVIGATION, *NAVIGATION)
+    app = make_app(
+        settings,
+        gate,
+        lambda: LateReader(settings.model, settings.device),
+        partial(HubServices, engine=engine),
+        navigation=navigation,
+        classify_prefix="/classify",
+    )
+    for blueprint in (invitation_pages(gate), *HUB_BLUEPRINTS):
+        app.register_blueprint(blueprint)
+
+    def home() -> Response:
+        return redirect(url_for(navigation[0].endpoint), 303)
+
+    app.add_url_rule("/", "home", home)
+    return app

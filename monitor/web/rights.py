@@ -1,0 +1,50 @@
+"""Marks on views: which accounts of a hub may use them. Without accounts the marks do nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+View = TypeVar("View", bound="Callable[..., Any]")
+
+READERS = ("viewer", "editor", "approver", "operator")
+"""Who may see what has no mark; an agency sees only what is marked for it."""
+
+
+def requires(*roles: str) -> Callable[[View], View]:
+    """Return a decorator for a view that only accounts with one of these roles may use.
+
+    An administrator may use all. Without it, `READERS` may read, and only administrators send.
+    """
+
+    def mark(view: View) -> View:
+        view.roles = roles  # type: ignore[attr-defined]
+        return view
+
+    return mark
+
+
+def open_to_all(view: View) -> View:
+    """Decorate a view that needs no login, such as the page that makes one possible."""
+    view.is_open = True  # type: ignore[attr-defined]
+    return view
+
+
+def for_kiosks(*, max_body: int) -> Callable[[View], View]:
+    """Return a decorator for a view that kiosks call; it checks their keys itself.
+
+    No cookie opens such a view, so requests may come from anywhere. Many kiosks may share one
+    network address, so the view limits its callers, too.
+
+    Args:
+        max_body: Largest body in bytes.
+    """
+
+    def mark(view: View) -> View:
+        view.is_for_kiosks = True  # type: ignore[attr-defined]
+        view.max_body = max_body  # type: ignore[attr-defined]
+        return view
+
+    return mark
