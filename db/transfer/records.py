@@ -22,11 +22,14 @@ nothing about one viewer is sent: these four tables are empty.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import aliased
 
+from db.hub.tables import Cell
+from db.read.cells import cells
 from db.schema import (
     Ad,
     Exposure,
@@ -80,7 +83,9 @@ def make_records(
         min_viewers: A cell has at least so many.
     """
     makers: dict[Kind, _Maker] = {"session": _sessions, "play": _plays, "gap": _gaps}
-    if upload != "cells":
+    if upload == "cells":
+        makers["cell"] = partial(_cells, min_viewers=min_viewers)
+    else:
         makers["viewer"] = _viewers
     made: dict[tuple[Kind, int], Record] = {}
     for kind, make in makers.items():
@@ -172,6 +177,32 @@ def _gaps(connection: Connection, ids: list[int]) -> Iterator[tuple[int, Record]
     query = query.join(Origin, Origin.id == Session.origin_id)
     for (row_id, *name), row in _found(connection, Gap, query.where(Gap.id.in_(ids))):
         yield row_id, {**_named(name), "row": row}
+
+
+def _cells(
+    connection: Connection, ids: list[int], min_viewers: int
+) -> Iterator[tuple[int, Record]]:
+    for number in ids:
+        hour = datetime.fromtimestamp(3600 * number, UTC)
+        found = cells(connection, hour, min_viewers)
+        versions = sorted({row["ad_version_id"] for row in found})
+        ads = [
+            ad
+            for version in versions
+            for _, ad in _found(connection, Ad, _rows(Ad).where(Ad.id == version))
+        ]
+        names = columns(Cell)
+        rows = [
+            [versions.index(row["ad_version_id"]), *(row[name] for name in names)] for row in found
+        ]
+        yield (
+            number,
+            {
+                "hour": hour.isoformat(),
+                "ads": ads,
+                "cells": {"columns": ["ad", *names], "rows": rows},
+            },
+        )
 
 
 def _named(name: Sequence[Any]) -> Record:

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, update
 
 from db.engine import open_database, writing
-from db.hub.tables import Screen
+from db.hub.tables import Cell, Screen
 from db.migrations import HEAD
 from db.read.rollups import Scope, read_log, store_roll_ups
-from db.schema import Gap, Origin, Outgoing, Play, Session, Uplink, Viewer
+from db.schema import Exposure, Gap, Origin, Outgoing, Play, Session, Uplink, Viewer
 from db.transfer import queue
 from db.transfer.envelope import Envelope, digest, pack, unpack
 from db.transfer.intake import MissingRecordsError, RecordError, take_in
@@ -299,3 +299,27 @@ def test_a_restored_database_gets_names_of_its_own(kiosk, engine, make, tmp_path
         starts = connection.scalars(select(Session.started_at).order_by(Session.started_at)).all()
         assert starts == [make.start, make.at(900), make.at(1800)]
         assert connection.scalar(select(func.count()).select_from(Play)) == 9
+
+
+def test_cells_tell_nothing_about_one_viewer(kiosk, engine, make):
+    with writing(kiosk) as connection:
+        connection.execute(update(Uplink).values(upload="cells", joined_at=make.start))
+        connection.execute(update(Session).values(session_kind="live"))
+        queue.queue_cells(connection, make.at(5000))
+        queue.queue_cells(connection, make.at(5000))
+    envelope = sent(kiosk, upload="cells", min_viewers=2)
+    assert [record["kind"] for record in envelope.records].count("cell") == 1
+    for record in envelope.records:
+        assert not any(record[name]["rows"] for name in ("viewers", "counts") if name in record)
+    for _ in range(2):
+        arrive(engine, envelope)
+    with engine.connect() as connection:
+        tables = (Session, Play, Viewer, Exposure)
+        counts = [connection.scalar(select(func.count()).select_from(one)) for one in tables]
+        assert counts == [1, 3, 0, 0]
+        found = connection.execute(select(Cell)).all()
+        assert {row.viewers for row in found} == {2}
+    nobody = sent(kiosk, upload="cells", min_viewers=3)
+    arrive(engine, nobody.model_copy(update={"epoch": "ef" * 16}))
+    with engine.connect() as connection:
+        assert connection.execute(select(Cell)).all() == found
