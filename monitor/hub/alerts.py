@@ -136,7 +136,7 @@ def _camera(screen: ScreenCondition, health: Mapping[str, Any], now: datetime) -
 
 
 def _notice(screen: ScreenCondition, health: Mapping[str, Any], now: datetime) -> Finding:
-    has_camera = _part(health, "camera").get("state") in {"ok", "lost"}
+    has_camera = _part(health, "camera").get("state") in ("ok", "lost")
     if health.get("notice_shown") is not False or not has_camera:
         return _WELL
     if health.get("session_kind") != "live":

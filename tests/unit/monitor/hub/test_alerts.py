@@ -300,14 +300,14 @@ def test_a_silent_screen_raises_one_alert_that_ends_by_itself(engine):
     assert [body["event"] for body in sent] == ["raised", "ended"]
 
 
-def test_a_screen_that_is_switched_off_for_the_night_raises_nothing_until_the_shop_opens(engine):
-    screen = add_screen(engine, time_zone="UTC", opening=["08:00-12:01"])
+def test_a_screen_that_is_dark_while_closed_is_silent_two_minutes_after_the_shop_opens(engine):
+    screen = add_screen(engine, time_zone="UTC", opening=["08:00-12:01", "12:30-20:00"])
     join(engine, screen)
     duty = AlertDuty()
-    run(duty, engine, NOON + timedelta(hours=20), every_s=40)
+    now = run(duty, engine, NOON + 31 * MINUTE, every_s=30)
     assert alerts(engine) == []
-    run(duty, engine, NOON + timedelta(hours=20, minutes=3), NOON + timedelta(hours=20))
-    assert [kind for _, kind, *_ in alerts(engine)] == ["silent"]
+    run(duty, engine, now + 2 * MINUTE, now)
+    assert alerts(engine) == [(screen, "silent", NOON + 32 * MINUTE, None)]
 
 
 def test_after_a_pause_of_the_hub_screens_get_two_minutes_to_be_heard(engine):
