@@ -20,9 +20,9 @@ from detector.image_analysis import PictureClassifier
 from detector.names import is_system_file
 from detector.sources.image_decoder import decode_picture
 from monitor.errors import PictureError, SetupError
-from monitor.web.fetch.errors import FetchError
-from monitor.web.fetch.fetch import FetchLimits, fetch_picture
-from monitor.web.fetch.target import OWN_NETWORK
+from monitor.fetch.errors import FetchError
+from monitor.fetch.fetch import FetchLimits, fetch_picture
+from monitor.fetch.target import OWN_NETWORK
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -14,9 +14,9 @@ from pydantic import ValidationError
 from detector.emotion.labels import EMOTIONS
 from detector.errors import PictureDecodeError
 from detector.sources.image_decoder import FORMAT_NAMES
-from monitor.web.fetch.errors import FetchError
-from monitor.web.fetch.fetch import fetch_picture
-from monitor.web.fetch.target import PUBLIC, AddressPolicy
+from monitor.fetch.errors import FetchError
+from monitor.fetch.fetch import fetch_picture
+from monitor.fetch.target import PUBLIC, AddressPolicy
 from monitor.web.picture_reader import shown_size
 from monitor.web.problems import TITLES, ProblemError
 from monitor.web.schemas import PictureAddress

@@ -20,7 +20,7 @@ from urllib.parse import quote, urlsplit
 
 import idna
 
-from monitor.web.fetch.errors import Deadline, FetchError
+from monitor.fetch.errors import Deadline, FetchError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.web.fetch.errors import Deadline, FetchError
-from monitor.web.fetch.target import (
+from monitor.fetch.errors import Deadline, FetchError
+from monitor.fetch.target import (
     LOOKUP_THREAD,
     MAX_LOOKUPS,
     MAX_URL_LENGTH,

@@ -14,9 +14,9 @@ from typing import Any
 import httpcore
 import pytest
 
-from monitor.web.fetch.errors import FetchError
-from monitor.web.fetch.fetch import FetchLimits, fetch_picture
-from monitor.web.fetch.target import OWN_NETWORK, PUBLIC, AddressPolicy
+from monitor.fetch.errors import FetchError
+from monitor.fetch.fetch import FetchLimits, fetch_picture
+from monitor.fetch.target import OWN_NETWORK, PUBLIC, AddressPolicy
 
 HERE = AddressPolicy(allowed_networks=("127.0.0.1/32",), allowed_ports=None)
 SMALL = FetchLimits(seconds=0.4, content_bytes=100_000, header_bytes=4096)

@@ -8,17 +8,15 @@ No proxy, cookie, stored password or packed content; only decoding tells whether
 
 from __future__ import annotations
 
-import ssl
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
-import certifi
 import httpcore
 
-from monitor.web.fetch.errors import Deadline, FetchError
-from monitor.web.fetch.target import (
+from monitor.fetch.connection import Budget, PinnedBackend, authorities, network_error
+from monitor.fetch.errors import Deadline, FetchError
+from monitor.fetch.target import (
     PUBLIC,
     checked_addresses,
     is_public,
@@ -27,9 +25,9 @@ from monitor.web.fetch.target import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    import ssl
 
-    from monitor.web.fetch.target import Address, AddressPolicy, Resolver, Target
+    from monitor.fetch.target import Address, AddressPolicy, Resolver, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +66,7 @@ def fetch_picture(
     target = parse_url(url)
     for _ in range(limits.redirects + 1):
         addresses = checked_addresses(target, policy, deadline, resolve)
-        answer = _get(target, addresses, limits, deadline, tls or _authorities())
+        answer = _get(target, addresses, limits, deadline, tls or authorities())
         if isinstance(answer, bytes):
             return answer
         if all(is_public(address) for address in addresses):
@@ -106,7 +104,7 @@ def _get(
     tls: ssl.SSLContext,
 ) -> bytes | str:
     """Return the content of an address, or the location that it redirects to."""
-    budget = _Budget(deadline, limits.header_bytes)
+    budget = Budget(deadline, limits.header_bytes)
     url = httpcore.URL(scheme=target.scheme, host=target.host, port=target.port, target=target.path)
     headers = [
         ("Host", target.host_header),
@@ -118,7 +116,7 @@ def _get(
     try:
         with (
             httpcore.HTTPConnection(
-                url.origin, ssl_context=tls, network_backend=_Pinned(addresses, budget)
+                url.origin, ssl_context=tls, network_backend=PinnedBackend(addresses, budget)
             ) as connection,
             connection.stream("GET", url, headers=headers) as response,
         ):
@@ -131,7 +129,7 @@ def _get(
     except httpcore.TimeoutException as error:
         raise deadline.over() from error
     except httpcore.NetworkError as error:
-        raise _network_error(target, error) from error
+        raise network_error(target, error) from error
     except httpcore.ProtocolError as error:
         raise FetchError(
             "answer", f"{target.host} did not send a complete HTTP answer: expected a picture."
@@ -173,94 +171,3 @@ def _too_large(limits: FetchLimits) -> FetchError:
     return FetchError(
         "too_large", f"The picture has more bytes than allowed: expected at most {size}."
     )
-
-
-def _network_error(target: Target, error: httpcore.NetworkError) -> FetchError:
-    cause = error.__cause__ or error.__context__
-    if isinstance(cause, ssl.SSLCertVerificationError):
-        return FetchError(
-            "certificate",
-            f"The certificate of {target.host} does not prove its name ({cause.verify_message}): "
-            "expected a valid one.",
-        )
-    if isinstance(cause, ssl.SSLError):
-        return FetchError(
-            "certificate",
-            f"No encrypted connection to {target.host} could be made: expected TLS 1.2 or newer.",
-        )
-    return FetchError(
-        "unreachable",
-        f"{target.host} cannot be reached or broke off: check the address, or try again later.",
-    )
-
-
-@lru_cache(maxsize=1)
-def _authorities() -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    context.load_verify_locations(certifi.where())
-    return context
-
-
-@dataclass(slots=True)
-class _Budget:
-    """What one request may still take; `header_left` is bytes, None once the header is complete."""
-
-    deadline: Deadline
-    header_left: int | None
-
-
-class _Pinned(httpcore.NetworkBackend):
-    """Connects to the checked addresses, whatever name is asked for."""
-
-    def __init__(self, addresses: Sequence[Address], budget: _Budget) -> None:
-        self._addresses = addresses[:4]
-        self._budget = budget
-        self._sockets = httpcore.SyncBackend()
-
-    def connect_tcp(self, host: str, port: int, *_: Any, **options: Any) -> httpcore.NetworkStream:
-        failure: Exception = httpcore.ConnectError("no address was given")
-        for number, address in enumerate(self._addresses):
-            # An address that swallows packets must not use up the time of the next.
-            share = self._budget.deadline.left() / (len(self._addresses) - number)
-            options["timeout"] = share
-            try:
-                stream = self._sockets.connect_tcp(str(address), port, **options)
-            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
-                failure = error
-            else:
-                return _BudgetedStream(stream, self._budget)
-        raise failure
-
-
-class _BudgetedStream(httpcore.NetworkStream):
-    """A connection on which every wait ends at the deadline, and the header at its limit."""
-
-    def __init__(self, stream: httpcore.NetworkStream, budget: _Budget) -> None:
-        self._stream = stream
-        self._budget = budget
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        left = self._budget.header_left
-        if left is None:
-            return self._stream.read(max_bytes, self._budget.deadline.left())
-        if left == 0:
-            raise FetchError(
-                "too_large",
-                "The header of the answer has more bytes than allowed: expected a picture.",
-            )
-        content = self._stream.read(min(max_bytes, left), self._budget.deadline.left())
-        self._budget.header_left = left - len(content)
-        return content
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._stream.write(buffer, self._budget.deadline.left())
-
-    def close(self) -> None:
-        self._stream.close()
-
-    def start_tls(self, *args: Any, **options: Any) -> httpcore.NetworkStream:
-        options["timeout"] = self._budget.deadline.left()
-        return _BudgetedStream(self._stream.start_tls(*args, **options), self._budget)
-
-    def get_extra_info(self, info: str) -> Any:
-        return self._stream.get_extra_info(info)

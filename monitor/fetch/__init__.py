@@ -1,0 +1,1 @@
+"""Requests to addresses that somebody typed: pictures to fetch, webhooks to call."""

@@ -1,1 +1,0 @@
-"""Fetch images from untrusted addresses."""
