@@ -53,6 +53,7 @@ def _size(_context: click.Context, _parameter: click.Parameter, typed: str | Non
 @setting_option(RunSettings, "camera")
 @setting_option(RunSettings, "database")
 @setting_option(RunSettings, "model")
+@setting_option(RunSettings, "mqtt")
 @setting_option(RunSettings, "playlist")
 @setting_option(RunSettings, "fullscreen")
 @setting_option(RunSettings, "overlay")
@@ -66,7 +67,9 @@ def _size(_context: click.Context, _parameter: click.Parameter, typed: str | Non
 def doctor(
     preview: Path | None, preview_size: tuple[int, int] | None, as_json: bool, **options: Any
 ) -> None:
-    """Check camera, light, codecs, sound, GPU, disk, database and model, and say what to do.
+    """Check camera, light, codecs, sound, GPU, disk, database, model and MQTT broker.
+
+    It says what to do about each problem.
 
     With --preview, draw the window that these settings give: the ad, the notice below it, and the
     live readings if they are shown. The camera stays off.
@@ -88,6 +91,7 @@ def doctor(
         rotate=int(settings.mount.rotate),
         database=settings.database,
         model=settings.model,
+        mqtt=settings.mqtt,
     )
     document = {"checks": [asdict(finding) for finding in findings]}
     print_result(as_json, document, print_findings, findings)

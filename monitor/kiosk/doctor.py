@@ -26,6 +26,8 @@ from detector.sources.passwords import hide_passwords
 from detector.sources.v4l2 import cameras
 from detector.sources.video_source import SourceSpec
 from monitor.logs import default_log, log_size
+from monitor.mqtt.connection import BrokerConnection, BrokerError
+from monitor.settings.broker import Broker
 from monitor.settings.paths import sqlite_file
 from monitor.ui.qt_environment import prepare, screen_available, screen_named
 
@@ -47,11 +49,21 @@ class Finding:
 
 
 def examine(
-    *, source: str | None, rotate: int = 0, database: str, model: str | None
+    *,
+    source: str | None,
+    rotate: int = 0,
+    database: str,
+    model: str | None,
+    mqtt: str | None = None,
 ) -> list[Finding]:
-    """Run all checks; without a source, the first camera is tried if there is one.
+    """Run all checks.
 
-    `rotate` turns its pictures clockwise, by 0, 90, 180 or 270 degrees.
+    Args:
+        source: Without one, the first camera is tried if there is one.
+        rotate: Turns its pictures clockwise, by 0, 90, 180 or 270 degrees.
+        database: URL or path.
+        model: Name or file; `None` for the model in use.
+        mqtt: Address of the broker to publish to, if any.
     """
     findings = (
         *_camera(source, rotate),
@@ -63,6 +75,7 @@ def examine(
         _database(database),
         _disk(database),
         _log(),
+        *_broker(mqtt),
         _ads(),
     )
     return [replace(finding, found=hide_passwords(finding.found)) for finding in findings]
@@ -218,6 +231,23 @@ def _log() -> Finding:
     if not path.exists():
         return Finding("log", "ok", f"{path} will be made by the first run")
     return Finding("log", "ok", f"{path}, {log_size(path) / 1e6:.1f} MB with its old files")
+
+
+def _broker(address: str | None) -> Iterator[Finding]:
+    if address is None:
+        return
+    broker = Broker.parse(address)
+    try:
+        # Under another name, so that a kiosk that runs here keeps its connection.
+        with BrokerConnection(broker, f"ad-monitor-doctor-{os.getpid()}") as connection:
+            connection.connect()
+    except (OSError, UnicodeError, BrokerError) as error:
+        advice = (
+            "The kiosk runs without it and retries; check address, user and password in --mqtt."
+        )
+        yield Finding("mqtt", "warn", f"{broker.shown} cannot be used: {error}", advice)
+        return
+    yield Finding("mqtt", "ok", f"{broker.shown} accepts the kiosk")
 
 
 def _ads() -> Finding:

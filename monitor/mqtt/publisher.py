@@ -5,24 +5,17 @@ from __future__ import annotations
 import json
 import logging
 import math
-import ssl
 import threading
 import time
 from typing import TYPE_CHECKING
 
-from paho.mqtt.client import Client
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
-
+from monitor.mqtt.connection import BrokerConnection, BrokerError
 from monitor.mqtt.discovery import OFFLINE, ONLINE, discovery_payload
 from monitor.sensor.backoff import Backoff
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
-
-    from paho.mqtt.client import ConnectFlags
-    from paho.mqtt.properties import Properties
-    from paho.mqtt.reasoncodes import ReasonCode
 
     from monitor.mqtt.discovery import Device
     from monitor.session.health import KioskHealth
@@ -36,15 +29,6 @@ LOOK_EVERY_S = 1.0
 REPEAT_EVERY_S = 30.0
 """The state is published this often in any case, with the figures that change all the time."""
 
-ANSWER_LIMIT_S = 10.0
-"""How long a broker may take to answer, from the first packet to its welcome."""
-
-KEEP_ALIVE_S = 30
-"""After one and a half times this without a word, the broker publishes the last will."""
-
-LISTEN_S = 0.2
-"""How long one look at the connection lasts, and so how soon the thread notices its end."""
-
 STABLE_S = 30.0
 """A connection that lasted this long ends an outage: pauses and messages begin anew."""
 
@@ -53,10 +37,6 @@ UNIMPORTANT = {
     *("temperature_c", "waiting_records"),
 }
 """Fields of `KioskHealth` whose change alone is not published at once."""
-
-
-class BrokerError(Exception):
-    """The broker cannot be used now, for a reason in one sentence part."""
 
 
 class MqttPublisher:
@@ -88,7 +68,6 @@ class MqttPublisher:
         self._backoff = backoff or Backoff(1.0, 60.0)
         self._stop = threading.Event()
         self._told: set[str] = set()
-        self._answer: ReasonCode | None = None
         self._welcomed_s = math.inf
         self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
 
@@ -135,42 +114,21 @@ class MqttPublisher:
 
     def _run_once(self) -> None:
         """Connect, and publish until asked to stop; raise why the connection ended before."""
-        client = self._make_client()
-        try:
-            self._connect(client)
-            self._publish_until_stopped(client)
-        finally:
-            if client.is_connected():
-                # The broker publishes the last will only if the connection breaks.
-                self._publish(client, self._device.availability_topic, OFFLINE, qos=1)
-            client.disconnect()
+        device = self._device
+        name, last_will = f"ad-monitor-{device.device_id}", (device.availability_topic, OFFLINE)
+        with BrokerConnection(self._broker, name, last_will) as broker:
+            if not broker.connect(lambda: not self._stop.is_set()):
+                return
+            self._welcomed_s = time.monotonic()
+            logger.info("Publishing to the MQTT broker %s", self._broker.shown)
+            try:
+                self._publish_until_stopped(broker)
+            finally:
+                if broker.is_open:
+                    # The broker publishes the last will only if the connection breaks.
+                    broker.publish(*last_will, qos=1)
 
-    def _make_client(self) -> Client:
-        broker = self._broker
-        # The same name again makes the broker end a connection of ours that it still holds.
-        client = Client(CallbackAPIVersion.VERSION2, f"ad-monitor-{self._device.device_id}")
-        client.connect_timeout = 5.0
-        if broker.user:
-            client.username_pw_set(broker.user, broker.password or None)
-        if broker.encrypted:
-            client.tls_set_context(ssl.create_default_context())
-        client.will_set(self._device.availability_topic, OFFLINE, qos=1, retain=True)
-        client.on_connect = self._on_connect
-        return client
-
-    def _connect(self, client: Client) -> None:
-        self._answer = None
-        client.connect(self._broker.host, self._broker.port, keepalive=KEEP_ALIVE_S)
-        deadline_s = time.monotonic() + ANSWER_LIMIT_S
-        while self._answer is None and not self._stop.is_set():
-            if time.monotonic() > deadline_s:
-                raise BrokerError(f"it did not answer within {ANSWER_LIMIT_S:.0f} s")
-            self._listen(client)
-        self._raise_if_refused()
-        self._welcomed_s = time.monotonic()
-        logger.info("Publishing to the MQTT broker %s", self._broker.shown)
-
-    def _publish_until_stopped(self, client: Client) -> None:
+    def _publish_until_stopped(self, broker: BrokerConnection) -> None:
         published: dict[str, Any] = {}
         published_s = look_s = -math.inf
         while not self._stop.is_set():
@@ -178,45 +136,17 @@ class MqttPublisher:
             if now_s - look_s >= LOOK_EVERY_S:
                 health = self._read()
                 if not published:
-                    self._describe(client, health)
+                    self._describe(broker, health)
                 news = health.model_dump(exclude=UNIMPORTANT)
                 if news != published or now_s - published_s >= REPEAT_EVERY_S:
-                    self._publish(client, self._device.state_topic, health.model_dump_json())
+                    broker.publish(self._device.state_topic, health.model_dump_json())
                     if not published:
-                        self._publish(client, self._device.availability_topic, ONLINE, qos=1)
+                        broker.publish(self._device.availability_topic, ONLINE, qos=1)
                     published, published_s = news, now_s
                 look_s = now_s
-            self._listen(client)
+            broker.listen()
 
-    def _describe(self, client: Client, health: KioskHealth) -> None:
+    def _describe(self, broker: BrokerConnection, health: KioskHealth) -> None:
         if self._discovery_prefix is not None:
             topic = self._device.discovery_topic(self._discovery_prefix)
-            described = json.dumps(discovery_payload(self._device, health))
-            self._publish(client, topic, described, qos=1)
-
-    @staticmethod
-    def _publish(client: Client, topic: str, text: str, qos: int = 0) -> None:
-        client.publish(topic, text, qos=qos, retain=True)
-
-    def _listen(self, client: Client) -> None:
-        """Handle what comes from the broker for a moment; raise if the connection is lost."""
-        status = client.loop(timeout=LISTEN_S)
-        self._raise_if_refused()
-        if status != MQTTErrorCode.MQTT_ERR_SUCCESS:
-            raise BrokerError("the connection was lost")
-
-    def _raise_if_refused(self) -> None:
-        if self._answer is not None and self._answer.is_failure:
-            raise BrokerError(
-                f"it refused the connection ({self._answer}); check user and password in --mqtt"
-            )
-
-    def _on_connect(
-        self,
-        _client: Client,
-        _data: object,
-        _flags: ConnectFlags,
-        answer: ReasonCode,
-        _properties: Properties | None,
-    ) -> None:
-        self._answer = answer
+            broker.publish(topic, json.dumps(discovery_payload(self._device, health)), qos=1)
