@@ -182,6 +182,11 @@ def _store_session(connection: Connection, origin_id: int, record: Record) -> in
     row = _values(Session, record["row"])
     row["model_id"] = None if model is None else model_row_id(connection, ModelRecord(**model))
     key = {"origin_id": origin_id, "number": int(record["session"])}
+    stored = connection.execute(select(Session.id, Session.started_at).filter_by(**key)).first()
+    if stored is not None and stored.started_at != row["started_at"]:
+        # The kiosk's clock was set, which moved the whole session. Gaps have no other name than
+        # their times; they follow.
+        connection.execute(delete(Gap).where(Gap.session_id == stored.id))
     return _store_row(connection, Session, key, row)
 
 

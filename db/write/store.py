@@ -393,6 +393,7 @@ class SessionStore:
 
     def _set_clock(self, connection: Connection, step: timedelta) -> None:
         move_session(connection, self._session_id, step)
+        outgoing.queue_sessions(connection, Session.id == self._session_id)
         self.last_moment += step
         # They are read again, with their new times.
         self._viewers.clear()

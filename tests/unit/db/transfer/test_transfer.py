@@ -22,8 +22,10 @@ from db.transfer.intake import MissingRecordsError, RecordError, take_in
 from db.transfer.origins import begin_anew, begin_epoch, last_number, own_row
 from db.transfer.records import make_records
 from db.upkeep.backup import back_up
-from db.write.records import PlayRewarded, ViewerFlagged
+from db.write.records import ClockSet, PlayRewarded, ViewerFlagged
+from db.write.session_writer import SessionWriter
 from monitor.reports.document import make_report
+from tests.helpers.making import moved_by
 
 JOINED = {"hub": "https://hub", "screen": "ab", "upload": "sums", "min_viewers": 5}
 
@@ -172,6 +174,29 @@ def test_what_changes_later_is_sent_again(kiosk, engine, make):
     assert more.records[0]["number"] == more.first == last + 1
     arrive(engine, more)
     assert report(engine) == report(kiosk)
+
+
+def test_a_clock_that_is_set_moves_what_the_hub_has(engine, make, tmp_path):
+    kiosk = open_database(str(tmp_path / "here.db"))
+    try:
+        join(kiosk)
+        with SessionWriter(kiosk, make.session()) as writer:
+            for record in make.stream():
+                writer.submit(record)
+            assert writer.flush()
+            store_roll_ups(kiosk)
+            arrive(engine, sent(kiosk))
+            writer.submit(ClockSet(86_400.0))
+            assert writer.flush()
+            writer.close(moved_by(make.end(), timedelta(days=1)))
+        arrive(engine, sent(kiosk))
+        assert report(engine) == report(kiosk)
+        for table in (Play, Gap, Viewer):
+            query = select(func.count()).select_from(table)
+            with engine.connect() as there, kiosk.connect() as here:
+                assert there.scalar(query) == here.scalar(query) > 0
+    finally:
+        kiosk.dispose()
 
 
 def test_nothing_is_queued_before_a_kiosk_joins(tmp_path, make):
