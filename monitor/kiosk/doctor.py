@@ -242,9 +242,7 @@ def _broker(address: str | None) -> Iterator[Finding]:
         with BrokerConnection(broker, f"ad-monitor-doctor-{os.getpid()}") as connection:
             connection.connect()
     except (OSError, UnicodeError, BrokerError) as error:
-        advice = (
-            "The kiosk runs without it and retries; check address, user and password in --mqtt."
-        )
+        advice = "Check the address in --mqtt; until then the kiosk runs without it and retries."
         yield Finding("mqtt", "warn", f"{broker.shown} cannot be used: {error}", advice)
         return
     yield Finding("mqtt", "ok", f"{broker.shown} accepts the kiosk")

@@ -9,8 +9,9 @@ import pytest
 
 from detector.sources.recording import Recording
 from detector.sources.video_source import DEMO_VIDEO
-from monitor.kiosk.doctor import _camera, _log
+from monitor.kiosk.doctor import _broker, _camera, _log
 from monitor.logs import default_log
+from tests.helpers.mosquitto import mosquitto  # noqa: F401
 
 
 @pytest.fixture(scope="module")
@@ -70,3 +71,17 @@ def test_a_log_that_cannot_be_written(monkeypatch):
     finding = _log()
     assert finding.state == "warn"
     assert "--log" in finding.advice
+
+
+def test_a_broker_is_asked_whether_it_accepts_the_kiosk(mosquitto):  # noqa: F811 (the fixture)
+    place = f"127.0.0.1:{mosquitto.port}"
+    assert list(_broker(None)) == []
+    [away] = _broker(mosquitto.address)
+    mosquitto.start()
+    [refused] = _broker(f"mqtt://kiosk:wr0ng-pw@{place}")
+    [accepted] = _broker(mosquitto.address)
+    assert (away.state, refused.state, accepted.state) == ("warn", "warn", "ok")
+    assert accepted.found == f"{place} accepts the kiosk"
+    assert f"{place} cannot be used" in away.found
+    assert "Not authorized" in refused.found
+    assert "wr0ng-pw" not in refused.found + refused.advice
