@@ -7,7 +7,7 @@ columns. Plays not rolled up yet are not in them.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
@@ -58,20 +58,20 @@ WHOLE = -1
 """The second of a cell that holds whole exposures."""
 
 
-class _Hour(FunctionElement[datetime]):
+class hour_of(FunctionElement[datetime]):  # noqa: N801 (a function of SQL)
     """The hour in UTC in which a moment lies."""
 
     type = UtcDateTime()
     inherit_cache = True
 
 
-@compiles(_Hour, "sqlite")
-def _hour_in_sqlite(element: _Hour, compiler: Any, **options: Any) -> str:
+@compiles(hour_of, "sqlite")
+def _hour_in_sqlite(element: hour_of, compiler: Any, **options: Any) -> str:
     return f"substr({compiler.process(element.clauses, **options)}, 1, 13) || ':00:00.000000'"
 
 
-@compiles(_Hour)
-def _hour_on_a_server(element: _Hour, compiler: Any, **options: Any) -> str:
+@compiles(hour_of)
+def _hour_on_a_server(element: hour_of, compiler: Any, **options: Any) -> str:
     return f"date_trunc('hour', {compiler.process(element.clauses, **options)}, 'UTC')"
 
 
@@ -89,7 +89,7 @@ def cells(connection: Connection, hour: datetime, min_viewers: int) -> list[dict
     """
     kiosk = select(Origin.kiosk).where(Origin.is_here).scalar_subquery()
     here = Session.origin_id.in_(select(Origin.id).where(Origin.kiosk == kiosk))
-    return _rows(connection, [here, *_between(hour, hour + timedelta(hours=1))], min_viewers)
+    return _rows(connection, [here, *between(hour, hour + timedelta(hours=1))], min_viewers)
 
 
 def cells_of_day(
@@ -99,12 +99,12 @@ def cells_of_day(
 
     They are in the order of ad version, hour and second; see `cells`.
     """
-    which = [Session.origin_id == origin_id, *_between(day, day + timedelta(days=1))]
+    which = [Session.origin_id == origin_id, *between(day, day + timedelta(days=1))]
     return _rows(connection, which, min_viewers, Session.origin_id)
 
 
-def _between(since: datetime, until: datetime) -> list[ColumnElement[bool]]:
-    """Conditions on plays that begin in a stretch of time, and first on their sessions.
+def between(since: datetime, until: datetime) -> list[ColumnElement[bool]]:
+    """Return conditions on plays that begin in a stretch of time; the first two on their sessions.
 
     Plays have no index by time, but sessions are few.
     """
@@ -127,7 +127,7 @@ def _rows(
         raise ValueError(f"Invalid min_viewers: expected 1 or more, received {min_viewers}.")
     counted = [*which, Play.rolled_up.is_(True), Viewer.static.is_(False), *of_kinds()]
     slow = _slow_sessions(connection, counted)
-    hour = _Hour(Play.started_at).label("hour")
+    hour = hour_of(Play.started_at).label("hour")
     keys = (*keys, Play.ad_version_id, hour)
     parts = []
     for table, own in ((Exposure, _whole(slow)), (ExposureSecond, _by_second())):
@@ -212,8 +212,3 @@ def _slow_sessions(connection: Connection, which: Sequence[ColumnElement[bool]])
         if (rates[session] or MIN_WATCHER_RATE) < MIN_WATCHER_RATE
         or (readings >= MIN_RATE_READINGS and readings < MAX_SLOW_RATE * dwell_s)
     }
-
-
-def day_of(moment: datetime) -> datetime:
-    """Return the start of a moment's day in UTC."""
-    return moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)

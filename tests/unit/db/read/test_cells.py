@@ -10,7 +10,7 @@ from sqlalchemy import insert, select, update
 
 from db.engine import snapshot, writing
 from db.hub.tables import Cell
-from db.read.cells import WHOLE, cells, cells_of_day, day_of
+from db.read.cells import WHOLE, cells, cells_of_day
 from db.read.rollups import Scope, read_log
 from db.schema import SCORE_COLUMNS, SUM_COLUMNS, ExposureSecond, Origin, Session
 from db.write.records import ViewerFlagged
@@ -19,6 +19,7 @@ from monitor.analytics.currency import ad_currency
 from monitor.analytics.metrics import audience, take
 
 HOUR = datetime(2026, 3, 1, 9, tzinfo=UTC)
+DAY = HOUR.replace(hour=0)
 COLUMNS = [c.name for c in Cell.__table__.c if c.name not in {"id", "origin_id"}]
 
 
@@ -105,13 +106,13 @@ def test_a_play_counts_in_the_hour_in_which_it_began(engine, make):
     assert found == [[], [WHOLE, 4], [WHOLE, 1], []]
     with snapshot(engine) as connection:
         origin = connection.scalar(select(Origin.id).where(Origin.is_here))
-        day = cells_of_day(connection, origin, day_of(HOUR), 1)
+        day = cells_of_day(connection, origin, DAY, 1)
         assert [(row["hour"].hour, row["second"]) for row in day] == [
             *((9, WHOLE), (9, 4)),
             *((10, WHOLE), (10, 1)),
         ]
         assert {row["origin_id"] for row in day} == {origin}
-        assert cells_of_day(connection, origin, day_of(HOUR) + timedelta(days=1), 1) == []
+        assert cells_of_day(connection, origin, DAY + timedelta(days=1), 1) == []
 
 
 @pytest.mark.parametrize("kind", ["replay", "demo"])

@@ -1,0 +1,9 @@
+"""What can go wrong with a lake."""
+
+from __future__ import annotations
+
+from monitor.errors import MonitorError
+
+
+class LakeError(MonitorError):
+    """The lake cannot be read or written, or does not hold what was asked for."""
