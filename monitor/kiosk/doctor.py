@@ -26,7 +26,7 @@ from detector.sources.passwords import hide_passwords
 from detector.sources.v4l2 import cameras
 from detector.sources.video_source import SourceSpec
 from monitor.logs import default_log, log_size
-from monitor.mqtt.connection import BrokerConnection, BrokerError
+from monitor.mqtt.connection import BrokerConnection, BrokerError, reason
 from monitor.settings.broker import Broker
 from monitor.settings.paths import sqlite_file
 from monitor.ui.qt_environment import prepare, screen_available, screen_named
@@ -243,7 +243,7 @@ def _broker(address: str | None) -> Iterator[Finding]:
             connection.connect()
     except (OSError, UnicodeError, BrokerError) as error:
         advice = "Check the address in --mqtt; until then the kiosk runs without it and retries."
-        yield Finding("mqtt", "warn", f"{broker.shown} cannot be used: {error}", advice)
+        yield Finding("mqtt", "warn", f"{broker.shown} cannot be used: {reason(error)}", advice)
         return
     yield Finding("mqtt", "ok", f"{broker.shown} accepts the kiosk")
 

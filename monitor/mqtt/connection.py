@@ -109,3 +109,9 @@ class BrokerConnection:
         _properties: Properties | None,
     ) -> None:
         self._answer = answer
+
+
+def reason(error: Exception) -> str:
+    """Return in a few words why a broker cannot be used, without a full stop."""
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return str(text).rstrip(".")

@@ -9,7 +9,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from monitor.mqtt.connection import BrokerConnection, BrokerError
+from monitor.mqtt.connection import BrokerConnection, BrokerError, reason
 from monitor.mqtt.discovery import OFFLINE, ONLINE, discovery_payload
 from monitor.sensor.backoff import Backoff
 
@@ -96,7 +96,7 @@ class MqttPublisher:
                 if time.monotonic() - self._welcomed_s > STABLE_S:
                     self._backoff.reset()
                     self._told.clear()
-                self._tell(str(error) or type(error).__name__)
+                self._tell(reason(error))
             except Exception:
                 # A mistake of the program; the show does not depend on it.
                 logger.exception("The state of the kiosk could not be published; retrying")
@@ -109,7 +109,7 @@ class MqttPublisher:
         logger.warning(
             "The MQTT broker %s cannot be used: %s. Ads and measuring go on; retrying.",
             self._broker.shown,
-            why.rstrip("."),
+            why,
         )
 
     def _run_once(self) -> None:
