@@ -14,7 +14,7 @@ from sqlalchemy import func, select, union
 
 from db.hub.tables import Cell, Screen
 from db.read.cells import between, cells_of_day, hour_of
-from db.read.sessions import of_kinds
+from db.read.scope import of_kinds
 from db.schema import SUM_COLUMNS, Ad, Origin, Play, Session
 
 if TYPE_CHECKING:

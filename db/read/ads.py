@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Double, case, cast, func, select
 
-from db.read.sessions import of_kinds, reading_rates
+from db.read.scope import Scope, at_places, of_kinds, places
+from db.read.sessions import reading_rates
 from db.schema import SUM_COLUMNS, Ad, Exposure, Model, Play, Session, Viewer
 from detector.emotion.labels import EMOTIONS
 from detector.emotion.prevalence import calibration_of, corrected_valence, linear_weights
@@ -101,12 +102,13 @@ def ad_totals(
         .group_by(Play.ad_version_id, Exposure.viewer_id, Viewer.session_id)
         .subquery()
     )
+    where = places()
     query = (
         select(
             Ad.ad_id,
             Ad.sha256,
             Ad.duration_ms,
-            Session.site,
+            where.c.site,
             func.count(),
             func.sum(case((told & (viewer.c.longest_s >= watcher_s), 1), else_=0)),
             func.sum(viewer.c.read),
@@ -120,9 +122,10 @@ def ad_totals(
         )
         .join(Ad, Ad.id == viewer.c.ad_version_id)
         .join(Session, Session.id == viewer.c.session_id)
+        .join(where, where.c.id == Session.id)
         .where(*of_kinds(replays=replays, demos=demos))
-        .group_by(Ad.id, Ad.ad_id, Ad.sha256, Ad.duration_ms, Session.site)
-        .order_by(Ad.id, Session.site)
+        .group_by(Ad.id, Ad.ad_id, Ad.sha256, Ad.duration_ms, where.c.site)
+        .order_by(Ad.id, where.c.site)
     )
     with engine.connect() as connection:
         return [AdTotals(*row) for row in connection.execute(query)]
@@ -165,8 +168,12 @@ class KnownAd:
     last_shown_at: datetime
 
 
-def known_ads(engine: Engine) -> list[KnownAd]:
-    """Return all ads that were shown, the last shown first."""
+def known_ads(engine: Engine, scope: Scope | None = None) -> list[KnownAd]:
+    """Return all ads that were shown, the last shown first.
+
+    With a scope, those shown at its places; its times and kinds do not count.
+    """
+    wanted = [] if scope is None else at_places(scope.sites, scope.groups, scope.tags)
     query = (
         select(
             Ad.ad_id,
@@ -176,6 +183,8 @@ def known_ads(engine: Engine) -> list[KnownAd]:
             func.max(Play.started_at).label("last"),
         )
         .join(Play, Play.ad_version_id == Ad.id)
+        .join(Session, Session.id == Play.session_id)
+        .where(*wanted)
         .group_by(Ad.ad_id)
         .order_by(func.max(Play.started_at).desc(), Ad.ad_id)
     )
@@ -184,17 +193,14 @@ def known_ads(engine: Engine) -> list[KnownAd]:
 
 
 def session_ids_with(
-    engine: Engine, ad_ids: Collection[str], *, replays: bool = False, demos: bool = False
+    engine: Engine, ad_ids: Collection[str], scope: Scope | None = None
 ) -> list[int]:
-    """Return the ids of the sessions that showed at least one of these ads, in rising order.
-
-    Only live sessions count, unless `replays` and `demos` ask for more.
-    """
+    """Return the ids of the sessions in a scope that showed at least one of these ads, rising."""
     query = (
         select(Play.session_id)
         .join(Ad, Ad.id == Play.ad_version_id)
         .join(Session, Session.id == Play.session_id)
-        .where(Ad.ad_id.in_(list(ad_ids)), *of_kinds(replays=replays, demos=demos))
+        .where(Ad.ad_id.in_(list(ad_ids)), *(scope or Scope()).plays())
         .distinct()
         .order_by(Play.session_id)
     )

@@ -35,7 +35,8 @@ from db.read.formulas import (
     WATCHED_2_S,
     WATCHER_ATTENTION_S,
 )
-from db.read.sessions import of_kinds, reading_rates
+from db.read.scope import of_kinds
+from db.read.sessions import reading_rates
 from db.schema import (
     SCORE_COLUMNS,
     SUM_COLUMNS,

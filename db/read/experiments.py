@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, select
 
 from db.engine import asking
-from db.read.sessions import of_kinds
+from db.read.scope import Scope, at_places, places
 from db.schema import Ad, Experiment, ExperimentBlock, Outcome, Play, Session
 
 if TYPE_CHECKING:
@@ -237,40 +237,32 @@ def outcome_names(engine: Engine) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def plays_at(
-    engine: Engine,
-    sites: Sequence[str],
-    since: datetime,
-    until: datetime,
-    *,
-    demos: bool = False,
-) -> list[BlockPlay]:
-    """Return the plays of live sessions at some sites that began in `[since, until)`, by start.
-
-    With `demos`, also those of the demo viewer.
-    """
+def plays_at(engine: Engine, scope: Scope) -> list[BlockPlay]:
+    """Return the plays in a scope, by start."""
+    where = places()
     query = (
-        select(Play.id, Session.site, Ad.ad_id, Play.started_at)
+        select(Play.id, where.c.site, Ad.ad_id, Play.started_at)
         .join(Session, Session.id == Play.session_id)
+        .join(where, where.c.id == Session.id)
         .join(Ad, Ad.id == Play.ad_version_id)
-        .where(
-            *of_kinds(demos=demos),
-            Session.site.in_(sites),
-            Play.started_at >= since,
-            Play.started_at < until,
-        )
+        .where(*scope.plays())
         .order_by(Play.started_at, Play.id)
     )
     with engine.connect() as connection:
         return [BlockPlay(*row) for row in connection.execute(query)]
 
 
-def known_ads_and_sites(engine: Engine) -> tuple[set[str], set[str]]:
-    """Return the ids of all ads that were ever shown, and the names of all sites."""
+def known_ads_and_sites(engine: Engine, scope: Scope | None = None) -> tuple[set[str], set[str]]:
+    """Return the ids of all ads that were ever shown, and the names of all sites.
+
+    With a scope, only the sites of its places; its times and kinds do not count.
+    """
+    where = places()
+    wanted = [] if scope is None else at_places(scope.sites, scope.groups, scope.tags)
+    query = select(where.c.site).distinct().join(Session, Session.id == where.c.id).where(*wanted)
     with engine.connect() as connection:
         ads = set(connection.scalars(select(func.distinct(Ad.ad_id))))
-        sites = set(connection.scalars(select(func.distinct(Session.site))))
-    return ads, sites
+        return ads, set(connection.scalars(query))
 
 
 def _other(arm: str) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 from sqlalchemy import Double, case, cast, func, null, select
 
 from db.errors import NoSuchSessionError
+from db.read.scope import places
 from db.schema import EMOTION_COLUMNS, Ad, Gap, Model, Play, Reading, Session, Viewer
 from detector.emotion.prevalence import (
     GROUPS,
@@ -135,16 +136,18 @@ def live_state(
         raise ValueError(f"Invalid seconds: expected 1 to {MAX_SECONDS}, received {seconds}.")
     if min_viewers < 1:
         raise ValueError(f"Invalid min_viewers: expected 1 or more, received {min_viewers}.")
+    where = places()
     with engine.connect() as connection:
         row = connection.execute(
             select(
                 Session.kind,
                 Session.session_kind,
-                Session.site,
+                where.c.site,
                 Session.started_at,
                 Session.ended_at,
                 Model.card,
             )
+            .join(where, where.c.id == Session.id)
             .outerjoin(Model, Model.id == Session.model_id)
             .where(Session.id == session_id)
         ).one_or_none()

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
 
-from db.engine import asking
-from db.read.rollups import Scope
-from db.read.sessions import had_screen
+from db.engine import asking, snapshot
+from db.read.scope import Scope, places
+from db.read.sessions import had_screen, zone_in
 from db.schema import Ad, Play, Session
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ class ShownPlay:
         outcome: How it ended, see `docs/database.md`; `None` while it is on.
         shown_ms: How long it was shown, without pauses; `None` when not known.
         screen: Whether the session had a screen; neither a replay nor a run without a window has.
+        timezone: Name of the site's time zone, if known.
     """
 
     id: int
@@ -67,29 +68,24 @@ class ShownPlay:
     outcome: str | None
     shown_ms: float | None
     screen: bool
+    timezone: str | None = None
 
 
 def logged_plays(
-    engine: Engine,
-    since: datetime | None = None,
-    site: str | None = None,
-    *,
-    replays: bool = False,
-    demos: bool = False,
-    newest: int | None = None,
+    engine: Engine, scope: Scope | None = None, *, newest: int | None = None
 ) -> list[LoggedPlay]:
-    """Return the plays for judging choices, by session and number.
+    """Return the plays in a scope for judging choices, by session and number.
 
     Args:
         engine: The database.
-        since, site, replays, demos: See `Scope`.
+        scope: Default: all plays of live sessions.
         newest: Only the newest so many; `None` for all.
 
     Raises:
         DatabaseUnavailableError: The database cannot be read now.
     """
+    scope = scope or Scope()
     with asking(engine) as connection:
-        scope = Scope(site=site, since=since, replays=replays, demos=demos)
         settings = _settings(connection, scope)
         query = (
             select(
@@ -164,24 +160,24 @@ def _started_in_runs(
     )
 
 
-def shown_plays(
-    engine: Engine,
-    since: datetime | None = None,
-    until: datetime | None = None,
-    site: str | None = None,
-    *,
-    replays: bool = False,
-    demos: bool = False,
-) -> list[ShownPlay]:
-    """Return the plays for proof of play, by session and number; see `Scope` for the conditions."""
-    with engine.connect() as connection:
-        scope = Scope(site=site, since=since, until=until, replays=replays, demos=demos)
-        settings = _settings(connection, scope)
+def shown_plays(engine: Engine, scope: Scope | None = None) -> list[ShownPlay]:
+    """Return the plays in a scope for proof of play, by session and number.
+
+    By default those of all live sessions.
+    """
+    scope = scope or Scope()
+    with snapshot(engine) as connection:
+        where = places()
+        sessions = (
+            select(Session.id, where.c.site, Session.settings)
+            .join(where, where.c.id == Session.id)
+            .where(*scope.sessions())
+        )
+        known = {row.id: row for row in connection.execute(sessions)}
         query = (
             select(
                 Play.id,
                 Play.session_id,
-                Session.site,
                 Ad.ad_id,
                 Ad.name,
                 Play.started_at,
@@ -196,8 +192,20 @@ def shown_plays(
             .order_by(Play.session_id, Play.number)
         )
         return [
-            ShownPlay(*(*play, had_screen(kind, settings.get(play[1], {}))))
-            for *play, kind in connection.execute(query)
+            ShownPlay(
+                id=row.id,
+                session=row.session_id,
+                site=known[row.session_id].site,
+                ad_id=row.ad_id,
+                name=row.name,
+                started_at=row.started_at,
+                ended_at=row.ended_at,
+                outcome=row.outcome,
+                shown_ms=row.shown_ms,
+                screen=had_screen(row.kind, known[row.session_id].settings),
+                timezone=zone_in(known[row.session_id].settings),
+            )
+            for row in connection.execute(query)
         ]
 
 

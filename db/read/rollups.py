@@ -24,6 +24,7 @@ from db.read.formulas import (
     fill_scores,
     roll_up,
 )
+from db.read.scope import screens_of
 from db.read.sessions import (
     READ_ROWS,
     AdInfo,
@@ -33,7 +34,6 @@ from db.read.sessions import (
     SessionInfo,
     ad_infos,
     gap_infos,
-    of_kinds,
     play_infos,
     read_arrays,
     reading_rates,
@@ -56,10 +56,13 @@ from db.transfer import queue as outgoing
 from detector.emotion.prevalence import PrevalenceCalibration, calibration_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
 
     from sqlalchemy import ColumnElement
     from sqlalchemy.engine import Connection, Engine
+
+    from db.hub.screens import ScreenInfo
+    from db.read.scope import Scope
 
 PLAYS_AT_A_TIME = 200
 """Plays rolled up together, in one short transaction beside a kiosk that writes."""
@@ -79,82 +82,6 @@ _MICROSECOND = timedelta(microseconds=1)
 _Arrays = TypeVar("_Arrays", bound=ExposureArrays | SecondArrays)
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """The sessions and plays of a report; `None` is no condition.
-
-    Without `session_ids` only live sessions count, unless `replays` and `demos` ask for more;
-    naming a session is asking for it.
-
-    Attributes:
-        since, until: Only plays that began then or later, and before; aware.
-        replays, demos: Whether replays, and sessions of the demo viewer, count as well.
-    """
-
-    session_ids: tuple[int, ...] | None = None
-    site: str | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-    replays: bool = False
-    demos: bool = False
-
-    def sessions(self) -> list[ColumnElement[bool]]:
-        """Return conditions on sessions, those without a play in scope left out."""
-        if self.since is None and self.until is None:
-            return self._sessions()
-        with_plays = select(Play.session_id).where(*self._times())
-        return [*self._sessions(), Session.id.in_(with_plays)]
-
-    def plays(self) -> list[ColumnElement[bool]]:
-        """Return conditions on plays joined with their sessions."""
-        return [*self._sessions(), *self._times()]
-
-    def _sessions(self) -> list[ColumnElement[bool]]:
-        return [
-            *(() if self.session_ids is None else (Session.id.in_(self.session_ids),)),
-            *(() if self.site is None else (Session.site == self.site,)),
-            *(
-                ()
-                if self.session_ids is not None
-                else of_kinds(replays=self.replays, demos=self.demos)
-            ),
-        ]
-
-    def _times(self) -> list[ColumnElement[bool]]:
-        return [
-            *(() if self.since is None else (Play.started_at >= self.since,)),
-            *(() if self.until is None else (Play.started_at < self.until,)),
-        ]
-
-
-def left_out(engine: Engine, scope: Scope, ads: Collection[str] | None = None) -> dict[str, int]:
-    """Count the sessions that a scope leaves out because of their kind.
-
-    Args:
-        engine: The database.
-        scope: Of a report.
-        ads: Count only sessions that showed one of these; `None`: all.
-
-    Returns:
-        The number of sessions for `replay` and for `demo`.
-    """
-    counts = {"replay": 0, "demo": 0}
-    if scope.session_ids is not None:
-        return counts
-    left = [kind for kind, taken in (("replay", scope.replays), ("demo", scope.demos)) if not taken]
-    everything = replace(scope, replays=True, demos=True)
-    query = (
-        select(Session.session_kind, func.count())
-        .where(*everything.sessions(), Session.session_kind.in_(left))
-        .group_by(Session.session_kind)
-    )
-    if ads is not None:
-        shown = select(Play.session_id).join(Ad, Ad.id == Play.ad_version_id)
-        query = query.where(Session.id.in_(shown.where(Ad.ad_id.in_(list(ads)))))
-    with engine.connect() as connection:
-        return counts | {row[0]: row[1] for row in connection.execute(query)}
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Log:
     """What a report needs, as it was at one moment; without static faces.
@@ -166,6 +93,7 @@ class Log:
         counts: Readings of whole sessions, by session, whether an ad was on, and sort: "certain",
             "uncertain", or why the emotion is withheld.
         last_seen: When somebody was last in view, by running session.
+        screens: Those that the sessions belong to.
     """
 
     sessions: tuple[SessionInfo, ...]
@@ -176,6 +104,7 @@ class Log:
     seconds: SecondArrays
     counts: dict[tuple[int, bool, str], int] = field(default_factory=dict)
     last_seen: dict[int, datetime] = field(default_factory=dict)
+    screens: tuple[ScreenInfo, ...] = ()
 
 
 def read_log(engine: Engine, scope: Scope, *, seconds: bool = True) -> Log:
@@ -204,6 +133,7 @@ def read_log(engine: Engine, scope: Scope, *, seconds: bool = True) -> Log:
             seconds=_joined(SecondArrays, by_second),
             counts=_counts(connection, scope),
             last_seen=_last_seen(connection, scope),
+            screens=tuple(screens_of(connection, *scope.sessions())),
         )
 
 

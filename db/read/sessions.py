@@ -11,16 +11,18 @@ from sqlalchemy import BigInteger, Integer, String, case, cast, func, select, ty
 
 from db.engine import snapshot
 from db.errors import NoSuchSessionError
+from db.read.scope import at_places, places
 from db.schema import EMOTION_COLUMNS, Ad, Gap, Model, Play, Reading, ReadingCount, Session, Viewer
 from detector.types import WITHHELD_REASONS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from numpy.typing import NDArray
     from sqlalchemy import ColumnElement
     from sqlalchemy.engine import Connection, Engine
 
+    from db.read.scope import Scope
     from db.schema import Base
     from db.write.records import SessionKind
 
@@ -47,6 +49,7 @@ class SessionInfo:
         viewers, readings: Numbers of tracks and of readings, without static faces.
         lost: Records that could not be stored; above 0 the session is incomplete.
         static_faces: Tracks that turned out to be posters or still pictures.
+        screen_id: Row id of the screen that it belongs to; on a kiosk there is none.
     """
 
     id: int
@@ -69,6 +72,7 @@ class SessionInfo:
     lost: int | None = None
     static_faces: int = 0
     session_kind: SessionKind = "live"
+    screen_id: int | None = None
 
     @property
     def timezone(self) -> str | None:
@@ -175,14 +179,6 @@ def had_screen(kind: str, settings: Mapping[str, Any]) -> bool:
     return kind == "run" and not settings.get("headless", False)
 
 
-def of_kinds(*, replays: bool = False, demos: bool = False) -> list[ColumnElement[bool]]:
-    """Return conditions on `Session`: live ones, and others where wanted."""
-    return [
-        *(() if replays else (Session.session_kind != "replay",)),
-        *(() if demos else (Session.session_kind != "demo",)),
-    ]
-
-
 def list_sessions(engine: Engine) -> list[SessionInfo]:
     """Return all sessions, latest first."""
     with engine.connect() as connection:
@@ -236,10 +232,20 @@ class SessionPage:
 
 
 def find_sessions(
-    engine: Engine, site: str = "", *, limit: int = 25, offset: int = 0
+    engine: Engine,
+    site: str = "",
+    *,
+    groups: Collection[str] = (),
+    tags: Collection[str] = (),
+    limit: int = 25,
+    offset: int = 0,
 ) -> SessionPage:
-    """Return `limit` sessions after the latest `offset`; `site` is part of a name, in any case."""
-    wanted = [Session.site.icontains(site, autoescape=True)] if site else []
+    """Return `limit` sessions after the latest `offset`.
+
+    `site` is part of a name, in any case; a session is at a screen of one of the groups, and with
+    one of the tags, where any are named.
+    """
+    wanted = at_places(groups=groups, tags=tags, part=site)
     page = select(Session.id).where(*wanted).order_by(Session.id.desc()).limit(limit).offset(offset)
     with engine.connect() as connection:
         total = connection.scalar(select(func.count()).select_from(Session).where(*wanted)) or 0
@@ -247,12 +253,21 @@ def find_sessions(
         return SessionPage(tuple(reversed(found)), total)
 
 
-def site_zones(engine: Engine, site: str | None = None) -> dict[str, str | None]:
-    """Return the time zone of each site, or of one: that of its latest session, if known."""
-    latest = select(func.max(Session.id)).group_by(Session.site)
-    if site is not None:
-        latest = latest.where(Session.site == site)
-    query = select(Session.site, Session.settings).where(Session.id.in_(latest))
+def site_zones(engine: Engine, scope: Scope | None = None) -> dict[str, str | None]:
+    """Return the time zone of each site: that of its latest session, if known.
+
+    With a scope, only its places count, not its times and kinds.
+    """
+    where = places()
+    wanted = [] if scope is None else at_places(scope.sites, scope.groups, scope.tags)
+    latest = (
+        select(where.c.site, func.max(Session.id).label("id"))
+        .join(Session, Session.id == where.c.id)
+        .where(*wanted)
+        .group_by(where.c.site)
+        .subquery()
+    )
+    query = select(latest.c.site, Session.settings).join(latest, latest.c.id == Session.id)
     with engine.connect() as connection:
         return {row.site: zone_in(row.settings) for row in connection.execute(query)}
 
@@ -327,10 +342,13 @@ def session_infos(connection: Connection, *which: ColumnElement[bool]) -> list[S
         .correlate(Session)
         .scalar_subquery()
     )
+    where = places()
+    place = {"site": where.c.site, "screen_id": where.c.screen_id}
     figures = {"viewers": tracks, "readings": readings, "plays": plays, "static_faces": static}
     model = {"model_name": Model.name, "model_sha256": Model.sha256}
     query = (
-        select(*_columns(SessionInfo, Session, **model, **figures))
+        select(*_columns(SessionInfo, Session, **model, **figures, **place))
+        .join(where, where.c.id == Session.id)
         .outerjoin(Model, Model.id == Session.model_id)
         .where(*which)
         .order_by(Session.id)

@@ -17,7 +17,7 @@ from db.read.formulas import WATCHED_2_S, WATCHER_ATTENTION_S
 from db.read.sessions import had_screen
 from monitor.analytics import WEEKDAYS
 from monitor.analytics.metrics import microseconds
-from monitor.analytics.report_data import places_to_withhold
+from monitor.analytics.report_data import places_to_withhold, zones_of
 from monitor.analytics.samples import BLOCK_S
 from monitor.analytics.statistics import UNKNOWN, Estimate, clustered_mean, known
 
@@ -158,7 +158,7 @@ def multipliers(
     Args:
         data: The sessions to take together.
         countable: The ids of the plays that were shown and measured, at least in part.
-        zone: Of hours and weekdays; None: the machine's.
+        zone: Of hours and weekdays; None: each session's own.
         min_viewers: Cells with fewer viewers are withheld, with others that would give them away.
 
     Returns:
@@ -168,7 +168,8 @@ def multipliers(
     plays = sorted((play for play in data.plays if play.id in countable), key=lambda play: play.id)
     if not plays:
         return [], []
-    local = [play.started_at.astimezone(zone) for play in plays]
+    zones = zones_of(data.sessions, zone)
+    local = [zones.local(play.started_at, play.session_id) for play in plays]
     places = [
         (sites[play.session_id], at.weekday(), at.hour)
         for play, at in zip(plays, local, strict=True)

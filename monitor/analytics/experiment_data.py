@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -10,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from db.read.experiments import outcomes, plays_at
-from db.read.rollups import Scope, left_out, read_log
+from db.read.rollups import read_log
+from db.read.scope import Scope, left_out
 from monitor.analytics.experiments import BlockValues, draw_blocks, slots_of
 from monitor.analytics.metrics import corrected_valence_sums, microseconds, take
 
@@ -35,18 +35,23 @@ MIN_COVERED = 0.5
 
 
 def block_values(
-    engine: Engine, plan: ExperimentInfo, blocks: Sequence[BlockInfo], *, demos: bool = False
+    engine: Engine,
+    plan: ExperimentInfo,
+    blocks: Sequence[BlockInfo],
+    *,
+    where: Scope | None = None,
+    demos: bool = False,
 ) -> BlockValues:
     """Return what was measured in blocks of a plan, in their order.
 
     An outcome is the sum of the figures within a block, after its wash-out, an hour. Attention and
     valence are means over the viewers of each block, whose number is the block's weight; those of
-    the demo viewer count with `demos` only.
+    the demo viewer count with `demos` only, and with `where` those at its groups and tags.
     """
     if plan.measure == "outcome":
         value, weight = _outcome(engine, plan, blocks)
     else:
-        value, weight = _audience(engine, plan, blocks, demos=demos)
+        value, weight = _audience(engine, plan, blocks, scope_of(plan, where, demos=demos))
     slots = {
         slot.starts_at: slot
         for slot in slots_of(plan.opening, plan.block_s, plan.starts_at, plan.ends_at)
@@ -68,14 +73,24 @@ def block_values(
 
 
 def sessions_left_out(
-    engine: Engine, plan: ExperimentInfo, *, demos: bool = False
+    engine: Engine, plan: ExperimentInfo, where: Scope | None = None, *, demos: bool = False
 ) -> dict[str, int]:
-    """Count the sessions at its sites and in its time that are left out; see `rollups.left_out`."""
-    total: Counter[str] = Counter(replay=0, demo=0)
-    for site in plan.sites:
-        scope = Scope(site=site, since=plan.starts_at, until=plan.ends_at, demos=demos)
-        total.update(left_out(engine, scope))
-    return dict(total)
+    """Count the sessions at its sites and in its time that are left out; see `scope.left_out`."""
+    return left_out(engine, scope_of(plan, where, demos=demos))
+
+
+def scope_of(plan: ExperimentInfo, where: Scope | None = None, *, demos: bool = False) -> Scope:
+    """Return the sessions at the sites of a plan, and their plays in its time.
+
+    With `where`, only those at its groups and tags.
+    """
+    return replace(
+        where or Scope(),
+        sites=plan.sites,
+        since=plan.starts_at,
+        until=plan.ends_at,
+        demos=demos,
+    )
 
 
 def history_values(
@@ -152,10 +167,10 @@ def rates(rows: Sequence[OutcomeInfo], begins: Ints, stretches: Ints) -> Floats:
 
 
 def _audience(
-    engine: Engine, plan: ExperimentInfo, blocks: Sequence[BlockInfo], *, demos: bool
+    engine: Engine, plan: ExperimentInfo, blocks: Sequence[BlockInfo], scope: Scope
 ) -> tuple[Floats, Floats]:
     value, weight = np.full(len(blocks), np.nan), np.zeros(len(blocks))
-    plays = plays_at(engine, plan.sites, plan.starts_at, plan.ends_at, demos=demos)
+    plays = plays_at(engine, scope)
     # With ads in both arms these are compared; else the whole show with and without the ads.
     ads = {*plan.treatment, *plan.control} if plan.treatment and plan.control else None
     if ads is not None and not any(play.ad_id in ads for play in plays):
@@ -172,8 +187,7 @@ def _audience(
             for place in [_place_of(microseconds(play.started_at), stretches)]
             if place is not None
         }
-        scope = Scope(site=site, since=plan.starts_at, until=plan.ends_at, demos=demos)
-        log = read_log(engine, scope, seconds=False)
+        log = read_log(engine, replace(scope, sites=(site,)), seconds=False)
         value[places], weight[places] = _viewers_means(log.exposures, of_play, len(places), plan)
     return value, weight
 

@@ -15,17 +15,16 @@ from detector.emotion.prevalence import corrected_valence
 from monitor.analytics import WEEKDAYS
 from monitor.analytics.currency import blocks_of
 from monitor.analytics.metrics import audience, group_scores, slow_sessions, take, viewer_means
-from monitor.analytics.report_data import places_to_withhold
+from monitor.analytics.report_data import places_to_withhold, zones_of
 from monitor.analytics.statistics import UNKNOWN, Interval, clustered_mean, known
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
-    from datetime import tzinfo
+    from datetime import date, tzinfo
 
     from numpy.typing import NDArray
 
     from db.read.formulas import ExposureArrays
-    from db.read.sessions import PlayInfo
     from monitor.analytics.report_data import ReportData
 
     Ints = NDArray[np.int64]
@@ -34,10 +33,9 @@ MIN_DAYS = 8
 """Fewer days have no two of the same weekday to tell a trend from."""
 
 
-def spans_weeks(plays: Sequence[PlayInfo], zone: tzinfo | None = None) -> bool:
-    """Whether plays lie on more than a week of days."""
-    days = [play.started_at.astimezone(zone).toordinal() for play in plays]
-    return bool(days) and max(days) - min(days) + 1 >= MIN_DAYS
+def spans_weeks(days: Sequence[date]) -> bool:
+    """Whether days of plays lie on more than a week."""
+    return bool(days) and (max(days) - min(days)).days + 1 >= MIN_DAYS
 
 
 def weekly(
@@ -52,16 +50,17 @@ def weekly(
     Args:
         data: The sessions to take together.
         countable: The ids of the plays that were shown and measured, at least in part.
-        zone: Of weeks; None: the machine's.
+        zone: Of weeks; None: each session's own.
         min_viewers: Weeks with fewer viewers are withheld, with others that would give them away.
 
     Returns:
         Entries by week for JSON, none if `spans_weeks` is false, and at most one of `withheld`.
     """
     plays = [play for play in data.plays if play.id in set(countable)]
-    if not spans_weeks(plays, zone):
+    zones = zones_of(data.sessions, zone)
+    days = [zones.local(play.started_at, play.session_id).date() for play in plays]
+    if not spans_weeks(days):
         return [], []
-    days = [play.started_at.astimezone(zone).date() for play in plays]
     starts = [day - timedelta(days=day.weekday()) for day in days]
     weeks = sorted(set(starts))
     block = dict(zip((play.id for play in plays), blocks_of(plays).tolist(), strict=True))

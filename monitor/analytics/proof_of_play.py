@@ -18,15 +18,16 @@ import numpy as np
 
 from db.read.formulas import MIN_WATCHER_RATE
 from db.read.plays import shown_plays
-from db.read.rollups import Scope, left_out, read_log
+from db.read.rollups import read_log
+from db.read.scope import Scope, left_out
 from monitor.analytics import metrics
 from monitor.analytics.errors import ReportError
 from monitor.analytics.metrics import covered_us, microseconds
-from monitor.settings.time_zone import local_zone
+from monitor.settings.time_zone import SessionZones
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from datetime import datetime, tzinfo
+    from datetime import tzinfo
 
     from sqlalchemy.engine import Engine
 
@@ -94,30 +95,25 @@ class _Seen:
 
 def proof_of_play(
     engine: Engine,
+    scope: Scope | None = None,
     *,
-    since: datetime | None = None,
-    until: datetime | None = None,
-    site: str | None = None,
     by: Sequence[str] = ("ad", "hour", "site"),
     zone: tzinfo | None = None,
     prices: Mapping[str, Price] | None = None,
     other_price: Price | None = None,
     min_viewers: int = 1,
-    replays: bool = False,
-    demos: bool = False,
 ) -> dict[str, Any]:
     """Count verified plays, watchers and attentive seconds.
 
     Args:
         engine: From `open_database`.
-        since, until, site: Only plays that began in `[since, until)`, aware, at this site.
+        scope: Default: all plays of live sessions. Replays count as if their ads had been on a
+            screen.
         by: What rows are grouped by, in order, out of `GROUPS`.
-        zone: Of hours and days; None for the machine's.
+        zone: Of hours and days; None: each session's own, and the machine's where it has none.
         prices: By ad id.
         other_price: Of the ads that `prices` does not name.
         min_viewers: What rests on fewer viewers is withheld.
-        replays: Count replays as if their ads had been on a screen.
-        demos: Count sessions of the demo viewer.
 
     Returns:
         `{"by", "since", "until", "site", "timezone", "min_viewers", "rows", "total", "left_out",
@@ -133,10 +129,10 @@ def proof_of_play(
         )
     if min_viewers < 1:
         raise ReportError(f"Invalid min_viewers: expected 1 or more, received {min_viewers}.")
-    # Not as offsets from the machine's clock: they do not tell two hours of one name apart.
-    zone = zone or local_zone()
-    plays = shown_plays(engine, since, until, site, replays=replays, demos=demos)
-    scope = Scope(site=site, since=since, until=until, replays=replays, demos=demos)
+    scope = scope or Scope()
+    replays = scope.replays
+    plays = shown_plays(engine, scope)
+    zones = SessionZones({play.session: play.timezone for play in plays}, zone)
     seen = _seen(engine, scope, [play for play in plays if _verified(play, replays=replays)])
     names = {play.ad_id: play.name for play in plays}
     agreed = {
@@ -145,7 +141,7 @@ def proof_of_play(
     }
     by_row: dict[tuple[str, ...], list[ShownPlay]] = {}
     for play in plays:
-        by_row.setdefault(tuple(_value(play, group, zone) for group in by), []).append(play)
+        by_row.setdefault(tuple(_value(play, group, zones) for group in by), []).append(play)
     rows, withheld = [], []
     order = sorted(by_row, key=lambda values: _order(values, by))
     for values in order:
@@ -169,10 +165,10 @@ def proof_of_play(
         few = _hide(total, "without the other rows it would give away those that are withheld")
     return {
         "by": list(by),
-        "since": None if since is None else since.isoformat(),
-        "until": None if until is None else until.isoformat(),
-        "site": site,
-        "timezone": str(zone),
+        "since": None if scope.since is None else scope.since.isoformat(),
+        "until": None if scope.until is None else scope.until.isoformat(),
+        **scope.document(),
+        "timezone": None if zones.common is None else str(zones.common),
         "min_viewers": min_viewers,
         "rows": rows,
         "total": total,
@@ -185,12 +181,12 @@ def _verified(play: ShownPlay, *, replays: bool) -> bool:
     return play.outcome == "finished" and bool(play.shown_ms) and (play.screen or replays)
 
 
-def _value(play: ShownPlay, group: str, zone: tzinfo) -> str:
+def _value(play: ShownPlay, group: str, zones: SessionZones) -> str:
     if group == "ad":
         return play.ad_id
     if group == "site":
         return play.site
-    local = play.started_at.astimezone(zone)
+    local = zones.local(play.started_at, play.session)
     if group == "day":
         return local.strftime("%Y-%m-%d")
     # The night when clocks go back has two hours of one name: with different offsets.

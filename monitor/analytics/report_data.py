@@ -5,15 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from db.read.rollups import Log as ReportData
-from db.read.rollups import Scope, left_out, read_log
+from db.read.rollups import read_log
+from db.read.scope import Scope, left_out
 from monitor.analytics.errors import EmptyScopeError
+from monitor.settings.time_zone import SessionZones
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Mapping, Sequence
+    from datetime import tzinfo
 
     from sqlalchemy.engine import Engine
 
-    from db.read.sessions import AdInfo
+    from db.read.sessions import AdInfo, SessionInfo
 
 __all__ = [
     "ReportData",
@@ -22,6 +25,7 @@ __all__ = [
     "kinds_left_out",
     "load_report_data",
     "places_to_withhold",
+    "zones_of",
 ]
 
 
@@ -36,10 +40,16 @@ def load_report_data(engine: Engine, scope: Scope, *, seconds: bool = True) -> R
         others = kinds_left_out(left_out(engine, scope))
         raise EmptyScopeError(
             "No session is in scope: expected at least one; `ad-monitor sessions` lists them. "
-            "Wider dates or another --site may help; replays and sessions of the demo viewer count "
+            "Wider dates or another --site, --group or --tag may help; replays and sessions of the "
+            "demo viewer count "
             f"only with --replays and --demos{f' (left out: {others})' if others else ''}."
         )
     return data
+
+
+def zones_of(sessions: Iterable[SessionInfo], zone: tzinfo | None = None) -> SessionZones:
+    """Return the zones of the hours and days of sessions: one for all, or each session's own."""
+    return SessionZones({info.id: info.timezone for info in sessions}, zone)
 
 
 def kinds_left_out(counts: Mapping[str, int]) -> str:

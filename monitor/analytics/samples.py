@@ -16,6 +16,7 @@ import numpy as np
 
 from ads.policies import ADAPTIVE_NAMES, POLICY_NAMES
 from monitor.analytics import WEEKDAYS
+from monitor.analytics.report_data import zones_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -113,12 +114,14 @@ class PlaySamples:
     ) -> PlaySamples:
         """Take the plays for which `counts` (session, local hour, weekday) is true."""
         sessions = {session.id: session for session in data.sessions}
+        zones = zones_of(data.sessions, zone)
         ad_of_row = {ad.ad_row_id: ad.ad_id for ad in data.ads}
         plays: list[PlayInfo] = []
         segments: list[Segment] = []
         times: list[tuple[Any, ...]] = []
         for play in sorted(data.plays, key=lambda play: (play.session_id, play.started_at)):
-            session, local = sessions[play.session_id], play.started_at.astimezone(zone)
+            session = sessions[play.session_id]
+            local = zones.local(play.started_at, session.id)
             weekday = WEEKDAYS[local.weekday()]
             if not counts(session, local.hour, weekday):
                 continue

@@ -4,27 +4,24 @@ from __future__ import annotations
 
 import math
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from monitor.analytics import SEGMENTS, WEEKDAYS
 from monitor.cli.options import (
     database_option,
+    in_zone,
     kinds_options,
     min_viewers_option,
-    moment,
     opened,
     output_options,
     say_left_out,
+    scope_of,
     scope_options,
     zone_of_sites,
 )
 from monitor.cli.output import print_json
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
 
 MEASURES = (
     "valence",
@@ -120,11 +117,6 @@ def weekdays_of(text: str) -> frozenset[str]:
 def compare(
     ads: tuple[str, ...],
     database: str | None,
-    since: datetime | None,
-    until: datetime | None,
-    site: str | None,
-    replays: bool,
-    demos: bool,
     timezone: str | None,
     as_json: bool,
     **options: Any,
@@ -135,7 +127,7 @@ def compare(
     together. Viewers count, not readings. Where the data cannot tell yet, the result says about
     how many more viewers are needed. Looking again every day is fine, unless --fixed.
     """
-    from db.read.rollups import Scope, left_out
+    from db.read.scope import left_out
     from monitor.analytics.comparison import MEASURES as measures  # noqa: N811
     from monitor.analytics.comparison import compare_ads
     from monitor.analytics.errors import ReportError
@@ -148,14 +140,9 @@ def compare(
             f"expected a number above 0, received {relevant}.", param_hint="--relevant"
         )
     with opened(database) as engine:
-        zone = zone_of_sites(engine, timezone, site)
-        scope = Scope(
-            site=site,
-            since=moment(since, zone),
-            until=moment(until, zone),
-            replays=replays,
-            demos=demos,
-        )
+        typed = scope_of(options)
+        zone = zone_of_sites(engine, timezone, typed)
+        scope = in_zone(typed, zone)
         data = load_report_data(engine, scope, seconds=False)
         others = left_out(engine, scope, ads or None)
     try:

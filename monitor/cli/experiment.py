@@ -13,7 +13,9 @@ from monitor.cli.options import (
     moment,
     opened,
     output_options,
+    place_options,
     say_left_out,
+    scope_of,
     time_zone,
     together,
 )
@@ -274,23 +276,34 @@ def status(name: str | None, every: bool, demos: bool, database: str | None, as_
 
 @experiment.command(epilog="Example: ad-monitor experiment result summer-sells")
 @click.argument("name", metavar="NAME")
+@place_options
 @demos_option
 @database_option
 @output_options
-def result(name: str, demos: bool, database: str | None, as_json: bool) -> None:
+def result(name: str, database: str | None, as_json: bool, **options: Any) -> None:
     """Say whether it works, or how much is still needed.
 
     Gives the effect with its interval, by site as well, from the days that are over. With
     always-valid stopping the answer holds however often you ask; with fixed stopping it comes at
-    the planned end only.
+    the planned end only. With --site, --group or --tag it is the effect at a part of the screens;
+    imported outcomes belong to whole sites.
     """
     from datetime import UTC, datetime
 
+    from db.read.scope import Scope
     from monitor.reports.experiments import result_document
     from monitor.reports.terminal import print_result as print_verdict
 
+    demos = options.pop("demos")
+    where = scope_of(options)
     with opened(database) as engine:
-        document = result_document(engine, _named(engine, name), datetime.now(UTC), demos=demos)
+        document = result_document(
+            engine,
+            _named(engine, name),
+            datetime.now(UTC),
+            where=None if where == Scope() else where,
+            demos=demos,
+        )
     say_left_out(document["left_out"], replays=False)
     print_result(as_json, document, print_verdict)
 

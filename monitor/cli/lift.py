@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from monitor.cli.options import (
+    in_zone,
     log_options,
-    moment,
     opened,
     output_options,
     say_left_out,
+    scope_of,
     zone_of_sites,
 )
 from monitor.cli.output import print_result
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
     from ads.playlists.playlist import Playlist
     from db.read.plays import LoggedPlay
@@ -50,13 +50,10 @@ READY = ("uniform", "weighted", "mood", "learned")
 @output_options
 def lift(
     database: str | None,
-    since: datetime | None,
-    site: str | None,
-    replays: bool,
-    demos: bool,
     playlist: Path | None,
     judged: tuple[str, ...],
     as_json: bool,
+    **options: Any,
 ) -> None:
     """Find out whether adapting to the audience pays: compare its plays with the hold-out's.
 
@@ -65,16 +62,16 @@ def lift(
     """
     from ads.playlists.loader import load_playlist
     from db.read.plays import logged_plays
-    from db.read.rollups import Scope, left_out
+    from db.read.scope import left_out
     from monitor.analytics.lift import lift as measure
     from monitor.analytics.off_policy import check_log
     from monitor.analytics.statistics import to_document
     from monitor.reports.terminal import print_lift
 
     with opened(database) as engine:
-        begin = moment(since, zone_of_sites(engine, None, site))
-        plays = logged_plays(engine, begin, site, replays=replays, demos=demos)
-        scope = Scope(site=site, since=begin, replays=replays, demos=demos)
+        typed = scope_of(options)
+        scope = in_zone(typed, zone_of_sites(engine, None, typed))
+        plays = logged_plays(engine, scope)
         others = left_out(engine, scope)
     say_left_out(others)
     found, check = measure(plays), check_log(plays)

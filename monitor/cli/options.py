@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from contextlib import contextmanager
+from dataclasses import fields, replace
 from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Engine
 
+    from db.read.scope import Scope
     from monitor.workers import Map
 
 DONE, FAILED, WRONG = 0, 1, 2
@@ -132,8 +134,26 @@ def workers_of(jobs: int, address: str | None) -> Iterator[Map]:
 
 since_option = _moment_option("--since", "from this local time on")
 until_option = _moment_option("--until", "before this local time")
-site_option = click.option("--site", help="Only this site. [default: all]")
-scope_options = together(since_option, until_option, site_option)
+place_options = together(
+    click.option(
+        "--site", "sites", multiple=True, metavar="NAME", help="Only this site. May be repeated."
+    ),
+    click.option(
+        "--group",
+        "groups",
+        multiple=True,
+        metavar="NAME",
+        help="Only screens of this group of a hub. May be repeated.",
+    ),
+    click.option(
+        "--tag",
+        "tags",
+        multiple=True,
+        metavar="NAME",
+        help="Only screens of a hub with this tag. May be repeated.",
+    ),
+)
+scope_options = together(since_option, until_option, place_options)
 demos_option = click.option("--demos", is_flag=True, help="Include sessions of the demo viewer.")
 kinds_options = together(
     click.option(
@@ -180,12 +200,32 @@ def time_zone(name: str | None) -> Any:
         raise click.BadParameter(f"{error}.", param_hint="--timezone") from None
 
 
-def zone_of_sites(engine: Engine, named: str | None, site: str | None = None) -> Any:
-    """Return the zone that `--timezone` names, else the one that the site or all sites share."""
-    from db.read.sessions import site_zones
-    from monitor.settings.time_zone import common_zone
+def zone_of_sites(engine: Engine, named: str | None, scope: Scope) -> Any:
+    """Return the zone that `--timezone` names, else the one that the sites of a scope share.
 
-    return time_zone(named) or common_zone(site_zones(engine, site).values())
+    `None` if they are in different zones.
+    """
+    from db.read.sessions import site_zones
+    from monitor.settings.time_zone import SessionZones
+
+    names = site_zones(engine, scope).values()
+    return time_zone(named) or SessionZones(dict(enumerate(names))).common
+
+
+def scope_of(options: dict[str, Any]) -> Scope:
+    """Take the options of places, times and kinds out of a command's, as a scope.
+
+    Its times are still as they were typed, without a zone; `in_zone` gives them one.
+    """
+    from db.read.scope import Scope
+
+    names = [each.name for each in fields(Scope) if each.name in options]
+    return Scope(**{name: options.pop(name) for name in names})
+
+
+def in_zone(scope: Scope, zone: Any) -> Scope:
+    """Return a scope whose times, typed in local time, are moments in a zone."""
+    return replace(scope, since=moment(scope.since, zone), until=moment(scope.until, zone))
 
 
 def play_prices(typed: Sequence[str]) -> dict[str | None, float]:
@@ -252,6 +292,6 @@ def existing_database(url: str) -> str:
 log_options = together(
     database_option,
     since_option,
-    site_option,
+    place_options,
     kinds_options,
 )

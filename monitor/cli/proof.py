@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from monitor.cli.options import (
+    in_zone,
     log_options,
     min_viewers_option,
-    moment,
     opened,
     output_options,
     play_prices,
     price_option,
     say_left_out,
+    scope_of,
     until_option,
     zone_of_sites,
 )
@@ -23,7 +24,6 @@ from monitor.cli.output import print_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
     from ads.playlists.playlist import Playlist
     from monitor.analytics.proof_of_play import Price
@@ -61,15 +61,14 @@ if TYPE_CHECKING:
 @output_options
 def proof(
     database: str | None,
-    since: datetime | None,
-    until: datetime | None,
     by: str,
     csv_file: Path | None,
     playlist: Path | None,
     prices: tuple[str, ...],
     timezone: str | None,
     as_json: bool,
-    **scope: Any,
+    min_viewers: int,
+    **options: Any,
 ) -> None:
     """Prove what ran: verified plays, watchers, attentive seconds, and cost per thousand."""
     from ads.playlists.loader import load_playlist
@@ -87,16 +86,16 @@ def proof(
     agreed, other_price = _prices(prices, listed)
     named = timezone or (None if listed is None else listed.timezone)
     with opened(database) as engine:
-        zone = zone_of_sites(engine, named, scope["site"])
+        scope = scope_of(options)
+        zone = zone_of_sites(engine, named, scope)
         document = proof_of_play(
             engine,
-            since=moment(since, zone),
-            until=moment(until, zone),
+            in_zone(scope, zone),
             by=rows,
             zone=zone,
             prices=agreed,
             other_price=other_price,
-            **scope,
+            min_viewers=min_viewers,
         )
     say_left_out(document["left_out"])
     if csv_file is not None and str(csv_file) != "-":

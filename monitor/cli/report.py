@@ -15,14 +15,15 @@ from monitor.cli.options import (
     database_option,
     database_url,
     existing_database,
+    in_zone,
     kinds_options,
     media_option,
     min_viewers_option,
-    moment,
     opened,
     output_options,
     play_prices,
     price_option,
+    scope_of,
     scope_options,
     time_zone,
     zone_of_sites,
@@ -31,8 +32,8 @@ from monitor.reports import FORMATS, TABLES, TEXT_FORMATS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from datetime import datetime
 
+    from db.read.scope import Scope
     from monitor.settings.models import RecordingSettings
 
 logger = logging.getLogger(__name__)
@@ -47,7 +48,7 @@ logger = logging.getLogger(__name__)
     "--all",
     "everything",
     is_flag=True,
-    help="Report on all sessions, or on those of --site, --since and --until.",
+    help="Report on all sessions, or on those of --site, --group, --tag, --since and --until.",
 )
 @scope_options
 @kinds_options
@@ -87,11 +88,6 @@ logger = logging.getLogger(__name__)
 def report(
     session: int | None,
     everything: bool,
-    since: datetime | None,
-    until: datetime | None,
-    site: str | None,
-    replays: bool,
-    demos: bool,
     database: str | None,
     formats: str | None,
     table: str,
@@ -101,12 +97,14 @@ def report(
     output: Path | None,
     min_viewers: int,
     as_json: bool,
+    **options: Any,
 ) -> None:
     """Report on a session, by default the latest, or on many.
 
     Writes a self-contained page and shows the main figures here. The page has the curves of every
     ad above its thumbnails, which need the ads' files.
     """
+    from db.read.scope import Scope
     from monitor.reports.export import report_bytes, write_report
 
     if formats is None:
@@ -119,7 +117,8 @@ def report(
         raise click.BadParameter(
             f"expected {', '.join(FORMATS)}, received {formats!r}.", param_hint="--format"
         )
-    several = everything or bool(since or until or site or replays or demos)
+    typed = scope_of(options)
+    several = everything or typed != Scope()
     if session is not None and several:
         raise click.UsageError(
             "Expected one session or many: leave out its number, or --all, --since and the like."
@@ -128,13 +127,11 @@ def report(
     zone = time_zone(timezone)
     if several:
         with opened(url) as engine:
-            zone = zone_of_sites(engine, timezone, site)
-    kinds = {"replays": replays, "demos": demos}
-    dates = {"since": moment(since, zone), "until": moment(until, zone)}
+            zone = zone_of_sites(engine, timezone, typed)
     document, data = _report(
         url,
         session,
-        {"site": site, **dates, **kinds} if several else None,
+        in_zone(typed, zone) if several else None,
         min_viewers=min_viewers,
         prices=play_prices(prices),
         zone=zone,
@@ -176,18 +173,18 @@ def _pictures(document: dict[str, Any], formats: Sequence[str], folders: tuple[P
 def _report(
     database: str,
     session: int | None = None,
-    several: dict[str, Any] | None = None,
+    several: Scope | None = None,
     **options: Any,
 ) -> tuple[dict[str, Any], Any]:
     """Return the report on one session, by default the latest, or on a scope, and its data."""
     from db.errors import NoSuchSessionError
-    from db.read.rollups import Scope
+    from db.read.scope import Scope
     from db.read.sessions import latest_session_id, require_session
     from monitor.reports.document import make_report
 
     with opened(database) as engine:
         if several is not None:
-            return make_report(engine, Scope(**several), **options)
+            return make_report(engine, several, **options)
         chosen = session or latest_session_id(engine)
         if chosen is None:
             raise NoSuchSessionError(
@@ -264,11 +261,12 @@ def after_sessions(session_ids: Sequence[int], settings: RecordingSettings, as_j
     from datetime import datetime
     from zoneinfo import ZoneInfo
 
+    from db.read.scope import Scope
     from monitor.analytics.errors import ReportWriteError
     from monitor.errors import SessionFailedError
     from monitor.reports.export import report_path, to_json, write_report
 
-    scope = {"session_ids": tuple(session_ids)} if several else None
+    scope = Scope(session_ids=tuple(session_ids)) if several else None
     document, data = _report(settings.database, first, scope, min_viewers=settings.min_viewers)
     playlist = settings.playlist
     folder = Path() if playlist is None else playlist if playlist.is_dir() else playlist.parent

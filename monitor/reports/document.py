@@ -17,7 +17,7 @@ import numpy as np
 
 from db.read.ads import ad_totals
 from db.read.formulas import MIN_WATCHER_RATE, WATCHER_ATTENTION_S
-from db.read.rollups import left_out as sessions_left_out
+from db.read.scope import left_out as sessions_left_out
 from detector.emotion.labels import EMOTIONS
 from detector.emotion.prevalence import GROUPS
 from detector.names import printable_document
@@ -28,20 +28,18 @@ from monitor.analytics.comparison import compare_ads
 from monitor.analytics.errors import ReportError
 from monitor.analytics.metrics import covered_us, microseconds
 from monitor.analytics.norms import Norms, build_norms, norms_of
-from monitor.analytics.report_data import Scope, ad_versions, load_report_data
+from monitor.analytics.report_data import Scope, ad_versions, load_report_data, zones_of
 from monitor.analytics.samples import exposure_groups, usable_groups
 from monitor.analytics.statistics import CONFIDENCE, DRAWS
 from monitor.reports.claims import add_claims
 from monitor.reports.diagnostics import add_baselines, add_scenes, videos_seen
 from monitor.reports.formatting import counted, utc_text
 from monitor.reports.thumbnails import find_scenes
-from monitor.settings.time_zone import common_zone
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from datetime import datetime
+    from datetime import datetime, tzinfo
     from pathlib import Path
-    from zoneinfo import ZoneInfo
 
     from sqlalchemy.engine import Engine
 
@@ -71,7 +69,7 @@ def make_report(
     *,
     min_viewers: int = 1,
     prices: Mapping[str | None, float] | None = None,
-    zone: ZoneInfo | None = None,
+    zone: tzinfo | None = None,
     media: Iterable[Path] = (),
 ) -> tuple[dict[str, Any], ReportData]:
     """Return the report of some sessions, and the data that tables are made of.
@@ -101,7 +99,7 @@ def make_report(
         scope=scope,
         library=library,
         prices=prices,
-        zone=zone or common_zone(info.timezone for info in data.sessions),
+        zone=zone or zones_of(data.sessions).common,
         scene_starts=find_scenes(videos_seen(data), media),
     )
     return document, data
@@ -114,7 +112,7 @@ def build_report(
     scope: Scope | None = None,
     library: Norms | None = None,
     prices: Mapping[str | None, float] | None = None,
-    zone: ZoneInfo | None = None,
+    zone: tzinfo | None = None,
     scene_starts: Mapping[str, Starts] | None = None,
     left_out: Mapping[str, int] | None = None,
     norms_left_out: Mapping[str, int] | None = None,
@@ -129,7 +127,7 @@ def build_report(
         scope: Repeated in the report.
         library: The ads of the database to compare with.
         prices: What a verified play of each ad costs, by id; under None that of every other ad.
-        zone: Of hours and weekdays; None: the machine's.
+        zone: Of hours and weekdays; None: each session's own.
         scene_starts: From `monitor.reports.thumbnails.find_scenes`; None: nobody looked.
         left_out, norms_left_out: Numbers of sessions by kind that are left out of the report, or of
             the ads to compare with, because they are not live; None: not counted.
@@ -181,10 +179,10 @@ def build_report(
             "min_viewers": min_viewers,
             "confidence": CONFIDENCE,
             "bootstrap_draws": DRAWS,
-            "timezone": None if zone is None else zone.key,
+            "timezone": None if zone is None else str(zone),
             "scope": {
                 "sessions": len(data.sessions),
-                "site": None if scope is None else scope.site,
+                **(scope or Scope()).document(),
                 "since": None if scope is None else utc_text(scope.since),
                 "until": None if scope is None else utc_text(scope.until),
                 "left_out": _known_counts(left_out),

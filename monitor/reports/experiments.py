@@ -22,6 +22,7 @@ from monitor.analytics.errors import ExperimentError
 from monitor.analytics.experiment_data import (
     block_values,
     history_values,
+    scope_of,
     sessions_left_out,
 )
 from monitor.analytics.experiments import (
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
 
     from db.read.experiments import BlockInfo, ExperimentInfo
+    from db.read.scope import Scope
     from monitor.analytics.experiments import BlockValues, Spread
 
 MIN_LENGTH = timedelta(weeks=2)
@@ -344,7 +346,7 @@ def _plays_by_block(
     engine: Engine, plan: ExperimentInfo, blocks: Sequence[BlockInfo], *, demos: bool
 ) -> list[Counter[str | None]]:
     found: list[Counter[str | None]] = [Counter() for _ in blocks]
-    plays = plays_at(engine, plan.sites, plan.starts_at, plan.ends_at, demos=demos)
+    plays = plays_at(engine, scope_of(plan, demos=demos))
     for site in plan.sites:
         places = [place for place, block in enumerate(blocks) if block.site == site]
         starts = np.array([blocks[place].starts_at.timestamp() for place in places])
@@ -391,11 +393,25 @@ def _missing(plan: ExperimentInfo, rows: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def result_document(
-    engine: Engine, plan: ExperimentInfo, now: datetime, *, demos: bool = False
+    engine: Engine,
+    plan: ExperimentInfo,
+    now: datetime,
+    *,
+    where: Scope | None = None,
+    demos: bool = False,
 ) -> dict[str, Any]:
-    """Return what an experiment says by the days that are over, for JSON."""
+    """Return what an experiment says by the days that are over, for JSON.
+
+    With `where`, only at its places; the document then has a `scope`.
+
+    Raises:
+        ExperimentError: The experiment does not run at any of these places.
+    """
     blocks = blocks_of(engine, plan.id)
-    values = block_values(engine, plan, blocks, demos=demos)
+    if where is not None:
+        plan = replace(plan, sites=_sites_in(engine, plan, where))
+        blocks = [block for block in blocks if block.site in plan.sites]
+    values = block_values(engine, plan, blocks, where=where, demos=demos)
     until = _until(plan, now).timestamp()
     ends = np.array([block.ends_at.timestamp() for block in blocks])
     late = np.unique(values.day[ends > until])
@@ -415,7 +431,7 @@ def result_document(
         "experiment": experiment_document(plan),
         "state": state_of(plan, now),
         **_figures(plan, found),
-        "left_out": sessions_left_out(engine, plan, demos=demos),
+        "left_out": sessions_left_out(engine, plan, where, demos=demos),
         "decided_on": None
         if found.decided is None
         else datetime.fromordinal(found.decided).date().isoformat(),
@@ -424,9 +440,25 @@ def result_document(
         if found.needed is None
         else math.ceil(found.needed / max(1.0, len(blocks) / max(1, days))),
         "clustered_by": "day" if found.by_day else "pair",
-        "sentence": _sentence(plan, found, state_of(plan, now), len(blocks) / max(1, days)),
+        "sentence": _sentence(plan, found, state_of(plan, now), len(blocks) / max(1, days))
+        + ("" if where is None else f" {_PART}"),
         "sites": sites,
+        **({} if where is None else {"scope": where.document()}),
     }
+
+
+_PART = "This is only a part of the experiment; what it shows as a whole decides."
+
+
+def _sites_in(engine: Engine, plan: ExperimentInfo, where: Scope) -> tuple[str, ...]:
+    _, known = known_ads_and_sites(engine, where)
+    found = tuple(site for site in plan.sites if site in known)
+    if not found:
+        raise ExperimentError(
+            f"The experiment {plan.name!r} has no session at these places: expected some of its "
+            f"sites, {', '.join(plan.sites)}, or groups and tags of screens there."
+        )
+    return found
 
 
 def _judged(

@@ -33,7 +33,7 @@ from monitor.analytics.metrics import (
     microseconds,
     slow_sessions,
 )
-from monitor.analytics.report_data import ad_versions, places_to_withhold
+from monitor.analytics.report_data import ad_versions, places_to_withhold, zones_of
 from monitor.reports import TABLES
 from monitor.reports.formatting import utc_text
 
@@ -377,6 +377,7 @@ def _ad_play_rows(document: dict[str, Any], data: ReportData) -> Iterator[list[A
     ads = {ad.ad_row_id: ad.ad_id for ad in data.ads}
     measured = _measured(data)
     zone = document["report"]["timezone"]
+    zones = zones_of(data.sessions, None if zone is None else ZoneInfo(zone))
     usual = {
         (entry["site"], entry["weekday"], entry["hour"]): entry["multiplier"]
         for entry in document["multipliers"]
@@ -388,7 +389,7 @@ def _ad_play_rows(document: dict[str, Any], data: ReportData) -> Iterator[list[A
         first, end = np.searchsorted(data.exposures.play_id, [play.id, play.id + 1]).tolist()
         impressions: float | None = end - first
         if not measured[play.id]:
-            local = play.started_at.astimezone(None if zone is None else ZoneInfo(zone))
+            local = zones.local(play.started_at, session.id)
             impressions = usual.get((session.site, WEEKDAYS[local.weekday()], local.hour))
         yield [
             None,

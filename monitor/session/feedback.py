@@ -13,6 +13,7 @@ from ads.policies import ADAPTIVE_NAMES, make_policy
 from ads.policies.audience import Audience, Reward, has_same_reward
 from db.errors import DatabaseError
 from db.read.plays import LoggedPlay, count_starts_of_runs, logged_plays, starts_of_runs
+from db.read.scope import Scope
 from db.write.records import PlayRewarded
 from monitor.session.audience import AudienceMeter, RewardMeter
 
@@ -117,7 +118,8 @@ def remembering_policy(
     # It has learnt what it can after far fewer plays, and the show has to begin within seconds.
     logged: list[LoggedPlay] = []
     with _tolerating_database_errors():
-        logged = logged_plays(engine, now - MEMORY, site, demos=demo, newest=5000)
+        scope = Scope(sites=(site,), since=now - MEMORY, demos=demo)
+        logged = logged_plays(engine, scope, newest=5000)
     plays = [play for play in logged if play.policy == name]
     policy = make_policy(name, settings, after=plays[-1].context if plays else None)
     rated = [play for play in plays if play.reward is not None]

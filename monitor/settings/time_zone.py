@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from datetime import datetime
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime, tzinfo
 
 
 def local_zone() -> ZoneInfo:
@@ -54,6 +54,32 @@ def common_zone(names: Iterable[str | None]) -> ZoneInfo:
         return local_zone() if name is None else zone_named(name)
     except ValueError:
         return local_zone()
+
+
+class SessionZones:
+    """The zones in which the hours and days of sessions are counted: each session's own.
+
+    Where the name is missing or unknown to this machine, that is the machine's.
+
+    Args:
+        names: Of the sessions' zones, by session.
+        chosen: A zone for all of them instead.
+
+    Attributes:
+        common: The zone of all sessions; `None` if theirs differ.
+    """
+
+    def __init__(self, names: Mapping[int, str | None], chosen: tzinfo | None = None) -> None:
+        zones = {name: common_zone([name]) for name in set(names.values())}
+        keys = {zone.key for zone in zones.values()}
+        self.common: tzinfo | None = chosen
+        if chosen is None and len(keys) < 2:
+            self.common = next(iter(zones.values()), None) or local_zone()
+        self._own = {session: zones[name] for session, name in names.items()}
+
+    def local(self, at: datetime, session: int) -> datetime:
+        """Return a moment of a session in its local time."""
+        return at.astimezone(self.common or self._own[session])
 
 
 def local_time(at: datetime, *names: str | None) -> datetime:

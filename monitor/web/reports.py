@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from db.errors import NoSuchSessionError
 from db.read.ads import known_ads, session_ids_with
-from db.read.rollups import Scope, left_out
+from db.read.scope import Scope, left_out
 from db.read.sessions import require_session
 from monitor.analytics.comparison import MEASURES, compare_ads
 from monitor.analytics.report_data import load_report_data

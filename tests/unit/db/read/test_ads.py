@@ -9,7 +9,8 @@ from sqlalchemy import update
 
 from db.engine import writing
 from db.read.ads import ad_totals, known_ads, session_ids_with
-from db.read.rollups import Scope, read_log, store_roll_ups
+from db.read.rollups import read_log, store_roll_ups
+from db.read.scope import Scope
 from db.read.sessions import find_sessions
 from db.schema import SCORE_COLUMNS, Exposure
 from db.write.records import ModelRecord
@@ -69,8 +70,8 @@ def test_totals_and_sessions_of_ads_leave_out_replays_and_the_demo_viewer_unless
     assert slow.watchers == ad.watchers
     ad = ad.ad_id
     assert session_ids_with(engine, [ad]) == [1, 4]
-    assert session_ids_with(engine, [ad], replays=True) == [1, 2, 4]
-    assert session_ids_with(engine, [ad], demos=True) == [1, 3, 4]
+    assert session_ids_with(engine, [ad], Scope(replays=True)) == [1, 2, 4]
+    assert session_ids_with(engine, [ad], Scope(demos=True)) == [1, 3, 4]
 
 
 @pytest.mark.parametrize("stored", [True, False])

@@ -11,7 +11,8 @@ from sqlalchemy import insert, select, update
 from db.engine import snapshot, writing
 from db.hub.tables import Cell
 from db.read.cells import WHOLE, cells, cells_of_day
-from db.read.rollups import Scope, read_log
+from db.read.rollups import read_log
+from db.read.scope import Scope
 from db.schema import SCORE_COLUMNS, SUM_COLUMNS, ExposureSecond, Origin, Session
 from db.write.records import ViewerFlagged
 from db.write.session_writer import SessionWriter

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from db.read.plays import LoggedPlay, logged_plays, shown_plays
+from db.read.scope import Scope
 from db.write.records import PlayEnded, PlayRewarded, PlayStarted
 from db.write.session_writer import SessionWriter
 
@@ -46,17 +47,18 @@ def test_since_site_and_replays(engine, make):
     make.write(engine, [make.ad(), make.play()], kind="replay")
     make.write(engine, [make.ad(), make.play()], source="demo")
 
-    def found(**which):
-        return [(play.session, play.number) for play in logged_plays(engine, **which)]
+    def found(newest=None, **which):
+        plays = logged_plays(engine, Scope(**which), newest=newest)
+        return [(play.session, play.number) for play in plays]
 
     assert found() == [(1, 1), (1, 2), (1, 3), (2, 1)]
     assert found(since=make.at(8)) == [(1, 2), (1, 3)]
-    assert found(site="Station") == [(2, 1)]
-    assert found(site="Foyer", replays=True) == [(1, 1), (1, 2), (1, 3), (3, 1)]
-    assert found(site="Foyer", demos=True) == [(1, 1), (1, 2), (1, 3), (4, 1)]
-    assert found(site="nowhere") == []
+    assert found(sites=("Station",)) == [(2, 1)]
+    assert found(sites=("Foyer",), replays=True) == [(1, 1), (1, 2), (1, 3), (3, 1)]
+    assert found(sites=("Foyer",), demos=True) == [(1, 1), (1, 2), (1, 3), (4, 1)]
+    assert found(sites=("nowhere",)) == []
     assert found(newest=2) == [(1, 3), (2, 1)]
-    assert logged_plays(engine, site="Station")[0].policy == ""
+    assert logged_plays(engine, Scope(sites=("Station",)))[0].policy == ""
 
 
 @pytest.mark.parametrize(
@@ -111,13 +113,11 @@ def test_shown_plays_of_a_time_and_of_sessions_without_a_screen(engine, make):
         settings={"headless": True},
     )
     make.write(engine, [make.ad(), make.play()], kind="replay", settings={})
-    assert [(play.session, play.screen) for play in shown_plays(engine, replays=True)] == [
+    assert [(play.session, play.screen) for play in shown_plays(engine, Scope(replays=True))] == [
         *[(1, False)] * 3,
         (2, False),
     ]
-    between = shown_plays(engine, make.at(8), make.at(16), "Foyer")
+    between = shown_plays(engine, Scope(sites=("Foyer",), since=make.at(8), until=make.at(16)))
     assert [play.started_at for play in between] == [make.at(8)]
-    assert (
-        shown_plays(engine, until=make.start + timedelta(microseconds=1))[0].started_at
-        == make.start
-    )
+    early = Scope(until=make.start + timedelta(microseconds=1))
+    assert shown_plays(engine, early)[0].started_at == make.start

@@ -17,7 +17,8 @@ from sqlalchemy import event, exc, update
 from db.engine import open_database, writing
 from db.read import rollups
 from db.read.formulas import ExposureArrays, SecondArrays
-from db.read.rollups import Scope, left_out, read_log, store_roll_ups
+from db.read.rollups import read_log, store_roll_ups
+from db.read.scope import Scope, left_out
 from db.schema import SCORE_COLUMNS, Exposure, ExposureSecond
 from db.write import session_writer
 from db.write.records import ModelRecord, ViewerFlagged
@@ -187,12 +188,12 @@ def test_scope(engine, make):
     assert plays(Scope(replays=True)) == (3, 9)
     assert plays(Scope(demos=True)) == (3, 9)
     assert plays(Scope()) == (2, 6)
-    assert plays(Scope(site="Station")) == (1, 3)
+    assert plays(Scope(sites=("Station",))) == (1, 3)
     assert plays(Scope(session_ids=(1, 3, 4))) == (3, 9), "naming a session is asking for it"
     assert plays(Scope(since=make.at(6))) == (2, 4)
     assert plays(Scope(since=make.at(6), until=make.at(12), replays=True)) == (3, 3)
     assert plays(Scope(until=make.start)) == (0, 0)
-    assert plays(Scope(site="nowhere")) == (0, 0)
+    assert plays(Scope(sites=("nowhere",))) == (0, 0)
 
 
 def test_what_a_scope_leaves_out_is_counted(engine, make):
@@ -207,7 +208,7 @@ def test_what_a_scope_leaves_out_is_counted(engine, make):
     assert left_out(engine, Scope()) == {"replay": 2, "demo": 1}
     assert counts(Scope(replays=True)) == (0, 1)
     assert counts(Scope(replays=True, demos=True)) == (0, 0)
-    assert counts(Scope(site="Station")) == (0, 1)
+    assert counts(Scope(sites=("Station",))) == (0, 1)
     assert counts(Scope(until=make.start)) == (0, 0)
     assert counts(Scope(session_ids=(1,))) == (0, 0), "nobody asked for more"
     assert counts(Scope(), ads=["winter"]) == (2, 1)

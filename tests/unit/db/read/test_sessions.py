@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from db.engine import open_database
 from db.errors import NoSuchSessionError
+from db.read.scope import Scope
 from db.read.sessions import (
     AdInfo,
     GapInfo,
@@ -382,8 +383,8 @@ def test_the_zone_of_a_site_is_that_of_its_latest_session(engine, make):
     make.write(engine, [], site="Station")
     make.write(engine, [], site="Odd", settings={"timezone": 7})
     assert site_zones(engine) == {"Foyer": "Europe/Berlin", "Station": None, "Odd": None}
-    assert site_zones(engine, "Foyer") == {"Foyer": "Europe/Berlin"}
-    assert site_zones(engine, "nowhere") == {}
+    assert site_zones(engine, Scope(sites=("Foyer",))) == {"Foyer": "Europe/Berlin"}
+    assert site_zones(engine, Scope(sites=("nowhere",))) == {}
     assert [one.timezone for one in list_sessions(engine)] == [
         None,
         None,

@@ -14,7 +14,8 @@ from sqlalchemy import func, insert, select, update
 from db.engine import open_database, writing
 from db.hub.tables import Cell, Screen
 from db.migrations import HEAD
-from db.read.rollups import Scope, read_log, store_roll_ups
+from db.read.rollups import read_log, store_roll_ups
+from db.read.scope import Scope
 from db.schema import Exposure, Gap, Origin, Outgoing, Play, Session, Uplink, Viewer
 from db.transfer import queue
 from db.transfer.envelope import Envelope, digest, pack, unpack

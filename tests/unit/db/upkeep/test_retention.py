@@ -11,7 +11,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from db.errors import PurgeError
-from db.read.rollups import Scope, read_log, store_roll_ups
+from db.read.rollups import read_log, store_roll_ups
+from db.read.scope import Scope
 from db.read.sessions import list_sessions
 from db.upkeep import retention
 from db.upkeep.retention import (

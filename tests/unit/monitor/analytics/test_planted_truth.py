@@ -446,7 +446,7 @@ def test_the_library_has_the_figures_of_reports(engine):
     }
     assert library.keys() == {(ad, site) for ad in LENGTHS for site in (None, "Attic", "Foyer")}
     for (ad_id, site), ad in library.items():
-        report = build_report(load_report_data(engine, Scope(site=site)))
+        report = build_report(load_report_data(engine, Scope(sites=(site,) if site else ())))
         (entry,) = [entry for entry in report["ads"] if entry["ad_id"] == ad_id]
         assert (ad.viewers, ad.emotion_viewers) == (
             entry["opportunities"],
@@ -473,7 +473,7 @@ def test_the_report_made_for_people_knows_the_library(engine):
 
 def test_a_scope_without_a_session_is_refused(engine):
     with pytest.raises(EmptyScopeError, match="expected at least one") as caught:
-        load_report_data(engine, Scope(site="nowhere"))
+        load_report_data(engine, Scope(sites=("nowhere",)))
     assert is_callers_mistake(caught.value)
 
 

@@ -84,7 +84,7 @@ def test_nobody_is_billed_for_a_demonstration(engine, source, kind, left):
     assert document["total"]["plays"] == document["total"]["verified"] == 1
     assert document["total"]["cost"] == 0.5
     assert document["left_out"] == left
-    everything = proof_of_play(engine, replays=True, demos=True)
+    everything = proof_of_play(engine, Scope(replays=True, demos=True))
     assert everything["total"]["plays"] == 3
     assert everything["left_out"] == {"replay": 0, "demo": 0}
 
@@ -222,13 +222,13 @@ def test_other_rows(week):
         ("2026-03-01 09:00", 2),
         ("2026-03-01 10:00", 2),
     ]
-    late = proof_of_play(week, since=at(600), until=at(620), site="Foyer")
+    late = proof_of_play(week, Scope(sites=("Foyer",), since=at(600), until=at(620)))
     assert (late["total"]["plays"], late["total"]["verified"]) == (1, 1)
     assert (late["since"], late["until"]) == (
         "2026-03-01T10:00:00+00:00",
         "2026-03-01T10:00:20+00:00",
     )
-    nothing = proof_of_play(week, site="nowhere")
+    nothing = proof_of_play(week, Scope(sites=("nowhere",)))
     assert (nothing["rows"], nothing["total"]["plays"], nothing["total"]["watchers"]) == ([], 0, 0)
 
 
@@ -324,7 +324,7 @@ def test_only_what_was_on_a_screen_is_verified(engine):
         0,
         0.0,
     )
-    found = proof_of_play(engine, by=("ad",), replays=True)
+    found = proof_of_play(engine, Scope(replays=True), by=("ad",))
     assert rows_of(found, "ad_id", "verified", "watchers") == [("cola", 1, 1), ("tea", 1, 1)]
 
 

@@ -139,7 +139,7 @@ def test_the_database_is_asked_for_the_site_and_the_time(run, asked):
         "Europe/Berlin",
     )
     (scope,) = asked
-    assert scope.site == "Hall"
+    assert scope.sites == ("Hall",)
     assert scope.since == datetime(2026, 3, 1, tzinfo=timezone(timedelta(hours=1)))
     assert scope.until == datetime(2026, 4, 1, 6, 30, tzinfo=timezone(timedelta(hours=2)))
     assert (scope.replays, scope.demos) == (False, False)

@@ -8,7 +8,13 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from monitor.settings.models import RunSettings
-from monitor.settings.time_zone import common_zone, local_time, local_zone, zone_words
+from monitor.settings.time_zone import (
+    SessionZones,
+    common_zone,
+    local_time,
+    local_zone,
+    zone_words,
+)
 
 
 @pytest.mark.parametrize(
@@ -72,3 +78,22 @@ def test_the_setting_is_a_name():
     assert RunSettings(timezone="Asia/Bangkok").timezone == "Asia/Bangkok"
     with pytest.raises(ValueError, match=r"such as Europe/Berlin, received 'Berlin'"):
         RunSettings(timezone="Berlin")
+
+
+@pytest.mark.parametrize(
+    ("names", "chosen", "common", "hours"),
+    [
+        (["Europe/Berlin", "Europe/Berlin"], None, "Europe/Berlin", [14, 14]),
+        (["Europe/Berlin", "Asia/Tokyo"], None, None, [14, 21]),
+        (["Europe/Berlin", "Asia/Tokyo"], ZoneInfo("UTC"), "UTC", [12, 12]),
+        (["Europe/Berlin", None], None, None, [14, 7]),
+        (["Not/Known", None], None, "America/Lima", [7, 7]),
+        ([], None, "America/Lima", []),
+    ],
+)
+def test_hours_are_those_of_each_session_s_place(monkeypatch, names, chosen, common, hours):
+    monkeypatch.setenv("TZ", "America/Lima")
+    zones = SessionZones(dict(enumerate(names)), chosen)
+    assert (None if zones.common is None else str(zones.common)) == common
+    noon = datetime(2026, 7, 1, 12, tzinfo=UTC)
+    assert [zones.local(noon, session).hour for session in range(len(names))] == hours
