@@ -36,6 +36,12 @@ def is_environment(error: BaseException) -> bool:
     )
 
 
+def is_conflict(error: BaseException) -> bool:
+    """Whether a server ended a transaction because of another one, so that it works if repeated."""
+    # A deadlock, or a change that cannot be put in order.
+    return getattr(getattr(error, "orig", None), "sqlstate", None) in {"40P01", "40001"}
+
+
 def is_damage(error: BaseException) -> bool:
     """Whether SQLite reports a damaged file."""
     orig = error.orig if isinstance(error, exc.DBAPIError) else error

@@ -88,19 +88,41 @@ def unpack(packed: bytes, stated_digest: str) -> Envelope:
     if digest(packed) != stated_digest.strip():
         raise EnvelopeError("The envelope was damaged on the way: its digest is another one.")
     try:
-        with zstandard.ZstdDecompressor().stream_reader(packed) as reader:
-            text = reader.read(MAX_PLAIN_BYTES + 1)
-        if len(text) > MAX_PLAIN_BYTES:
-            raise EnvelopeError(
-                f"The envelope is too large: expected at most {MAX_PLAIN_BYTES >> 20} MiB unpacked."
-            )
-        return Envelope.model_validate_json(text)
-    except zstandard.ZstdError as error:
-        raise EnvelopeError(f"The envelope cannot be unpacked ({error}).") from error
+        return Envelope.model_validate_json(_plain(packed))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"])) or "envelope"
         raise EnvelopeError(f"Invalid {where}: {first['msg']}.") from error
+
+
+def salvage(packed: bytes) -> Envelope | None:
+    """Return what an envelope that cannot be read stands for: whose it is, and which numbers.
+
+    The result has no records. It is `None` if not even that can be read, or is of another version.
+    """
+    try:
+        found = json.loads(_plain(packed))
+        if found["version"] != 1:
+            return None
+        names = ("kiosk", "epoch", "base", "first", "last", "revision")
+        envelope = Envelope(**{name: found[name] for name in names})
+    except (EnvelopeError, ValueError, LookupError, TypeError, RecursionError):
+        return None
+    health = found.get("health")
+    return envelope.model_copy(update={"health": health if isinstance(health, dict) else None})
+
+
+def _plain(packed: bytes) -> bytes:
+    try:
+        with zstandard.ZstdDecompressor().stream_reader(packed) as reader:
+            text = reader.read(MAX_PLAIN_BYTES + 1)
+    except zstandard.ZstdError as error:
+        raise EnvelopeError(f"The envelope cannot be unpacked ({error}).") from error
+    if len(text) > MAX_PLAIN_BYTES:
+        raise EnvelopeError(
+            f"The envelope is too large: expected at most {MAX_PLAIN_BYTES >> 20} MiB unpacked."
+        )
+    return bytes(text)
 
 
 def fitting(envelope: Envelope) -> tuple[Envelope, bytes]:

@@ -14,6 +14,7 @@ from flask_limiter.util import get_remote_address
 from db.engine import open_database
 from db.errors import DatabaseError
 from detector.sources.passwords import hide_passwords
+from monitor.hub.committer import Committer
 from monitor.settings.paths import sqlite_file
 from monitor.web.problems import ProblemError
 
@@ -35,6 +36,9 @@ PICTURES = 8
 
 REPORTS, REPORTS_WAITING = 2, 4
 """Reports and comparisons made at the same time, and waiting for their turn."""
+
+INTAKE = 48
+"""Envelopes of kiosks that are stored at the same time."""
 
 _OTHERS = "Others have asked for as much as this server does at a time."
 
@@ -89,8 +93,57 @@ class Places:
             self._present[visitor] += 1
 
 
+class KioskPlaces:
+    """Places for envelopes: some for all kiosks, and one for each.
+
+    Args:
+        at_once: For all kiosks; each envelope takes a thread until it is stored.
+    """
+
+    def __init__(self, at_once: int) -> None:
+        self._at_once = at_once
+        self._guard = threading.Lock()
+        self._kiosks: set[str] = set()
+
+    @contextmanager
+    def taken(self, kiosk: str) -> Iterator[None]:
+        """Take the place of a kiosk for a `with` block.
+
+        Raises:
+            ProblemError: It is taken, or all kiosks together have as many as there are.
+        """
+        with self._guard:
+            if kiosk in self._kiosks:
+                raise ProblemError(
+                    429,
+                    "too_many_requests",
+                    "Another envelope of this kiosk is being stored: send one after the other.",
+                    retry_after_s=2,
+                )
+            if len(self._kiosks) >= self._at_once:
+                raise self.full()
+            self._kiosks.add(kiosk)
+        try:
+            yield
+        finally:
+            with self._guard:
+                self._kiosks.discard(kiosk)
+
+    def full(self) -> ProblemError:
+        """Return the refusal of an envelope for which there is no room."""
+        return _busy("The hub stores as many envelopes as it can at a time.")
+
+
 class Services:
-    """What the pages of one application share; `stopping` is set when the server is to end."""
+    """What the pages of one application share.
+
+    Attributes:
+        settings: Of the application.
+        worker: Reads pictures.
+        stopping: Set when the server is to end.
+        places: For live pages; `pictures` and `reports` are those for slow work.
+        threads: How many answer requests, so that slow work never takes all.
+    """
 
     def __init__(self, settings: WebSettings, worker: PictureWorker) -> None:
         self.settings = settings
@@ -101,6 +154,8 @@ class Services:
         self.places = threading.Semaphore(settings.listeners)
         self.pictures = Places(PICTURES)
         self.reports = Places(REPORTS, waiting=REPORTS_WAITING)
+        # Pages that are ready at once have four, whatever else is going on.
+        self.threads = settings.listeners + PICTURES + REPORTS + REPORTS_WAITING + 4
 
     def database(self) -> Engine:
         """Return the database, read-only; opened at the first call that finds it.
@@ -160,11 +215,20 @@ class Services:
 
 
 class HubServices(Services):
-    """What the pages of a hub share; `engine` may write."""
+    """What the pages of a hub share.
+
+    Attributes:
+        engine: The hub's database; it may write.
+        committer: Stores what kiosks send.
+        intake: Places for that.
+    """
 
     def __init__(self, settings: WebSettings, worker: PictureWorker, engine: Engine) -> None:
         super().__init__(settings, worker)
         self.engine = engine
+        self.committer = Committer(engine)
+        self.intake = KioskPlaces(INTAKE)
+        self.threads += INTAKE
 
     def database(self) -> Engine:
         """Return the hub's database, which is open already."""
@@ -173,6 +237,7 @@ class HubServices(Services):
     def close(self) -> None:
         """Stop the worker and close the database; harmless when repeated."""
         super().close()
+        self.committer.close()
         self.engine.dispose()
 
 

@@ -15,7 +15,7 @@ from waitress import wasyncore  # type: ignore[import-untyped]
 from monitor.errors import SetupError
 from monitor.web.security import MAX_UPLOAD_BYTES, judge
 from monitor.web.server import Server
-from monitor.web.services import EXTENSION, PICTURES, REPORTS, REPORTS_WAITING
+from monitor.web.services import EXTENSION
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -75,8 +75,7 @@ def serve(app: Flask, listening: socket.socket, *, trusted_proxy: str | None = N
         partial(judge, app),
         listening,
         channels,
-        # Pages that are ready at once have four, whatever else is going on.
-        threads=here.settings.listeners + PICTURES + REPORTS + REPORTS_WAITING + 4,
+        threads=here.threads,
         max_body=MAX_UPLOAD_BYTES,
         trusted_proxy=trusted_proxy,
     )

@@ -1,0 +1,203 @@
+"""What kiosks send, stored: many envelopes in one transaction, each wholly or not at all."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from sqlalchemy import delete, func, insert, or_, select, update
+
+from db.engine import writing
+from db.error_classes import is_environment
+from db.hub.pairing import key_digest
+from db.hub.screens import store_health
+from db.hub.tables import KioskKey, SetAside
+from db.schema import Origin
+from db.transfer.intake import MissingRecordsError, RecordError, take_in
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy.engine import Connection, Engine
+
+    from db.transfer.envelope import Envelope
+
+logger = logging.getLogger(__name__)
+
+MAX_SET_ASIDE = 1_000
+"""Envelopes that are set aside of one origin; older ones are deleted."""
+
+MAX_SET_ASIDE_BYTES = 200_000_000
+"""The same of all origins together."""
+
+SEEN_EVERY = timedelta(minutes=1)
+"""How exactly `kiosk_keys.last_seen_at` is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """A kiosk that has shown its key.
+
+    Attributes:
+        key_id: Row of the key.
+        kiosk: Whose key it is.
+        screen_id: Row of the screen for which it speaks.
+    """
+
+    key_id: int
+    kiosk: str
+    screen_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """An envelope that arrived.
+
+    Attributes:
+        sender: Who sent it; the envelope's kiosk is the sender's.
+        envelope: With its records.
+        packed: As it arrived, to be kept if it cannot be stored.
+        fault: Why its records cannot be read; empty if they can.
+    """
+
+    sender: Sender
+    envelope: Envelope
+    packed: bytes
+    fault: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of an arrival.
+
+    Attributes:
+        watermark: Number of the last record that is stored, or set aside.
+        is_missing: Whether records before it are missing, so that nothing was stored.
+        is_revoked: Whether the key is no longer valid, so that nothing was stored.
+    """
+
+    watermark: int
+    is_missing: bool = False
+    is_revoked: bool = False
+
+
+def find_sender(connection: Connection, key: str) -> Sender | None:
+    """Return whose key this is; `None` if it is unknown or was revoked."""
+    query = select(KioskKey.id, KioskKey.kiosk, KioskKey.screen_id).where(
+        KioskKey.key_sha256 == key_digest(key), KioskKey.revoked_at.is_(None)
+    )
+    row = connection.execute(query).one_or_none()
+    return None if row is None else Sender(row.id, row.kiosk, row.screen_id)
+
+
+def store_arrivals(engine: Engine, arrivals: Sequence[Arrival], now: datetime) -> list[Outcome]:
+    """Store envelopes, each wholly or not at all, in one transaction.
+
+    One whose records are wrong is set aside, and the watermark moves past it: otherwise its kiosk
+    would send it forever, and nothing after it.
+
+    Args:
+        engine: The hub's database.
+        arrivals: At least one.
+        now: When they arrived; aware.
+
+    Returns:
+        An outcome for each, in the same order.
+
+    Raises:
+        DBAPIError: The database failed, and nothing was stored.
+    """
+    # Processes lock origins in the same order, so that none waits for another in a circle.
+    order = sorted(range(len(arrivals)), key=lambda one: _place(arrivals[one].envelope))
+    outcomes: dict[int, Outcome] = {}
+    with writing(engine) as connection:
+        valid = _note_seen(connection, {one.sender.key_id for one in arrivals}, now)
+        for index in order:
+            arrival = arrivals[index]
+            if arrival.sender.key_id not in valid:
+                outcomes[index] = Outcome(0, is_revoked=True)
+            else:
+                outcomes[index] = _store(connection, arrival, now)
+    return [outcomes[index] for index in range(len(arrivals))]
+
+
+def _place(envelope: Envelope) -> tuple[str, str, int]:
+    return envelope.kiosk, envelope.epoch, envelope.first
+
+
+def _note_seen(connection: Connection, key_ids: set[int], now: datetime) -> set[int]:
+    """Return which keys are valid, and write that they were used."""
+    valid = (KioskKey.id.in_(key_ids), KioskKey.revoked_at.is_(None))
+    seen = or_(KioskKey.last_seen_at.is_(None), KioskKey.last_seen_at < now - SEEN_EVERY)
+    connection.execute(update(KioskKey).where(*valid, seen).values(last_seen_at=now))
+    return set(connection.scalars(select(KioskKey.id).where(*valid)))
+
+
+def _store(connection: Connection, arrival: Arrival, now: datetime) -> Outcome:
+    fault = arrival.fault
+    try:
+        if not fault:
+            try:
+                return Outcome(_take_in(connection, arrival, arrival.envelope, now))
+            except RecordError as error:
+                fault = str(error)
+        return Outcome(_set_aside(connection, arrival, fault, now))
+    except MissingRecordsError as error:
+        with connection.begin_nested():
+            _store_health(connection, arrival, now)
+        return Outcome(error.expected - 1, is_missing=True)
+
+
+def _take_in(connection: Connection, arrival: Arrival, envelope: Envelope, now: datetime) -> int:
+    try:
+        with connection.begin_nested():
+            watermark = take_in(connection, envelope, arrival.sender.screen_id, now)
+            _store_health(connection, arrival, now)
+        return watermark
+    except (MissingRecordsError, RecordError):
+        raise
+    except Exception as error:
+        if is_environment(error):
+            raise
+        logger.exception("Failed on an envelope")
+        raise RecordError(f"The hub failed on it ({type(error).__name__}: {error}).") from error
+
+
+def _store_health(connection: Connection, arrival: Arrival, now: datetime) -> None:
+    health = arrival.envelope.health
+    if health is None:
+        return
+    try:
+        store_health(connection, arrival.sender.screen_id, health, now)
+    except ValueError as error:
+        logger.warning("A kiosk said in a wrong way how it is: %s", error)
+
+
+def _set_aside(connection: Connection, arrival: Arrival, fault: str, now: datetime) -> int:
+    """Keep an envelope with its fault, and move the watermark past it; return the watermark."""
+    envelope = arrival.envelope
+    watermark = _take_in(connection, arrival, envelope.model_copy(update={"records": ()}), now)
+    origin = (Origin.kiosk == envelope.kiosk, Origin.epoch == envelope.epoch)
+    origin_id = connection.scalars(select(Origin.id).where(*origin)).one()
+    logger.warning("Set aside records %d to %d: %s", envelope.first, envelope.last, fault)
+    connection.execute(
+        insert(SetAside).values(
+            origin_id=origin_id,
+            at=now,
+            first=envelope.first,
+            last=envelope.last,
+            reason=fault[:2000],
+            envelope=arrival.packed,
+        )
+    )
+    newest = select(SetAside.id).order_by(SetAside.id.desc())
+    kept = newest.where(SetAside.origin_id == origin_id).limit(MAX_SET_ASIDE)
+    too_many = (SetAside.origin_id == origin_id, SetAside.id.not_in(kept))
+    connection.execute(delete(SetAside).where(*too_many))
+    size = func.sum(func.length(SetAside.envelope)).over(order_by=SetAside.id.desc())
+    sizes = select(SetAside.id, size.label("total")).subquery()
+    too_large = select(sizes.c.id).where(sizes.c.total > MAX_SET_ASIDE_BYTES)
+    connection.execute(delete(SetAside).where(SetAside.id.in_(too_large)))
+    return watermark

@@ -1,0 +1,123 @@
+"""Where kiosks send their envelopes."""
+
+from __future__ import annotations
+
+from concurrent.futures import CancelledError
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from flask import Blueprint, Response, request
+
+from db.errors import DatabaseUnavailableError
+from db.hub.intake import Arrival, find_sender
+from db.migrations import HEAD
+from db.transfer.envelope import MAX_BYTES, EnvelopeError, digest, salvage, unpack
+from monitor.hub.committer import CommitterFullError
+from monitor.uplink.messages import HUB_API, Receipt
+from monitor.web.gates import bearer_token, unauthorized
+from monitor.web.problems import DATABASE_AWAY, ProblemError
+from monitor.web.rights import for_kiosks
+from monitor.web.services import hub_services
+
+if TYPE_CHECKING:
+    from db.hub.intake import Outcome, Sender
+
+LIMIT_S = 20.0
+"""Longest wait for the database; the kiosk sends again."""
+
+blueprint = Blueprint("intake", __name__)
+
+
+@blueprint.post(f"{HUB_API}envelopes")
+@for_kiosks(max_body=MAX_BYTES)
+def envelopes() -> Response:
+    """Store an envelope; the answer says what the kiosk may forget."""
+    sender = _sender()
+    with hub_services().intake.taken(sender.kiosk):
+        outcome = _stored(_arrival(sender))
+    if outcome.is_revoked:
+        raise _no_key()
+    receipt = Receipt(
+        watermark=outcome.watermark, expected=outcome.watermark + 1, time=datetime.now(UTC)
+    )
+    return Response(
+        receipt.model_dump_json(),
+        409 if outcome.is_missing else 200,
+        content_type="application/json",
+    )
+
+
+def _sender() -> Sender:
+    key = bearer_token()
+    with hub_services().engine.connect() as connection:
+        sender = None if key is None else find_sender(connection, key)
+    if sender is None:
+        raise _no_key()
+    return sender
+
+
+def _arrival(sender: Sender) -> Arrival:
+    """Return the envelope in the request.
+
+    Raises:
+        ProblemError: There is none, it was damaged on the way, or it is another kiosk's.
+    """
+    if request.mimetype != "application/json" or request.headers.get("Content-Encoding") != "zstd":
+        raise ProblemError(
+            415,
+            "unknown_media",
+            "Expected Content-Type application/json with Content-Encoding zstd, received "
+            f"{request.mimetype or 'none'!r} with "
+            f"{request.headers.get('Content-Encoding', 'none')!r}.",
+        )
+    packed = request.get_data(cache=False)
+    stated = request.headers.get("Content-Digest", "")
+    if digest(packed) != stated.strip():
+        raise ProblemError(
+            400,
+            "damaged",
+            "The envelope was damaged on the way: its Content-Digest is another one. Send it "
+            "again.",
+        )
+    fault = ""
+    try:
+        envelope = unpack(packed, stated)
+    except EnvelopeError as error:
+        salvaged, fault = salvage(packed), str(error)
+        if salvaged is None:
+            raise ProblemError(400, "not_an_envelope", fault) from error
+        envelope = salvaged
+    if envelope.kiosk != sender.kiosk:
+        raise ProblemError(
+            403, "forbidden", "The envelope is of another kiosk than the key: expected its own."
+        )
+    if envelope.revision > HEAD:
+        raise ProblemError(
+            503,
+            "hub_too_old",
+            f"The kiosk has the schema {envelope.revision}, newer than the hub's {HEAD}: "
+            "update the hub. The kiosk keeps its records until then.",
+            retry_after_s=600,
+        )
+    return Arrival(sender, envelope, packed, fault)
+
+
+def _stored(arrival: Arrival) -> Outcome:
+    """Return what became of an envelope, once that is certain."""
+    try:
+        future = hub_services().committer.submit(arrival)
+    except CommitterFullError:
+        raise hub_services().intake.full() from None
+    try:
+        return future.result(LIMIT_S)
+    except (DatabaseUnavailableError, FutureTimeoutError, CancelledError):
+        future.cancel()
+        raise DATABASE_AWAY from None
+
+
+def _no_key() -> Exception:
+    return unauthorized(
+        "The key of this kiosk is unknown, or was revoked: join the hub again with "
+        "`ad-monitor join`."
+    )
