@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +12,9 @@ from monitor.cli.output import silence_native_libraries
 from monitor.cli.serve import page_address
 from monitor.settings.models import HubSettings
 from monitor.settings.options import SettingsCommand, setting_option, settings_options
+
+if TYPE_CHECKING:
+    from monitor.web.services import HubServices
 
 ROLES = ("viewer", "editor", "approver", "operator", "admin", "agency")
 """As `db.hub.tables` has them, which takes long to import; a test compares."""
@@ -127,6 +130,8 @@ def serve(**options: Any) -> None:
     silence_native_libraries()
     import signal
 
+    from monitor.hub.duties import Duties
+    from monitor.hub.schedule import hub_duties
     from monitor.web.app import close_app
     from monitor.web.hub_app import create_hub_app
     from monitor.web.security import is_local
@@ -144,7 +149,8 @@ def serve(**options: Any) -> None:
     }
     settings = settings.model_copy(update=changes)
     app = create_hub_app(settings)
-    stopping = app.extensions[EXTENSION].stopping
+    here: HubServices = app.extensions[EXTENSION]
+    stopping, duties = here.stopping, Duties(here.engine, hub_duties())
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.set())
     page = settings.url or page_address(host, listening.getsockname()[1])
@@ -152,6 +158,7 @@ def serve(**options: Any) -> None:
     try:
         answer(app, listening, trusted_proxy=settings.trusted_proxy)
     finally:
+        duties.close()
         close_app(app)
     click.echo("Stopped.", err=True)
 
