@@ -288,6 +288,18 @@ def code_for_screen(
     return code, expires_at
 
 
+def open_code(connection: Connection, screen_id: int, now: datetime) -> tuple[str, datetime] | None:
+    """Return the code that `code_for_screen` made and nobody has typed yet, and when it expires."""
+    query = select(Pairing.code, Pairing.expires_at).where(
+        Pairing.screen_id == screen_id,
+        Pairing.claim_sha256.is_(None),
+        Pairing.collected_at.is_(None),
+        Pairing.expires_at > now,
+    )
+    row = connection.execute(query).first()
+    return None if row is None else (row.code, row.expires_at)
+
+
 def waiting_kiosks(connection: Connection, now: datetime) -> list[WaitingKiosk]:
     """Return the kiosks that wait to be accepted, the latest first."""
     query = (

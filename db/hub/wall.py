@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import exists, select
+from sqlalchemy import func, select
 
 from db.hub.screens import screen_info
 from db.hub.tables import Alert, KioskKey, Screen, ScreenState
@@ -33,10 +33,12 @@ class AlertInfo:
 
 @dataclass(frozen=True, slots=True)
 class ScreenNow:
-    """A screen, and how its kiosk was when it last said so.
+    """A screen, and how its kiosk was when it last said so; times are aware.
 
     Attributes:
         has_kiosk: Whether a kiosk holds a key for it that is not revoked.
+        contact_at: When a kiosk that may still speak for it was last heard of, or said how it is;
+            `None` if none ever was.
         received_at: When it last said how it is; `None` if it never did.
         clock_offset_s: Its clock then, less the hub's.
         health: As `monitor.session.health.KioskHealth` describes it; `None` if it never said.
@@ -45,6 +47,7 @@ class ScreenNow:
 
     screen: ScreenInfo
     has_kiosk: bool
+    contact_at: datetime | None
     received_at: datetime | None
     clock_offset_s: float | None
     health: Mapping[str, Any] | None
@@ -54,15 +57,22 @@ class ScreenNow:
 def read_wall(connection: Connection, uid: str | None = None) -> list[ScreenNow]:
     """Return all screens in use by site and name, or the one of a uid, also if it is retired."""
     which = Screen.retired_at.is_(None) if uid is None else Screen.uid == uid
-    key_in_use = exists().where(KioskKey.screen_id == Screen.id, KioskKey.revoked_at.is_(None))
+    keys = (
+        select(KioskKey.screen_id.label("of"), func.max(KioskKey.last_seen_at).label("seen_at"))
+        .where(KioskKey.revoked_at.is_(None))
+        .group_by(KioskKey.screen_id)
+        .subquery()
+    )
     query = (
         select(
             Screen.__table__,
-            key_in_use.label("has_kiosk"),
+            keys.c.of,
+            keys.c.seen_at,
             ScreenState.received_at,
             ScreenState.clock_offset_s,
             ScreenState.health,
         )
+        .outerjoin(keys, keys.c.of == Screen.id)
         .outerjoin(ScreenState, ScreenState.screen_id == Screen.id)
         .where(which)
         .order_by(Screen.site, Screen.name, Screen.id)
@@ -76,7 +86,8 @@ def read_wall(connection: Connection, uid: str | None = None) -> list[ScreenNow]
     return [
         ScreenNow(
             screen_info(row),
-            bool(row.has_kiosk),
+            row.of is not None,
+            max(filter(None, (row.seen_at, row.received_at)), default=None),
             row.received_at,
             row.clock_offset_s,
             row.health,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, get_args
 
 from db.hub.wall import read_wall
+from monitor.hub.alerts import SILENCE
 from monitor.hub.opening import is_open
 
 if TYPE_CHECKING:
@@ -23,9 +25,6 @@ Condition: TypeAlias = Literal["silent", "warns", "never seen", "closed now", "o
 
 CONDITIONS: tuple[Condition, ...] = get_args(Condition)
 """What needs somebody comes first."""
-
-SILENT_AFTER = timedelta(minutes=2)
-"""A kiosk says how it is once a minute, so it has missed two turns."""
 
 SNAPSHOT_S = 2.0
 """How old the wall may be, so that a hundred people who look cost as much as one."""
@@ -119,8 +118,8 @@ class Wall:
                 now = datetime.now(UTC)
                 with self._database().connect() as connection:
                     screens = read_wall(connection)
-                tiles = tuple(tile_of(screen, now, self._min_viewers) for screen in screens)
-                self._snapshot = Snapshot(now, tiles)
+                tiles = [tile_of(screen, now, self._min_viewers) for screen in screens]
+                self._snapshot = Snapshot(now, tuple(sorted(tiles, key=_by_place)))
                 self._read_at = time.monotonic()
             return self._snapshot
 
@@ -130,11 +129,20 @@ class Wall:
             self._snapshot = None
 
 
+def _by_place(tile: Tile) -> tuple[list[Any], list[Any]]:
+    """Sort by site and name as people do: Till 9 comes before Till 10."""
+    site, name = (
+        [part.casefold() if index % 2 == 0 else int(part) for index, part in enumerate(parts)]
+        for parts in (re.split(r"([0-9]+)", text) for text in (tile.place.site, tile.place.name))
+    )
+    return site, name
+
+
 def tile_of(screen: ScreenNow, now: datetime, min_viewers: int) -> Tile:
     """Return a screen as the wall shows it; `now` is aware."""
     place, health = screen.screen.place, screen.health or {}
     condition, reasons = condition_of(screen, now)
-    is_heard = screen.received_at is not None and now - screen.received_at <= SILENT_AFTER
+    is_heard = screen.received_at is not None and now - screen.received_at <= SILENCE
     return Tile(
         screen.screen.uid,
         place,
@@ -142,20 +150,20 @@ def tile_of(screen: ScreenNow, now: datetime, min_viewers: int) -> Tile:
         reasons,
         entry(health, str, "ad", "name") if is_heard else None,
         viewers_words(entry(health, int, "viewers"), min_viewers) if is_heard else "unknown",
-        "never" if screen.received_at is None else age_words(now - screen.received_at),
+        "never" if screen.contact_at is None else age_words(now - screen.contact_at),
         len(screen.alerts),
     )
 
 
 def condition_of(screen: ScreenNow, now: datetime) -> tuple[Condition, tuple[str, ...]]:
     """Return how a screen is in one word, and why it is not well, a few words each."""
-    if screen.received_at is None:
+    if screen.contact_at is None:
         why = "no word from its kiosk yet" if screen.has_kiosk else "no kiosk has joined"
         return "never seen", (why,)
-    place, silence = screen.screen.place, now - screen.received_at
+    place, silence = screen.screen.place, now - screen.contact_at
     if not _is_open(place, now):
         return "closed now", ()
-    if silence > SILENT_AFTER:
+    if silence > SILENCE:
         why = f"no contact for {age_words(silence).removesuffix(' ago')}"
         return "silent", (why,) if screen.has_kiosk else (why, "its kiosk's key was revoked")
     reasons = tuple(_warnings(screen))
@@ -183,19 +191,17 @@ def _is_open(place: Place, now: datetime) -> bool:
 
 
 def viewers_words(viewers: int | None, min_viewers: int) -> str:
-    """Return how many viewers there are now, such as `12 viewers`."""
+    """Return how many viewers there are now, `fewer than 5` where they are too few to be told."""
     if viewers is None:
         return "unknown"
-    if 0 < viewers < min_viewers:
-        return f"fewer than {min_viewers} viewers"
-    return "1 viewer" if viewers == 1 else f"{viewers or 'no'} viewers"
+    return f"fewer than {min_viewers}" if 0 < viewers < min_viewers else f"{viewers or 'none'}"
 
 
 def age_words(age: timedelta) -> str:
     """Return how long ago something was, so coarse that it rarely changes."""
     minutes = int(age.total_seconds() // 60)
     if minutes < 1:
-        return "under a minute ago"
+        return "just now"
     if minutes < 60:
         return f"{minutes} min ago"
     hours = minutes // 60

@@ -12,6 +12,7 @@ from monitor.web import intake
 from monitor.web.accounts import AccountGate, invitation_pages
 from monitor.web.app import NAVIGATION, NavigationEntry, make_app
 from monitor.web.late_reader import LateReader
+from monitor.web.pages import screens as screen_pages
 from monitor.web.services import HubServices
 
 if TYPE_CHECKING:
@@ -20,10 +21,12 @@ if TYPE_CHECKING:
 
     from monitor.settings.models import HubSettings
 
-HUB_NAVIGATION: tuple[NavigationEntry, ...] = ()
+HUB_NAVIGATION: tuple[NavigationEntry, ...] = (
+    NavigationEntry("Screens", "screens.wall", ("screens.page", "screens.pair", "screens.accept")),
+)
 """The entries of the hub's own pages, before those of `serve`; the first one is the home page."""
 
-HUB_BLUEPRINTS: tuple[Blueprint, ...] = (intake.blueprint,)
+HUB_BLUEPRINTS: tuple[Blueprint, ...] = (intake.blueprint, screen_pages.blueprint)
 """The hub's own pages, and what kiosks call. Mark their views as `monitor.web.rights` says."""
 
 

@@ -26,6 +26,7 @@ def wall(engine):
         screens.store_health(connection, till.id, a_health(), NOW)
         screens.retire_screen(connection, old.uid, NOW)
         key = {"kiosk": "ab" * 16, "created_at": NOW, "created_by": "ann"}
+        key["last_seen_at"] = NOW + timedelta(seconds=30)
         for number, screen in enumerate((till, door)):
             row = {"screen_id": screen.id, "key_sha256": f"{number:064x}", **key}
             connection.execute(insert(KioskKey).values(row))
@@ -43,8 +44,9 @@ def test_screens_in_use_come_by_site_and_name_with_what_is_known(engine, wall):
         door, till = read_wall(connection)
     assert (door.screen, till.screen) == (wall[1], wall[0])
     assert (till.received_at, till.health, till.has_kiosk) == (NOW, a_health(), True)
+    assert till.contact_at == NOW + timedelta(seconds=30)
     assert [alert.kind for alert in till.alerts] == ["disk"]
-    assert (door.received_at, door.health, door.alerts, door.has_kiosk) == (None, None, (), False)
+    assert (door.contact_at, door.health, door.alerts, door.has_kiosk) == (None, None, (), False)
 
 
 def test_one_screen_is_found_also_if_it_is_retired(engine, wall):

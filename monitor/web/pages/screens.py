@@ -1,0 +1,406 @@
+"""The screens of a hub: the wall, the day of each one, and how kiosks are let in."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any, cast
+from zoneinfo import available_timezones
+
+from flask import Blueprint, Response, current_app, redirect, render_template, request, url_for
+from markupsafe import Markup
+
+from db.engine import writing
+from db.hub import pairing, screens
+from db.hub.audit import note
+from db.hub.screen_day import read_day, read_kiosks
+from db.hub.wall import read_wall
+from monitor.hub.alerts import WORDS
+from monitor.hub.day import bounds, cause_words, picture_of
+from monitor.hub.place_form import PlaceError, form_of, read_place
+from monitor.hub.wall import CONDITIONS, Choice, Wall, entry, tile_of
+from monitor.settings.time_zone import local_zone, zone_named
+from monitor.web.accounts import current_user
+from monitor.web.problems import ProblemError
+from monitor.web.rights import requires
+from monitor.web.services import EXTENSION, hub_services
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from flask.blueprints import BlueprintSetupState
+    from sqlalchemy.engine import Connection
+    from werkzeug.wrappers import Response as AnyResponse
+
+    from db.hub.screens import Place, ScreenInfo
+    from db.hub.wall import ScreenNow
+    from monitor.hub.wall import Snapshot
+
+WALL = "ad-monitor-wall"
+"""Key of the wall among the extensions of an application."""
+
+MAX_KEPT = 64
+"""Choices of screens for which a snapshot keeps what was rendered."""
+
+CHANGING = "operator"
+"""The role that may change screens and let kiosks in, besides administrators."""
+
+DONE = {
+    "place": "The screen's name and place are saved.",
+    "new": "The screen is there. Now let a kiosk fill it.",
+    "accepted": "The kiosk is let in. It collects its key within seconds, then its data arrive.",
+    "revoked": "The key is revoked: with it nothing gets in or out any more. What it sent is kept.",
+    "retired": "The screen is retired: it is off the wall, and what it measured is kept.",
+}
+"""What a page says after a change, by the word in its address."""
+
+blueprint = Blueprint("screens", __name__, url_prefix="/screens")
+
+
+@blueprint.record_once
+def _make_wall(state: BlueprintSetupState) -> None:
+    settings = state.app.extensions[EXTENSION].settings
+    state.app.extensions[WALL] = Wall(lambda: hub_services().engine, settings.min_viewers)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rendered:
+    """The changing part of the wall."""
+
+    html: str
+    packed: bytes
+    etag: str
+
+
+@blueprint.get("")
+def wall() -> str:
+    """All screens, or those of a site, a group, a tag or a condition."""
+    choice, snapshot = _choice(), _wall().snapshot()
+    places = [tile.place for tile in snapshot.tiles]
+    return render_template(
+        "screens.html",
+        choice=choice,
+        sites=sorted({place.site for place in places if place.site}),
+        groups=sorted({place.group for place in places if place.group}),
+        tags=sorted({tag for place in places for tag in place.tags}),
+        total=len(places),
+        at=snapshot.at,
+        live=Markup(_rendered(snapshot, choice).html),  # noqa: S704 (by a template)
+        poll=url_for("screens.poll", **_arguments(choice)),
+        may_change=_may_change(),
+        done=_done(),
+    )
+
+
+@blueprint.get("/wall")
+def poll() -> AnyResponse:
+    """The changing part of the wall, for the script; nothing if it is as the script has it."""
+    rendered = _rendered(_wall().snapshot(), _choice())
+    response = Response(rendered.html, content_type="text/html; charset=utf-8")
+    if request.accept_encodings["gzip"] > 0:
+        response.set_data(rendered.packed)
+        response.headers["Content-Encoding"] = "gzip"
+    response.headers["Vary"] = "Accept-Encoding"
+    response.set_etag(rendered.etag, weak=True)
+    return response.make_conditional(request)
+
+
+@blueprint.get("/<string(length=32):uid>")
+def page(uid: str) -> str:
+    """One screen: how it is now, its day, and its place."""
+    return _page(uid)
+
+
+@blueprint.post("/<string(length=32):uid>/place")
+@requires(CHANGING)
+def edit(uid: str) -> AnyResponse | tuple[str, int]:
+    """Give a screen another name or place."""
+    try:
+        place = read_place(request.form)
+    except PlaceError as error:
+        return _page(uid, form=request.form, problems=error.problems), 400
+    with _changing() as connection:
+        before = _found(connection, uid)
+        screens.edit_screen(connection, uid, place)
+        if before.place != place:
+            _note(connection, "screen.edit", before, asdict(before.place), asdict(place))
+    return _back("page", done="place", uid=uid)
+
+
+@blueprint.post("/<string(length=32):uid>/retire")
+@requires(CHANGING)
+def retire(uid: str) -> AnyResponse:
+    """Take a screen off the wall."""
+    with _changing() as connection:
+        _found(connection, uid)
+        before = screens.retire_screen(connection, uid, _now())
+        if before.retired_at is None:
+            _note(connection, "screen.retire", before, asdict(before.place), None)
+    return _back("page", done="retired", uid=uid)
+
+
+@blueprint.post("/<string(length=32):uid>/code")
+@requires(CHANGING)
+def make_code(uid: str) -> AnyResponse:
+    """Make a code to type at the kiosk that is to fill a screen from now on."""
+    with _changing() as connection:
+        screen = _in_use(connection, uid)
+        pairing.code_for_screen(connection, screen.id, current_user().name, _now())
+    return _back("page", uid=uid, _anchor="kiosk")
+
+
+@blueprint.post("/<string(length=32):uid>/keys/<int:key_id>/revoke")
+@requires(CHANGING)
+def revoke(uid: str, key_id: int) -> AnyResponse:
+    """Make the key of a screen's kiosk void."""
+    with _changing() as connection:
+        screen = _found(connection, uid)
+        if key_id not in {kiosk.key_id for kiosk in read_kiosks(connection, screen.id)}:
+            raise ProblemError(404, "not_found", "This screen has no such kiosk.")
+        pairing.revoke(connection, key_id, current_user().name, _now())
+    return _back("page", done="revoked", uid=uid)
+
+
+@blueprint.get("/pair")
+@requires(CHANGING)
+def pair() -> str:
+    """Kiosks that wait, and the form for a new screen."""
+    return _pair_page()
+
+
+@blueprint.post("/pair")
+@requires(CHANGING)
+def accept() -> AnyResponse | tuple[str, int]:
+    """Let the kiosk that shows a code fill a new screen, or one that there is.
+
+    Without a code, only make the screen, and a code to type at its kiosk.
+    """
+    code, uid = (request.form.get(name, "").strip() for name in ("code", "screen"))
+    try:
+        place = None if uid else read_place(request.form)
+        with _changing() as connection:
+            if place is None:
+                screen = _in_use(connection, uid)
+            else:
+                screen = screens.create_screen(connection, place, _now())
+                _note(connection, "screen.create", screen, None, asdict(place))
+            who = current_user().name
+            if code:
+                pairing.accept(connection, code, screen.id, who, _now())
+            else:
+                pairing.code_for_screen(connection, screen.id, who, _now())
+    except PlaceError as error:
+        return _pair_page(request.form, error.problems), 400
+    except pairing.PairingError as error:
+        return _pair_page(request.form, {"code": str(error)}), 400
+    done = "accepted" if code else "new" if place else None
+    return _back("page", done=done, uid=screen.uid, _anchor="kiosk")
+
+
+def _page(
+    uid: str, form: Mapping[str, str] | None = None, problems: Mapping[str, str] | None = None
+) -> str:
+    now = _now()
+    with hub_services().engine.connect() as connection:
+        found = read_wall(connection, uid)
+        if not found:
+            raise _no_screen()
+        screen = found[0].screen
+        zone = _zone(screen.place)
+        today = now.astimezone(zone).date()
+        day = _asked_day(today, screen.created_at.astimezone(zone).date())
+        span = bounds(day, zone)
+        happened = read_day(connection, screen.id, *span)
+        kiosks = read_kiosks(connection, screen.id)
+        code = pairing.open_code(connection, screen.id, now) if _may_change() else None
+    return render_template(
+        "screen.html",
+        screen=screen,
+        tile=tile_of(found[0], now, hub_services().settings.min_viewers),
+        contact_at=found[0].contact_at,
+        alerts=found[0].alerts,
+        alert_words=WORDS,
+        machine=_machine(found[0]),
+        zone=zone,
+        now=now,
+        day=day,
+        before=day - timedelta(days=1),
+        after=None if day >= today else day + timedelta(days=1),
+        today=today,
+        happened=happened,
+        picture=picture_of(happened, span, screen.place, zone, now),
+        cause_words=cause_words,
+        kiosks=kiosks,
+        code=code and (pairing.shown_code(code[0]), code[1]),
+        hub=request.url_root.rstrip("/"),
+        may_change=_may_change(),
+        done=_done(),
+        **_form_values(form or form_of(screen.place), problems),
+    )
+
+
+def _pair_page(
+    form: Mapping[str, str] | None = None, problems: Mapping[str, str] | None = None
+) -> str:
+    now = _now()
+    with hub_services().engine.connect() as connection:
+        waiting = pairing.waiting_kiosks(connection, now)
+        known = screens.list_screens(connection)
+    asked = form or request.args
+    return render_template(
+        "screen_pair.html",
+        waiting=waiting,
+        shown_code=pairing.shown_code,
+        screens=known,
+        code=asked.get("code", ""),
+        chosen=asked.get("screen", ""),
+        now=now,
+        **_form_values(form or {"time_zone": local_zone().key}, problems),
+    )
+
+
+def _form_values(form: Mapping[str, str], problems: Mapping[str, str] | None) -> dict[str, Any]:
+    return {"form": form, "problems": problems or {}, "zones": sorted(available_timezones())}
+
+
+def _machine(now: ScreenNow) -> dict[str, Any]:
+    """Return what is known of a screen's machine; what is unknown is `None`."""
+    health = now.health or {}
+    free, total = entry(health, int, "disk_free_bytes"), entry(health, int, "disk_total_bytes")
+    names = ("program_version", "model_name", "os", "state")
+    return {
+        **{name: entry(health, str, name) for name in names},
+        "camera": entry(health, str, "camera", "state"),
+        "camera_detail": entry(health, str, "camera", "detail"),
+        "notice_shown": entry(health, bool, "notice_shown"),
+        "disk_free": free,
+        "disk_total": total,
+        "temperature_c": entry(health, float, "temperature_c"),
+        "fps": entry(health, float, "fps"),
+        "uptime_s": entry(health, float, "uptime_s"),
+        "waiting_records": entry(health, int, "waiting_records"),
+        "lost_records": entry(health, int, "lost_records"),
+        "clock_offset_s": now.clock_offset_s,
+        "received_at": now.received_at,
+    }
+
+
+def _rendered(snapshot: Snapshot, choice: Choice) -> _Rendered:
+    found = snapshot.kept.get(choice)
+    if found is None:
+        html = render_template(
+            "screens_wall.html",
+            tiles=[tile for tile in snapshot.tiles if choice.takes(tile)],
+            total=len(snapshot.tiles),
+            counts=snapshot.counts(choice),
+            choice=choice,
+            arguments=_arguments(choice),
+        )
+        plain = html.encode()
+        digest = hashlib.sha256(plain).hexdigest()[:32]
+        found = _Rendered(html, gzip.compress(plain, compresslevel=1, mtime=0), digest)
+        if len(snapshot.kept) >= MAX_KEPT:
+            snapshot.kept.clear()
+        snapshot.kept[choice] = found
+    return cast("_Rendered", found)
+
+
+def _choice() -> Choice:
+    names = ("site", "group", "tag", "condition")
+    site, group, tag, condition = (request.args.get(name, "")[:200] for name in names)
+    return Choice(site, group, tag, condition if condition in CONDITIONS else "")
+
+
+def _arguments(choice: Choice) -> dict[str, Any]:
+    return {name: value for name, value in asdict(choice).items() if value}
+
+
+def _asked_day(today: date, first: date) -> date:
+    text = request.args.get("day", "")
+    if not text:
+        return today
+    try:
+        asked = date.fromisoformat(text)
+    except ValueError:
+        asked = None
+    if asked is None or not min(first, today) - timedelta(days=3660) <= asked <= today:
+        raise ProblemError(
+            404,
+            "not_found",
+            f"There is no day {text[:20]!r}: expected one such as {today}, and none to come.",
+        )
+    return asked
+
+
+def _zone(place: Place) -> Any:
+    try:
+        return zone_named(place.time_zone)
+    except ValueError:
+        return zone_named("UTC")
+
+
+def _wall() -> Wall:
+    return cast("Wall", current_app.extensions[WALL])
+
+
+@contextmanager
+def _changing() -> Iterator[Connection]:
+    """Begin a change that the wall shows at once."""
+    with writing(hub_services().engine) as connection:
+        yield connection
+    _wall().forget()
+
+
+def _found(connection: Connection, uid: str) -> ScreenInfo:
+    try:
+        return screens.find_screen(connection, uid)
+    except screens.NoSuchScreenError:
+        raise _no_screen() from None
+
+
+def _in_use(connection: Connection, uid: str) -> ScreenInfo:
+    screen = _found(connection, uid)
+    if screen.retired_at is not None:
+        raise ProblemError(
+            409,
+            "bad_request",
+            f"The screen {screen.place.name} is retired, so no kiosk can fill it. Make a new one.",
+            title="The screen is retired",
+        )
+    return screen
+
+
+def _no_screen() -> ProblemError:
+    return ProblemError(
+        404, "not_found", "There is no such screen. The page of screens lists those there are."
+    )
+
+
+def _note(
+    connection: Connection,
+    action: str,
+    screen: ScreenInfo,
+    before: dict[str, Any] | None,
+    after: dict[str, Any] | None,
+) -> None:
+    target = f"screen {screen.id}"
+    note(connection, current_user().name, action, target, _now(), before=before, after=after)
+
+
+def _may_change() -> bool:
+    return current_user().may(CHANGING)
+
+
+def _done() -> str:
+    return DONE.get(request.args.get("done", ""), "")
+
+
+def _back(view: str, **values: Any) -> AnyResponse:
+    return redirect(url_for(f"screens.{view}", **values), 303)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
