@@ -150,7 +150,7 @@ def serve(**options: Any) -> None:
     settings = settings.model_copy(update=changes)
     app = create_hub_app(settings)
     here: HubServices = app.extensions[EXTENSION]
-    stopping, duties = here.stopping, Duties(here.engine, hub_duties())
+    stopping, duties = here.stopping, Duties(here.engine, hub_duties(settings))
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.set())
     page = settings.url or page_address(host, listening.getsockname()[1])

@@ -13,6 +13,7 @@ from db.engine import open_database, writing
 from db.hub.tables import Lease
 from monitor.hub.duties import Duties, Duty
 from monitor.hub.schedule import hub_duties
+from monitor.settings.models import HubSettings
 
 
 @pytest.fixture
@@ -110,6 +111,6 @@ def test_another_process_cannot_take_what_is_running(engine):
 
 
 def test_duties_have_names_that_fit():
-    names = [duty.name for duty in hub_duties()]
+    names = [duty.name for duty in hub_duties(HubSettings())]
     assert len(set(names)) == len(names)
     assert all(len(name) <= 32 for name in names)
