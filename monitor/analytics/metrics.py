@@ -29,15 +29,8 @@ from db.read.formulas import (
 )
 from detector.emotion.labels import EMOTIONS
 from detector.emotion.prevalence import GROUPS, corrected_valence, shares
-from monitor.analytics.statistics import (
-    CONFIDENCE,
-    DRAWS,
-    MIN_GROUPS,
-    Interval,
-    clustered_mean,
-    draw_counts,
-    expanded_level,
-)
+from monitor.analytics.resampling import bootstrap_mean_interval
+from monitor.analytics.statistics import MIN_GROUPS, Interval, clustered_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -46,6 +39,7 @@ if TYPE_CHECKING:
 
     from db.read.formulas import ExposureArrays, SecondArrays
     from db.read.sessions import GapInfo, SessionInfo
+    from monitor.workers import Map
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
@@ -273,57 +267,6 @@ def median_by_second(values: Floats, second: Ints, seconds: int) -> Floats:
     return out
 
 
-def bootstrap_mean_interval(
-    unit: Ints,
-    second: Ints,
-    values: Floats,
-    seconds: int,
-    *,
-    seed: int | Sequence[int],
-    draws: int = DRAWS,
-    confidence: float = CONFIDENCE,
-) -> tuple[Floats, Floats]:
-    """Return bootstrap intervals of the mean over viewers, drawing **units** with replacement.
-
-    A unit is a viewer, or a group of viewers who react alike. Each draw averages the viewers
-    present in each second. The limits are quantiles of the draws, expanded for small samples (Efron
-    and Tibshirani 1993; Hesterberg 2015; `expanded_level`).
-
-    Args:
-        unit, second, values: Shape `(c,)`: the viewer's unit, the second, and the viewer's value in
-            it, no NaN.
-        seconds: Number of seconds `k`.
-        seed: The same data and seed give the same interval, to the last bit.
-        draws: How often the units are drawn.
-        confidence: 0 to 1.
-
-    Returns:
-        Lower and upper limits, shape `(k,)` each; NaN with fewer than two units.
-    """
-    from scipy.sparse import csr_array  # noqa: PLC0415 - slow to import
-
-    low, high = np.full(seconds, np.nan), np.full(seconds, np.nan)
-    names, row = np.unique(unit, return_inverse=True)
-    units = names.size
-    # Sparse, because a viewer is seen in few seconds.
-    summed = csr_array((values, (second, row)), shape=(seconds, units))
-    counted = csr_array((np.ones(values.size), (second, row)), shape=(seconds, units))
-    n = np.diff(counted.indptr)  # of units in each second
-    if not (n >= 2).any():
-        return low, high
-    rng = np.random.default_rng(seed)
-    pieces = []
-    for times in draw_counts(units, draws, rng):
-        with np.errstate(invalid="ignore", divide="ignore"):
-            pieces.append((summed @ times.T) / (counted @ times.T))
-    means = np.concatenate(pieces, axis=1)
-    for k in np.flatnonzero(n >= 2):
-        level = expanded_level(float(n[k] - 1), math.sqrt(n[k] / (n[k] - 1)), confidence)
-        # A draw may miss everybody who was there in this second.
-        low[k], high[k] = np.quantile(means[k][np.isfinite(means[k])], [level, 1 - level])
-    return low, high
-
-
 def _units(viewer: Ints, group: Ints) -> Ints:
     """Return what a bootstrap draws: groups, or viewers where groups are too few to draw."""
     return group if np.unique(group).size >= MIN_GROUPS else viewer
@@ -371,15 +314,15 @@ class Timeline:
         return Timeline(self.n, self.emotion_viewers, self.scored_viewers, **hidden)
 
 
-def timeline(cells: Cells, *, seed: int | Sequence[int]) -> Timeline:
-    """Compute the curves of one ad; `seed` seeds the bootstrap."""
+def timeline(cells: Cells, *, seed: int | Sequence[int], workers: Map = map) -> Timeline:
+    """Compute the curves of one ad; `seed` seeds the bootstrap, which `workers` may share."""
     k = cells.seconds
     read, based = cells.emotion_readings > 0, cells.corrected_readings > 0
     second = cells.second[read]
     means = cells.sums[read] / cells.emotion_readings[read][:, None]
     emotions, valence = means[:, : len(EMOTIONS)], means[:, VALENCE]
     units = _units(cells.viewer[read], cells.group[read])
-    low, high = bootstrap_mean_interval(units, second, valence, k, seed=seed)
+    low, high = bootstrap_mean_interval(units, second, valence, k, seed=seed, workers=workers)
 
     scored, scores = group_scores(means)
     reactions = corrected_valence(scores)
@@ -613,6 +556,7 @@ def reaction(
     seed: Sequence[int],
     min_viewers: int = 1,
     group: Ints | None = None,
+    workers: Map = map,
 ) -> Reaction:
     """Compute the reactions to one ad.
 
@@ -623,6 +567,7 @@ def reaction(
             play or ten minutes; a viewer belongs to the group of the first. None: by play.
         seed: Seeds the bootstrap; the curve and the mean of the ad draw from different streams.
         min_viewers: A second with fewer viewers is masked, and no moment is read from it.
+        workers: What draws in the bootstrap.
     """
     means = viewer_means(entries.viewer_id, entries.sums, entries.emotion_readings)
     viewers = means.shape[0]
@@ -639,14 +584,19 @@ def reaction(
     first = np.unique(entries.viewer_id, return_index=True)[1]
     own_group = (entries.play_id if group is None else group)[first]
     cells = viewer_seconds(seconds, entries, duration_s, own_group)
-    curves = timeline(cells, seed=[*seed, 0]).masked(min_viewers)
+    curves = timeline(cells, seed=[*seed, 0], workers=workers).masked(min_viewers)
     with_emotion = np.isin(
         np.unique(entries.viewer_id), entries.viewer_id[entries.emotion_readings > 0]
     )
     audience_shares = _audience_shares(means, own_group[with_emotion], min_viewers)
     units = _units(np.arange(viewers), own_group[with_emotion])
     low, high = bootstrap_mean_interval(
-        units, np.zeros(viewers, dtype=np.int64), means[:, VALENCE], 1, seed=[*seed, 1]
+        units,
+        np.zeros(viewers, dtype=np.int64),
+        means[:, VALENCE],
+        1,
+        seed=[*seed, 1],
+        workers=workers,
     )
     last_second, last_viewers = last_second_happiness(entries)
     attraction = attraction_moment(curves.probabilities)

@@ -26,6 +26,8 @@ from monitor.cli.options import (
     scope_of,
     scope_options,
     time_zone,
+    workers_of,
+    workers_options,
     zone_of_sites,
 )
 from monitor.reports import FORMATS, TABLES, TEXT_FORMATS
@@ -84,6 +86,7 @@ logger = logging.getLogger(__name__)
     "session-N.html here; JSON and CSV are printed]",
 )
 @min_viewers_option
+@workers_options
 @output_options
 def report(
     session: int | None,
@@ -96,6 +99,8 @@ def report(
     folders: tuple[Path, ...],
     output: Path | None,
     min_viewers: int,
+    jobs: int,
+    address: str | None,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -128,15 +133,17 @@ def report(
     if several:
         with opened(url) as engine:
             zone = zone_of_sites(engine, timezone, typed)
-    document, data = _report(
-        url,
-        session,
-        in_zone(typed, zone) if several else None,
-        min_viewers=min_viewers,
-        prices=play_prices(prices),
-        zone=zone,
-        media=folders or (Path(),),
-    )
+    with workers_of(jobs, address) as workers:
+        document, data = _report(
+            url,
+            session,
+            in_zone(typed, zone) if several else None,
+            min_viewers=min_viewers,
+            prices=play_prices(prices),
+            zone=zone,
+            media=folders or (Path(),),
+            workers=workers,
+        )
     films = _pictures(document, wanted, folders or (Path(),))
     name = "report" if several else f"session-{document['session']['id']}"
     for form in wanted:

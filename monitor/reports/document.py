@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from monitor.analytics.metrics import Audience, Bools, Ints, Reaction
     from monitor.analytics.report_data import ReportData
     from monitor.reports.diagnostics import Starts
+    from monitor.workers import Map
 
 REPORT_VERSION = 1
 """Rises when a key of the document changes its meaning or goes away."""
@@ -71,6 +72,7 @@ def make_report(
     prices: Mapping[str | None, float] | None = None,
     zone: tzinfo | None = None,
     media: Iterable[Path] = (),
+    workers: Map = map,
 ) -> tuple[dict[str, Any], ReportData]:
     """Return the report of some sessions, and the data that tables are made of.
 
@@ -101,6 +103,7 @@ def make_report(
         prices=prices,
         zone=zone or zones_of(data.sessions).common,
         scene_starts=find_scenes(videos_seen(data), media),
+        workers=workers,
     )
     return document, data
 
@@ -116,6 +119,7 @@ def build_report(
     scene_starts: Mapping[str, Starts] | None = None,
     left_out: Mapping[str, int] | None = None,
     norms_left_out: Mapping[str, int] | None = None,
+    workers: Map = map,
 ) -> dict[str, Any]:
     """Build the report of one or several sessions: a document for JSON, the same for the same data.
 
@@ -131,6 +135,7 @@ def build_report(
         scene_starts: From `monitor.reports.thumbnails.find_scenes`; None: nobody looked.
         left_out, norms_left_out: Numbers of sessions by kind that are left out of the report, or of
             the ads to compare with, because they are not live; None: not counted.
+        workers: What draws in the bootstrap, see `monitor.workers`; the report is the same.
 
     Raises:
         ReportError: `min_viewers` is less than 1.
@@ -141,7 +146,7 @@ def build_report(
     versions = ad_versions(data.ads)
     prices = prices or {}
     ads = [
-        _ad_entry(log, ad, version, min_viewers, prices.get(ad.ad_id, prices.get(None)))
+        _ad_entry(log, ad, version, min_viewers, prices.get(ad.ad_id, prices.get(None)), workers)
         for ad, version in versions
     ]
     # An ad whose audience is withheld.
@@ -328,8 +333,13 @@ def _exposed(arrays: Any, plays: Iterable[PlayInfo]) -> Any:
 # --- one ad ---------------------------------------------------------------------------------------
 
 
-def _ad_entry(
-    log: _Log, ad: AdInfo, version: int | None, min_viewers: int, price: float | None
+def _ad_entry(  # noqa: PLR0917 (the parts of one entry, handed over once)
+    log: _Log,
+    ad: AdInfo,
+    version: int | None,
+    min_viewers: int,
+    price: float | None,
+    workers: Map,
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Return one entry of `ads`, and what had to be withheld in it."""
     plays = [play for play in log.data.plays if play.ad_row_id == ad.ad_row_id]
@@ -344,6 +354,7 @@ def _ad_entry(
         seed=[int.from_bytes(hashlib.sha256(ad.ad_id.encode()).digest()[:8], "big")],
         min_viewers=min_viewers,
         group=usable_groups(log.groups_of(plays)),
+        workers=workers,
     )
     traded = currency.ad_currency(plays, log.sessions, exposures, log.countable, price)
     # "Nobody was in view" differs from "nothing could be measured".

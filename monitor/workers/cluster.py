@@ -7,6 +7,7 @@ import logging
 import os
 import platform
 import socket
+import warnings
 from collections import deque
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Self
@@ -22,6 +23,9 @@ logger = logging.getLogger(__name__)
 
 REACH_S = 5.0
 """How long a head is waited for before it counts as unreachable."""
+
+CONNECTIONS = 3
+"""Tries to connect to a head that answers."""
 
 RETRIES = 3
 """How often Ray runs a task again whose worker or machine died."""
@@ -39,6 +43,8 @@ class RayCluster:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         # Of tasks behind the first one that failed.
         os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")
+        # Tasks carry their data, some megabytes each.
+        warnings.filterwarnings("ignore", "More than 10MB of messages", UserWarning)
         try:
             ray: Any = importlib.import_module("ray")
         except ModuleNotFoundError as error:
@@ -51,9 +57,7 @@ class RayCluster:
         try:
             # Ray itself keeps trying for half a minute.
             socket.create_connection((host, port), REACH_S).close()
-            ray.init(
-                address, log_to_driver=False, logging_level=logging.WARNING, namespace="ad-monitor"
-            )
+            _connect(ray, address)
         except (OSError, RuntimeError, ValueError) as error:
             python = ".".join(platform.python_version_tuple()[:2])
             raise SetupError(
@@ -120,7 +124,25 @@ def run(version: str, function: Callable[[Any], Any], item: Any) -> Any:
     return function(item)
 
 
+def _connect(ray: Any, address: str) -> None:
+    """Connect; a busy head may need several tries to start what serves this client."""
+    options = {"log_to_driver": False, "logging_level": logging.WARNING}
+    for attempt in range(CONNECTIONS):
+        try:
+            ray.init(address, namespace="ad-monitor", **options)
+        except ConnectionAbortedError:
+            ray.shutdown()
+            if attempt == CONNECTIONS - 1:
+                raise
+            logger.info("The head of the cluster could not serve another client yet; retrying")
+        else:
+            return
+
+
 def _reason(error: Exception) -> str:
     """Return what is wrong as a part of a sentence."""
-    text = getattr(error, "strerror", None) or str(error).strip()
-    return next(iter(text.splitlines()), type(error).__name__).rstrip(".")
+    text = getattr(error, "strerror", None) or str(error)
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    # A line that ends in a colon introduces a traceback, whose last line says what is wrong.
+    found = lines[-1] if lines and lines[0].endswith(":") else next(iter(lines), "")
+    return (found or type(error).__name__).rstrip(".:")

@@ -12,11 +12,18 @@ import sys
 import tempfile
 import uuid
 from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from monitor.analytics import resampling
+from monitor.reports.document import build_report
+from monitor.reports.export import to_json
 from monitor.sensor.child_process import child_environment
+from monitor.workers import open_workers
+from tests.helpers.simulated_session import World, simulate
+from tests.helpers.worker_tasks import done_after_a_death
 
 from .live_database import replayed_rows
 
@@ -140,6 +147,11 @@ def test_recordings_of_a_folder_are_the_same_whoever_measures(
         ("day2.mp4", "finished"),
         ("day10.mp4", "finished"),
     ]
+    reports = [
+        program.run("report", "--all", "--replays", "--json", "--db", "one.db", *options).stdout
+        for options in ((), ("--jobs", "2"), ("--on", address))
+    ]
+    assert reports == reports[:1] * 3
     assert replayed(program, recordings, "jobs", "--jobs", "4") == one
     assert replayed(program, recordings, "ray", "--on", address) == one
     program.environment[MARK] = here
@@ -157,6 +169,32 @@ def sessions(program, name):
         return connection.execute("SELECT source, end_reason FROM sessions ORDER BY id").fetchall()
     finally:
         connection.close()
+
+
+@pytest.mark.slow
+def test_a_report_is_the_same_whoever_draws(cluster, tmp_path, monkeypatch):
+    # Few units in small parts stand for many in large ones.
+    monkeypatch.setattr(resampling, "SPLIT_UNITS", 10)
+    monkeypatch.setattr(resampling, "PART_CELLS", 25)
+    data = simulate(World(ads=3, viewers=200), 1)
+    parts = []
+
+    def here(function, items):
+        for item in items:
+            parts.append(item)
+            yield function(item)
+
+    def killed(workers, name):
+        flag = str(tmp_path / name)
+        return lambda function, items: workers(partial(done_after_a_death, function, flag), items)
+
+    one = to_json(build_report(data, workers=here))
+    assert len(parts) > 20
+    for name, options in (("jobs", {"jobs": 4}), ("ray", {"address": cluster[0]})):
+        with open_workers(**options) as workers:
+            assert to_json(build_report(data, workers=workers)) == one
+            assert to_json(build_report(data, workers=killed(workers, name))) == one
+        assert (tmp_path / name).exists()
 
 
 def test_a_recording_that_cannot_be_read_does_not_end_the_others(program, recordings):

@@ -180,69 +180,6 @@ class TestCurves:
         ).tolist() == pytest.approx([0.65, math.nan, 0.5], nan_ok=True)
 
 
-def interval(values, **options):
-    """Limits for a table of viewers and seconds, NaN where a viewer was not there."""
-    values = np.asarray(values, dtype=np.float64)
-    viewer, second = np.nonzero(np.isfinite(values))
-    return metrics.bootstrap_mean_interval(
-        viewer, second, values[viewer, second], values.shape[1], **options
-    )
-
-
-class TestBootstrap:
-    def test_same_seed_same_interval(self):
-        values = np.random.default_rng(0).random((20, 3))
-        assert np.array_equal(interval(values, seed=5), interval(values, seed=5))
-        assert not np.array_equal(interval(values, seed=5), interval(values, seed=6))
-
-    def test_one_viewer_gives_no_interval(self):
-        low, high = interval([[0.1, 0.3], [np.nan, 0.5], [np.nan, 0.4]], seed=1)
-        assert np.isnan([low[0], high[0]]).all()
-        assert 0.3 <= low[1] <= 0.4 <= high[1] <= 0.5
-
-    def test_two_viewers_give_their_range(self):
-        low, high = interval([[0.2], [0.6]], seed=1)
-        assert (low[0], high[0]) == pytest.approx((0.2, 0.6))
-
-    def test_viewers_who_agree_give_no_width(self):
-        low, high = interval(np.full((6, 1), 0.25), seed=1)
-        assert (low[0], high[0]) == pytest.approx((0.25, 0.25))
-
-    def test_many_viewers_agree_with_theory(self):
-        values = np.random.default_rng(2).normal(0.1, 0.3, size=(400, 1))
-        low, high = interval(values, seed=1)
-        error = values.std(ddof=1) / 20
-        assert low[0] == pytest.approx(values.mean() - 1.96 * error, abs=0.15 * error)
-        assert high[0] == pytest.approx(values.mean() + 1.96 * error, abs=0.15 * error)
-
-    def test_groups_are_drawn_with_all_their_viewers(self):
-        values = np.random.default_rng(3).normal(0, 0.3, 20)
-        four = np.repeat(np.arange(20), 4)
-        limits = [
-            metrics.bootstrap_mean_interval(unit, np.zeros_like(unit), each, 1, seed=1)
-            for unit, each in ((four, values[four]), (np.arange(20), values))
-        ]
-        assert np.allclose(*limits)
-
-    def test_the_interval_covers_the_truth_before_groups(self):
-        covered = {"group": 0, "viewer": 0}
-        for run in range(100):
-            rng = np.random.default_rng(run)
-            group = np.repeat(np.arange(12), 5)
-            values = rng.normal(0, 0.2, 12)[group] + rng.normal(0, 0.2, 60)
-            for name, unit in (("group", group), ("viewer", np.arange(60))):
-                low, high = metrics.bootstrap_mean_interval(
-                    unit, np.zeros_like(unit), values, 1, seed=run, draws=500
-                )
-                covered[name] += low[0] <= 0 <= high[0]
-        assert covered["group"] >= 90
-        assert covered["viewer"] <= 80
-
-    def test_nobody(self):
-        low, high = interval(np.empty((0, 2)), seed=1)
-        assert np.isnan([*low, *high]).all()
-
-
 class TestMoments:
     def test_peak_trough_and_rise(self):
         found = metrics.valence_moments(np.array([0.0, -0.1, 0.3, 0.4, 0.2]))

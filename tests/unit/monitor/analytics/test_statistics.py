@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
-from monitor.analytics.metrics import bootstrap_mean_interval
+from monitor.analytics.resampling import bootstrap_mean_interval
 from monitor.analytics.statistics import (
     Estimate,
     Interval,
