@@ -56,7 +56,8 @@ def weekly(
     Returns:
         Entries by week for JSON, none if `spans_weeks` is false, and at most one of `withheld`.
     """
-    plays = [play for play in data.plays if play.id in set(countable)]
+    wanted = set(countable)
+    plays = [play for play in data.plays if play.id in wanted]
     zones = zones_of(data.sessions, zone)
     days = [zones.local(play.started_at, play.session_id).date() for play in plays]
     if not spans_weeks(days):
