@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from monitor.cli.lake import lake
 from monitor.cli.options import PROGRAM, debug_option, load_settings
 from monitor.cli.output import silence_native_libraries
 from monitor.cli.serve import page_address
@@ -33,6 +34,9 @@ def hub() -> None:
 
     `hub init` makes the first administrator, `hub serve` runs it, `hub invite` lets others in.
     """
+
+
+hub.add_command(lake)
 
 
 @hub.command(epilog=f"Example: {PROGRAM} hub init --url https://hub.example.com")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from monitor.hub.alerts import AlertDuty
@@ -10,15 +11,24 @@ from monitor.hub.duties import Duty
 from monitor.hub.senders import policy_of, send
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
+
+    from sqlalchemy.engine import Engine
 
     from db.hub.channels import KnownChannel
     from monitor.hub.messages import Message
     from monitor.settings.models import HubSettings
 
+logger = logging.getLogger(__name__)
+
 
 def hub_duties(settings: HubSettings) -> tuple[Duty, ...]:
-    """Return what a hub does by itself."""
+    """Return what a hub does by itself.
+
+    Raises:
+        LakeError: The settings name a lake that is none.
+    """
     policy = policy_of(settings.networks)
 
     def deliver(channel: KnownChannel, message: Message, now: datetime) -> None:
@@ -27,4 +37,26 @@ def hub_duties(settings: HubSettings) -> tuple[Duty, ...]:
     return (
         Duty("alerts", 15, AlertDuty().run),
         Duty("deliveries", 5, DeliveryDuty(deliver).run),
+        *(() if settings.lake is None else (Duty("lake", 600, lake_writer(settings)),)),
     )
+
+
+def lake_writer(settings: HubSettings) -> Callable[[Engine, datetime], None]:
+    """Return what writes the lake of the settings where a night has come and it is not done yet.
+
+    Raises:
+        LakeError: The settings name no lake.
+    """
+    from monitor.hub.lake.errors import LakeError  # noqa: PLC0415
+    from monitor.hub.lake.store import Lake  # noqa: PLC0415 (slow to import)
+    from monitor.hub.lake.writing import write_due  # noqa: PLC0415
+
+    lake = Lake(settings.lake or "")
+
+    def write(engine: Engine, now: datetime) -> None:
+        try:
+            write_due(engine, lake, now, min_viewers=settings.min_viewers)
+        except LakeError as error:
+            logger.warning("%s Trying again in ten minutes.", error)
+
+    return write

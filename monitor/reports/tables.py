@@ -170,6 +170,21 @@ def proof_csv(document: dict[str, Any]) -> str:
     return "\N{ZERO WIDTH NO-BREAK SPACE}" + _csv(columns, rows)
 
 
+def lake_csv(document: dict[str, Any]) -> str:
+    """Return a report from a lake as CSV: of each ad the whole, then its sites and its seconds."""
+    entries = []
+    for ad in document["ads"]:
+        name = {key: ad[key] for key in ("ad_id", "sha256")}
+        whole = {key: value for key, value in ad.items() if key not in {"sites", "timeline"}}
+        for part in (whole, *ad["sites"], *ad["timeline"]):
+            emotions = part.get("emotions", {"probabilities": {}, "shares": {}})
+            named = {f"{kind}_{k}": v for kind in emotions for k, v in emotions[kind].items()}
+            entries.append({**name, "site": "", "second": None, **part, **named})
+    columns = list(dict.fromkeys(key for entry in entries for key in entry if key != "emotions"))
+    rows = ([entry.get(key) for key in columns] for entry in entries)
+    return "\N{ZERO WIDTH NO-BREAK SPACE}" + _csv(columns, rows)
+
+
 def _csv(columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

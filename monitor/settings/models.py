@@ -472,6 +472,10 @@ class HubSettings(WebSettings):
     token: Token = setting(None, "hub.token", fallback="none", first=True)
     """Token with which programs such as Prometheus may read, at least 16 characters; safer in
     $AD_MONITOR_TOKEN. People have accounts."""
+    lake: str | None = setting(
+        None, "hub", fallback="none", metavar="FOLDER|s3://BUCKET/PREFIX", first=True
+    )
+    """Where to write a lake each night: Parquet files of sums and plays by day."""
 
     @property
     def url_host(self) -> str:

@@ -90,7 +90,7 @@ _ORDER = {
 
 def write_due(
     engine: Engine,
-    target: str,
+    lake: Lake,
     now: datetime,
     *,
     min_viewers: int,
@@ -103,7 +103,7 @@ def write_due(
 
     Args:
         engine: The hub's database.
-        target: A folder or `s3://bucket/prefix`.
+        lake: It need not exist yet.
         now: Aware.
         min_viewers: Cells with fewer viewers are left out; 1 or more.
         progress: Called after each screen with how many of all are done; also the time to renew
@@ -113,7 +113,6 @@ def write_due(
         LakeError: The lake cannot be written.
     """
     today = now.astimezone(UTC).date()
-    lake = Lake(target)
     done = lake.read_state().get("written_at", "")
     last = datetime.fromisoformat(done).date() if done else date.min
     if last >= today or now.astimezone(UTC).hour < HOUR_OF_WRITING:

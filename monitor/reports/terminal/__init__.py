@@ -7,6 +7,7 @@ from monitor.reports.terminal.experiments import (
     print_result,
     print_status,
 )
+from monitor.reports.terminal.lake import print_lake_report
 from monitor.reports.terminal.printing import (
     print_comparisons,
     print_lift,
@@ -19,6 +20,7 @@ from monitor.reports.terminal.printing import (
 __all__ = [
     "print_comparisons",
     "print_import",
+    "print_lake_report",
     "print_lift",
     "print_plan",
     "print_proof",

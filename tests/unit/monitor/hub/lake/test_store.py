@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import time
 from datetime import date
 from pathlib import Path
 
 import pyarrow.dataset as ds
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.hub.lake.errors import LakeError
@@ -86,8 +87,6 @@ def test_leftovers_of_killed_writers_go(lake, monkeypatch):
     lake.clean_up()
     assert kept.exists()
     old = time.time() - 90_000
-    import os
-
     os.utime(kept, (old, old))
     lake.clean_up()
     assert not kept.exists()
@@ -106,6 +105,7 @@ def test_other_files_are_no_parts(lake):
     assert lake.parts("cells", DAY) == {str(folder / "part-00-of-10.parquet"): (0, 10)}
 
 
+@settings(deadline=None)
 @given(kiosk=st.text(st.sampled_from("0123456789abcdef"), min_size=32), parts=st.integers(1, 99))
 def test_a_kiosk_has_one_part(kiosk, parts):
     assert 0 <= part_of(kiosk, parts) < parts

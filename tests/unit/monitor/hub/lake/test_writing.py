@@ -161,19 +161,19 @@ def test_cells_of_a_kiosk_take_the_place_of_its_sums(hub, lake):
 
 def test_the_night_writes_the_days_that_changed(hub, lake, make):
     evening = NIGHT.replace(hour=1)
-    assert write_due(hub, lake.target, evening, min_viewers=1) == []
-    assert write_due(hub, lake.target, NIGHT, min_viewers=1) == [DAY]
-    assert write_due(hub, lake.target, NIGHT + timedelta(hours=20), min_viewers=1) == []
+    assert write_due(hub, lake, evening, min_viewers=1) == []
+    assert write_due(hub, lake, NIGHT, min_viewers=1) == [DAY]
+    assert write_due(hub, lake, NIGHT + timedelta(hours=20), min_viewers=1) == []
     night = NIGHT + timedelta(days=1)
-    assert write_due(hub, lake.target, night, min_viewers=1) == []
+    assert write_due(hub, lake, night, min_viewers=1) == []
     late = make.start - timedelta(days=5)
     make.write_rolled(hub, [make.ad(), *_play_at(make, -5)], started_at=late)
     night += timedelta(days=1)
-    assert date(2026, 2, 24) in write_due(hub, lake.target, night, min_viewers=1)
+    assert date(2026, 2, 24) in write_due(hub, lake, night, min_viewers=1)
     night += timedelta(days=1)
-    assert date(2026, 2, 24) in write_due(hub, lake.target, night, min_viewers=1)
+    assert date(2026, 2, 24) in write_due(hub, lake, night, min_viewers=1)
     night += timedelta(days=1)
-    assert date(2026, 2, 24) not in write_due(hub, lake.target, night, min_viewers=1)
+    assert date(2026, 2, 24) not in write_due(hub, lake, night, min_viewers=1)
 
 
 def _play_at(make, days):
