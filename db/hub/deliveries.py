@@ -72,6 +72,12 @@ def waiting(
     return [WaitingDelivery(*row) for row in connection.execute(query).tuples()]
 
 
+def count_waiting(connection: Connection) -> int:
+    """Return how many deliveries wait, of all channels."""
+    query = select(func.count()).select_from(Delivery).where(Delivery.next_at.is_not(None))
+    return connection.scalar(query) or 0
+
+
 def claim(connection: Connection, delivery: WaitingDelivery, until: datetime) -> bool:
     """Count an attempt and keep others from sending it until then.
 

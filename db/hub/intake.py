@@ -76,11 +76,13 @@ class Outcome:
         watermark: Number of the last record that is stored, or set aside.
         is_missing: Whether records before it are missing, so that nothing was stored.
         is_revoked: Whether the key is no longer valid, so that nothing was stored.
+        is_set_aside: Whether its records could not be stored, and it was kept apart.
     """
 
     watermark: int
     is_missing: bool = False
     is_revoked: bool = False
+    is_set_aside: bool = False
 
 
 def find_sender(connection: Connection, key: str) -> Sender | None:
@@ -143,7 +145,7 @@ def _store(connection: Connection, arrival: Arrival, now: datetime) -> Outcome:
                 return Outcome(_take_in(connection, arrival, arrival.envelope, now))
             except RecordError as error:
                 fault = str(error)
-        return Outcome(_set_aside(connection, arrival, fault, now))
+        return Outcome(_set_aside(connection, arrival, fault, now), is_set_aside=True)
     except MissingRecordsError as error:
         with connection.begin_nested():
             _store_health(connection, arrival, now)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+import time
 from concurrent.futures import Future
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
 
     from db.hub.intake import Arrival, Outcome
+    from monitor.hub.metrics import IntakeMetrics
 
 logger = logging.getLogger(__name__)
 
@@ -38,14 +40,27 @@ class Committer:
     Args:
         engine: The hub's database.
         waiting: Envelopes that may wait.
+        metrics: Is told what becomes of envelopes.
     """
 
-    def __init__(self, engine: Engine, *, waiting: int = 4 * AT_ONCE) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        waiting: int = 4 * AT_ONCE,
+        metrics: IntakeMetrics | None = None,
+    ) -> None:
         self._engine = engine
+        self._metrics = metrics
         self._waiting: queue.Queue[tuple[Arrival, Future[Outcome]] | None] = queue.Queue(waiting)
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="hub-committer", daemon=True)
         self._thread.start()
+
+    @property
+    def waiting(self) -> int:
+        """How many envelopes wait, about."""
+        return self._waiting.qsize()
 
     def submit(self, arrival: Arrival) -> Future[Outcome]:
         """Queue an envelope; the result comes once it is stored.
@@ -96,6 +111,7 @@ class Committer:
 
     def _commit(self, batch: list[tuple[Arrival, Future[Outcome]]]) -> None:
         arrivals = [arrival for arrival, _ in batch]
+        began = time.monotonic()
         try:
             outcomes = self._store(arrivals)
         except Exception as error:
@@ -113,9 +129,13 @@ class Committer:
             else:
                 logger.exception("An envelope cannot be stored")
                 failure = error
+            if self._metrics is not None:
+                self._metrics.failed(len(batch))
             for _, future in batch:
                 future.set_exception(failure)
             return
+        if self._metrics is not None:
+            self._metrics.committed(arrivals, outcomes, time.monotonic() - began)
         for (_, future), outcome in zip(batch, outcomes, strict=True):
             future.set_result(outcome)
 

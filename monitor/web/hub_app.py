@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from flask import redirect, url_for
 
 from db.engine import open_database
-from monitor.web import intake
+from monitor.web import intake, metrics
 from monitor.web.accounts import AccountGate, invitation_pages
 from monitor.web.app import NAVIGATION, NavigationEntry, make_app
 from monitor.web.late_reader import LateReader
@@ -26,7 +26,11 @@ HUB_NAVIGATION: tuple[NavigationEntry, ...] = (
 )
 """The entries of the hub's own pages, before those of `serve`; the first one is the home page."""
 
-HUB_BLUEPRINTS: tuple[Blueprint, ...] = (intake.blueprint, screen_pages.blueprint)
+HUB_BLUEPRINTS: tuple[Blueprint, ...] = (
+    intake.blueprint,
+    metrics.blueprint,
+    screen_pages.blueprint,
+)
 """The hub's own pages, and what kiosks call. Mark their views as `monitor.web.rights` says."""
 
 

@@ -219,14 +219,19 @@ class HubServices(Services):
 
     Attributes:
         engine: The hub's database; it may write.
+        metrics: For Prometheus.
         committer: Stores what kiosks send.
         intake: Places for that.
     """
 
     def __init__(self, settings: WebSettings, worker: PictureWorker, engine: Engine) -> None:
+        from monitor.hub.metrics import HubMetrics  # noqa: PLC0415 (an extra)
+
         super().__init__(settings, worker)
         self.engine = engine
-        self.committer = Committer(engine)
+        self.metrics = HubMetrics(engine, settings.min_viewers)
+        self.committer = Committer(engine, metrics=self.metrics.intake)
+        self.metrics.watch(self.committer)
         self.intake = KioskPlaces(INTAKE)
         self.threads += INTAKE
 
