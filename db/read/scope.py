@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy import func, or_, select
 from sqlalchemy.ext.compiler import compiles
 
-from db.hub.screens import screen_info
+from db.hub.screens import list_screens, screen_info
 from db.hub.tables import Screen
 from db.schema import Ad, Origin, Play, Session
 
@@ -134,18 +134,19 @@ def at_places(
     groups: Collection[str] = (),
     tags: Collection[str] = (),
     *,
-    part: str = "",
+    parts: Collection[str] = (),
 ) -> list[ColumnElement[bool]]:
     """Return conditions on `Session`: where it was recorded.
 
     Args:
         sites, groups, tags: One of each, where there are any.
-        part: Of the site's name, in any case.
+        parts: Of the site's name, in any case.
     """
     where = places()
+    named = [where.c.site.icontains(part, autoescape=True) for part in parts]
     conditions = [
         *([where.c.site.in_(list(sites))] if sites else []),
-        *([where.c.site.icontains(part, autoescape=True)] if part else []),
+        *([or_(*named)] if named else []),
     ]
     if groups or tags:
         tagged = [_HasTag(Screen.tags, sa.literal(tag)) for tag in tags]
@@ -169,14 +170,10 @@ def screens_of(connection: Connection, *which: ColumnElement[bool]) -> list[Scre
     ]
 
 
-def groups_and_tags(engine: Engine) -> tuple[list[str], list[str]]:
-    """Return the groups and tags of all screens of a hub, those taken down as well."""
-    groups, tags = set(), set()
+def all_screens(engine: Engine) -> list[ScreenInfo]:
+    """Return the screens of a hub, those that are retired last: they keep their history."""
     with engine.connect() as connection:
-        for group, its_tags in connection.execute(select(Screen.group_name, Screen.tags)).tuples():
-            groups.add(group)
-            tags.update(its_tags)
-    return sorted(groups - {""}), sorted(tags)
+        return [*list_screens(connection), *list_screens(connection, retired=True)]
 
 
 def left_out(engine: Engine, scope: Scope, ads: Collection[str] | None = None) -> dict[str, int]:

@@ -233,7 +233,7 @@ class SessionPage:
 
 def find_sessions(
     engine: Engine,
-    site: str = "",
+    sites: Collection[str] = (),
     *,
     groups: Collection[str] = (),
     tags: Collection[str] = (),
@@ -242,10 +242,10 @@ def find_sessions(
 ) -> SessionPage:
     """Return `limit` sessions after the latest `offset`.
 
-    `site` is part of a name, in any case; a session is at a screen of one of the groups, and with
-    one of the tags, where any are named.
+    A session is at one of the sites, of which a part of the name is enough, in any case, and at a
+    screen of one of the groups and with one of the tags, where any are named.
     """
-    wanted = at_places(groups=groups, tags=tags, part=site)
+    wanted = at_places(groups=groups, tags=tags, parts=sites)
     page = select(Session.id).where(*wanted).order_by(Session.id.desc()).limit(limit).offset(offset)
     with engine.connect() as connection:
         total = connection.scalar(select(func.count()).select_from(Session).where(*wanted)) or 0

@@ -11,7 +11,7 @@ from monitor.version import VERSION
 from monitor.web import schemas
 from monitor.web.named_images import face_document
 from monitor.web.openapi import CALLS, EVERYWHERE, description
-from monitor.web.pages.sessions import asked_page, page_of_sessions
+from monitor.web.pages.sessions import Places, asked_page, page_of_sessions
 from monitor.web.pictures import picture_of_call
 from monitor.web.problems import API_PREFIX, TITLES, ProblemError
 from monitor.web.reports import comparison_document, session_report_document
@@ -51,8 +51,7 @@ def classify() -> Response:
 def sessions() -> Response:
     """One page of sessions, latest first."""
     page = asked_page()
-    site = request.args.get("site", "").strip()
-    found, pages = page_of_sessions(services().database(), site, page)
+    found, pages = page_of_sessions(services().database(), Places.asked(), page)
     entries = [
         schemas.SessionEntry.model_validate(session_document(session)) for session in found.sessions
     ]
@@ -77,7 +76,9 @@ def compare() -> Response:
     ads = list(dict.fromkeys(request.args.getlist("ad")))
     measure = request.args.get("measure", "valence")
     with here.reports.taken():
-        document = comparison_document(here.database(), ads, measure, here.settings.min_viewers)
+        document = comparison_document(
+            here.database(), ads, measure, here.settings.min_viewers, Places.asked().scope
+        )
     return _answer(schemas.Compared.model_validate(document))
 
 

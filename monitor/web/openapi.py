@@ -54,6 +54,11 @@ _SESSION = _parameter(
     "path", "session_id", "Id of the session.", required=True, type="integer", minimum=1
 )
 _TWO_IDS: dict[str, Any] = {"type": "array", "items": {"type": "string"}, "minItems": 2}
+_NAMES: dict[str, Any] = {"type": "array", "items": {"type": "string"}}
+_OF_SCREENS = (
+    _parameter("query", "group", "Group of a hub's screens; may be repeated.", **_NAMES),
+    _parameter("query", "tag", "Tag of a hub's screens; may be repeated.", **_NAMES),
+)
 _MEASURE: dict[str, Any] = {"type": "string", "enum": list(MEASURES), "default": "valence"}
 _NO_DATABASE = {503: "There is no database."}
 
@@ -92,7 +97,8 @@ CALLS = (
         schemas.Sessions,
         {400: "The page is not a number.", 404: "There is no such page."} | _NO_DATABASE,
         (
-            _parameter("query", "site", "Part of the site's name, in any case.", type="string"),
+            _parameter("query", "site", "Part of the site's name, in any case.", **_NAMES),
+            *_OF_SCREENS,
             _parameter("query", "page", "Page, from 1.", type="integer", minimum=1, default=1),
         ),
         examples=(f"curl '$SERVER{API_PREFIX}sessions?site=foyer'",),
@@ -136,6 +142,8 @@ CALLS = (
         (
             _parameter("query", "ad", "Id of an ad; at least two.", required=True, **_TWO_IDS),
             _parameter("query", "measure", "What the ads are compared by.", **_MEASURE),
+            _parameter("query", "site", "Only sessions at this site; may be repeated.", **_NAMES),
+            *_OF_SCREENS,
         ),
         examples=(f"curl '$SERVER{API_PREFIX}compare?ad=summer&ad=winter'",),
     ),

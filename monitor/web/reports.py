@@ -111,9 +111,9 @@ def _report(
 
 
 def comparison_document(
-    engine: Engine, ads: list[str], measure: str, min_viewers: int
+    engine: Engine, ads: list[str], measure: str, min_viewers: int, scope: Scope | None = None
 ) -> dict[str, Any]:
-    """Compare ads pair by pair, over all sessions that showed any of them.
+    """Compare ads pair by pair, over all sessions in a scope that showed any of them.
 
     Comparisons with fewer than `min_viewers` viewers of either ad are withheld.
 
@@ -133,14 +133,16 @@ def comparison_document(
         wrong = f"Invalid measure: expected one of {', '.join(MEASURES)}, received {measure!r}."
     if wrong is not None:
         raise ProblemError(400, "not_comparable", wrong)
-    shown = {ad.ad_id for ad in known_ads(engine)}
+    scope = scope or Scope()
+    shown = {ad.ad_id for ad in known_ads(engine, scope)}
     if unknown := [ad for ad in ads if ad not in shown]:
         raise ProblemError(
             404,
             "no_ad",
-            f"No play of {', '.join(unknown)} is in this database; the page Compare lists all ads.",
+            f"No play of {', '.join(unknown)} is in this database, or none at these places; the "
+            "page Compare lists all ads.",
         )
-    sessions = session_ids_with(engine, ads)
+    sessions = session_ids_with(engine, ads, scope)
     if not sessions:
         raise ProblemError(
             404,
@@ -148,12 +150,11 @@ def comparison_document(
             f"Only replays and sessions of the demo viewer showed {', '.join(ads)}, which do not "
             "count; `ad-monitor compare --replays --demos` compares them.",
         )
-    scope = Scope(session_ids=tuple(sessions))
-    data = load_report_data(engine, scope, seconds=False)
+    data = load_report_data(engine, Scope(session_ids=tuple(sessions)), seconds=False)
     found = compare_ads(data, ads, measure=measure, min_viewers=min_viewers)
     return {
         "ads": ads,
         "measure": measure,
         "comparisons": [pair.document() for pair in found],
-        "left_out": left_out(engine, Scope(), ads),
+        "left_out": left_out(engine, scope, ads),
     }

@@ -6,10 +6,11 @@ import uuid
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 
 from db.engine import writing
 from db.hub.tables import Channel, Screen
+from db.schema import Origin, Session
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
@@ -29,6 +30,17 @@ def add_channel(engine: Engine, name: str = "operators", **changes: Any) -> int:
     values = {"name": name, "kind": "webhook", "url": "https://example.org/alerts"}
     values |= {"secret": "whsec_c2VjcmV0", "alert_kinds": [], "quiet_hours": []}
     return _add(engine, Channel, values | {"time_zone": "UTC", "created_at": NOON} | changes)
+
+
+def fill_screen(engine: Engine, session: int, screen: int) -> None:
+    """Let a session have been recorded by a kiosk that fills a screen."""
+    kiosk = f"{session:032x}"
+    origin = {"kiosk": kiosk, "epoch": kiosk, "created_at": NOON, "is_here": False}
+    row = _add(engine, Origin, origin | {"screen_id": screen})
+    with writing(engine) as connection:
+        connection.execute(
+            update(Session).where(Session.id == session).values(origin_id=row, number=1)
+        )
 
 
 def _add(engine: Engine, table: Any, values: dict[str, Any]) -> int:

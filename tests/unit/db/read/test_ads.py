@@ -27,10 +27,10 @@ def test_pages_of_sessions_the_latest_first(engine, make):
     assert (everything.sessions[0].plays, everything.sessions[0].viewers) == (3, 2)
     second = find_sessions(engine, limit=3, offset=3)
     assert ([session.id for session in second.sessions], second.total) == ([1], 4)
-    assert [session.id for session in find_sessions(engine, "FOYER").sessions] == [4, 1]
+    assert [session.id for session in find_sessions(engine, ["FOYER"]).sessions] == [4, 1]
     # What SQL takes for a wildcard is a letter like any other.
-    assert [session.site for session in find_sessions(engine, "hall_").sessions] == ["Hall_1"]
-    assert find_sessions(engine, "nowhere").sessions == ()
+    assert [session.site for session in find_sessions(engine, ["hall_"]).sessions] == ["Hall_1"]
+    assert find_sessions(engine, ["nowhere"]).sessions == ()
 
 
 def test_ads_the_one_shown_last_first(engine, make):

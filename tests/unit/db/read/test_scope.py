@@ -3,32 +3,17 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import insert, select, update
+from sqlalchemy import select
 
-from db.engine import writing
 from db.read.ads import ad_totals, known_ads
 from db.read.experiments import known_ads_and_sites
 from db.read.live import live_state
 from db.read.plays import shown_plays
 from db.read.rollups import read_log, store_roll_ups
-from db.read.scope import Scope, groups_and_tags
+from db.read.scope import Scope, all_screens
 from db.read.sessions import find_sessions, list_sessions, site_zones
-from db.schema import Origin, Session
-from tests.helpers.hub_rows import NOON, add_screen
-
-
-def belongs(engine, session, screen):
-    """Give a session the origin of a kiosk that fills a screen."""
-    name = f"{session:032x}"
-    with writing(engine) as connection:
-        origin = connection.execute(
-            insert(Origin).values(
-                kiosk=name, epoch=name, created_at=NOON, is_here=False, screen_id=screen
-            )
-        ).inserted_primary_key[0]
-        connection.execute(
-            update(Session).where(Session.id == session).values(origin_id=origin, number=1)
-        )
+from db.schema import Session
+from tests.helpers.hub_rows import add_screen, fill_screen
 
 
 @pytest.fixture
@@ -42,7 +27,7 @@ def hub(engine, make):
         (2, "Door", {"site": "Bonn", "group_name": "West", "tags": ["food", '50 % \\ "ö"']}),
         (3, "Stairs", {"site": "", "group_name": "North", "tags": []}),
     ):
-        belongs(engine, session, add_screen(engine, name, **where))
+        fill_screen(engine, session, add_screen(engine, name, **where))
     return engine
 
 
@@ -98,15 +83,16 @@ def test_the_screens_of_a_log_are_those_of_its_sessions(hub):
 
 
 def test_sessions_and_ads_of_a_page(hub):
-    def found(*args, **places):
-        return [info.id for info in find_sessions(hub, *args, **places).sessions]
+    def found(*sites, **places):
+        return [info.id for info in find_sessions(hub, sites, **places).sessions]
 
     assert found("b") == [2, 1]
+    assert found("BER", "hal") == [4, 1]
     assert found("foyer") == []
     assert found(groups=["North"]) == [3, 1]
     assert found("att", tags=["food"]) == []
     assert find_sessions(hub, tags=["food"], limit=1).total == 2
-    assert groups_and_tags(hub) == (["North", "West"], ['50 % \\ "ö"', "food", "it's"])
+    assert [screen.place.name for screen in all_screens(hub)] == ["Stairs", "Till", "Door"]
     everywhere, here = known_ads(hub), known_ads(hub, Scope(sites=("Bonn",)))
     assert [ad.plays for ad in everywhere] == [4 * ad.plays for ad in here]
 

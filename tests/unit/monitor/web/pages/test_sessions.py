@@ -7,8 +7,10 @@ from datetime import timedelta
 
 import pytest
 
+from db.engine import open_database
 from monitor.web.pages.sessions import interval_rows
 from monitor.web.services import EXTENSION, Places
+from tests.helpers.hub_rows import add_screen, fill_screen
 
 from .conftest import START, write_session, write_weeks
 
@@ -54,6 +56,69 @@ def test_the_list(client, database, running, monkeypatch):
     assert "No session was recorded at a site matching" in client.get("/sessions?site=nowhere").text
     assert client.get("/sessions?page=9").status_code == 404
     assert client.get("/sessions?page=x").status_code == 400
+
+
+@pytest.fixture
+def hub(client, database):
+    """A client of a hub: sessions 1 and 2 at screens, 3 of a kiosk without one."""
+    for number in range(3):
+        write_session(database, "Foyer", START + timedelta(days=number), viewers=1)
+    engine = open_database(database)
+    for session, name, where in (
+        (1, "Till", {"site": "Berlin", "group_name": "North", "tags": ["food"]}),
+        (2, "Door", {"site": "Bonn", "group_name": "<West>", "tags": ["food", "a&b"]}),
+    ):
+        fill_screen(engine, session, add_screen(engine, name, **where))
+    engine.dispose()
+    return client
+
+
+@pytest.mark.parametrize(
+    ("query", "found", "words"),
+    [
+        ("", [3, 2, 1], ""),
+        ("site=b", [2, 1], " at sites matching “b”"),
+        ("site=foyer&site=bonn", [3, 2], " at sites matching “foyer” or “bonn”"),
+        ("group=North&tag=", [1], " of the group “North”"),
+        ("group=North&group=%3CWest%3E", [2, 1], " of the group “North” or “&lt;West&gt;”"),
+        ("tag=food&site=bo", [2], " at sites matching “bo”, with the tag “food”"),
+        ("tag=foo", [], " with the tag “foo”"),
+    ],
+)
+def test_sessions_by_site_group_and_tag(hub, query, found, words):
+    page = hub.get(f"/sessions?{query}").text
+    assert [number for number in (3, 2, 1) if f"No. {number}, live" in page] == found
+    assert f"{len(found)} session{'' if len(found) == 1 else 's'}{words}, latest first" in page
+    assert "<option>North</option>" in page or "<option selected>North</option>" in page
+    answer = hub.get(f"/api/v1/sessions?{query}").json
+    assert [entry["id"] for entry in answer["sessions"]] == found
+
+
+def test_what_was_chosen_stays(hub, monkeypatch):
+    monkeypatch.setattr("monitor.web.pages.sessions.PAGE_SIZE", 1)
+    page = hub.get("/sessions?tag=food&group=North&group=%3CWest%3E").text
+    assert "screen Door" in page
+    assert "<option selected>food</option>" in page
+    assert 'href="/sessions?page=2&amp;group=North&amp;group=%3CWest%3E&amp;tag=food"' in page
+
+
+def test_a_kiosk_has_nothing_to_choose_by(client, database):
+    write_session(database, "Foyer")
+    assert "<select" not in client.get("/sessions").text
+    assert 'aria-label="Choose places"' not in client.get("/compare").text
+
+
+def test_ads_of_some_screens(hub):
+    assert "No ad was shown with the tag “nothing”." in hub.get("/compare?tag=nothing").text
+    page = hub.get("/compare?group=North&tag=food&ad=summer&ad=winter").text
+    assert "over all their sessions of the group “North”, with the tag “food”" in page
+    assert '<input type="hidden" name="group" value="North">' in page
+    few = hub.get("/api/v1/compare?ad=summer&ad=winter&measure=attention&site=Berlin").json[
+        "comparisons"
+    ][0]
+    every = hub.get("/api/v1/compare?ad=summer&ad=winter&measure=attention").json["comparisons"][0]
+    assert (few["first_viewers"], every["first_viewers"]) == (1, 3)
+    assert hub.get("/api/v1/compare?ad=summer&ad=winter&site=nowhere").status_code == 404
 
 
 def test_a_report_with_the_way_back_and_downloads(client, database, running):
