@@ -7,7 +7,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, cast, get_args
 
 from db.hub.wall import read_wall
 from monitor.hub.alerts import SILENCE
@@ -107,26 +107,44 @@ class Wall:
     def __init__(self, database: Callable[[], Engine], min_viewers: int) -> None:
         self._database = database
         self._min_viewers = min_viewers
-        self._guard = threading.Lock()
+        self._reading = threading.Lock()
         self._snapshot: Snapshot | None = None
         self._read_at = 0.0
+        self._changes = 0
 
     def snapshot(self) -> Snapshot:
-        """Return the screens as they were at most `SNAPSHOT_S` ago."""
-        with self._guard:
-            if self._snapshot is None or time.monotonic() - self._read_at > SNAPSHOT_S:
-                now = datetime.now(UTC)
-                with self._database().connect() as connection:
-                    screens = read_wall(connection)
-                tiles = [tile_of(screen, now, self._min_viewers) for screen in screens]
-                self._snapshot = Snapshot(now, tuple(sorted(tiles, key=_by_place)))
-                self._read_at = time.monotonic()
-            return self._snapshot
+        """Return the screens as they were at most `SNAPSHOT_S` ago.
+
+        While somebody reads them anew, others get the last ones, so a slow database keeps only one
+        waiting.
+        """
+        last = self._snapshot
+        if last is not None and self._is_fresh():
+            return last
+        if not self._reading.acquire(blocking=last is None):
+            return cast("Snapshot", last)
+        try:
+            last = self._snapshot
+            if last is not None and self._is_fresh():
+                return last
+            now, began, changes = datetime.now(UTC), time.monotonic(), self._changes
+            with self._database().connect() as connection:
+                screens = read_wall(connection)
+            tiles = [tile_of(screen, now, self._min_viewers) for screen in screens]
+            snapshot = Snapshot(now, tuple(sorted(tiles, key=_by_place)))
+            if changes == self._changes:
+                self._snapshot, self._read_at = snapshot, began
+            return snapshot
+        finally:
+            self._reading.release()
 
     def forget(self) -> None:
         """Read the screens anew at the next look, because somebody has changed one."""
-        with self._guard:
-            self._snapshot = None
+        self._changes += 1
+        self._snapshot = None
+
+    def _is_fresh(self) -> bool:
+        return time.monotonic() - self._read_at <= SNAPSHOT_S
 
 
 def _by_place(tile: Tile) -> tuple[list[Any], list[Any]]:

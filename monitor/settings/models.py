@@ -476,6 +476,8 @@ class HubSettings(WebSettings):
         None, "hub", fallback="none", metavar="FOLDER|s3://BUCKET/PREFIX", first=True
     )
     """Where to write a lake each night: Parquet files of sums and plays by day."""
+    # A hundred people behind one address watch the wall, which asks every five seconds.
+    read_limit: str = "6000 per minute"
 
     @property
     def url_host(self) -> str:

@@ -22,6 +22,7 @@ from monitor.hub.alerts import WORDS
 from monitor.hub.day import bounds, cause_words, picture_of
 from monitor.hub.place_form import PlaceError, form_of, read_place
 from monitor.hub.wall import CONDITIONS, Choice, Wall, entry, tile_of
+from monitor.settings.models import HubSettings
 from monitor.settings.time_zone import local_zone, zone_named
 from monitor.web.accounts import current_user
 from monitor.web.problems import ProblemError
@@ -235,7 +236,7 @@ def _page(
         cause_words=cause_words,
         kiosks=kiosks,
         code=code and (pairing.shown_code(code[0]), code[1]),
-        hub=request.url_root.rstrip("/"),
+        hub=_hub_address(),
         may_change=_may_change(),
         done=_done(),
         **_form_values(form or form_of(screen.place), problems),
@@ -257,6 +258,7 @@ def _pair_page(
         screens=known,
         code=asked.get("code", ""),
         chosen=asked.get("screen", ""),
+        hub=_hub_address(),
         now=now,
         **_form_values(form or {"time_zone": local_zone().key}, problems),
     )
@@ -392,6 +394,13 @@ def _note(
 
 def _may_change() -> bool:
     return current_user().may(CHANGING)
+
+
+def _hub_address() -> str:
+    """Return where kiosks reach the hub."""
+    settings = hub_services().settings
+    given = settings.url if isinstance(settings, HubSettings) else ""
+    return given or request.url_root.rstrip("/")
 
 
 def _done() -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 
@@ -9,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from db.engine import open_database
 from db.hub.screens import Place, ScreenInfo
 from db.hub.wall import AlertInfo, ScreenNow
-from monitor.hub.wall import Choice, Snapshot, age_words, entry, tile_of
+from monitor.hub.wall import Choice, Snapshot, Wall, age_words, entry, tile_of
 from tests.helpers.hub_screens import NOW, PLACE, a_health
 
 HEARD = NOW - timedelta(seconds=50)
@@ -113,6 +116,57 @@ def test_screens_are_chosen_by_place_and_condition():
     assert snapshot.counts(Choice(tag="window", condition="ok")) == {
         "silent": 0, "warns": 0, "never seen": 1, "closed now": 0, "ok": 1
     }  # fmt: skip
+
+
+class Slow:
+    """A database whose next connection waits until it is told to go on."""
+
+    def __init__(self, engine):
+        self.engine = engine
+        self.asked, self.go_on = threading.Event(), threading.Event()
+        self.count = 0
+
+    def connect(self):
+        self.count += 1
+        self.asked.set()
+        assert self.go_on.wait(10)
+        return self.engine.connect()
+
+
+@pytest.fixture
+def slow(tmp_path):
+    engine = open_database(str(tmp_path / "hub.db"))
+    yield Slow(engine)
+    engine.dispose()
+
+
+def test_one_reads_while_the_others_get_the_last_snapshot(slow, monkeypatch):
+    wall = Wall(lambda: slow, 5)
+    slow.go_on.set()
+    first = wall.snapshot()
+    assert wall.snapshot() is first
+    assert slow.count == 1
+    monkeypatch.setattr("monitor.hub.wall.SNAPSHOT_S", -1.0)
+    slow.go_on.clear()
+    slow.asked.clear()
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(wall.snapshot)
+        assert slow.asked.wait(10)
+        assert wall.snapshot() is first
+        slow.go_on.set()
+        assert reading.result(10) is not first
+    assert slow.count == 2
+
+
+def test_a_change_while_somebody_reads_is_not_missed(slow):
+    wall = Wall(lambda: slow, 5)
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(wall.snapshot)
+        assert slow.asked.wait(10)
+        wall.forget()
+        slow.go_on.set()
+        before = reading.result(10)
+    assert wall.snapshot() is not before
 
 
 @given(st.integers(0, 10**8), st.integers(0, 10**8))
