@@ -59,8 +59,8 @@ class Served:
 def serve(program, wait_for):
     started: list[Served] = []
 
-    def start(*options):
-        served = Served(program.start("serve", "--port", "0", *options), wait_for)
+    def start(*options, command=("serve",)):
+        served = Served(program.start(*command, "--port", "0", *options), wait_for)
         started.append(served)
         return served
 

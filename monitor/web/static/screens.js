@@ -7,39 +7,31 @@
   if (!live) return;
   let etag = null;
 
-  // A part that holds the focus is changed inside, so that the keyboard stays where it is.
-  const replace = (old, fresh) => {
-    const link = old.contains(document.activeElement) ? fresh.querySelector("a") : null;
-    old.replaceWith(fresh);
-    if (link) link.focus({preventScroll: true});
-  };
-
   const patchList = (old, fresh) => {
+    const items = [...fresh.children], wanted = new Set(items.map((item) => item.id));
+    for (const item of [...old.children]) if (!wanted.has(item.id)) item.remove();
     const known = new Map([...old.children].map((item) => [item.id, item]));
-    let place = old.firstElementChild;
-    for (const item of [...fresh.children]) {
-      const before = known.get(item.id);
-      known.delete(item.id);
-      if (!before) {
-        old.insertBefore(item, place);
-        continue;
-      }
-      if (before !== place) old.insertBefore(before, place);
-      else place = place.nextElementSibling;
-      if (before.outerHTML !== item.outerHTML) replace(before, item);
-    }
-    for (const item of known.values()) item.remove();
+    items.forEach((item, index) => {
+      const before = known.get(item.id), place = old.children[index] || null;
+      if (before && before !== place) old.insertBefore(before, place);
+      if (!before) old.insertBefore(item, place);
+      else if (before.outerHTML !== item.outerHTML) before.replaceWith(item);
+    });
   };
 
   const patch = (html) => {
     const fresh = new DOMParser().parseFromString(html, "text/html").body;
     const [olds, news] = [live, fresh].map((root) => [...root.children]);
+    const held = live.contains(document.activeElement) && document.activeElement.closest("li");
     const same = olds.length === news.length && olds.every((old, i) => old.className === news[i].className);
     if (!same) live.replaceChildren(...news);
     else olds.forEach((old, i) => {
       if (old.tagName === "UL") patchList(old, news[i]);
       else if (old.outerHTML !== news[i].outerHTML) old.replaceWith(news[i]);
     });
+    // The keyboard stays where it is, though what it was on has been replaced or moved.
+    const place = held && document.getElementById(held.id);
+    if (place && !place.contains(document.activeElement)) place.querySelector("a").focus({preventScroll: true});
   };
 
   const say = (words, bad) => {
