@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
@@ -128,6 +129,39 @@ class DeliveryDuty:
         with writing(engine) as connection:
             deliveries.finish(connection, [delivery.id for delivery in batch], now)
         return True
+
+
+def send_test(
+    engine: Engine,
+    channel: KnownChannel,
+    send: Callable[[KnownChannel, Message, datetime], None],
+    now: datetime,
+) -> None:
+    """Send a test message to a channel at once, whatever waits there, and log it.
+
+    Raises:
+        SendError: It did not arrive.
+    """
+    document = {
+        "id": f"{uuid.uuid4().hex}.test",
+        "event": "test",
+        "alert": None,
+        "kind": "test",
+        "screen": None,
+        "raised_at": now.isoformat(timespec="seconds"),
+        "ended_at": None,
+        "detail": f"This is a test of the channel {channel.name}; nothing is wrong.",
+    }
+    failure: SendError | None = None
+    try:
+        send(channel, one_message(document), now)
+    except SendError as error:
+        failure = error
+    with writing(engine) as connection:
+        reason = None if failure is None else str(failure)
+        deliveries.note_test(connection, channel.id, document, now, reason)
+    if failure is not None:
+        raise failure
 
 
 def _pause_s(delivery: WaitingDelivery) -> float:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from monitor.hub.alerts import AlertDuty
 from monitor.hub.delivery import DeliveryDuty
 from monitor.hub.duties import Duty
-from monitor.hub.senders import policy_of, send
+from monitor.hub.senders import sender
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Engine
 
-    from db.hub.channels import KnownChannel
-    from monitor.hub.messages import Message
     from monitor.settings.models import HubSettings
 
 logger = logging.getLogger(__name__)
@@ -29,14 +27,9 @@ def hub_duties(settings: HubSettings) -> tuple[Duty, ...]:
     Raises:
         LakeError: The settings name a lake that is none.
     """
-    policy = policy_of(settings.networks)
-
-    def deliver(channel: KnownChannel, message: Message, now: datetime) -> None:
-        send(channel, message, policy, now)
-
     return (
         Duty("alerts", 15, AlertDuty().run),
-        Duty("deliveries", 5, DeliveryDuty(deliver).run),
+        Duty("deliveries", 5, DeliveryDuty(sender(settings.networks)).run),
         *(() if settings.lake is None else (Duty("lake", 600, lake_writer(settings)),)),
     )
 

@@ -23,7 +23,7 @@ from monitor.fetch.post import post_document
 from monitor.fetch.target import AddressPolicy, checked_addresses, parse_url
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from db.hub.channels import ChannelKind, KnownChannel
     from monitor.hub.messages import Message
@@ -85,6 +85,12 @@ def send(channel: KnownChannel, message: Message, policy: AddressPolicy, now: da
         _send_webhook(channel, message, policy, now)
     else:
         _send_apprise(channel, message, policy)
+
+
+def sender(networks: Sequence[str]) -> Callable[[KnownChannel, Message, datetime], None]:
+    """Return `send` for public addresses and some networks."""
+    policy = policy_of(networks)
+    return lambda channel, message, now: send(channel, message, policy, now)
 
 
 def check_address(kind: ChannelKind, url: str, policy: AddressPolicy) -> None:

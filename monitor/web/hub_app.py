@@ -12,6 +12,7 @@ from monitor.web import intake, metrics
 from monitor.web.accounts import AccountGate, invitation_pages
 from monitor.web.app import NAVIGATION, NavigationEntry, make_app
 from monitor.web.late_reader import LateReader
+from monitor.web.pages import alerts as alert_pages
 from monitor.web.pages import screens as screen_pages
 from monitor.web.services import HubServices
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 HUB_NAVIGATION: tuple[NavigationEntry, ...] = (
     NavigationEntry("Screens", "screens.wall", ("screens.page", "screens.pair", "screens.accept")),
+    NavigationEntry(
+        "Alerts", "alerts.listing", ("alerts.channel_page", "alerts.add", "alerts.log")
+    ),
 )
 """The entries of the hub's own pages, before those of `serve`; the first one is the home page."""
 
@@ -30,6 +34,7 @@ HUB_BLUEPRINTS: tuple[Blueprint, ...] = (
     intake.blueprint,
     metrics.blueprint,
     screen_pages.blueprint,
+    alert_pages.blueprint,
 )
 """The hub's own pages, and what kiosks call. Mark their views as `monitor.web.rights` says."""
 

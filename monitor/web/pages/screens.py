@@ -20,7 +20,8 @@ from db.hub.screen_day import read_day, read_kiosks
 from db.hub.wall import read_wall
 from monitor.hub.alerts import WORDS
 from monitor.hub.day import bounds, cause_words, picture_of
-from monitor.hub.place_form import PlaceError, form_of, read_place
+from monitor.hub.forms import FormError
+from monitor.hub.place_form import form_of, read_place
 from monitor.hub.wall import CONDITIONS, Choice, Wall, entry, tile_of
 from monitor.settings.models import HubSettings
 from monitor.settings.time_zone import local_zone, zone_named
@@ -121,7 +122,7 @@ def edit(uid: str) -> AnyResponse | tuple[str, int]:
     """Give a screen another name or place."""
     try:
         place = read_place(request.form)
-    except PlaceError as error:
+    except FormError as error:
         return _page(uid, form=request.form, problems=error.problems), 400
     with _changing() as connection:
         before = _found(connection, uid)
@@ -193,7 +194,7 @@ def accept() -> AnyResponse | tuple[str, int]:
                 pairing.accept(connection, code, screen.id, who, _now())
             else:
                 pairing.code_for_screen(connection, screen.id, who, _now())
-    except PlaceError as error:
+    except FormError as error:
         return _pair_page(request.form, error.problems), 400
     except pairing.PairingError as error:
         return _pair_page(request.form, {"code": str(error)}), 400

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from db.hub.screens import Place
-from monitor.hub.place_form import FIELDS, PlaceError, form_of, read_place
+from monitor.hub.forms import FormError
+from monitor.hub.place_form import FIELDS, form_of, read_place
 from tests.helpers.hub_screens import PLACE
 
 FORM = {
@@ -44,7 +45,7 @@ def test_a_form_becomes_a_place_and_a_place_a_form():
     ],
 )
 def test_each_field_says_what_is_wrong_with_it(name, value, words):
-    with pytest.raises(PlaceError) as caught:
+    with pytest.raises(FormError) as caught:
         read_place(FORM | {name: value})
     assert list(caught.value.problems) == [name]
     assert words in caught.value.problems[name]
@@ -52,6 +53,6 @@ def test_each_field_says_what_is_wrong_with_it(name, value, words):
 
 @given(st.dictionaries(st.sampled_from(FIELDS), st.text(max_size=100)))
 def test_whatever_is_typed_is_a_place_or_a_problem(form):
-    with suppress(PlaceError):
+    with suppress(FormError):
         place = read_place(form)
         assert read_place(form_of(place)) == place

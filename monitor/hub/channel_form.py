@@ -1,0 +1,80 @@
+"""A channel for alerts as somebody types it, into a form or as a command."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
+
+from db.hub.alerts import AlertKind
+from db.hub.channels import add_channel
+from monitor.hub.forms import FormError, ListedHours, Name, TimeZone, read_form
+from monitor.hub.messages import quiet_until
+from monitor.hub.senders import ChannelAddressError, check_address, kind_of, new_secret
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sqlalchemy.engine import Connection
+
+    from db.hub.channels import KnownChannel
+    from monitor.fetch.target import AddressPolicy
+
+
+def _quiet(hours: tuple[str, ...]) -> tuple[str, ...]:
+    # On which day makes no difference.
+    quiet_until(hours, "UTC", datetime.fromisoformat("2026-01-01T00:00:00Z"))
+    return hours
+
+
+class ChannelForm(BaseModel):
+    """What a channel is made of; see `db.hub.channels.KnownChannel`."""
+
+    name: Name
+    url: Annotated[str, Field(min_length=1, max_length=2000), BeforeValidator(str.strip)]
+    alert_kinds: tuple[AlertKind, ...]
+    quiet_hours: Annotated[ListedHours, AfterValidator(_quiet)]
+    time_zone: TimeZone
+
+
+_MESSAGES = {
+    "string_too_short": "Give the channel a name, and the address to which it sends.",
+    "string_too_long": "This is too long: expected at most {max_length} characters.",
+    "literal_error": "There is no such kind of alert: expected some of {expected}.",
+}
+
+
+def read_channel(
+    form: Mapping[str, str], kinds: Sequence[str], policy: AddressPolicy
+) -> ChannelForm:
+    """Return the channel that was typed into a form; its address is checked, nothing is sent.
+
+    Args:
+        form: `name`, `url`, `quiet_hours` and `time_zone`; missing ones are empty.
+        kinds: Of the alerts to send there; none for all.
+        policy: Which addresses may be called.
+
+    Raises:
+        FormError: A field cannot be used.
+    """
+    names = ("name", "url", "quiet_hours", "time_zone")
+    values: dict[str, Any] = {name: form.get(name, "") for name in names}
+    values["time_zone"] = values["time_zone"].strip() or "UTC"
+    read = read_form(ChannelForm, values | {"alert_kinds": tuple(kinds)}, _MESSAGES)
+    try:
+        check_address(kind_of(read.url), read.url, policy)
+    except ChannelAddressError as error:
+        raise FormError({"url": str(error)}) from error
+    return read
+
+
+def store_channel(connection: Connection, form: ChannelForm, now: datetime) -> KnownChannel:
+    """Store a channel; a webhook gets a new secret to sign with.
+
+    Raises:
+        ChannelError: There is one of this name.
+    """
+    kind = kind_of(form.url)
+    secret = new_secret() if kind == "webhook" else ""
+    return add_channel(connection, now, kind=kind, secret=secret, **form.model_dump())

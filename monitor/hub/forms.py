@@ -1,0 +1,78 @@
+"""What somebody typed into a form, and what is wrong with it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
+
+from monitor.settings.models import Hours
+from monitor.settings.time_zone import zone_named
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Form = TypeVar("Form", bound=BaseModel)
+
+
+class FormError(ValueError):
+    """A form cannot be used; `problems` says why, by the name of the field."""
+
+    def __init__(self, problems: dict[str, str]) -> None:
+        super().__init__("; ".join(f"{name}: {why}" for name, why in problems.items()))
+        self.problems = problems
+
+
+def _split(text: str) -> tuple[str, ...]:
+    parts = (" ".join(part.split()) for part in text.split(","))
+    return tuple(dict.fromkeys(part for part in parts if part))
+
+
+def _text(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _zone(name: str) -> str:
+    return zone_named(name).key
+
+
+Words = Annotated[str, Field(max_length=80), BeforeValidator(_text)]
+"""A line of text; may be empty."""
+
+Name = Annotated[str, Field(min_length=1, max_length=80), BeforeValidator(_text)]
+"""A line of text that must be there."""
+
+Listed = BeforeValidator(_split)
+"""Reads values that are separated by commas, without repetition."""
+
+TimeZone = Annotated[str, BeforeValidator(str.strip), AfterValidator(_zone)]
+
+ListedHours = Annotated[Hours, Listed]
+"""Time spans such as "08:00-12:00, 14:00-18:00"."""
+
+
+def read_form(model: type[Form], values: Mapping[str, Any], messages: Mapping[str, str]) -> Form:
+    """Read a form.
+
+    Args:
+        model: What it is read into.
+        values: As they were typed.
+        messages: What to say instead of pydantic's words, by its types of errors.
+
+    Raises:
+        FormError: A field cannot be used.
+    """
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        found = error.errors(include_url=False)
+        problems = {str(one["loc"][0]): _message(one, messages) for one in reversed(found)}
+        raise FormError(problems) from None
+
+
+def _message(error: Any, messages: Mapping[str, str]) -> str:
+    template = messages.get(error["type"])
+    if template is not None:
+        return template.format(**error.get("ctx", {}))
+    text = str(error["msg"]).removeprefix("Value error, ")
+    return f"{text[:1].upper()}{text[1:]}."

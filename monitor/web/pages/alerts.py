@@ -1,0 +1,266 @@
+"""The alerts of a hub: what is and was wrong, where alerts are sent, and whether they arrive."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from functools import partial
+from math import ceil
+from typing import TYPE_CHECKING, Any
+from zoneinfo import available_timezones
+
+from flask import Blueprint, redirect, render_template, request, url_for
+
+from db.engine import snapshot, writing
+from db.hub import channels
+from db.hub.alerts import find_alerts
+from db.hub.audit import note
+from db.hub.deliveries import delivery_log
+from db.hub.screens import list_screens
+from monitor.hub.alerts import WORDS
+from monitor.hub.channel_form import read_channel, store_channel
+from monitor.hub.delivery import send_test
+from monitor.hub.forms import FormError
+from monitor.hub.messages import kind_words, one_message
+from monitor.hub.senders import SendError, masked, policy_of, sender
+from monitor.settings.time_zone import local_zone
+from monitor.web.accounts import current_user
+from monitor.web.pages.sessions import asked_page
+from monitor.web.problems import ProblemError
+from monitor.web.rights import requires
+from monitor.web.services import hub_services
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy.engine import Connection
+    from werkzeug.wrappers import Response
+
+    from db.hub.channels import KnownChannel
+    from db.hub.deliveries import LoggedDelivery
+
+PAGE_SIZE = 50
+
+MAX_OPEN = 200
+"""Open alerts on one page; a hub of a thousand screens that lost its network has more."""
+
+CHANGING = "operator"
+"""The role that may change channels, besides administrators."""
+
+DONE = {
+    "added": "The channel is there. Send a test message to see whether it works.",
+    "tested": "The test message was sent. Look whether it has arrived.",
+    "disabled": "Nothing is sent to the channel any more, also not what waited for it.",
+    "enabled": "The channel is in use again, for what happens from now on.",
+    "removed": "The channel is removed, with its address and its log.",
+}
+"""What a page says after a change, by the word in its address."""
+
+blueprint = Blueprint("alerts", __name__, url_prefix="/alerts")
+
+
+@blueprint.get("")
+def listing() -> str:
+    """Show what is wrong now, and what was."""
+    names = ("site", "group", "kind")
+    which = {name: request.args.get(name, "").strip()[:200] for name in names}
+    page = asked_page()
+    with snapshot(hub_services().engine) as connection:
+        site, group, kind = which.values()
+        find = partial(find_alerts, connection, site=site, group=group, kind=kind)
+        now_open, open_count = find(is_open=True, limit=MAX_OPEN)
+        start = max(0, page - 1) * PAGE_SIZE
+        past, past_count = find(is_open=False, limit=PAGE_SIZE, offset=start)
+        places = [screen.place for screen in list_screens(connection)]
+        has_channel = bool(channels.list_channels(connection, in_use=True))
+    return render_template(
+        "alerts.html",
+        now_open=now_open,
+        open_count=open_count,
+        past=past,
+        past_count=past_count,
+        page=page,
+        pages=_pages(page, past_count),
+        which=which,
+        chosen={name: value for name, value in which.items() if value},
+        sites=sorted({place.site for place in places if place.site}),
+        groups=sorted({place.group for place in places if place.group}),
+        kinds=WORDS,
+        has_channel=has_channel,
+        **_shared(),
+    )
+
+
+@blueprint.get("/channels")
+def channel_page() -> str:
+    """Show where alerts are sent."""
+    return _channel_page({"time_zone": local_zone().key})
+
+
+@blueprint.post("/channels")
+@requires(CHANGING)
+def add() -> Response | str | tuple[str, int]:
+    """Add a channel; the secret of a webhook is shown once."""
+    form, kinds = request.form, request.form.getlist("kind")
+    try:
+        read = read_channel(form, kinds, policy_of(hub_services().settings.networks))
+        with writing(hub_services().engine) as connection:
+            added = store_channel(connection, read, _now())
+            _note(connection, "channel.add", added, None, _described(added))
+    except FormError as error:
+        return _channel_page(form, error.problems), 400
+    except channels.ChannelError as error:
+        return _channel_page(form, {"name": str(error)}), 400
+    if added.secret:
+        return _channel_page({"time_zone": added.time_zone}, added=added), 201
+    return _back("added")
+
+
+@blueprint.post("/channels/<int:channel_id>/test")
+@requires(CHANGING)
+def test(channel_id: int) -> Response | tuple[str, int]:
+    """Send a test message, and say whether it was taken."""
+    here = hub_services()
+    with snapshot(here.engine) as connection:
+        channel = _found(connection, channel_id)
+    try:
+        with here.reports.taken():
+            send_test(here.engine, channel, sender(here.settings.networks), _now())
+    except SendError as error:
+        form = {"time_zone": local_zone().key}
+        return _channel_page(form, failure=f"{channel.name}: {error}"), 502
+    return _back("tested")
+
+
+@blueprint.post("/channels/<int:channel_id>/disable")
+@requires(CHANGING)
+def disable(channel_id: int) -> Response:
+    """Send nothing to a channel any more."""
+    with writing(hub_services().engine) as connection:
+        channel = _found(connection, channel_id)
+        channels.disable_channel(connection, channel_id, _now())
+        _note(connection, "channel.disable", channel, None, None)
+    return _back("disabled")
+
+
+@blueprint.post("/channels/<int:channel_id>/enable")
+@requires(CHANGING)
+def enable(channel_id: int) -> Response:
+    """Send to a channel again."""
+    with writing(hub_services().engine) as connection:
+        channel = _found(connection, channel_id)
+        channels.enable_channel(connection, channel_id)
+        _note(connection, "channel.enable", channel, None, None)
+    return _back("enabled")
+
+
+@blueprint.post("/channels/<int:channel_id>/remove")
+@requires(CHANGING)
+def remove(channel_id: int) -> Response:
+    """Delete a channel."""
+    with writing(hub_services().engine) as connection:
+        channel = _found(connection, channel_id)
+        channels.remove_channel(connection, channel_id)
+        _note(connection, "channel.remove", channel, _described(channel), None)
+    return _back("removed")
+
+
+@blueprint.get("/deliveries")
+def log() -> str:
+    """Show what was sent where, and whether it arrived."""
+    channel, page = request.args.get("channel", "").strip()[:200], asked_page()
+    with snapshot(hub_services().engine) as connection:
+        start = max(0, page - 1) * PAGE_SIZE
+        logged, count = delivery_log(connection, channel=channel, limit=PAGE_SIZE, offset=start)
+        names = [one.name for one in channels.list_channels(connection)]
+    return render_template(
+        "alert_deliveries.html",
+        logged=[(one, _title(one)) for one in logged],
+        count=count,
+        names=names,
+        channel=channel,
+        page=page,
+        pages=_pages(page, count),
+        **_shared(),
+    )
+
+
+def _channel_page(
+    form: Mapping[str, Any],
+    problems: Mapping[str, str] | None = None,
+    *,
+    added: KnownChannel | None = None,
+    failure: str = "",
+) -> str:
+    with snapshot(hub_services().engine) as connection:
+        known = channels.list_channels(connection)
+    asked = request.form.getlist("kind") if problems else []
+    return render_template(
+        "alert_channels.html",
+        channels=[(one, masked(one.url)) for one in known],
+        form=form,
+        asked=asked,
+        problems=problems or {},
+        added=added,
+        failure=failure,
+        kinds=WORDS,
+        zones=sorted(available_timezones()),
+        **_shared(),
+    )
+
+
+def _shared() -> dict[str, Any]:
+    return {
+        "zone": local_zone(),
+        "now": _now(),
+        "kind_words": kind_words,
+        "may_change": current_user().may(CHANGING),
+        "done": DONE.get(request.args.get("done", ""), ""),
+    }
+
+
+def _pages(page: int, count: int) -> int:
+    """Return how many pages there are, at least 1; refuse one that there is not."""
+    pages = max(1, ceil(count / PAGE_SIZE))
+    if not 1 <= page <= pages:
+        raise ProblemError(404, "not_found", f"There is no page {page}: expected 1 to {pages}.")
+    return pages
+
+
+def _found(connection: Connection, channel_id: int) -> KnownChannel:
+    for channel in channels.list_channels(connection):
+        if channel.id == channel_id:
+            return channel
+    raise ProblemError(
+        404, "not_found", "There is no such channel. The page of channels lists those there are."
+    )
+
+
+def _described(channel: KnownChannel) -> dict[str, Any]:
+    """Return a channel as the audit log may keep it, without secrets."""
+    kept = asdict(channel) | {"url": masked(channel.url)}
+    names = ("kind", "url", "alert_kinds", "quiet_hours", "time_zone")
+    return {name: kept[name] for name in names}
+
+
+def _title(delivery: LoggedDelivery) -> str:
+    return one_message(delivery.payload).title
+
+
+def _note(
+    connection: Connection,
+    action: str,
+    channel: KnownChannel,
+    before: dict[str, Any] | None,
+    after: dict[str, Any] | None,
+) -> None:
+    target = f"channel {channel.name}"
+    note(connection, current_user().name, action, target, _now(), before=before, after=after)
+
+
+def _back(done: str) -> Response:
+    return redirect(url_for("alerts.channel_page", done=done), 303)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
