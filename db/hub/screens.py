@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 
 from db.errors import DatabaseError
 from db.hub.tables import KioskKey, Screen, ScreenState, StateChange
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Table
     from sqlalchemy.engine import Connection, Row
+
+logger = logging.getLogger(__name__)
 
 MAX_HEALTH_BYTES = 64 * 1024
 """A kiosk's health takes about one kilobyte; one that is larger is not stored."""
@@ -150,27 +153,65 @@ def store_health(
     Raises:
         ValueError: It is not such a description. Nothing has been written.
     """
-    at, now = _checked(health)
+    return bool(_store_checked(connection, {screen_id: (health, *_checked(health))}, received_at))
+
+
+def store_healths(
+    connection: Connection, healths: Mapping[int, Mapping[str, Any]], received_at: datetime
+) -> set[int]:
+    """Store how the kiosks of screens are; see `store_health`.
+
+    A description that is wrong is logged and left out.
+
+    Returns:
+        The screens for which something changed.
+    """
+    checked = {}
+    for screen_id, health in healths.items():
+        try:
+            checked[screen_id] = (health, *_checked(health))
+        except ValueError as error:
+            logger.warning("Screen %d: %s", screen_id, error)
+    return _store_checked(connection, checked, received_at)
+
+
+def _store_checked(
+    connection: Connection, healths: Mapping[int, tuple[Any, ...]], received_at: datetime
+) -> set[int]:
+    """Store descriptions, each with when it was read and what of it makes a change."""
+    if not healths:
+        return set()
     states = cast("Table", ScreenState.__table__)
-    query = select(states.c.received_at, states.c.health).where(states.c.screen_id == screen_id)
-    before = connection.execute(query.with_for_update()).one_or_none()
-    if before is not None and before.received_at > received_at:
-        return False  # Another process of the hub was faster with a later one.
-    offset_s = (at - received_at) / timedelta(seconds=1)
-    values = {"received_at": received_at, "clock_offset_s": offset_s, "health": dict(health)}
-    connection.execute(
-        upsert(connection, states)
-        .values(screen_id=screen_id, **values)
-        .on_conflict_do_update(index_elements=[states.c.screen_id], set_=values)
-    )
-    if before is not None and _checked(before.health)[1] == now:
-        return False
-    state, camera, notice_shown = now
-    change = {"state": state, "camera": camera, "notice_shown": notice_shown}
-    detail = str(health["camera"].get("detail", ""))[:500]
-    row = {"screen_id": screen_id, "at": received_at, "detail": detail, **change}
-    connection.execute(insert(StateChange).values(**row))
-    return True
+    query = select(states.c.screen_id, states.c.received_at, states.c.health)
+    # Processes lock in the same order, so that none waits for another in a circle.
+    query = query.where(states.c.screen_id.in_(healths)).order_by(states.c.screen_id)
+    before = {row.screen_id: row for row in connection.execute(query.with_for_update())}
+    updates, changes = [], []
+    for screen_id, (health, at, now) in sorted(healths.items(), key=lambda one: one[0]):
+        known = before.get(screen_id)
+        if known is not None and known.received_at > received_at:
+            continue  # Another process of the hub was faster with a later one.
+        offset_s = (at - received_at) / timedelta(seconds=1)
+        values = {"received_at": received_at, "clock_offset_s": offset_s, "health": dict(health)}
+        if known is None:
+            connection.execute(
+                upsert(connection, states)
+                .values(screen_id=screen_id, **values)
+                .on_conflict_do_update(index_elements=[states.c.screen_id], set_=values)
+            )
+        else:
+            updates.append(values | {"screen": screen_id})
+        if known is None or _checked(known.health)[1] != now:
+            state, camera, notice_shown = now
+            row = {"state": state, "camera": camera, "notice_shown": notice_shown}
+            row["detail"] = str(health["camera"].get("detail", ""))[:500]
+            changes.append(row | {"screen_id": screen_id, "at": received_at})
+    if updates:
+        which = states.c.screen_id == bindparam("screen")
+        connection.execute(update(states).where(which), updates)
+    if changes:
+        connection.execute(insert(StateChange), changes)
+    return {row["screen_id"] for row in changes}
 
 
 def _checked(health: Mapping[str, Any]) -> tuple[datetime, tuple[str, str, bool | None]]:

@@ -9,7 +9,9 @@ later brings a row up to date.
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from datetime import datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import delete, exc, insert, select, update
@@ -26,13 +28,14 @@ from db.schema import (
     UtcDateTime,
     Viewer,
 )
+from db.transfer.batch import Batch
 from db.transfer.envelope import HEX
 from db.transfer.records import columns
 from db.write.records import AdRecord, ModelRecord
-from db.write.store import ad_row_id, model_row_id, upsert
+from db.write.store import model_row_id, upsert
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from sqlalchemy import Table
     from sqlalchemy.engine import Connection
@@ -66,7 +69,13 @@ class MissingRecordsError(Exception):
         self.expected = expected
 
 
-def take_in(connection: Connection, envelope: Envelope, screen_id: int, now: datetime) -> int:
+def take_in(
+    connection: Connection,
+    envelope: Envelope,
+    screen_id: int,
+    now: datetime,
+    batch: Batch | None = None,
+) -> int:
     """Store the records of an envelope in their order, those that are stored already left out.
 
     Numbers without a record stand for rows that were deleted meanwhile.
@@ -76,6 +85,7 @@ def take_in(connection: Connection, envelope: Envelope, screen_id: int, now: dat
         envelope: From a kiosk that may speak for the screen.
         screen_id: To which new origins of that kiosk belong.
         now: When it arrived; aware.
+        batch: Takes rows of several envelopes; the caller flushes it before the commit.
 
     Returns:
         The new watermark of the origin.
@@ -84,8 +94,12 @@ def take_in(connection: Connection, envelope: Envelope, screen_id: int, now: dat
         MissingRecordsError: Numbers before the first one were never stored.
         RecordError: One is not what it should be. After an error nothing may be committed.
     """
+    rows = Batch(connection) if batch is None else batch
     origins = _Origins(connection, envelope.kiosk, screen_id, now)
-    origin_id, watermark = origins.claim(envelope.epoch, envelope.base)
+    origin_id, watermark = rows.origin(envelope.kiosk, envelope.epoch) or origins.claim(
+        envelope.epoch, envelope.base
+    )
+    origins.ids[envelope.epoch] = origin_id
     first, last = envelope.first, envelope.last
     if first > watermark + 1:
         raise MissingRecordsError(watermark + 1)
@@ -99,17 +113,27 @@ def take_in(connection: Connection, envelope: Envelope, screen_id: int, now: dat
             )
         previous = number
         if number > watermark:
-            try:
-                _store(connection, origins, origin_id, record)
-            except exc.DBAPIError as error:
-                if not isinstance(error, exc.IntegrityError | exc.DataError):
-                    raise
-                raise RecordError(f"Record {number} cannot be stored ({error.orig}).") from error
-            except _WRONG as error:
-                raise RecordError(f"Record {number} cannot be stored ({error!r}).") from error
+            with _explained(f"Record {number}"):
+                _store(connection, origins, origin_id, record, rows)
     if last > watermark:
-        connection.execute(update(Origin).where(Origin.id == origin_id).values(watermark=last))
+        rows.move(origin_id, last)
+    if batch is None:
+        with _explained(f"Something from record {first} to {last}"):
+            rows.flush()
     return max(last, watermark)
+
+
+@contextmanager
+def _explained(what: str) -> Iterator[None]:
+    """Turn what is raised because of the contents of records into `RecordError`."""
+    try:
+        yield
+    except exc.DBAPIError as error:
+        if not isinstance(error, exc.IntegrityError | exc.DataError):
+            raise
+        raise RecordError(f"{what} cannot be stored ({error.orig}).") from error
+    except _WRONG as error:
+        raise RecordError(f"{what} cannot be stored ({error!r}).") from error
 
 
 class _Origins:
@@ -119,27 +143,30 @@ class _Origins:
         self._connection = connection
         self._kiosk = kiosk
         self._new = {"created_at": now, "is_here": False, "screen_id": screen_id}
-        self._ids: dict[str, int] = {}
+        self.ids: dict[str, int] = {}
 
     def claim(self, epoch: str, base: int) -> tuple[int, int]:
         """Return row id and watermark of an epoch; it is locked from then on."""
-        self._insert(epoch, base)
-        query = select(Origin.id, Origin.watermark).where(
-            Origin.kiosk == self._kiosk, Origin.epoch == epoch
+        query = (
+            select(Origin.id, Origin.watermark)
+            .where(Origin.kiosk == self._kiosk, Origin.epoch == epoch)
+            .with_for_update()
         )
-        found = self._connection.execute(query.with_for_update()).tuples().one()
-        self._ids[epoch] = found[0]
+        found = self._connection.execute(query).tuples().one_or_none()
+        if found is None:
+            self._insert(epoch, base)
+            found = self._connection.execute(query).tuples().one()
         return found
 
     def id_of(self, epoch: str) -> int:
         """Return the row id of an epoch, an earlier one or the one of the envelope."""
-        if epoch not in self._ids:
+        if epoch not in self.ids:
             if not re.fullmatch(HEX, epoch):
                 raise RecordError(f"invalid epoch {epoch!r}")
             self._insert(epoch, 0)
             query = select(Origin.id).where(Origin.kiosk == self._kiosk, Origin.epoch == epoch)
-            self._ids[epoch] = self._connection.execute(query).scalar_one()
-        return self._ids[epoch]
+            self.ids[epoch] = self._connection.execute(query).scalar_one()
+        return self.ids[epoch]
 
     def _insert(self, epoch: str, base: int) -> None:
         row = {"kiosk": self._kiosk, "epoch": epoch, "base": base, "watermark": base}
@@ -150,29 +177,30 @@ class _Origins:
         )
 
 
-def _store(connection: Connection, origins: _Origins, sender: int, record: Record) -> None:
+def _store(
+    connection: Connection, origins: _Origins, sender: int, record: Record, batch: Batch
+) -> None:
     kind = record["kind"]
     if kind == "cell":
-        _store_cells(connection, sender, record)
+        _store_cells(connection, sender, record, batch)
         return
     origin_id = origins.id_of(record["epoch"])
     if kind == "session":
         session_id = _store_session(connection, origin_id, record)
     else:
-        named = (Session.origin_id == origin_id, Session.number == int(record["session"]))
-        found = connection.execute(select(Session.id).where(*named)).scalar_one_or_none()
+        found = batch.session_id(origin_id, int(record["session"]))
         if found is None:
             raise RecordError(f"session {record['session']} was not sent before")
         session_id = found
     match kind:
         case "session" | "viewer":
-            _store_viewers(connection, session_id, record)
+            _put_viewers(session_id, record, batch)
         case "gap":
             key = {"session_id": session_id}
             row = _values(Gap, record["row"])
             _store_row(connection, Gap, key | {k: row[k] for k in ("started_at", "cause")}, row)
         case "play":
-            _store_play(connection, session_id, record)
+            _put_play(session_id, record, batch)
         case _:
             raise RecordError(f"unknown kind {kind!r}")
 
@@ -190,10 +218,10 @@ def _store_session(connection: Connection, origin_id: int, record: Record) -> in
     return _store_row(connection, Session, key, row)
 
 
-def _store_cells(connection: Connection, origin_id: int, record: Record) -> None:
+def _store_cells(connection: Connection, origin_id: int, record: Record, batch: Batch) -> None:
     hour = datetime.fromisoformat(record["hour"])
     connection.execute(delete(Cell).where(Cell.origin_id == origin_id, Cell.hour == hour))
-    ads = [ad_row_id(connection, _ad(ad)) for ad in record["ads"]]
+    ads = [batch.ad_row_id(_ad(ad)) for ad in record["ads"]]
     numbers = [row[0] for row in record["cells"]["rows"]]
     rows = [
         row | {"origin_id": origin_id, "hour": hour, "ad_version_id": ads[number]}
@@ -213,40 +241,20 @@ def _without_first(given: Record) -> Record:
     return {"columns": given["columns"][1:], "rows": [row[1:] for row in given["rows"]]}
 
 
-def _store_play(connection: Connection, session_id: int, record: Record) -> None:
+def _put_play(session_id: int, record: Record, batch: Batch) -> None:
     row = _values(Play, record["row"])
-    row |= {"ad_version_id": ad_row_id(connection, _ad(record["ad"])), "rolled_up": True}
-    key = {"session_id": session_id, "number": row["number"]}
-    play_id = _store_row(connection, Play, key, row)
-    viewers = _store_viewers(connection, session_id, record)
-    for table, name in ((Exposure, "exposures"), (ExposureSecond, "seconds")):
-        connection.execute(delete(table).where(table.play_id == play_id))
-        rows = _table_rows(table, record[name], viewers)
-        if rows:
-            connection.execute(insert(table), [row | {"play_id": play_id} for row in rows])
-
-
-def _store_viewers(connection: Connection, session_id: int, record: Record) -> dict[int, int]:
-    """Store the viewers of a record with their counts; return their row ids by number."""
-    rows = _rows_of(Viewer, record["viewers"])
-    numbers = [row["number"] for row in rows]
-    if not rows:
-        return {}
-    viewers = cast("Table", Viewer.__table__)
-    statement = upsert(connection, viewers)
-    changed = {name: statement.excluded[name] for name in columns(Viewer) if name != "number"}
-    connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=[viewers.c.session_id, viewers.c.number], set_=changed
-        ),
-        [row | {"session_id": session_id} for row in rows],
+    row |= {"ad_version_id": batch.ad_row_id(_ad(record["ad"])), "rolled_up": True}
+    _put_viewers(session_id, record, batch)
+    sums = (
+        _numbered(Exposure, record["exposures"]),
+        _numbered(ExposureSecond, record["seconds"]),
     )
-    of_session = select(Viewer.number, Viewer.id).where(Viewer.session_id == session_id)
-    ids = dict(connection.execute(of_session.where(Viewer.number.in_(numbers))).tuples().all())
-    connection.execute(delete(ReadingCount).where(ReadingCount.viewer_id.in_(ids.values())))
-    if counts := _table_rows(ReadingCount, record["counts"], ids):
-        connection.execute(insert(ReadingCount), counts)
-    return ids
+    batch.put_play(session_id, row, *sums)
+
+
+def _put_viewers(session_id: int, record: Record, batch: Batch) -> None:
+    counts = _numbered(ReadingCount, record["counts"])
+    batch.put_viewers(session_id, _rows_of(Viewer, record["viewers"]), counts)
 
 
 def _store_row(connection: Connection, table: type[Base], key: Record, values: Record) -> int:
@@ -260,28 +268,41 @@ def _store_row(connection: Connection, table: type[Base], key: Record, values: R
     return int(result.inserted_primary_key[0])  # type: ignore[index]
 
 
-def _table_rows(table: type[Base], given: Record, viewers: dict[int, int]) -> list[Record]:
-    """The rows of a table whose first column is the number of a viewer."""
+def _numbered(table: type[Base], given: Record) -> list[tuple[int, Record]]:
+    """The rows of a table whose first column is the number of a viewer, with that number."""
     numbers = [row[0] for row in given["rows"]]
-    return [
-        row | {"viewer_id": viewers[number]}
-        for number, row in zip(numbers, _rows_of(table, _without_first(given)), strict=True)
-    ]
+    return list(zip(numbers, _rows_of(table, _without_first(given)), strict=True))
 
 
 def _rows_of(table: type[Base], given: Record) -> list[Record]:
     names: Sequence[str] = given["columns"]
-    return [_values(table, dict(zip(names, row, strict=True))) for row in given["rows"]]
+    times = _times(table, names)
+    rows = [dict(zip(names, row, strict=True)) for row in given["rows"]]
+    for row in rows:
+        for name in times:
+            row[name] = _moment(row[name])
+    return rows
 
 
 def _values(table: type[Base], row: Record) -> Record:
     """Return a row with its times; `RecordError` for a column that does not travel."""
-    if unknown := row.keys() - set(columns(table)):
+    return row | {name: _moment(row[name]) for name in _times(table, row)}
+
+
+def _times(table: type[Base], names: Iterable[str]) -> list[str]:
+    """Return which columns hold times; `RecordError` for one that does not travel."""
+    types = _travelling(table)
+    if unknown := set(names) - types.keys():
         raise RecordError(f"unknown columns {', '.join(sorted(map(str, unknown)))}")
+    return [name for name in names if types[name]]
+
+
+@cache
+def _travelling(table: type[Base]) -> dict[str, bool]:
+    """Return the columns that travel, and whether each holds times."""
     types = table.__table__.c
-    return {
-        name: datetime.fromisoformat(value)
-        if value is not None and isinstance(types[name].type, UtcDateTime)
-        else value
-        for name, value in row.items()
-    }
+    return {name: isinstance(types[name].type, UtcDateTime) for name in columns(table)}
+
+
+def _moment(value: str | None) -> datetime | None:
+    return None if value is None else datetime.fromisoformat(value)

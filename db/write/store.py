@@ -649,14 +649,17 @@ def ad_row_id(connection: Connection, ad: AdRecord) -> int:
     key = {"ad_id": ad.ad_id, "sha256": ad.sha256, "duration_ms": int(ad.duration_ms)}
     brand_at_s = [float(moment) for moment in ad.brand_at_s]
     labels = {"name": ad.name, "file": ad.file, "brand_at_s": brand_at_s}
-    row_id = _known_id(
-        connection, Ad, select(Ad.id).filter_by(**key), key | labels | {"kind": ad.kind}
-    )
-    stored = select(Ad.name, Ad.file, Ad.brand_at_s).where(Ad.id == row_id)
+    stored = select(Ad.id, Ad.name, Ad.file, Ad.brand_at_s).filter_by(**key)
+    found = connection.execute(stored).one_or_none()
+    if found is None:
+        row_id = _known_id(
+            connection, Ad, select(Ad.id).filter_by(**key), key | labels | {"kind": ad.kind}
+        )
+        found = connection.execute(stored.where(Ad.id == row_id)).one()
     # Not written without need: two hub processes that lock rows in another order would deadlock.
-    if connection.execute(stored).one() != tuple(labels.values()):
-        connection.execute(update(Ad).where(Ad.id == row_id).values(**labels))
-    return row_id
+    if found[1:] != tuple(labels.values()):
+        connection.execute(update(Ad).where(Ad.id == found.id).values(**labels))
+    return int(found.id)
 
 
 def _known_id(

@@ -34,7 +34,7 @@ class SimulatedKiosk:
     """Makes envelopes: a session, then plays of ten seconds before some viewers.
 
     Args:
-        seed: Of what is measured.
+        index: Which of several kiosks; what it measures depends on it.
         viewers: In front of each play.
         key: By which the hub knows it; a new one by default.
 
@@ -43,12 +43,13 @@ class SimulatedKiosk:
         made: Number of the last record that was made.
     """
 
-    def __init__(self, seed: int, *, viewers: int = 3, key: str | None = None) -> None:
+    def __init__(self, index: int, *, viewers: int = 3, key: str | None = None) -> None:
+        self.index = index
         self.kiosk = uuid.uuid4().hex
         self.epoch = uuid.uuid4().hex
         self.key = key or secrets.token_urlsafe(32)
         self.watermark = self.made = 0
-        self._random = np.random.default_rng(seed)
+        self._random = np.random.default_rng(index)
         self._viewers = viewers
         self._began = datetime.now(UTC) - timedelta(hours=8)
         self._waiting: list[dict[str, Any]] = []

@@ -65,6 +65,7 @@ def test_a_duty_of_a_process_that_died_is_taken_over(engine):
     duties.close()
 
 
+@pytest.mark.logs_errors
 def test_a_duty_that_fails_is_tried_again_and_harms_no_other(engine, caplog):
     failed, counted = threading.Semaphore(0), Counted()
 
@@ -78,7 +79,6 @@ def test_a_duty_that_fails_is_tried_again_and_harms_no_other(engine, caplog):
     assert counted.ran.wait(10)
     duties.close()
     assert "The hub's duty fail failed" in caplog.text
-    caplog.clear()
 
 
 def test_without_the_database_a_duty_waits(engine, caplog):

@@ -1,0 +1,241 @@
+"""Many kiosks that send to one hub: how long an answer takes, and how much memory the hub needs.
+
+    python -m benchmarks.hub_intake --kiosks 200 --seconds 600 --postgresql --processes 2
+
+starts a database and `ad-monitor hub serve` in a temporary folder. Each kiosk sends an envelope a
+second with the sums of one play before three viewers; with --backlog it begins with the sums of so
+many plays, in large envelopes. At the end every sum must be there, once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sqlalchemy import func, select
+
+from db.engine import open_database
+from db.schema import Exposure, ExposureSecond, Play
+from tests.helpers.postgres_server import binaries, running
+from tests.helpers.simulated_kiosks import Line, SimulatedKiosk
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+VIEWERS, AD_SECONDS = 3, 10
+
+
+@dataclass
+class Measured:
+    """What the kiosks saw; times in seconds."""
+
+    live: list[float] = field(default_factory=list)
+    backlog: list[float] = field(default_factory=list)
+    refused: dict[str, int] = field(default_factory=dict)
+    late: int = 0
+    guard: threading.Lock = field(default_factory=threading.Lock)
+
+    def refuse(self, why: str) -> None:
+        """Count an answer that was no success."""
+        with self.guard:
+            self.refused[why] = self.refused.get(why, 0) + 1
+
+
+@contextmanager
+def hub_process(url: str, log: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """Run a hub on any free port; yield its address and its process."""
+    command = [sys.executable, "-m", "monitor", "hub", "serve", "--db", url, "--port", "0"]
+    with log.open("w") as errors:
+        process = subprocess.Popen(command, stderr=errors, text=True)
+    try:
+        address = None
+        while address is None:
+            if process.poll() is not None:
+                raise RuntimeError(log.read_text())
+            address = re.search(r"http://\S+:\d+", log.read_text())
+            time.sleep(0.1)
+        yield address[0], process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
+
+
+def resident_mb(process: subprocess.Popen[str]) -> float:
+    """Return the memory of a process, in MB."""
+    text = Path(f"/proc/{process.pid}/status").read_text()
+    return int(re.search(r"VmRSS:\s+(\d+)", text)[1]) / 1024  # type: ignore[index]
+
+
+class Sender(threading.Thread):
+    """One kiosk: an envelope each `every_s`, and its backlog before that, as fast as it may.
+
+    Args:
+        urls: Of the hub's processes; it takes one after the other.
+    """
+
+    def __init__(
+        self, kiosk: SimulatedKiosk, urls: list[str], end: float, every_s: float, measured: Measured
+    ) -> None:
+        super().__init__(daemon=True)
+        self.kiosk = kiosk
+        self._lines = [Line(url) for url in urls]
+        self._end = end
+        self._every_s = every_s
+        self._measured = measured
+        self._random = np.random.default_rng(kiosk.index)
+        self._turn = kiosk.index % len(urls)
+
+    def run(self) -> None:
+        """Send until the end, then what is still waiting."""
+        due = time.monotonic() + self._random.random() * self._every_s
+        while (now := time.monotonic()) < self._end:
+            is_live = self.kiosk.made - self.kiosk.watermark < 50
+            if is_live and now < due:
+                time.sleep(due - now)
+            if now >= due - self._every_s / 2:
+                self.kiosk.play()
+                due += self._every_s
+                if now > due + self._every_s:
+                    self._measured.late += 1
+            self._send(self._measured.live if is_live else self._measured.backlog)
+        tries = 0
+        while self.kiosk.watermark < self.kiosk.made and tries < 60:
+            self._send(self._measured.live)
+            tries += 1
+
+    def _send(self, times: list[float]) -> None:
+        self._turn = (self._turn + 1) % len(self._lines)
+        line, began = self._lines[self._turn], time.monotonic()
+        try:
+            status = line.deliver(self.kiosk, 100)
+        except (OSError, http.client.HTTPException) as error:
+            self._measured.refuse(type(error).__name__)
+            time.sleep(0.5)
+            return
+        if status == 200:
+            times.append(time.monotonic() - began)
+        else:
+            self._measured.refuse(str(status))
+            time.sleep(0.2 + self._random.random())
+
+
+def stored(url: str) -> dict[str, int]:
+    """Return how many rows the hub has."""
+    engine = open_database(url, read_only=True)
+    with engine.connect() as connection:
+        counts = {
+            table.__tablename__: connection.scalar(select(func.count()).select_from(table)) or 0
+            for table in (Play, Exposure, ExposureSecond)
+        }
+    engine.dispose()
+    return counts
+
+
+def measure(url: str, options: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """Let kiosks send to a hub with this database."""
+    engine = open_database(url)
+    kiosks = [SimulatedKiosk(number, viewers=VIEWERS) for number in range(options.kiosks)]
+    for number, kiosk in enumerate(kiosks):
+        kiosk.join(engine, f"Screen {number}")
+        kiosk.play(options.backlog)
+    engine.dispose()
+    measured = Measured()
+    with ExitStack() as stack:
+        hubs = [
+            stack.enter_context(hub_process(url, folder / f"hub-{number}.log"))
+            for number in range(options.processes)
+        ]
+        began = time.monotonic()
+        senders = [
+            Sender(kiosk, [address for address, _ in hubs], began + options.seconds, 1.0, measured)
+            for kiosk in kiosks
+        ]
+        for sender in senders:
+            sender.start()
+        memory = []
+        while time.monotonic() < began + options.seconds:
+            time.sleep(min(10.0, options.seconds / 10))
+            memory.append([round(resident_mb(process)) for _, process in hubs])
+            print(
+                f"{time.monotonic() - began:.0f} s: {len(measured.live)} live, "
+                f"{len(measured.backlog)} of the backlog, refused {measured.refused}, "
+                f"memory {memory[-1]} MB",
+                file=sys.stderr,
+            )
+        for sender in senders:
+            sender.join(120)
+        took = time.monotonic() - began
+    made = sum(kiosk.made - 1 for kiosk in kiosks)
+    expected = {
+        "plays": made,
+        "exposures": made * VIEWERS,
+        "exposure_seconds": made * VIEWERS * AD_SECONDS,
+    }
+    found = stored(url)
+    return {
+        "database": url.partition(":")[0] if "://" in url else "sqlite",
+        "processes": options.processes,
+        "kiosks": options.kiosks,
+        "seconds": round(took, 1),
+        "live": figures(measured.live, took),
+        "backlog": figures(measured.backlog, took),
+        "refused": measured.refused,
+        "late": measured.late,
+        "memory_mb": {"first": memory[:2], "last": memory[-2:]},
+        "stored": found,
+        "all_stored_once": found == expected,
+        "load_average": os.getloadavg(),
+    }
+
+
+def figures(times: list[float], took: float) -> dict[str, float]:
+    """Return rate and quantiles of answers, in milliseconds."""
+    if not times:
+        return {"envelopes": 0}
+    p50, p95, p99 = np.quantile(times, [0.5, 0.95, 0.99]) * 1000
+    return {
+        "envelopes": len(times),
+        "per_s": round(len(times) / took, 1),
+        "p50_ms": round(p50, 1),
+        "p95_ms": round(p95, 1),
+        "p99_ms": round(p99, 1),
+    }
+
+
+def main() -> None:
+    """Print the figures as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kiosks", type=int, default=200)
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--backlog", type=int, default=0, help="plays that wait at the start")
+    parser.add_argument("--postgresql", action="store_true", help="by default SQLite")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="ad-monitor-intake-") as name, ExitStack() as stack:
+        folder = Path(name)
+        url = str(folder / "hub.db")
+        if options.postgresql:
+            programs = binaries()
+            if programs is None:
+                parser.error("no PostgreSQL server is installed")
+            server = stack.enter_context(running(programs))
+            url = server.url(server.new_database())
+        print(json.dumps(measure(url, options, folder), indent=2))
+
+
+if __name__ == "__main__":
+    main()
