@@ -15,6 +15,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ads.policies.audience import has_same_reward
+from monitor.analytics import resampling
+from monitor.analytics.resampling import (
+    bounds_of_parts,
+    digits_for,
+    key_of,
+    weighted_ratios,
+)
 from monitor.analytics.statistics import (
     CONFIDENCE,
     DRAWS,
@@ -29,8 +36,11 @@ from monitor.analytics.statistics import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+
     from db.read.plays import LoggedPlay
     from monitor.analytics.metrics import Floats, Ints
+    from monitor.workers import Map
 
 MIN_PLAYS = 30
 """Of each kind, in hours that have both. With fewer an interval is too wide to decide anything, and
@@ -117,6 +127,7 @@ def lift(
     draws: int = DRAWS,
     permutations: int = PERMUTATIONS,
     seed: int = 0,
+    workers: Map = map,
 ) -> Lift:
     """Measure what adaptation brought.
 
@@ -129,6 +140,8 @@ def lift(
         draws: Of the bootstrap.
         permutations: Of the test.
         seed: The same plays and seed give the same figures.
+        workers: What draws if there are `resampling.SPLIT_UNITS` hours or more; the figures are the
+            same.
     """
     candidates = [play for play in plays if could_adapt(play)]
     chosen = [play for play in candidates if has_same_reward(play.context)]
@@ -150,14 +163,26 @@ def lift(
     weights = arms.weights
     adaptive, held_out = arms.means(arms.reward, arms.held_out)
     value = float(weights @ (adaptive - held_out) / weights.sum())
-    rng = np.random.default_rng(seed)
-    low, high = _bootstrap(adaptive - held_out, weights, draws, rng)
+    if weights.size < resampling.SPLIT_UNITS:
+        rng = np.random.default_rng(seed)
+        drawn = _drawn(adaptive - held_out, weights, draws, rng)
+        p_value = _permutation_p(arms, value, permutations, rng)
+    else:
+        from scipy.sparse import csr_array  # noqa: PLC0415 - slow to import
+
+        above, below = (
+            csr_array(each[None]) for each in (weights * (adaptive - held_out), weights)
+        )
+        [drawn] = weighted_ratios(above, below, draws, seed=[seed, 0], workers=workers)
+        p_value = _split_permutation_p(arms, value, permutations, [seed, 1], workers)
+    level = expanded_level(weights.size - 1, math.sqrt(weights.size / (weights.size - 1)))
+    low, high = np.quantile(drawn, [level, 1 - level]).tolist()
     return replace(
         found,
         adaptive=float(weights @ adaptive / weights.sum()),
         held_out=float(weights @ held_out / weights.sum()),
         difference=Interval(value, low, high),
-        p_value=_permutation_p(arms, value, permutations, rng),
+        p_value=p_value,
     )
 
 
@@ -204,23 +229,24 @@ def _lacking(found: Lift, any_chosen: bool) -> str | None:
     return f"Withheld: too little was measured; needed are {', '.join(needs)}."
 
 
-def _bootstrap(
-    differences: Floats, weights: Floats, draws: int, rng: np.random.Generator
-) -> tuple[float, float]:
+def _drawn(differences: Floats, weights: Floats, draws: int, rng: np.random.Generator) -> Floats:
+    """Return the mean differences of hours drawn with replacement, `(draws,)`."""
     n = differences.size
     times = rng.multinomial(n, np.full(n, 1 / n), size=draws).astype(np.float64)
-    values = (times @ (weights * differences)) / (times @ weights)
-    level = expanded_level(n - 1, math.sqrt(n / (n - 1)))
-    low, high = np.quantile(values, [level, 1 - level])
-    return float(low), float(high)
+    return np.asarray((times @ (weights * differences)) / (times @ weights))
+
+
+def _first_places(arms: _Arms) -> Floats:
+    """Return 1 for as many first plays of each hour as it held out; their rewards are shuffled."""
+    plays = arms.plays.astype(np.int64)
+    place = np.arange(arms.reward.size) - np.repeat(arms.starts, plays)
+    return (place < np.repeat(arms.held, plays)).astype(np.float64)
 
 
 def _permutation_p(arms: _Arms, value: float, permutations: int, rng: np.random.Generator) -> float:
     """Return the share of draws of the hold-out, the real one included, that differ as much."""
     weights = arms.weights
-    # The first places of each hour are the held-out ones; rewards are shuffled within the hour.
-    place = np.arange(arms.reward.size) - np.repeat(arms.starts, arms.plays.astype(np.int64))
-    marked = (place < np.repeat(arms.held, arms.plays.astype(np.int64))).astype(np.float64)
+    marked = _first_places(arms)
     step = max(1, MAX_CELLS // arms.reward.size)
     as_large = 1
     for start in range(0, permutations, step):
@@ -231,3 +257,82 @@ def _permutation_p(arms: _Arms, value: float, permutations: int, rng: np.random.
         # Equal sums in another order may differ in their last bits.
         as_large += int((np.abs(drawn) >= abs(value) - 1e-12).sum())
     return as_large / (permutations + 1)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HoursPart:
+    """Hours in which it is redrawn together which plays were held out.
+
+    Attributes:
+        arms: Of these hours; the first has the number 0.
+        first: Number of their first play among all plays.
+        key: Of the random numbers.
+        permutations: How many.
+        digits: Binary digits behind the point that differences keep.
+    """
+
+    arms: _Arms
+    first: int
+    key: tuple[int, int]
+    permutations: int
+    digits: int
+
+
+def permuted_sums(part: HoursPart) -> Ints:
+    """Return the weighted sums of differences in each permutation, `(permutations,)`.
+
+    Differences are whole numbers, `digits` binary places behind the point, so parts add up to the
+    same bits in any order. A play's place in a permutation depends on its number alone.
+    """
+    arms, sums = part.arms, np.zeros(part.permutations, dtype=np.int64)
+    marked = _first_places(arms)
+    # Sorted by hour, then by lot.
+    hours = arms.hour.astype(np.uint64) << np.uint64(40)
+    skipped = part.first % 4
+    for number in range(part.permutations):
+        generator = np.random.Philox(
+            key=np.array(part.key, dtype=np.uint64), counter=(number << 64) + part.first // 4
+        )
+        lots: NDArray[np.uint64] = generator.random_raw(skipped + hours.size)[skipped:]
+        order = np.argsort(hours | lots >> np.uint64(24))
+        adaptive, held_out = arms.means(arms.reward[order], marked)
+        whole = np.rint(np.ldexp(arms.weights * (adaptive - held_out), part.digits))
+        sums[number] = whole.astype(np.int64).sum()
+    return sums
+
+
+def _split_permutation_p(
+    arms: _Arms, value: float, permutations: int, seed: Sequence[int], workers: Map
+) -> float:
+    """Return the p-value as `_permutation_p` does, of permutations that may be drawn in parts."""
+    weights, size = arms.weights, arms.reward.size
+    largest = 2 * float(weights.max()) * float(np.abs(arms.reward).max())
+    digits = digits_for(largest, weights.size)
+    starts = np.append(arms.starts, size)
+    parts = (
+        HoursPart(
+            _hours_between(arms, first, end), int(starts[first]), key_of(seed), permutations, digits
+        )
+        # Sorting takes ten times as long as adding.
+        for first, end in bounds_of_parts(starts, 10)
+    )
+    sums = np.zeros(permutations, dtype=np.int64)
+    for each in workers(permuted_sums, parts):
+        sums += each
+    drawn = np.ldexp(sums.astype(np.float64), -digits) / weights.sum()
+    as_large = 1 + int((np.abs(drawn) >= abs(value) - 1e-12).sum())
+    return as_large / (permutations + 1)
+
+
+def _hours_between(arms: _Arms, first: int, end: int) -> _Arms:
+    """Return the hours numbered from `first` on and before `end`."""
+    begin = int(arms.starts[first])
+    plays = slice(begin, int(arms.starts[end]) if end < arms.starts.size else None)
+    return _Arms(
+        arms.reward[plays],
+        arms.held_out[plays],
+        np.repeat(np.arange(end - first), arms.plays[first:end].astype(np.int64)),
+        arms.starts[first:end] - begin,
+        arms.plays[first:end],
+        arms.held[first:end],
+    )

@@ -88,7 +88,7 @@ def bootstrap_mean_interval(
     if names.size < SPLIT_UNITS:
         means = _drawn_means(summed, counted, draws, seed)
     else:
-        means = _weighted_means(summed, counted, draws, seed, workers)
+        means = weighted_ratios(summed, counted, draws, seed=seed, workers=workers)
     for k in np.flatnonzero(n >= 2):
         level = expanded_level(float(n[k] - 1), math.sqrt(n[k] / (n[k] - 1)), confidence)
         # A draw may miss everybody who was there in this second.
@@ -113,31 +113,31 @@ class Part:
     """Units that are weighted together.
 
     Attributes:
-        summed, counted: Sparse arrays of whole numbers, `(k, units)`: values and viewers.
+        above, below: Sparse arrays of whole numbers, `(k, units)`.
         first: Number of the first unit, from 0; the others follow.
         key: Of the random numbers.
         draws: How many.
     """
 
-    summed: Any
-    counted: Any
+    above: Any
+    below: Any
     first: int
     key: tuple[int, int]
     draws: int
 
 
 def weighted_sums(part: Part) -> Ints:
-    """Return the weighted sums of values and of viewers in each draw, `(2, k, draws)`."""
-    seconds, units = part.summed.shape
-    sums = np.zeros((2, seconds, part.draws), dtype=np.int64)
+    """Return the weighted sums above and below in each draw, `(2, k, draws)`."""
+    rows, units = part.above.shape
+    sums = np.zeros((2, rows, part.draws), dtype=np.int64)
     step = max(1, MAX_CELLS // part.draws)
     for start in range(0, units, step):
         columns = slice(start, min(start + step, units))
         weights = poisson_weights(
             part.key, part.first + start, columns.stop - columns.start, part.draws
         )
-        sums[0] += part.summed[:, columns] @ weights
-        sums[1] += part.counted[:, columns] @ weights
+        sums[0] += part.above[:, columns] @ weights
+        sums[1] += part.below[:, columns] @ weights
     return sums
 
 
@@ -160,30 +160,63 @@ def _poisson_table() -> Ints:
     return np.searchsorted(share, (np.arange(1 << 16) + 0.5) / (1 << 16)).astype(np.int64)
 
 
-def _weighted_means(
-    summed: Any, counted: Any, draws: int, seed: int | Sequence[int], workers: Map
+def weighted_ratios(
+    above: Any, below: Any, draws: int, *, seed: int | Sequence[int], workers: Map = map
 ) -> Floats:
-    """Return the means under Poisson weights, `(k, draws)`."""
-    largest = np.abs(summed.data).max(initial=0.0)
-    # Whole numbers of 64 bits hold the sums of all values, each with a weight below 16.
-    digits = 58 - int(counted.nnz).bit_length() - int(np.frexp(largest)[1])
-    summed, counted = summed.tocsc(), counted.tocsc()
-    summed.data = np.rint(np.ldexp(summed.data, digits)).astype(np.int64)
-    counted.data = counted.data.astype(np.int64)
-    state = np.random.SeedSequence(seed).generate_state(2, np.uint64)
-    sums = np.zeros((2, summed.shape[0], draws), dtype=np.int64)
-    parts = _parts(summed, counted, (int(state[0]), int(state[1])), draws)
-    for part in workers(weighted_sums, parts):
+    """Return ratios of sums under Poisson weights, `(k, draws)`; NaN where nothing is below.
+
+    Args:
+        above, below: Sparse arrays, `(k, units)`, with entries in the same places.
+        draws: How many.
+        seed: The same data and seed give the same ratios.
+        workers: What adds up parts; the ratios are the same, to the last bit.
+    """
+    above, up = whole_numbers(above)
+    below, down = whole_numbers(below)
+    sums = np.zeros((2, above.shape[0], draws), dtype=np.int64)
+    for part in workers(weighted_sums, _parts(above, below, key_of(seed), draws)):
         sums += part
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(np.ldexp(sums[0] / sums[1], -digits))
+        return np.asarray(np.ldexp(sums[0] / sums[1], down - up))
 
 
-def _parts(summed: Any, counted: Any, key: tuple[int, int], draws: int) -> Iterator[Part]:
-    """Cut the units into parts of about `PART_CELLS` cells."""
-    ends = np.searchsorted(
-        counted.indptr, np.arange(PART_CELLS, counted.nnz + PART_CELLS, PART_CELLS)
-    )
-    bounds = np.unique([0, *np.minimum(ends, counted.shape[1]), counted.shape[1]]).tolist()
-    for first, end in pairwise(bounds):
-        yield Part(summed[:, first:end], counted[:, first:end], first, key, draws)
+def key_of(seed: int | Sequence[int]) -> tuple[int, int]:
+    """Return a key for Philox."""
+    first, second = np.random.SeedSequence(seed).generate_state(2, np.uint64).tolist()
+    return first, second
+
+
+def digits_for(largest: float, count: int) -> int:
+    """Return the binary digits that so many values may keep behind the point in sums of 64 bits.
+
+    Each value is at most the `largest`, and has a weight below 16.
+    """
+    return 58 - count.bit_length() - int(np.frexp(largest)[1])
+
+
+def whole_numbers(values: Any) -> tuple[Any, int]:
+    """Return a sparse array by columns, times a power of two and rounded, and the power."""
+    columns = values.tocsc()
+    digits = digits_for(np.abs(columns.data).max(initial=0.0), columns.nnz)
+    columns.data = np.rint(np.ldexp(columns.data, digits)).astype(np.int64)
+    return columns, digits
+
+
+def _parts(above: Any, below: Any, key: tuple[int, int], draws: int) -> Iterator[Part]:
+    for first, end in bounds_of_parts(below.indptr):
+        yield Part(above[:, first:end], below[:, first:end], first, key, draws)
+
+
+def bounds_of_parts(starts: Ints, cost: int = 1) -> list[tuple[int, int]]:
+    """Cut units into parts of about `PART_CELLS / cost` cells.
+
+    Args:
+        starts: Shape `(units + 1,)`, rising: how many cells the units before have.
+        cost: How many times as long as a cell of the bootstrap one takes, 1 or more.
+
+    Returns:
+        First unit of each part, and the one behind its last.
+    """
+    units, step = len(starts) - 1, -(-PART_CELLS // cost)
+    ends = np.searchsorted(starts, np.arange(step, int(starts[-1]) + step, step))
+    return list(pairwise(np.unique([0, *np.minimum(ends, units), units]).tolist()))

@@ -14,6 +14,8 @@ from monitor.cli.options import (
     output_options,
     say_left_out,
     scope_of,
+    workers_of,
+    workers_options,
     zone_of_sites,
 )
 from monitor.cli.output import print_result
@@ -47,11 +49,14 @@ READY = ("uniform", "weighted", "mood", "learned")
     help=f"Estimate what another policy would have brought: {', '.join(READY)}, or {ALWAYS}AD. "
     "May be repeated.",
 )
+@workers_options
 @output_options
 def lift(
     database: str | None,
     playlist: Path | None,
     judged: tuple[str, ...],
+    jobs: int,
+    address: str | None,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -74,7 +79,8 @@ def lift(
         plays = logged_plays(engine, scope)
         others = left_out(engine, scope)
     say_left_out(others)
-    found, check = measure(plays), check_log(plays)
+    with workers_of(jobs, address) as workers:
+        found, check = measure(plays, workers=workers), check_log(plays)
     listed = load_playlist(playlist) if judged and playlist else None
     values = _judged(plays, judged, listed) if judged else []
     print_result(

@@ -18,10 +18,12 @@ from pathlib import Path
 import pytest
 
 from monitor.analytics import resampling
+from monitor.analytics.lift import lift
 from monitor.reports.document import build_report
 from monitor.reports.export import to_json
 from monitor.sensor.child_process import child_environment
 from monitor.workers import open_workers
+from tests.helpers.recorded_sessions import logged_play
 from tests.helpers.simulated_session import World, simulate
 from tests.helpers.worker_tasks import done_after_a_death
 
@@ -172,11 +174,23 @@ def sessions(program, name):
 
 
 @pytest.mark.slow
-def test_a_report_is_the_same_whoever_draws(cluster, tmp_path, monkeypatch):
+def test_figures_are_the_same_whoever_draws(cluster, tmp_path, monkeypatch):
     # Few units in small parts stand for many in large ones.
     monkeypatch.setattr(resampling, "SPLIT_UNITS", 10)
     monkeypatch.setattr(resampling, "PART_CELLS", 25)
     data = simulate(World(ads=3, viewers=200), 1)
+    plays = [
+        logged_play(
+            hour,
+            place,
+            "tea",
+            held_out=place % 5 == 0,
+            context={"holdout": 0.1},
+            reward=(7 * hour + 11 * place) % 13 / 13,
+        )
+        for hour in range(30)
+        for place in range(20)
+    ]
     parts = []
 
     def here(function, items):
@@ -188,12 +202,16 @@ def test_a_report_is_the_same_whoever_draws(cluster, tmp_path, monkeypatch):
         flag = str(tmp_path / name)
         return lambda function, items: workers(partial(done_after_a_death, function, flag), items)
 
-    one = to_json(build_report(data, workers=here))
+    def figures(workers):
+        return to_json(build_report(data, workers=workers)), lift(plays, workers=workers)
+
+    one = figures(here)
     assert len(parts) > 20
+    assert one[1].withheld is None
     for name, options in (("jobs", {"jobs": 4}), ("ray", {"address": cluster[0]})):
         with open_workers(**options) as workers:
-            assert to_json(build_report(data, workers=workers)) == one
-            assert to_json(build_report(data, workers=killed(workers, name))) == one
+            assert figures(workers) == one
+            assert figures(killed(workers, name)) == one
         assert (tmp_path / name).exists()
 
 

@@ -10,6 +10,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
+from monitor.analytics import resampling
 from monitor.analytics.lift import lift
 from monitor.analytics.statistics import clustered_interval, hours_of, to_document
 
@@ -188,6 +189,54 @@ def test_intervals_cover_and_the_test_keeps_its_level(day):
     assert 89 <= covered <= 99
     assert 1 <= rejected <= 11
     assert harmed == 20
+
+
+def split(monkeypatch, cells=10**9):
+    """Draw few hours as many are drawn, in parts."""
+    monkeypatch.setattr(resampling, "SPLIT_UNITS", 2)
+    monkeypatch.setattr(resampling, "PART_CELLS", cells)
+
+
+@pytest.mark.parametrize("cells", [10, 170, 10**9])
+def test_parts_of_any_size_in_any_order_give_the_same_bits(day, monkeypatch, cells):
+    plays = day(30, 17, 4, lambda hour, out, rng: rng.normal(0.0 if out else 0.02, 0.1 + hour / 99))
+    split(monkeypatch)
+    whole = lift(plays, permutations=100)
+    counts = []
+
+    def backwards(function, parts):
+        parts = list(parts)
+        counts.append(len(parts))
+        return map(function, reversed(parts))
+
+    split(monkeypatch, cells)
+    assert lift(plays, permutations=100, workers=backwards) == whole
+    assert [count > 1 for count in counts] == [cells == 10, cells < 1000]
+
+
+def test_many_hours_give_the_figures_of_few(day, monkeypatch):
+    plays = day(60, 20, 4, lambda _h, out, rng: rng.normal(0.0 if out else 0.03, 0.3))
+    few = lift(plays, seed=1)
+    split(monkeypatch)
+    many = lift(plays, seed=1)
+    assert (many.difference.low, many.difference.high) != (few.difference.low, few.difference.high)
+    width = few.difference.high - few.difference.low
+    assert many.difference.value == few.difference.value
+    assert many.difference.low == pytest.approx(few.difference.low, abs=0.1 * width)
+    assert many.difference.high == pytest.approx(few.difference.high, abs=0.1 * width)
+    assert many.p_value == pytest.approx(few.p_value, abs=0.05)
+
+
+def test_the_split_test_keeps_its_level(day, monkeypatch):
+    split(monkeypatch)
+    values = [
+        lift(
+            day(12, 24, 4, shared(seed, 0.0, 0.0), seed), draws=2, permutations=99, seed=seed
+        ).p_value
+        for seed in range(60)
+    ]
+    assert sum(value <= 0.05 for value in values) <= 8
+    assert 0.4 <= np.mean(values) <= 0.6
 
 
 def test_nothing_certain(day):

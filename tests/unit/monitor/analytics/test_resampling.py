@@ -100,7 +100,7 @@ class TestManyUnits:
         def backwards(function, parts):
             parts = list(parts)
             counts.append(len(parts))
-            assert sum(part.summed.shape[1] for part in parts) == seen
+            assert sum(part.above.shape[1] for part in parts) == seen
             return map(function, reversed(parts))
 
         assert np.array_equal(whole, interval(values, seed=[3, 1], workers=backwards))
@@ -121,7 +121,7 @@ class TestManyUnits:
 
         low, high = interval(values, seed=1, draws=500, workers=kept)
         weights = np.vstack(
-            [poisson_weights(part.key, part.first, part.summed.shape[1], 500) for part in parts]
+            [poisson_weights(part.key, part.first, part.above.shape[1], 500) for part in parts]
         )
         there = np.isfinite(values)
         means = (np.nan_to_num(values).T @ weights) / (there.T @ weights)
