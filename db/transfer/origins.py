@@ -6,7 +6,7 @@ import uuid
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, select, text, update
 
 from db.schema import Origin, Outgoing, Session
 from db.transfer.queue import queue_sessions
@@ -39,14 +39,25 @@ def begin_epoch(connection: Connection, kiosk: str) -> int:
     return int(connection.execute(row).inserted_primary_key[0])  # type: ignore[index]
 
 
-def begin_anew(connection: Connection, kiosk: str) -> None:
+def begin_anew(connection: Connection, kiosk: str, sent: int = 0) -> None:
     """Begin another epoch in a database that took the place of a newer one, such as a backup.
 
     The hub has what waits here, from the database of before. A session that still runs may have
     taken a name that was used there, so it is renamed, and sent from its start.
+
+    Args:
+        connection: In a transaction.
+        kiosk: Whose epoch it is.
+        sent: The highest number that the database of before has sent; those here go on after it.
     """
+    used = max(last_number(connection), sent)
     connection.execute(delete(Outgoing))
+    if used:
+        # SQLite goes on after the highest number that the table ever held.
+        row = {"number": used, "kind": "gap", "row_id": 0, "queued_at": datetime.now(UTC)}
+        connection.execute(insert(Outgoing).values(**row))
     origin = begin_epoch(connection, kiosk)
+    connection.execute(delete(Outgoing))
     running = Session.ended_at.is_(None)
     connection.execute(update(Session).where(running).values(origin_id=origin))
     queue_sessions(connection, running)
@@ -55,4 +66,9 @@ def begin_anew(connection: Connection, kiosk: str) -> None:
 def last_number(connection: Connection) -> int:
     """Return a number that is at least that of every record sent in this epoch."""
     confirmed = connection.scalar(select(Origin.watermark).where(Origin.is_here)) or 0
-    return max(confirmed, connection.scalar(select(func.max(Outgoing.number))) or 0)
+    used = connection.scalar(select(func.max(Outgoing.number))) or 0
+    if connection.dialect.name == "sqlite":
+        # Also of records that were given up since.
+        query = text("SELECT seq FROM sqlite_sequence WHERE name = 'outgoing'")
+        used = max(used, connection.scalar(query) or 0)
+    return max(confirmed, used)

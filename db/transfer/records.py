@@ -129,8 +129,14 @@ def _sessions(connection: Connection, ids: list[int]) -> Iterator[tuple[int, Rec
 def _plays(connection: Connection, ids: list[int]) -> Iterator[tuple[int, Record]]:
     before = aliased(Play)
     previous = (
-        select(func.max(before.ended_at))
-        .where(before.session_id == Play.session_id, before.number < Play.number)
+        select(before.ended_at)
+        .where(
+            before.session_id == Play.session_id,
+            before.number < Play.number,
+            before.ended_at.is_not(None),
+        )
+        .order_by(before.number.desc())  # a session may have a hundred thousand plays
+        .limit(1)
         .scalar_subquery()
     )
     query = (

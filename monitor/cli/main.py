@@ -42,6 +42,8 @@ COMMANDS = (
     "stored",
     "serve",
     "hub",
+    "join",
+    "leave",
     "install",
     "config",
 )

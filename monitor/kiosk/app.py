@@ -10,7 +10,7 @@ from PyQt5.QtCore import QEventLoop, QTimer
 from detector.sources.orientation import Orientation
 from monitor.errors import SessionFailedError
 from monitor.kiosk.error_guard import ErrorGuard
-from monitor.kiosk.headless import TOO_MANY_ERRORS, with_saved_camera
+from monitor.kiosk.headless import TOO_MANY_ERRORS, say_code, with_saved_camera
 from monitor.kiosk.notice import make_notice_screen
 from monitor.kiosk.supervision.heartbeat import Heartbeat
 from monitor.kiosk.window_heartbeat import WindowHeartbeat
@@ -69,7 +69,8 @@ def run_window(
             return None
         settings = asked or with_saved_camera(settings)
         sound = QtSound(volume=settings.volume)
-        kiosk = KioskRuntime(settings, bridge.publish, sound)
+        announce = partial(say_code, settings)
+        kiosk = KioskRuntime(settings, bridge.publish, sound, announce)
         kiosk.notice_shown = None if offscreen else False  # in memory nobody sees it
         wanted = settings.notice == "required" and settings.no_camera is None
         first = _notice_alone(settings, screen, quitter) if wanted else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from typing import TYPE_CHECKING
 
@@ -48,7 +49,11 @@ def run_headless(settings: RunSettings, heartbeat: Heartbeat | None = None) -> i
     former = {one: signal.signal(one, on_signal) for one in end_signals()}
     try:
         with ErrorGuard() as guard:
-            kiosk = KioskRuntime(with_saved_camera(settings), lambda _view: None)
+            kiosk = KioskRuntime(
+                with_saved_camera(settings),
+                lambda _view: None,
+                announce=lambda code: say_code(settings, code),
+            )
             if not kiosk.start(should_continue):
                 return None
             kiosk.measure()
@@ -74,6 +79,13 @@ def run_headless(settings: RunSettings, heartbeat: Heartbeat | None = None) -> i
         for number, handler in former.items():
             signal.signal(number, handler)
     return kiosk.session_id
+
+
+def say_code(settings: RunSettings, code: str) -> None:
+    """Say in the terminal with which code this kiosk is accepted on its hub."""
+    text = f"Accept this kiosk on {settings.hub} with the code {code}."
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
 
 
 def with_saved_camera(settings: RunSettings) -> RunSettings:

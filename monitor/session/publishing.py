@@ -1,7 +1,8 @@
-"""Publishes the kiosk's state where the settings say."""
+"""Tells others about the kiosk where the settings say: a broker, and the hub of many screens."""
 
 from __future__ import annotations
 
+import logging
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,13 +11,77 @@ from detector.sources.passwords import hide_passwords
 from monitor.session.machine import machine_id
 from monitor.settings.broker import Broker
 from monitor.settings.paths import sqlite_file
+from monitor.uplink.service import UplinkService, UplinkStatus, Wishes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sqlalchemy.engine import Engine
+
     from monitor.mqtt.publisher import MqttPublisher
     from monitor.session.health import KioskHealth
     from monitor.settings.models import RunSettings
+
+logger = logging.getLogger(__name__)
+
+
+class Publishing:
+    """Keeps a broker and a hub informed while the kiosk runs, in threads of their own.
+
+    Args:
+        settings: Of the kiosk.
+        health: Returns its state for a least number of viewers, from any thread, once its session
+            has begun.
+        announce: Called with each code that is to be accepted on the hub, from another thread.
+    """
+
+    def __init__(
+        self,
+        settings: RunSettings,
+        health: Callable[[int], KioskHealth],
+        announce: Callable[[str], None] = lambda _code: None,
+    ) -> None:
+        self._settings = settings
+        self._health = health
+        self._announce = announce
+        self._has_begun = False
+        self._publisher: MqttPublisher | None = None
+        self._service: UplinkService | None = None
+
+    @property
+    def uplink(self) -> UplinkStatus:
+        """How it is between this kiosk and its hub."""
+        return UplinkStatus() if self._service is None else self._service.status
+
+    def start(self, engine: Engine) -> None:
+        """Speak to the hub from now on; before the session begins, which may get another name."""
+        self._service = make_uplink(
+            self._settings,
+            engine,
+            lambda min_viewers: self._health(min_viewers) if self._has_begun else None,
+            self._announce,
+        )
+        if self._service is not None:
+            self._service.prepare()
+            self._service.start()
+
+    def begin(self) -> None:
+        """Tell how the kiosk is from now on: its session and show have begun."""
+        self._has_begun = True
+        self._publisher = start_publishing(self._settings, self._health)
+
+    def request_stop(self) -> None:
+        """Begin to stop what takes long; `stop` has to follow."""
+        if self._publisher is not None:
+            self._publisher.request_stop()
+
+    def stop(self) -> None:
+        """Stop; takes at most a good second. The database must still be open."""
+        if self._service is not None:
+            self._service.stop()
+        if self._publisher is not None:
+            # It was asked long ago; if it hangs, the broker publishes the last will.
+            self._publisher.stop(0.3)
 
 
 def start_publishing(
@@ -42,6 +107,38 @@ def start_publishing(
     )
     publisher.start()
     return publisher
+
+
+def make_uplink(
+    settings: RunSettings,
+    engine: Engine,
+    health: Callable[[int], KioskHealth | None],
+    announce: Callable[[str], None],
+) -> UplinkService | None:
+    """Return what keeps the kiosk in touch with its hub; `None` if its database is on a server.
+
+    Args:
+        settings: Of the kiosk.
+        engine: Of its database.
+        health: Returns the state for a least number of viewers; `None` before the session.
+        announce: Called with each code that is to be accepted on the hub, from another thread.
+    """
+    file = sqlite_file(settings.database)
+    if file is None:
+        if settings.hub is not None:
+            logger.warning(
+                "The hub is not joined: a kiosk that joins one keeps its readings in a file of its "
+                "own, and this one keeps them on a server."
+            )
+        return None
+    wishes = Wishes(
+        settings.hub,
+        settings.upload,
+        settings.upload_min_viewers,
+        settings.hub_ca,
+        settings.site,
+    )
+    return UplinkService(engine, Path(file).absolute(), wishes, health, announce)
 
 
 def device_id(database: str) -> str:

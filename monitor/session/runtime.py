@@ -29,7 +29,7 @@ from monitor.session.health import KioskHealth, read_health
 from monitor.session.measuring import MeasuringSwitch
 from monitor.session.playlist_loading import WatchedPlaylist, load_ads, load_watched
 from monitor.session.plays_today import PlaysToday
-from monitor.session.publishing import start_publishing
+from monitor.session.publishing import Publishing
 from monitor.session.router import MessageRouter
 from monitor.settings.time_zone import local_time
 
@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from ads.playlists.playlist import Playlist
     from db.write.records import SessionKind
     from detector.emotion.prevalence import PrevalenceCalibration
-    from monitor.mqtt.publisher import MqttPublisher
     from monitor.settings.models import RunSettings
+    from monitor.uplink.service import UplinkStatus
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +72,8 @@ def check_settings(settings: RunSettings) -> None:
 class KioskRuntime:
     """One run of the kiosk: playlist and player (after `start`), sensor and session.
 
-    `publish` is called with every new live view, from the sensor's thread.
+    `publish` is called with every new live view, from the sensor's thread, and `announce` with
+    every code that somebody should accept on the hub, from another one.
 
     Attributes:
         notice_shown: Whether the privacy notice is on the screen, as the window says; `None`
@@ -91,6 +92,7 @@ class KioskRuntime:
         settings: RunSettings,
         publish: Callable[[LiveView], None],
         sound: SoundOutput | None = None,
+        announce: Callable[[str], None] = lambda _code: None,
     ) -> None:
         self._settings = settings
         self._sound = sound
@@ -104,7 +106,7 @@ class KioskRuntime:
         self._watched: WatchedPlaylist | None = None
         self._clock_watch: ClockWatch | None = None
         self._blocks: BlockWatcher | None = None
-        self._publisher: MqttPublisher | None = None
+        self._publishing = Publishing(settings, self.health, announce)
         self._stopped = False
         self.notice_shown: bool | None = None
 
@@ -201,11 +203,18 @@ class KioskRuntime:
         with ExitStack() as undo:
             undo.callback(self._database.engine.dispose)
             undo.callback(lambda: self._sensor and self._sensor.stop())
+            undo.callback(self._publishing.stop)
+            self._publishing.start(self._database.engine)
             if should_continue() and self._start_sensor(should_continue):
                 self._begin()
                 undo.pop_all()
                 return True
         return False
+
+    @property
+    def uplink(self) -> UplinkStatus:
+        """How it is between this kiosk and its hub."""
+        return self._publishing.uplink
 
     def _start_sensor(self, should_continue: Callable[[], bool]) -> bool:
         """Start the sensor and wait until it is ready or waits; return whether to begin."""
@@ -266,7 +275,7 @@ class KioskRuntime:
         )
         self._seed(session)
         self.player.start()
-        self._publisher = start_publishing(settings, self.health)
+        self._publishing.begin()
 
     def _seed(self, session: ActiveSession) -> None:
         clock, engine, site = session.clock, self._database.engine, self._settings.site
@@ -340,8 +349,7 @@ class KioskRuntime:
         if self._stopped:
             return
         self._stopped = True
-        if self._publisher is not None:
-            self._publisher.request_stop()
+        self._publishing.request_stop()
         self.player.stop()
         if self._watched is not None:
             self._watched.stop_loading.set()
@@ -363,10 +371,8 @@ class KioskRuntime:
         except DatabaseError as error:
             problems.append(str(error))
         finally:
+            self._publishing.stop()
             self._database.engine.dispose()
-            if self._publisher is not None:
-                # It was asked long ago; if it hangs, the broker publishes the last will.
-                self._publisher.stop(0.3)
         if problems:
             sentence = f"Session {self.session_id}: {'; '.join(problems)}."
             raise SessionFailedError(sentence, self.session_id or None)

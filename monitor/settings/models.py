@@ -30,6 +30,7 @@ SECTIONS = {
     "data": "Where readings are stored, and for how long",
     "report": "The report at the end",
     "run": "How long the kiosk runs, and what keeps it running",
+    "uplink": "The hub of many screens that the kiosk joins",
     "mqtt": "What is published for other programs",
     "web": "The web page of `serve` and `hub`",
     "hub": "The hub of many screens",
@@ -129,6 +130,21 @@ def _broker(value: str | None) -> str | None:
     return value
 
 
+def _hub(value: str | None) -> str | None:
+    from urllib.parse import urlsplit  # noqa: PLC0415
+
+    if value is None:
+        return None
+    try:
+        parts = urlsplit(value)
+        known = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        known = False
+    if not known or parts.username is not None:
+        raise ValueError(f"expected an address such as https://hub.example.com, received {value!r}")
+    return value.rstrip("/")
+
+
 def _discovery(value: str) -> str:
     if not value or any(mark in value for mark in "+#\0") or value.strip("/") != value:
         raise ValueError(
@@ -192,6 +208,7 @@ Language = Annotated[str, AfterValidator(_language)]
 Languages = Annotated[tuple[Language, ...], BeforeValidator(_split)]
 Network = Annotated[str, AfterValidator(_network)]
 Zone = Annotated[str | None, AfterValidator(_zone)]
+HubAddress = Annotated[str | None, AfterValidator(_hub)]
 BrokerAddress = Annotated[str | None, AfterValidator(_broker)]
 DiscoveryPrefix = Annotated[str, AfterValidator(_discovery)]
 Venue = Annotated[str, AfterValidator(_venue)]
@@ -260,9 +277,9 @@ class StoredSettings(_Settings):
 
 
 _NOT_LOGGED = (
-    "camera database detection log min_viewers mount mqtt mqtt_discovery mqtt_min_viewers "
-    "playlist report report_overwrite restart_limit site source spool started_at stuck_after_s "
-    "supervised timezone video zones"
+    "camera database detection hub hub_ca log min_viewers mount mqtt mqtt_discovery "
+    "mqtt_min_viewers playlist report report_overwrite restart_limit site source spool started_at "
+    "stuck_after_s supervised timezone upload upload_min_viewers video zones"
 )
 
 
@@ -385,6 +402,25 @@ class RunSettings(RecordingSettings):
         None, "run", fallback="run.log in your state folder", metavar="FILE|none"
     )
     """Log file, at most five files of 2 MB; none keeps no log."""
+    hub: HubAddress = setting(
+        None, "uplink.hub", "--hub", fallback="the one that was joined, else none", metavar="URL"
+    )
+    """Address of the hub to join: the kiosk shows a code until somebody accepts it there."""
+    upload: Literal["sums", "cells"] | None = setting(
+        None, "uplink", fallback="as when the kiosk joined, else sums"
+    )
+    """What is sent to the hub: sums of each viewer and play, or cells, which are sums by ad, hour
+    and second over several viewers."""
+    upload_min_viewers: int | None = setting(
+        None,
+        "uplink.min_viewers",
+        "--upload-min-viewers",
+        fallback="as when the kiosk joined, else 5",
+        ge=1,
+    )
+    """Send no cell, and no reactions of those present, of fewer viewers."""
+    hub_ca: Path | None = setting(None, "uplink.ca", "--hub-ca", fallback="the public ones")
+    """File with the certificate authority that signed the hub's certificate (PEM)."""
     mqtt: BrokerAddress = setting(
         None, "mqtt.broker", "--mqtt", fallback="nothing is published", metavar="URL"
     )

@@ -14,6 +14,7 @@ from monitor.web.app import NAVIGATION, NavigationEntry, make_app
 from monitor.web.late_reader import LateReader
 from monitor.web.pages import alerts as alert_pages
 from monitor.web.pages import screens as screen_pages
+from monitor.web.pairing import pairing_calls
 from monitor.web.services import HubServices
 
 if TYPE_CHECKING:
@@ -58,7 +59,8 @@ def create_hub_app(settings: HubSettings) -> Flask:
         navigation=navigation,
         classify_prefix="/classify",
     )
-    for blueprint in (invitation_pages(gate), *HUB_BLUEPRINTS):
+    own = (invitation_pages(gate), pairing_calls(lambda: engine))
+    for blueprint in (*own, *HUB_BLUEPRINTS):
         app.register_blueprint(blueprint)
 
     def home() -> Response:

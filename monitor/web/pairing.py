@@ -23,7 +23,9 @@ from monitor.uplink.messages import (
     PairingOffer,
     PairingRequest,
 )
+from monitor.web.gates import bearer_token
 from monitor.web.problems import ProblemError
+from monitor.web.rights import for_kiosks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
 
 Message = TypeVar("Message", bound=BaseModel)
+
+MAX_BODY = 16 * 1024
 
 POLL_S = 3
 """How often a kiosk asks whether it was accepted."""
@@ -41,6 +45,7 @@ def pairing_calls(database: Callable[[], Engine]) -> Blueprint:
     calls = Blueprint("pairing", __name__, url_prefix=HUB_API.rstrip("/"))
 
     @calls.post("/pairings")
+    @for_kiosks(max_body=MAX_BODY)
     def ask() -> Response:
         """Give a kiosk a code to show."""
         asked = _message(PairingRequest)
@@ -54,6 +59,7 @@ def pairing_calls(database: Callable[[], Engine]) -> Blueprint:
         )
 
     @calls.post("/pairings/claim")
+    @for_kiosks(max_body=MAX_BODY)
     def collect() -> Response:
         """Whether a kiosk's code was accepted, and its key if so."""
         claim = _message(Claim).claim
@@ -70,6 +76,7 @@ def pairing_calls(database: Callable[[], Engine]) -> Blueprint:
         return _membership(found)
 
     @calls.post("/join")
+    @for_kiosks(max_body=MAX_BODY)
     def join() -> Response:
         """The key of a screen, for who knows the screen's code."""
         asked = _message(JoinRequest)
@@ -88,12 +95,11 @@ def pairing_calls(database: Callable[[], Engine]) -> Blueprint:
         return _membership(found)
 
     @calls.post("/leave")
+    @for_kiosks(max_body=MAX_BODY)
     def leave() -> Response:
         """Make a kiosk's own key void."""
-        given = request.authorization
-        key = (given.token or "") if given is not None and given.type == "bearer" else ""
         with writing(database()) as connection:
-            known = pairing.leave(connection, key, datetime.now(UTC))
+            known = pairing.leave(connection, bearer_token() or "", datetime.now(UTC))
         if not known:
             raise ProblemError(401, "key_revoked", "The kiosk's key is unknown or was revoked.")
         return Response(status=204)

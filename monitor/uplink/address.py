@@ -1,0 +1,73 @@
+"""Addresses of hubs, and how they fail."""
+
+from __future__ import annotations
+
+import socket
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from detector.names import printable
+from monitor.errors import MonitorError, SetupError
+
+
+class HubUnreachableError(MonitorError):
+    """The hub does not answer, or not as one; trying again may help."""
+
+
+class HubRefusedError(SetupError):
+    """The hub answered, and refused.
+
+    Attributes:
+        status: HTTP status.
+        retry_after_s: When trying again makes sense, if the hub said so.
+    """
+
+    def __init__(self, message: str, status: int, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.retry_after_s = retry_after_s
+
+
+def hub_address(typed: str) -> str:
+    """Return the address of a hub without a slash at its end.
+
+    Raises:
+        SetupError: It is none, or not encrypted and not of this machine or network.
+    """
+    text = typed if "://" in typed else f"https://{typed}"
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        parts, port = urlsplit(""), None
+    if (
+        parts.scheme not in {"http", "https"}
+        or not parts.hostname
+        or port == 0
+        or parts.username is not None
+        or parts.query
+        or parts.fragment
+    ):
+        raise SetupError(
+            "Invalid address of a hub: expected one such as https://hub.example.com, received "
+            f"{printable(typed)!r}."
+        )
+    if parts.scheme == "http" and plain_reach(parts.hostname) == "public":
+        raise SetupError(
+            f"The connection to {printable(text)} would not be encrypted: everybody on the way "
+            "could read and use this kiosk's key. Use https. Only hubs on this machine or in a "
+            "private network may use http."
+        )
+    return text.rstrip("/")
+
+
+def plain_reach(host: str) -> str:
+    """Return how far a host is: `here`, on this machine; `private`; `public`, or unknown."""
+    try:
+        found = socket.getaddrinfo(host, None, proto=socket.IPPROTO_TCP)
+    except (OSError, UnicodeError):
+        return "public"
+    addresses = [ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
+    if all(one.is_loopback for one in addresses):
+        return "here"
+    return "private" if all(one.is_private for one in addresses) else "public"

@@ -1,0 +1,226 @@
+"""The kiosk's calls to a hub, over HTTPS.
+
+Proxies come from the environment (`HTTPS_PROXY`, `NO_PROXY`), certificate authorities from the
+setting, else from `REQUESTS_CA_BUNDLE`, else from certifi. A `.netrc` is not read, and redirects
+are not followed: the key goes to the hub that was joined and nowhere else.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import requests
+from pydantic import BaseModel, ValidationError
+
+from db.transfer.envelope import digest
+from detector.names import printable
+from monitor.uplink.address import HubRefusedError, HubUnreachableError
+from monitor.uplink.messages import (
+    HUB_API,
+    Claim,
+    JoinRequest,
+    Membership,
+    PairingOffer,
+    PairingRequest,
+    Receipt,
+)
+from monitor.version import VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+    from typing import TypeVar
+
+    Message = TypeVar("Message", bound=BaseModel)
+
+MAX_ANSWER_BYTES = 64 * 1024
+TIMEOUT_S = 30.0
+"""For connecting, for the first byte of the answer, and for all of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the hub said to an envelope.
+
+    Attributes:
+        status: HTTP status.
+        receipt: What the hub has; only with 200 and 409.
+        detail: What is wrong, in a sentence.
+        retry_after_s: When trying again makes sense, if the hub said so.
+    """
+
+    status: int
+    receipt: Receipt | None = None
+    detail: str = ""
+    retry_after_s: float | None = None
+
+
+class HubClient:
+    """Calls of one kiosk to one hub; for one thread at a time."""
+
+    def __init__(self, hub: str, ca: Path | None = None) -> None:
+        self.hub = hub
+        self._session = requests.Session()
+        self._session.headers.update(
+            {"User-Agent": f"ad-monitor/{VERSION}", "Accept": "application/problem+json, */*"}
+        )
+        if ca is not None:
+            self._session.verify = str(ca)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._session.close()
+
+    def ask(self, request: PairingRequest) -> PairingOffer:
+        """Ask for a code to show; raises as `join`."""
+        return self._expect(PairingOffer, "pairings", request)
+
+    def collect(self, claim: str) -> Membership | None:
+        """Return the key once the code was accepted, `None` before; raises as `join`.
+
+        A code that has expired is refused with 410.
+        """
+        status, body, headers = self._post("pairings/claim", Claim(claim=claim))
+        if status == 202:
+            return None
+        return self._read(Membership, status, body, headers)
+
+    def join(self, request: JoinRequest) -> Membership:
+        """Return the key for a screen's code.
+
+        Raises:
+            HubRefusedError: The hub does not take it.
+            HubUnreachableError: There was no answer of a hub.
+        """
+        return self._expect(Membership, "join", request)
+
+    def leave(self, key: str) -> None:
+        """Make the key void; raises as `join`."""
+        status, body, headers = self._post("leave", None, key)
+        if status != 204:
+            raise _refused(status, body, headers)
+
+    def send(self, packed: bytes, key: str, timeout_s: float | None = None) -> Answer:
+        """Send an envelope.
+
+        Raises:
+            HubUnreachableError: There was no answer of a hub.
+        """
+        headers = {
+            "Content-Type": "application/json",
+            "Content-Encoding": "zstd",
+            "Content-Digest": digest(packed),
+        }
+        limit_s = timeout_s or TIMEOUT_S
+        status, body, answered = self._call("envelopes", packed, headers, key, limit_s)
+        if status in {200, 409}:
+            try:
+                return Answer(status, Receipt.model_validate_json(body))
+            except ValidationError:
+                raise HubUnreachableError(
+                    f"{self.hub} does not answer as a hub of this program does."
+                ) from None
+        refused = _refused(status, body, answered)
+        return Answer(status, None, str(refused), refused.retry_after_s)
+
+    def _expect(self, model: type[Message], path: str, request: BaseModel) -> Message:
+        return self._read(model, *self._post(path, request))
+
+    def _post(
+        self, path: str, request: BaseModel | None, key: str | None = None
+    ) -> tuple[int, bytes, Any]:
+        body = b"" if request is None else request.model_dump_json().encode()
+        headers = {"Content-Type": "application/json"}
+        return self._call(path, body, headers, key, TIMEOUT_S)
+
+    def _read(self, model: type[Message], status: int, body: bytes, headers: Any) -> Message:
+        if status not in {200, 201}:
+            raise _refused(status, body, headers)
+        try:
+            return model.model_validate_json(body)
+        except ValidationError:
+            raise HubUnreachableError(
+                f"{self.hub} does not answer as a hub of this program does."
+            ) from None
+
+    def _call(
+        self, path: str, body: bytes, headers: dict[str, str], key: str | None, timeout_s: float
+    ) -> tuple[int, bytes, Any]:
+        deadline = time.monotonic() + 2 * timeout_s
+        try:
+            with self._session.post(
+                f"{self.hub}{HUB_API}{path}",
+                data=body,
+                headers=headers,
+                auth=_with_key(key),
+                timeout=timeout_s,
+                allow_redirects=False,
+                stream=True,
+            ) as answer:
+                parts, size = [], 0
+                for part in answer.iter_content(4096):
+                    parts.append(part)
+                    size += len(part)
+                    if size > MAX_ANSWER_BYTES or time.monotonic() > deadline:
+                        raise HubUnreachableError(f"{self.hub} answers too much, or too slowly.")
+                return answer.status_code, b"".join(parts), answer.headers
+        except requests.exceptions.SSLError as error:
+            raise HubUnreachableError(
+                f"The certificate of {self.hub} is not trusted ({_reason(error)}); if the hub has "
+                "its own certificate authority, name its file with --ca or `uplink.ca`."
+            ) from error
+        except requests.exceptions.ProxyError as error:
+            raise HubUnreachableError(
+                f"The proxy on the way to {self.hub} does not work ({_reason(error)}); check "
+                "HTTPS_PROXY and NO_PROXY."
+            ) from error
+        except requests.exceptions.Timeout as error:
+            raise HubUnreachableError(
+                f"{self.hub} did not answer within {timeout_s:g} s."
+            ) from error
+        except (OSError, ValueError) as error:
+            raise HubUnreachableError(
+                f"{self.hub} cannot be reached ({_reason(error)}); check the address and the "
+                "network."
+            ) from error
+
+
+def _with_key(key: str | None) -> Callable[[requests.PreparedRequest], requests.PreparedRequest]:
+    """Return what adds the key to a request. Without one, requests would look into a .netrc."""
+
+    def add(request: requests.PreparedRequest) -> requests.PreparedRequest:
+        if key is not None:
+            request.headers["Authorization"] = f"Bearer {key}"
+        return request
+
+    return add
+
+
+def _refused(status: int, body: bytes, headers: Any) -> HubRefusedError:
+    try:
+        detail = _Problem.model_validate_json(body).detail
+    except ValidationError:
+        detail = f"The hub answered with the status {status}"
+        if status == 404 or status in range(300, 400):
+            detail += ": there is no hub at this address; check it"
+        detail += "."
+    try:
+        retry_after_s: float | None = min(max(float(headers.get("Retry-After", "")), 0.0), 3600.0)
+    except ValueError:
+        retry_after_s = None
+    return HubRefusedError(printable(detail[:500]), status, retry_after_s)
+
+
+class _Problem(BaseModel):
+    detail: str
+
+
+def _reason(error: BaseException) -> str:
+    """Return the innermost cause in a few words."""
+    cause: BaseException = error
+    while (inner := cause.__cause__ or cause.__context__) is not None:
+        cause = inner
+    words = getattr(cause, "verify_message", None) or getattr(cause, "strerror", None)
+    return printable(" ".join(str(words or cause).split())[:200])

@@ -1,0 +1,332 @@
+"""The kiosk's thread for its hub: joins it if the settings name one, and sends what waits."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from db.errors import DatabaseError
+from db.transfer.uplink import UplinkStore
+from db.write.lock import lock_file
+from monitor.errors import MonitorError
+from monitor.sensor.backoff import Backoff
+from monitor.uplink.address import HubRefusedError, hub_address
+from monitor.uplink.joining import POLL_S, PairingCode, enter, facts_of_machine
+from monitor.uplink.key_file import HubKey, KeyFileError, key_path, read_key, write_key
+from monitor.uplink.messages import PairingRequest
+from monitor.uplink.sender import Sender
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from sqlalchemy.engine import Engine
+
+    from db.transfer.uplink import Upload
+    from monitor.session.health import KioskHealth
+    from monitor.uplink.client import HubClient
+
+logger = logging.getLogger(__name__)
+
+TICK_S = 2.0
+"""How often the kiosk's health is looked at, and its key file."""
+
+TIDY_S = 600.0
+"""How often what is too old is given up, and cells of full hours are queued."""
+
+CLOSE_S = 0.8
+"""How long the end of the kiosk may wait for the last envelope."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the settings say about a hub; `None` leaves it as it was when the kiosk joined.
+
+    Attributes:
+        hub: Address of the hub to join.
+        upload, min_viewers: See `db.transfer.uplink.Joining`.
+        ca: File with the hub's certificate authority.
+        site: What the kiosk calls its site.
+    """
+
+    hub: str | None = None
+    upload: Upload | None = None
+    min_viewers: int | None = None
+    ca: Path | None = None
+    site: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class UplinkStatus:
+    """How it is between this kiosk and its hub.
+
+    Attributes:
+        state: `off` without a hub; `pairing` until somebody accepts the code; `joined`; `revoked`.
+        hub: Address of the hub.
+        code: To be accepted on the hub; `None` before the hub has given one.
+        screen: Name of the screen that the kiosk fills.
+        last_contact: When the hub answered last; `None` before.
+        waiting, lost: Records that the hub does not have yet, and that it will never have.
+        problem: What is wrong, in a sentence; `None` while all is well.
+    """
+
+    state: Literal["off", "pairing", "joined", "revoked"] = "off"
+    hub: str = ""
+    code: str | None = None
+    screen: str = ""
+    last_contact: datetime | None = None
+    waiting: int = 0
+    lost: int = 0
+    problem: str | None = None
+
+
+class UplinkService:
+    """Keeps a kiosk and its hub in touch, in a thread of its own; thread-safe.
+
+    Args:
+        engine: Of the kiosk's database.
+        database: Its file; the key lies beside it.
+        wishes: From the settings.
+        health: Describes the kiosk for a least number of viewers; `None` before its session.
+        announce: Called with each code that is to be shown.
+
+    Attributes:
+        status: The latest state.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        database: Path,
+        wishes: Wishes,
+        health: Callable[[int], KioskHealth | None],
+        announce: Callable[[str], None] = lambda _code: None,
+    ) -> None:
+        self.status = UplinkStatus()
+        self._store = UplinkStore(engine)
+        self._path = key_path(database)
+        self._lock_path = self._path.with_suffix(".lock")
+        self._wishes = wishes
+        self._health = health
+        self._announce = announce
+        self._stopping = threading.Event()
+        self._key: HubKey | None = None
+        self._client: HubClient | None = None
+        self._sender: Sender | None = None
+        self._pairing: PairingCode | None = None
+        self._told: KioskHealth | None = None
+        self._tidy_at_s = 0.0
+        self._retry = Backoff(5.0, 300.0, jitter=0.5)
+        self._lock: int | None = None
+        self._problem: str | None = None
+        self._thread = threading.Thread(target=self._run, name="uplink", daemon=True)
+
+    def prepare(self) -> None:
+        """Begin a new epoch if the database is not the one that was sent from; before a session.
+
+        Without the database or the key file this is done later.
+        """
+        try:
+            key = read_key(self._path)
+            if key is not None and self._is_wanted(key):
+                self._resume(key)
+        except (DatabaseError, MonitorError) as error:
+            self._complain(error)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Send what waits if the hub answers at once, and stop; takes at most a second."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join(CLOSE_S)
+        if self._thread.is_alive() and self._sender is not None:
+            # The answer would find a database that is closed; it is asked for again next time.
+            self._sender.abandoned = True
+        elif self._lock is not None:
+            # Removed while still locked, as `db.write.lock` does.
+            with suppress(OSError):
+                self._lock_path.unlink(missing_ok=True)
+            os.close(self._lock)
+            self._lock = None
+
+    def _run(self) -> None:
+        pause_s = 0.0
+        while not self._stopping.wait(pause_s):
+            pause_s = TICK_S
+            try:
+                pause_s = self._turn(time.monotonic())
+            except (DatabaseError, MonitorError) as error:
+                self._complain(error)
+                pause_s = self._retry.pause_s()
+            except Exception:
+                logger.exception("The way to the hub failed; trying again in five minutes")
+                pause_s = 300.0
+        try:
+            if self._sender is not None and not self._sender.problem:
+                self._sender.send(time.monotonic(), self._described(), CLOSE_S / 2)
+        except (DatabaseError, MonitorError) as error:
+            logger.debug("The last envelope was not sent: %s", error)
+        except Exception:
+            logger.debug("The last envelope was not sent", exc_info=True)
+
+    def _turn(self, now_s: float) -> float:
+        """Do what is due; return when to look again, in seconds."""
+        key = read_key(self._path)
+        if key is not None and self._is_wanted(key):
+            self._pairing = None
+            return self._send(key, now_s)
+        self._forget_sender()
+        if self._wishes.hub is None:
+            self.status = UplinkStatus()
+            return 5 * TICK_S
+        return self._pair(self._wishes.hub)
+
+    def _is_wanted(self, key: HubKey) -> bool:
+        return self._wishes.hub in {None, key.hub}
+
+    def _send(self, key: HubKey, now_s: float) -> float:
+        if not self._is_only_one():
+            return 15 * TICK_S
+        if self._sender is None or self._key is None or self._key.key != key.key:
+            self._forget_sender()
+            key = self._resume(key)
+            self._key = key
+            self._client = _connect(key.hub, self._wishes.ca or key.ca)
+            self._sender = Sender(
+                self._store, self._client, key.key, self._note_sent, sent=key.sent
+            )
+            logger.info("Sending sums to %s for the screen %s.", key.hub, key.name)
+        if now_s >= self._tidy_at_s:
+            self._tidy_at_s = now_s + TIDY_S
+            if lost := self._store.tidy(datetime.now(UTC)):
+                logger.warning("%d records waited for the hub for too long and are given up.", lost)
+        health = self._health(key.min_viewers)
+        changed = health is not None and health.has_changed(self._told)
+        sender = self._sender
+        if sender.poll(now_s, lambda: _document(health), changed=changed):
+            self._told = health
+        self._retry.reset()
+        self._problem = None
+        self._report(key, sender)
+        return TICK_S
+
+    def _report(self, key: HubKey, sender: Sender) -> None:
+        state = self._store.state()
+        self.status = UplinkStatus(
+            state="revoked" if sender.revoked else "joined",
+            hub=key.hub,
+            screen=key.name,
+            last_contact=sender.last_contact,
+            waiting=state.waiting,
+            lost=state.lost,
+            problem=sender.problem,
+        )
+
+    def _resume(self, key: HubKey) -> HubKey:
+        """Bring database and key file together; return the key as it is then."""
+        wishes = self._wishes
+        now = {
+            "upload": wishes.upload or key.upload,
+            "min_viewers": wishes.min_viewers or key.min_viewers,
+        }
+        wanted = key.model_copy(update=now)
+        if not key.entered:
+            return enter(self._store, self._path, wanted)
+        happened = self._store.resume(wanted.joining, key.kiosk, key.sent, datetime.now(UTC))
+        if happened is not None:
+            logger.warning(
+                "The database was %s since it last sent to the hub, so a new epoch begins.",
+                happened,
+            )
+        if wanted != key:
+            write_key(self._path, wanted)
+        return wanted
+
+    def _note_sent(self, number: int) -> None:
+        key = read_key(self._path)
+        if key is None or self._key is None or key.key != self._key.key:
+            raise KeyFileError("The kiosk has just joined anew, or left its hub.")
+        write_key(self._path, key.model_copy(update={"sent": number}))
+
+    def _pair(self, hub: str) -> float:
+        if self._pairing is None:
+            self._client = _connect(hub_address(hub), self._wishes.ca)
+            facts = facts_of_machine(self._wishes.site, self._wishes.upload or "sums")
+            request = PairingRequest(kiosk=self._store.kiosk(), facts=facts)
+            self._pairing = PairingCode(self._client, request)
+        pairing, before = self._pairing, self._pairing.code
+        try:
+            joined = pairing.poll()
+        except MonitorError as error:
+            pairing.forget_expired()
+            self.status = UplinkStatus("pairing", hub, pairing.code)
+            self._complain(error)
+            refused = error.retry_after_s if isinstance(error, HubRefusedError) else None
+            return max(self._retry.pause_s(), refused or 0.0)
+        self._retry.reset()
+        self._problem = None
+        self.status = UplinkStatus("pairing", hub, pairing.code)
+        if pairing.code is not None and pairing.code != before:
+            logger.info("Accept this kiosk on %s with the code %s.", hub, pairing.code)
+            self._announce(pairing.code)
+        if joined is None:
+            return POLL_S
+        key = HubKey(
+            hub=hub_address(hub),
+            kiosk=self._store.kiosk(),
+            key=joined.key,
+            screen=joined.screen,
+            name=joined.name,
+            site=joined.site,
+            upload=self._wishes.upload or "sums",
+            min_viewers=self._wishes.min_viewers or 5,
+            ca=self._wishes.ca,
+        )
+        write_key(self._path, key)
+        return 0.0
+
+    def _described(self) -> dict[str, Any] | None:
+        return None if self._key is None else _document(self._health(self._key.min_viewers))
+
+    def _forget_sender(self) -> None:
+        if self._client is not None and self._pairing is None:
+            self._client.close()
+            self._client = None
+        self._sender = self._key = self._told = None
+
+    def _is_only_one(self) -> bool:
+        """Return whether no other process sends from this database."""
+        if self._lock is None:
+            try:
+                self._lock = lock_file(self._lock_path, os.O_RDWR | os.O_CREAT, 0o600)
+            except OSError as error:
+                raise KeyFileError(
+                    f"The lock file {self._lock_path} cannot be made ({error.strerror})."
+                ) from error
+        return self._lock is not None
+
+    def _complain(self, error: Exception) -> None:
+        problem = str(error)
+        if problem != self._problem:
+            logger.warning("Nothing is sent to the hub now; the kiosk goes on. %s", problem)
+        self._problem = problem
+        self.status = replace(self.status, problem=problem)
+
+
+def _connect(hub: str, ca: Path | None) -> HubClient:
+    from monitor.uplink.client import HubClient  # noqa: PLC0415 (slow to import)
+
+    return HubClient(hub, ca)
+
+
+def _document(health: KioskHealth | None) -> dict[str, Any] | None:
+    return None if health is None else health.model_dump(mode="json")
