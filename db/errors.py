@@ -51,5 +51,9 @@ class NoSuchSessionError(DatabaseError):
     """The database has no such session."""
 
 
+class ChannelError(DatabaseError):
+    """A hub has no such channel for alerts, or one of this name already."""
+
+
 class AccountError(DatabaseError):
     """An account of a hub cannot be made or changed as asked."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from sqlalchemy import delete, exc, insert, select, update
 
-from db.errors import DatabaseError
+from db.errors import ChannelError
 from db.hub.tables import Channel, Delivery
 
 if TYPE_CHECKING:
@@ -16,10 +16,6 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
 ChannelKind: TypeAlias = Literal["apprise", "webhook"]
-
-
-class ChannelError(DatabaseError):
-    """There is no such channel, or one of this name already."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,9 +44,9 @@ class ScreenCondition:
 
 def screen_conditions(connection: Connection) -> list[ScreenCondition]:
     """Return how all screens are that have not been retired."""
-    heard = func.max(func.coalesce(KioskKey.last_seen_at, KioskKey.created_at))
+    used = func.max(func.coalesce(KioskKey.last_seen_at, KioskKey.created_at))
     keys = (
-        select(KioskKey.screen_id, heard.label("at"))
+        select(KioskKey.screen_id, used.label("at"))
         .where(KioskKey.revoked_at.is_(None))
         .group_by(KioskKey.screen_id)
         .subquery()
@@ -69,6 +69,13 @@ def screen_conditions(connection: Connection) -> list[ScreenCondition]:
         .order_by(Screen.id)
     )
     return [
-        ScreenCondition(screen, tuple(opening), *rest)
-        for screen, opening, *rest in connection.execute(query).tuples()
+        ScreenCondition(screen, tuple(opening), zone, _latest(heard, said), said, *rest)
+        for screen, opening, zone, heard, said, *rest in connection.execute(query).tuples()
     ]
+
+
+def _latest(heard_at: datetime | None, said_at: datetime | None) -> datetime | None:
+    """Return the last contact; `None` without a key, whatever was said with an earlier one."""
+    if heard_at is None or said_at is None:
+        return heard_at
+    return max(heard_at, said_at)

@@ -22,6 +22,7 @@ def is_callers_mistake(error: Exception) -> bool:
     database = (
         db.AccountError
         | db.BackupTargetError
+        | db.ChannelError
         | db.DatabaseOpenError
         | db.ExperimentExistsError
         | db.NoSuchSessionError

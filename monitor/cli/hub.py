@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from monitor.cli.channel import channel
 from monitor.cli.lake import lake
 from monitor.cli.options import PROGRAM, debug_option, load_settings
 from monitor.cli.output import silence_native_libraries
@@ -36,6 +37,7 @@ def hub() -> None:
     """
 
 
+hub.add_command(channel)
 hub.add_command(lake)
 
 

@@ -11,7 +11,7 @@ from db.hub.alerts import AlertKind
 from db.hub.channels import add_channel
 from monitor.hub.forms import FormError, ListedHours, Name, TimeZone, read_form
 from monitor.hub.messages import quiet_until
-from monitor.hub.senders import ChannelAddressError, check_address, kind_of, new_secret
+from monitor.hub.senders import ChannelAddressError, check_address, kind_of, masked, new_secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -78,3 +78,14 @@ def store_channel(connection: Connection, form: ChannelForm, now: datetime) -> K
     kind = kind_of(form.url)
     secret = new_secret() if kind == "webhook" else ""
     return add_channel(connection, now, kind=kind, secret=secret, **form.model_dump())
+
+
+def described(channel: KnownChannel) -> dict[str, Any]:
+    """Return a channel as the audit log keeps it, without secrets."""
+    return {
+        "kind": channel.kind,
+        "url": masked(channel.url),
+        "alert_kinds": list(channel.alert_kinds),
+        "quiet_hours": list(channel.quiet_hours),
+        "time_zone": channel.time_zone,
+    }

@@ -474,8 +474,8 @@ class WebSettings(ModelSettings, StoredSettings):
     networks: tuple[Network, ...] = setting(
         (), "web", "--allow-network", fallback="public addresses only"
     )
-    """Also fetch pictures from this network and any of its ports. Every visitor can then make
-    this machine contact addresses in it."""
+    """Also fetch pictures from this network, and send a hub's alerts into it, at any port. Every
+    visitor can then make this machine contact addresses in it."""
     hosts: tuple[str, ...] = setting((), "web", "--allow-host")
     """Further name under which the page may be requested, such as that of a proxy."""
     secure_cookies: bool = setting(False, "web.https")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
 from math import ceil
@@ -12,13 +11,14 @@ from zoneinfo import available_timezones
 from flask import Blueprint, redirect, render_template, request, url_for
 
 from db.engine import snapshot, writing
+from db.errors import ChannelError
 from db.hub import channels
 from db.hub.alerts import find_alerts
 from db.hub.audit import note
 from db.hub.deliveries import delivery_log
 from db.hub.screens import list_screens
 from monitor.hub.alerts import WORDS
-from monitor.hub.channel_form import read_channel, store_channel
+from monitor.hub.channel_form import described, read_channel, store_channel
 from monitor.hub.delivery import send_test
 from monitor.hub.forms import FormError
 from monitor.hub.messages import kind_words, one_message
@@ -106,10 +106,10 @@ def add() -> Response | str | tuple[str, int]:
         read = read_channel(form, kinds, policy_of(hub_services().settings.networks))
         with writing(hub_services().engine) as connection:
             added = store_channel(connection, read, _now())
-            _note(connection, "channel.add", added, None, _described(added))
+            _note(connection, "channel.add", added, None, described(added))
     except FormError as error:
         return _channel_page(form, error.problems), 400
-    except channels.ChannelError as error:
+    except ChannelError as error:
         return _channel_page(form, {"name": str(error)}), 400
     if added.secret:
         return _channel_page({"time_zone": added.time_zone}, added=added), 201
@@ -161,7 +161,7 @@ def remove(channel_id: int) -> Response:
     with writing(hub_services().engine) as connection:
         channel = _found(connection, channel_id)
         channels.remove_channel(connection, channel_id)
-        _note(connection, "channel.remove", channel, _described(channel), None)
+        _note(connection, "channel.remove", channel, described(channel), None)
     return _back("removed")
 
 
@@ -234,13 +234,6 @@ def _found(connection: Connection, channel_id: int) -> KnownChannel:
     raise ProblemError(
         404, "not_found", "There is no such channel. The page of channels lists those there are."
     )
-
-
-def _described(channel: KnownChannel) -> dict[str, Any]:
-    """Return a channel as the audit log may keep it, without secrets."""
-    kept = asdict(channel) | {"url": masked(channel.url)}
-    names = ("kind", "url", "alert_kinds", "quiet_hours", "time_zone")
-    return {name: kept[name] for name in names}
 
 
 def _title(delivery: LoggedDelivery) -> str:

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from db.engine import snapshot, writing
+from db.errors import ChannelError
 from db.hub import channels
 from db.hub.alerts import raise_alert
 from db.hub.deliveries import delivery_log, waiting
@@ -37,9 +38,9 @@ def test_a_channel_is_read_as_it_was_added(engine):
 
 def test_a_name_is_taken_once_and_an_unknown_one_lists_those_there_are(engine):
     add(engine, "mail")
-    with pytest.raises(channels.ChannelError, match="already"):
+    with pytest.raises(ChannelError, match="already"):
         add(engine, "mail")
-    with snapshot(engine) as connection, pytest.raises(channels.ChannelError, match="are: mail"):
+    with snapshot(engine) as connection, pytest.raises(ChannelError, match="are: mail"):
         channels.find_channel(connection, "chat")
 
 

@@ -1,0 +1,119 @@
+"""Add and test the channels by which a hub tells of alerts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from monitor.cli.options import PROGRAM, debug_option, load_settings
+from monitor.settings.models import HubSettings
+from monitor.settings.options import config_option, setting_option
+
+
+@click.group(epilog=f"Example: {PROGRAM} hub channel add chat slack://TOKEN_A/TOKEN_B/TOKEN_C")
+def channel() -> None:
+    """Say where a hub sends alerts; its page Channels does the same and more."""
+
+
+def _options(command: Any) -> Any:
+    for name in ("networks", "database"):
+        command = setting_option(HubSettings, name)(command)
+    return config_option(debug_option(command))
+
+
+@channel.command(
+    epilog=f"Example: {PROGRAM} hub channel add night mailto://anna:PASSWORD@example.com "
+    "--quiet-hours 22:00-07:00 --time-zone Europe/Berlin"
+)
+@click.argument("name")
+@click.argument("url")
+@click.option(
+    "--alerts",
+    "kinds",
+    multiple=True,
+    metavar="KIND",
+    help="Only alerts of this kind, such as silent, camera or disk; an unknown one lists them. "
+    "May be repeated. [default: all]",
+)
+@click.option(
+    "--quiet-hours",
+    multiple=True,
+    metavar="HH:MM-HH:MM",
+    help="Send nothing in these hours of the day. May be repeated.",
+)
+@click.option("--time-zone", default="UTC", help="Of the quiet hours.", show_default=True)
+@_options
+def add(
+    name: str,
+    url: str,
+    kinds: tuple[str, ...],
+    quiet_hours: tuple[str, ...],
+    time_zone: str,
+    **options: Any,
+) -> None:
+    """Send alerts to URL: https://… for a program, or an address of Apprise for mail and chats.
+
+    With `-` as URL it is asked for, or read from the standard input, so that no list of processes
+    shows its passwords. For a program the secret is printed by which it can check who sent a
+    message; it is not shown again.
+    """
+    from datetime import UTC, datetime
+
+    from db.engine import open_database, writing
+    from db.hub.audit import COMMAND_LINE, note
+    from monitor.cli.options import existing_database
+    from monitor.hub.channel_form import described, read_channel, store_channel
+    from monitor.hub.forms import FormError
+    from monitor.hub.senders import policy_of
+
+    settings = load_settings(HubSettings, options)
+    database = existing_database(settings.database)
+    if url == "-":
+        url = click.prompt("URL", hide_input=True, err=True)
+    typed = {"name": name, "url": url, "time_zone": time_zone}
+    typed["quiet_hours"] = ", ".join(quiet_hours)
+    try:
+        read = read_channel(typed, kinds, policy_of(settings.networks))
+    except FormError as error:
+        raise click.UsageError(" ".join(error.problems.values())) from error
+    engine = open_database(database)
+    try:
+        with writing(engine) as connection:
+            now = datetime.now(UTC)
+            added = store_channel(connection, read, now)
+            target, after = f"channel {added.name}", described(added)
+            note(connection, COMMAND_LINE, "channel.add", target, now, after=after)
+    finally:
+        engine.dispose()
+    if added.secret:
+        click.echo(added.secret)
+    click.echo(
+        f"Alerts are sent to {added.name}. See whether they arrive: `{PROGRAM} hub channel test "
+        f"{added.name}`.",
+        err=True,
+    )
+
+
+@channel.command(epilog=f"Example: {PROGRAM} hub channel test night")
+@click.argument("name")
+@_options
+def test(name: str, **options: Any) -> None:
+    """Send a test message to a channel and say whether it was taken."""
+    from datetime import UTC, datetime
+
+    from db.engine import open_database, snapshot
+    from db.hub.channels import find_channel
+    from monitor.cli.options import existing_database
+    from monitor.hub.delivery import send_test
+    from monitor.hub.senders import sender
+
+    settings = load_settings(HubSettings, options)
+    engine = open_database(existing_database(settings.database))
+    try:
+        with snapshot(engine) as connection:
+            found = find_channel(connection, name)
+        send_test(engine, found, sender(settings.networks), datetime.now(UTC))
+    finally:
+        engine.dispose()
+    click.echo(f"The test message to {name} was taken. Look whether it has arrived.", err=True)
