@@ -7,6 +7,7 @@ columns. Plays not rolled up yet are not in them.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from sqlalchemy import (
     and_,
     case,
     cast,
+    exists,
     func,
     literal,
     null,
@@ -28,6 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
+from db.hub.tables import Cell, Pairing
 from db.read.formulas import (
     MAX_SLOW_RATE,
     MIN_RATE_READINGS,
@@ -55,8 +58,70 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, SQLColumnExpression
     from sqlalchemy.engine import Connection
 
+    from db.read.scope import Scope
+
 WHOLE = -1
 """The second of a cell that holds whole exposures."""
+
+
+@dataclass(frozen=True, slots=True)
+class HourlySums:
+    """What a screen sent as cells, over whole exposures.
+
+    `viewers` is the number that each of its cells has at least; they cannot be added up, as a
+    viewer may be in several.
+    """
+
+    exposures: int
+    attention_s: float
+    viewers: int
+
+
+def hourly_sums(connection: Connection, scope: Scope) -> dict[int, HourlySums]:
+    """Return the sums of cells by row id of the screen, for the sessions in a scope.
+
+    An hour counts if it begins in the scope's time.
+    """
+    origins = select(Session.origin_id).where(*scope.sessions())
+    query = (
+        select(
+            Origin.screen_id,
+            cast(func.sum(Cell.exposures), BigInteger),
+            cast(func.sum(Cell.attention_s), Double),
+            func.min(Cell.viewers),
+        )
+        .join(Origin, Origin.id == Cell.origin_id)
+        .where(
+            Cell.second == WHOLE,
+            Cell.origin_id.in_(origins),
+            Origin.screen_id.is_not(None),
+            *(() if scope.since is None else (Cell.hour >= scope.since,)),
+            *(() if scope.until is None else (Cell.hour < scope.until,)),
+        )
+        .group_by(Origin.screen_id)
+    )
+    return {
+        screen: HourlySums(exposures, attention_s, viewers)
+        for screen, exposures, attention_s, viewers in connection.execute(query).tuples()
+    }
+
+
+def untold_sessions(connection: Connection, scope: Scope) -> frozenset[int]:
+    """Return the sessions in a scope of which a kiosk sends only cells: no viewer is known.
+
+    A kiosk says so when it joins; one whose cells have arrived has done so as well.
+    """
+    joined = select(Pairing.kiosk, Pairing.facts).where(Pairing.accepted_at.is_not(None))
+    kiosks = {
+        kiosk
+        for kiosk, facts in connection.execute(joined.order_by(Pairing.accepted_at)).tuples()
+        if facts.get("upload") == "cells"
+    }
+    has_cells = exists().where(Cell.origin_id == Origin.id)
+    origins = select(Origin.id).where(or_(has_cells, Origin.kiosk.in_(kiosks)), ~Origin.is_here)
+    seen = exists().where(Viewer.session_id == Session.id)
+    query = select(Session.id).where(*scope.sessions(), Session.origin_id.in_(origins), ~seen)
+    return frozenset(connection.scalars(query))
 
 
 class hour_of(FunctionElement[datetime]):  # noqa: N801 (a function of SQL)

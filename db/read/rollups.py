@@ -16,6 +16,7 @@ from sqlalchemy import and_, delete, func, insert, or_, select, update
 from sqlalchemy.orm import aliased
 
 from db.engine import snapshot, writing
+from db.read.cells import HourlySums, hourly_sums, untold_sessions
 from db.read.formulas import (
     READINGS_PER_SECOND,
     ExposureArrays,
@@ -94,6 +95,8 @@ class Log:
             "uncertain", or why the emotion is withheld.
         last_seen: When somebody was last in view, by running session.
         screens: Those that the sessions belong to.
+        hourly: What screens sent that send sums of hours only, by row id of the screen.
+        untold: Sessions of such screens: nothing is known about single viewers.
     """
 
     sessions: tuple[SessionInfo, ...]
@@ -105,6 +108,8 @@ class Log:
     counts: dict[tuple[int, bool, str], int] = field(default_factory=dict)
     last_seen: dict[int, datetime] = field(default_factory=dict)
     screens: tuple[ScreenInfo, ...] = ()
+    hourly: dict[int, HourlySums] = field(default_factory=dict)
+    untold: frozenset[int] = frozenset()
 
 
 def read_log(engine: Engine, scope: Scope, *, seconds: bool = True) -> Log:
@@ -133,7 +138,9 @@ def read_log(engine: Engine, scope: Scope, *, seconds: bool = True) -> Log:
             seconds=_joined(SecondArrays, by_second),
             counts=_counts(connection, scope),
             last_seen=_last_seen(connection, scope),
-            screens=tuple(screens_of(connection, *scope.sessions())),
+            screens=(screens := tuple(screens_of(connection, *scope.sessions()))),
+            hourly=hourly_sums(connection, scope) if screens else {},
+            untold=untold_sessions(connection, scope) if screens else frozenset(),
         )
 
 

@@ -214,6 +214,8 @@ def _seen(engine: Engine, scope: Scope, plays: Sequence[ShownPlay]) -> _Seen:
         starts = np.array([microseconds(play.started_at) for play in mine])
         ends = np.array([microseconds(play.ended_at or play.started_at) for play in mine])
         measured = (ends - starts - covered_us(gaps.get(session, []), starts, ends)) / 1e6
+        if session in log.untold:
+            measured = np.zeros_like(measured)
         measured_s.update(zip((play.id for play in mine), measured.tolist(), strict=True))
     session_of = {play.id: play.session_id for play in log.plays}
     slow = metrics.slow_sessions(log.sessions, session_of, log.exposures)

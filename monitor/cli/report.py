@@ -67,8 +67,8 @@ logger = logging.getLogger(__name__)
     type=click.Choice(TABLES),
     default=TABLES[0],
     help="Rows of CSV and Parquet: per play and second, per ad and second, per ad, per play, per "
-    "gap, impression multipliers per site, weekday and hour, plays for Display & Video 360, or per "
-    "scene.",
+    "gap, impression multipliers per site, weekday and hour, plays for Display & Video 360, per "
+    "scene, or per screen of a hub.",
 )
 @price_option
 @click.option(

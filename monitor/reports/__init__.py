@@ -9,5 +9,15 @@ FORMATS = ("html", "json", "csv", "parquet", "pdf", "xlsx", "pptx")
 TEXT_FORMATS = ("html", "json", "csv")
 """Formats that can be printed."""
 
-TABLES = ("seconds", "timeline", "ads", "plays", "gaps", "multipliers", "ad_plays", "scenes")
+TABLES = (
+    "seconds",
+    "timeline",
+    "ads",
+    "plays",
+    "gaps",
+    "multipliers",
+    "ad_plays",
+    "scenes",
+    "screens",
+)
 """Tables of CSV and Parquet, the default first."""

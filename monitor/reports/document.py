@@ -24,6 +24,7 @@ from detector.names import printable_document
 from detector.types import WITHHELD_REASONS
 from monitor.analytics import currency, metrics, over_time
 from monitor.analytics.baseline import SiteCurves
+from monitor.analytics.by_screen import by_screen
 from monitor.analytics.comparison import compare_ads
 from monitor.analytics.errors import ReportError
 from monitor.analytics.metrics import covered_us, microseconds
@@ -160,6 +161,8 @@ def build_report(
     whole = scope is None or (scope.since is None and scope.until is None)
     seen = np.unique(data.exposures.viewer_id).size
     summary["viewers_between_ads"] = max(0, summary["viewers"] - seen) if whole else None
+    if len(data.untold) == len(data.sessions):
+        summary |= dict.fromkeys(("viewers", "viewers_between_ads"))
     withheld += _withhold_watchers(
         log, summary, [(ad.ad_row_id, *made) for (ad, _), made in zip(versions, ads, strict=True)]
     )
@@ -178,6 +181,7 @@ def build_report(
         data, log.countable, zone=zone, min_viewers=min_viewers
     )
     trend, hidden_weeks = over_time.weekly(data, log.countable, zone=zone, min_viewers=min_viewers)
+    screens, hidden_screens = by_screen(data, log.countable, min_viewers=min_viewers)
     return {
         "report": {
             "version": REPORT_VERSION,
@@ -195,13 +199,17 @@ def build_report(
             "norms_left_out": _known_counts(norms_left_out),
         },
         "session": summary,
-        "sessions": [session_document(info) for info in data.sessions],
+        "sessions": [
+            session_document(info) | ({"viewers": None} if info.id in data.untold else {})
+            for info in data.sessions
+        ],
         "ads": entries,
         "findings": findings,
         "comparisons": [comparison.document() for comparison in compared],
         "multipliers": multipliers,
         "trend": trend,
         "day_hours": over_time.day_hours(multipliers) if trend else [],
+        **({"screens": screens} if screens else {}),
         "gaps": [
             {
                 "start": utc_text(gap.started_at),
@@ -218,9 +226,22 @@ def build_report(
             *hidden_scenes,
             *hidden_hours,
             *hidden_weeks,
+            *hidden_screens,
+            *_untold(data),
         ],
         "quality": _quality(log),
     }
+
+
+def _untold(data: ReportData) -> list[dict[str, Any]]:
+    """Say of which sessions a hub knows no single viewer."""
+    if not data.untold:
+        return []
+    why = (
+        f"{counted(len(data.untold), 'session is', 'sessions are')} of screens that send only sums "
+        "of hours (`upload: cells`), and in no figure about viewers but those of the screens"
+    )
+    return [{"ad_id": None, "figures": ["session.viewers"], "why": why}]
 
 
 def _known_counts(counts: Mapping[str, int] | None) -> dict[str, int] | None:
@@ -304,6 +325,8 @@ class _Log:
             )
             on_us = np.maximum(ends - starts, 0)
             measured = on_us - covered_us(gaps[info.id], starts, starts + on_us)
+            if info.id in data.untold:
+                measured = np.zeros_like(measured)
             log.measured_us.update(zip((play.id for play in mine), measured.tolist(), strict=True))
             for play, us in zip(mine, on_us.tolist(), strict=True):
                 log.shown_s[play.id] = us / 1e6 if play.shown_ms is None else play.shown_ms / 1000.0

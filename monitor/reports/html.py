@@ -113,6 +113,7 @@ def render_html(
         silent_pairs=silent_pairs,
         pair_reach=max([*map(abs, limits), 1e-9]),
         trend=trend,
+        screens=document.get("screens", []),
         weeks_figure=_raw(_drawn("_weeks.svg.j2", weeks(trend))) if trend else "",
         day_hours=_day_hours(document["day_hours"]),
         withheld=_withheld(document),

@@ -68,7 +68,10 @@ def zone_of(document: dict[str, Any]) -> ZoneInfo:
 def zone_words(document: dict[str, Any]) -> str:
     """Return the name of the zone with its distance from UTC at the start of the report."""
     zone, start = zone_of(document), document["session"]["started_at"]
-    return zone.key if start is None else time_zone.zone_words(zone, datetime.fromisoformat(start))
+    words = zone.key if start is None else time_zone.zone_words(zone, datetime.fromisoformat(start))
+    unnamed = document["report"].get("timezone", "") is None
+    several = unnamed and len(document.get("sessions", ())) > 1
+    return f"{words}; hours and weekdays are those of each site" if several else words
 
 
 def localised(document: dict[str, Any]) -> dict[str, Any]:

@@ -55,6 +55,8 @@ def _columns() -> dict[str, dict[str, Kind]]:
             ["site", "ad_id", "ad_name", "dominant_emotion", "outcome", "reason", "cause"], "text"
         ),
         **dict.fromkeys(["weekday", "clustered_by"], "text"),
+        **dict.fromkeys(["screen", "name", "group", "tags"], "text"),
+        **dict.fromkeys(["sessions", "viewers"], "whole"),
         **dict.fromkeys(["lineExternalId", "adUnitExternalId", "creativeAssetExternalId"], "text"),
         **dict.fromkeys(["startTime", "endTime"], "moment"),
         **dict.fromkeys(["scene", "hour", "days", "exposures", "clusters"], "whole"),
@@ -90,6 +92,8 @@ def _columns() -> dict[str, dict[str, Kind]]:
         "multiplier_high clusters clustered_by",
         "ad_plays": "lineExternalId adUnitExternalId creativeAssetExternalId startTime endTime "
         "impressionCount",
+        "screens": "screen name site group tags sessions plays viewers exposures attention_s "
+        "attention_per_exposure_s",
         "scenes": f"{ad} scene start_s end_s n emotion_viewers attention attention_low "
         "attention_high valence_corrected valence_corrected_low valence_corrected_high "
         + " ".join(
@@ -145,6 +149,10 @@ def table_of(name: str, document: dict[str, Any], data: ReportData) -> Table:
             [entry[key] for key in COLUMNS["multipliers"]] for entry in document["multipliers"]
         ],
         "ad_plays": lambda: _ad_play_rows(document, data),
+        "screens": lambda: [
+            [", ".join(entry[key]) if key == "tags" else entry[key] for key in COLUMNS["screens"]]
+            for entry in document.get("screens", ())
+        ],
         "scenes": lambda: _scene_rows(document),
     }
     return Table(name, COLUMNS[name], makers[name])
@@ -450,5 +458,7 @@ def _measured(data: ReportData) -> dict[int, bool]:
         )
         gaps = [gap for gap in data.gaps if gap.session_id == info.id]
         left = stops - starts - covered_us(gaps, starts, stops)
+        if info.id in data.untold:
+            left = np.zeros_like(left)
         found.update(zip((play.id for play in plays), (left > 0).tolist(), strict=True))
     return found

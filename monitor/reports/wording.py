@@ -43,6 +43,8 @@ FIGURE_NAMES = {
     "timeline.shares": "curves of faces",
     "multipliers.multiplier": "viewers per showing in some hours",
     "trend": "figures of some weeks",
+    "screens.attention_s": "attention at some screens",
+    "session.viewers": "viewers of some screens",
     "session.watchers": "watchers",
     "session.attention_s": "attention time",
     "session.attraction_ratio": "attraction ratio",

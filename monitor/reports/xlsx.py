@@ -33,7 +33,7 @@ Rows = list[list[Any]]
 def render_xlsx(document: dict[str, Any]) -> bytes:
     """Render a report as a workbook with the sheets Overview, Ads, Seconds, Pairs and Gaps.
 
-    Sheets about scenes, weeks and hours are there when the report has them.
+    Sheets about scenes, screens, weeks and hours are there when the report has them.
     """
     import xlsxwriter  # noqa: PLC0415 - slow to import
 
@@ -50,7 +50,7 @@ def render_xlsx(document: dict[str, Any]) -> bytes:
         _ads(book)
         # Its charts are drawn from the sheet of the ads.
         _overview(book, overview)
-        for write in (_seconds, _scenes, _pairs, _over_time, _gaps):
+        for write in (_seconds, _scenes, _pairs, _screens, _over_time, _gaps):
             write(book)
     return out.getvalue()
 
@@ -371,6 +371,29 @@ def _pairs(book: _Book) -> None:
         for pair in summary.said_pairs(book.document)[0]
     ]
     book.full_table("Pairs", [34, 34, 12, 12, 12, 90], columns, rows)
+
+
+def _screens(book: _Book) -> None:
+    columns = {
+        "Screen": "text",
+        "Site": "text",
+        "Group": "text",
+        "Tags": "text",
+        "Sessions": "whole",
+        "Showings": "whole",
+        "Viewers": "whole",
+        "Exposures": "whole",
+        "Attention, s": "number",
+        "per exposure, s": "number",
+    }
+    keys = "name site group tags sessions plays viewers exposures attention_s "
+    keys += "attention_per_exposure_s"
+    rows = [
+        [", ".join(entry[key]) if key == "tags" else entry[key] for key in keys.split()]
+        for entry in book.document.get("screens", ())
+    ]
+    if rows:
+        book.full_table("Screens", [30, 24, 16, 24, *[12] * 6], columns, rows)
 
 
 def _over_time(book: _Book) -> None:

@@ -133,6 +133,7 @@ def join(kiosk: Engine, upload: str = "sums", min_viewers: int = 5) -> None:
     with writing(kiosk) as connection:
         connection.execute(insert(Uplink).values(id=1, joined_at=BEGAN, **words, **how))
         queue.queue_everything(connection, BEGAN - timedelta(days=1))
+        queue.queue_cells(connection, BEGAN + timedelta(days=1))
 
 
 def send(kiosk: Engine, hub: Engine, screen_id: int) -> None:

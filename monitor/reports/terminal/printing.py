@@ -383,7 +383,8 @@ def print_proof(document: dict[str, Any]) -> None:
     console = wide_console()
     console.print(table)
     if {"hour", "day"} & set(document["by"]):
-        zone = document["timezone"].removeprefix("Etc/").replace("_", " ")
+        named = document["timezone"] or "the time zone of each site"
+        zone = named.removeprefix("Etc/").replace("_", " ")
         console.print(f"Hours and days in {shown(console, zone)}.", highlight=False, style="dim")
     if document["withheld"]:
         console.print(

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 from collections import Counter
 
 import pytest
 from click.testing import CliRunner
+from openpyxl import load_workbook
 
 from db.engine import open_database
+from db.read.scope import Scope
+from monitor.analytics.proof_of_play import proof_of_play
 from monitor.cli.main import cli
+from monitor.reports.document import make_report
+from monitor.reports.html import render_html
+from monitor.reports.tables import table_of, to_csv
+from monitor.reports.terminal import print_report
+from monitor.reports.xlsx import render_xlsx
 from tests.helpers.fleet import join, record_day, send
 from tests.helpers.hub_rows import add_screen
 
@@ -143,6 +152,78 @@ def test_the_document_says_what_was_asked(ask):
     asked = ask("proof", "hub", "--site", "Berlin", "--site", "Bonn", "--tag", "food")
     assert (asked["site"], asked["sites"], asked["tags"]) == (None, ["Berlin", "Bonn"], ["food"])
     assert "groups" not in asked
+
+
+def test_the_screens_of_a_report(ask):
+    kiosks = {name: ask("report", name) for name in PLACES}
+    assert all("screens" not in document for document in kiosks.values())
+    screens = ask("report", "hub")["screens"]
+    assert [(entry["site"], entry["name"]) for entry in screens] == [
+        ("Berlin", "Till"),
+        ("Bern", "Stairs"),
+        ("Bonn", "Door"),
+    ]
+    for entry in screens:
+        own, place = kiosks[entry["name"]], PLACES[entry["name"]]
+        assert (entry["group"], entry["tags"]) == (place["group_name"], place["tags"])
+        assert (entry["sessions"], entry["plays"]) == (1, own["session"]["plays"])
+        assert entry["viewers"] == own["session"]["viewers"]
+        assert entry["exposures"] == sum(ad["exposures"] for ad in own["ads"])
+        assert entry["attention_s"] == pytest.approx(own["session"]["attention_s"])
+        assert entry["attention_per_exposure_s"] == pytest.approx(
+            entry["attention_s"] / entry["exposures"]
+        )
+
+
+def test_screens_with_few_viewers_are_withheld(ask):
+    few = max(entry["viewers"] for entry in ask("report", "hub")["screens"]) + 1
+    document = ask("report", "hub", "--min-viewers", str(few))
+    assert [entry["exposures"] for entry in document["screens"]] == [None] * 3
+    assert all(entry["viewers"] and entry["plays"] for entry in document["screens"])
+    assert "screens.exposures" in [
+        name for each in document["withheld"] for name in each["figures"]
+    ]
+
+
+@pytest.mark.parametrize("limit", [1, 2])
+def test_screens_that_send_sums_of_hours_only(tmp_path, ask, limit):
+    """What is not known of one kiosk is said, and changes no figure of the other."""
+    hub = open_database(str(tmp_path / "hub.db"))
+    for name, upload in (("Till", "sums"), ("Door", "cells")):
+        kiosk = open_database(str(tmp_path / f"{name}.db"))
+        record_day(kiosk, list(PLACES).index(name), site=PLACES[name]["site"])
+        join(kiosk, upload, min_viewers=limit)
+        send(kiosk, hub, add_screen(hub, "=1+" + name, **PLACES[name]))
+        kiosk.dispose()
+    whole, data = make_report(hub, Scope())
+    till, door = whole["screens"]
+    alone, there = ask("report", "Till"), ask("report", "Door")
+    known = {ad["ad_id"]: ad for ad in alone["ads"]}
+    for ad in whole["ads"]:
+        assert ad["opportunities"] == known[ad["ad_id"]]["opportunities"]
+        assert ad["average_unit_audience"] == known[ad["ad_id"]]["average_unit_audience"]
+        assert ad["plays"] > known[ad["ad_id"]]["plays"]
+    assert (door["viewers"], door["plays"]) == (None, there["session"]["plays"])
+    exposures = sum(ad["exposures"] for ad in there["ads"])
+    assert door["exposures"] == exposures if limit == 1 else door["exposures"] < exposures
+    if limit == 1:
+        assert door["attention_s"] == pytest.approx(there["session"]["attention_s"])
+    assert till["viewers"] == alone["session"]["viewers"]
+    assert any("only sums of hours" in each["why"] for each in whole["withheld"])
+    only, _ = make_report(hub, Scope(sites=("Bonn",)))
+    assert (only["session"]["viewers"], only["ads"][0]["opportunities"]) == (None, None)
+    proof = proof_of_play(hub, Scope(sites=("Bonn",)), by=("ad",))
+    assert (proof["total"]["plays"], proof["total"]["opportunities"]) == (door["plays"], None)
+    for document in (whole, only):
+        page = render_html(document)
+        assert "Screen by screen" in page
+        assert "=1+Door" in page
+        print_report(document)
+    assert "'=1+Door" in to_csv(table_of("screens", whole, data))
+    book = load_workbook(io.BytesIO(render_xlsx(whole)))
+    cells = [cell for row in book["Screens"].iter_rows() for cell in row]
+    assert [cell.data_type for cell in cells if str(cell.value).startswith("=1+")] == ["s", "s"]
+    hub.dispose()
 
 
 def test_a_place_without_sessions_is_said(fleet):

@@ -265,6 +265,6 @@ def test_unknown_table(table, made):
     with pytest.raises(
         tables.UnknownTableError,
         match="expected one of seconds, timeline, ads, plays, gaps, multipliers, ad_plays, "
-        "scenes, received",
+        "scenes, screens, received",
     ):
         table("x", made)
