@@ -79,7 +79,9 @@ def read_wall(connection: Connection, uid: str | None = None) -> list[ScreenNow]
     )
     alerts = defaultdict(list)
     of_alert = (Alert.uid, Alert.kind, Alert.raised_at, Alert.ended_at, Alert.detail)
-    open_now = select(Alert.screen_id, *of_alert).where(Alert.ended_at.is_(None))
+    open_now = (
+        select(Alert.screen_id, *of_alert).join(Screen).where(Alert.ended_at.is_(None), which)
+    )
     rows = connection.execute(query).all()
     for screen_id, *values in connection.execute(open_now.order_by(Alert.raised_at)):
         alerts[screen_id].append(AlertInfo(*values))

@@ -192,6 +192,8 @@ def _warnings(screen: ScreenNow) -> Iterable[str]:
     health = screen.health or {}
     if entry(health, str, "camera", "state") == "lost":
         yield "camera lost"
+    if entry(health, str, "session_kind") == "demo":
+        yield "demonstration, without a camera"
     if entry(health, str, "state") == "paused":
         yield "paused"
     if entry(health, bool, "notice_shown") is False and entry(health, bool, "measuring"):

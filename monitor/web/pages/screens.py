@@ -7,6 +7,7 @@ import hashlib
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 from zoneinfo import available_timezones
 
@@ -46,6 +47,9 @@ WALL = "ad-monitor-wall"
 
 MAX_KEPT = 64
 """Choices of screens for which a snapshot keeps what was rendered."""
+
+MAX_ROWS = 200
+"""Of each table of a day; a camera that comes and goes makes thousands."""
 
 CHANGING = "operator"
 """The role that may change screens and let kiosks in, besides administrators."""
@@ -233,6 +237,7 @@ def _page(
         after=None if day >= today else day + timedelta(days=1),
         today=today,
         happened=happened,
+        max_rows=MAX_ROWS,
         picture=picture_of(happened, span, screen.place, zone, now),
         cause_words=cause_words,
         kiosks=kiosks,
@@ -252,6 +257,11 @@ def _pair_page(
         waiting = pairing.waiting_kiosks(connection, now)
         known = screens.list_screens(connection)
     asked = form or request.args
+    if form is None:
+        # What the kiosk calls its site is where most people will want it.
+        typed = pairing.typed_code(asked.get("code", ""))
+        said = next((kiosk.facts for kiosk in waiting if kiosk.code == typed), {})
+        form = {"time_zone": local_zone().key, "site": str(said.get("site") or "")}
     return render_template(
         "screen_pair.html",
         waiting=waiting,
@@ -261,12 +271,17 @@ def _pair_page(
         chosen=asked.get("screen", ""),
         hub=_hub_address(),
         now=now,
-        **_form_values(form or {"time_zone": local_zone().key}, problems),
+        **_form_values(form, problems),
     )
 
 
 def _form_values(form: Mapping[str, str], problems: Mapping[str, str] | None) -> dict[str, Any]:
-    return {"form": form, "problems": problems or {}, "zones": sorted(available_timezones())}
+    return {"form": form, "problems": problems or {}, "zones": _zone_names()}
+
+
+@cache
+def _zone_names() -> tuple[str, ...]:
+    return tuple(sorted(available_timezones()))
 
 
 def _machine(now: ScreenNow) -> dict[str, Any]:

@@ -41,6 +41,7 @@ def test_a_screen_without_complaints_is_ok():
     [
         ({"health": a_health(camera="lost")}, "warns", "camera lost"),
         ({"health": a_health(state="paused")}, "warns", "paused"),
+        ({"health": a_health(session_kind="demo")}, "warns", "demonstration"),
         ({"health": a_health(notice_shown=False)}, "warns", "notice not shown"),
         ({"alerts": (ALERT,)}, "warns", "1 open alert"),
         ({"contact_at": NOW - timedelta(minutes=3)}, "silent", "no contact for 3 min"),

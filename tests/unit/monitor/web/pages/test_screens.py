@@ -7,16 +7,17 @@ import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 
 from db.engine import open_database, writing
 from db.hub import accounts, pairing, screens
 from db.hub.tables import ROLES, AuditEntry, KioskKey, Screen, ScreenState
-from db.schema import Origin, Session
+from db.schema import Gap, Origin, Session
 from monitor.hub.place_form import form_of
 from monitor.settings.models import HubSettings
 from monitor.web.app import close_app
 from monitor.web.hub_app import create_hub_app
+from monitor.web.pages.screens import MAX_ROWS
 from tests.helpers.hub_screens import PLACE, a_health, fill_wall
 from tests.helpers.making import START, Make
 
@@ -240,6 +241,19 @@ def test_a_page_survives_what_a_kiosk_of_another_version_says(as_, engine, scree
     assert viewer.get(f"/screens/{screen.uid}").status_code == 200
 
 
+def test_of_a_camera_that_comes_and_goes_the_first_gaps_are_shown(as_, engine, screen):
+    Make().write(engine)
+    with writing(engine) as connection:
+        connection.execute(update(Origin).values(screen_id=screen.id))
+        session_id = connection.scalar(select(Session.id))
+        gap = {"session_id": session_id, "cause": "camera_lost", "detail": "again"}
+        gaps = [gap | {"started_at": START, "ended_at": START} for _ in range(MAX_ROWS)]
+        connection.execute(insert(Gap), gaps)
+    text = as_("viewer").get(f"/screens/{screen.uid}?day={START.date()}").text
+    assert f"The first {MAX_ROWS} of {MAX_ROWS + 1}." in text
+    assert text.count("<td>again</td>") == MAX_ROWS
+
+
 def test_place_is_edited_and_noted_with_before_and_after(operator, engine, screen):
     form = form_of(PLACE) | {"name": "Till 4", "tags": "food"}
     answer = operator.post(f"/screens/{screen.uid}/place", data=form, headers=PAGE)
@@ -268,6 +282,7 @@ def test_a_kiosk_that_waits_is_accepted_for_a_new_screen(operator, engine):
     page = operator.get("/screens/pair").text
     assert pairing.shown_code(code) in page
     assert "lobby-1" in page
+    assert 'value="Foyer"' in operator.get(f"/screens/pair?code={code}").text
     form = form_of(PLACE) | {"code": code.lower()}
     answer = operator.post("/screens/pair", data=form, headers=PAGE)
     assert answer.status_code == 303
