@@ -39,7 +39,7 @@ def stored(database: str | None, spool: Path | None, as_json: bool) -> None:
     url = existing_database(database_url(database))
     with opened(url) as engine:
         tables = contents(engine)
-    files = [*files_of(url, spool), *saved_choices()]
+    files = [*files_of(url, spool), *key_of_hub(url), *saved_choices()]
     if as_json:
         print_json(
             {
@@ -97,6 +97,19 @@ def files_of(url: str, spool: Path | None) -> list[StoredFile]:
     return [
         StoredFile(file, "records that wait to be written", file.stat().st_size) for file in waiting
     ]
+
+
+def key_of_hub(url: str) -> list[StoredFile]:
+    """Return the file with the key of the hub that was joined; `purge` leaves it."""
+    from db.upkeep.inventory import StoredFile
+    from monitor.settings.paths import sqlite_file
+    from monitor.uplink.key_file import key_path
+
+    database = sqlite_file(url)
+    file = None if database is None else key_path(database)
+    if file is None or not file.is_file():
+        return []
+    return [StoredFile(file, "the key of the hub that was joined", file.stat().st_size)]
 
 
 def saved_choices() -> list[StoredFile]:

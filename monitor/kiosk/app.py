@@ -200,6 +200,7 @@ def _session_facts(kiosk: KioskRuntime, settings: RunSettings, guard: ErrorGuard
         left_out=lambda: [(ad.ad_id, ad.reason) for ad in kiosk.playlist.skipped],
         errors=lambda: guard.count,
         kind=kiosk.session_kind,
+        uplink=lambda: kiosk.uplink,
     )
 
 

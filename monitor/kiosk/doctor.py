@@ -6,6 +6,7 @@ import os
 import shutil
 import time
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
 import av
@@ -17,6 +18,7 @@ from ads.playlists.loader import load_playlist
 from ads.sample import sample_playlist
 from db.engine import open_database
 from db.errors import DatabaseError
+from db.transfer.uplink import UplinkStore
 from detector.emotion.classifier import gpu_available, load_classifier
 from detector.errors import DetectorError
 from detector.faces.detector import MediaPipeFaceDetector
@@ -30,6 +32,7 @@ from monitor.mqtt.connection import BrokerConnection, BrokerError, reason
 from monitor.settings.broker import Broker
 from monitor.settings.paths import sqlite_file
 from monitor.ui.qt_environment import prepare, screen_available, screen_named
+from monitor.uplink.key_file import KeyFileError, key_path, read_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,6 +79,7 @@ def examine(
         _disk(database),
         _log(),
         *_broker(mqtt),
+        *_hub(database),
         _ads(),
     )
     return [replace(finding, found=hide_passwords(finding.found)) for finding in findings]
@@ -231,6 +235,35 @@ def _log() -> Finding:
     if not path.exists():
         return Finding("log", "ok", f"{path} will be made by the first run")
     return Finding("log", "ok", f"{path}, {log_size(path) / 1e6:.1f} MB with its old files")
+
+
+def _hub(url: str) -> Iterator[Finding]:
+    file = sqlite_file(url)
+    if file is None:
+        return
+    try:
+        key = read_key(key_path(file))
+        if key is None:
+            return
+        engine = open_database(url, read_only=True)
+        try:
+            state = UplinkStore(engine).state()
+        finally:
+            engine.dispose()
+    except (DatabaseError, KeyFileError) as error:
+        yield Finding("hub", "warn", str(error), "Nothing is sent to the hub until then.")
+        return
+    found = f"{key.name} on {key.hub}; {state.waiting} records wait"
+    since = state.oldest
+    if since is not None and datetime.now(UTC) - since > timedelta(hours=1):
+        found = f"{found}, the first since {since.astimezone():%Y-%m-%d %H:%M}"
+        advice = "They are sent while the kiosk runs; its log says why the hub does not take them."
+        yield Finding("hub", "warn", found, advice)
+    else:
+        yield Finding("hub", "ok", found)
+    if state.lost:
+        lost = f"{state.lost} records waited for more than 30 days and are given up"
+        yield Finding("hub", "warn", lost, "The hub will never have them; this database has.")
 
 
 def _broker(address: str | None) -> Iterator[Finding]:

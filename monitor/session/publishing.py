@@ -11,7 +11,8 @@ from detector.sources.passwords import hide_passwords
 from monitor.session.machine import machine_id
 from monitor.settings.broker import Broker
 from monitor.settings.paths import sqlite_file
-from monitor.uplink.service import UplinkService, UplinkStatus, Wishes
+from monitor.uplink.service import UplinkService, Wishes
+from monitor.uplink.status import UplinkStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,12 +100,10 @@ def start_publishing(
     broker = Broker.parse(settings.mqtt)
     name = "Ad screen" if settings.site == "default" else f"Ad screen {settings.site}"
     discovery = settings.mqtt_discovery
-    device = Device(device_id(settings.database), name, broker.prefix)
     publisher = MqttPublisher(
         broker,
-        lambda: {device: health(settings.mqtt_min_viewers)},
-        name=device.device_id,
-        availability_topic=device.availability_topic,
+        Device(device_id(settings.database), name, broker.prefix),
+        lambda: health(settings.mqtt_min_viewers),
         discovery_prefix=None if discovery == "none" else discovery,
     )
     publisher.start()

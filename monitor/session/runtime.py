@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from db.write.records import SessionKind
     from detector.emotion.prevalence import PrevalenceCalibration
     from monitor.settings.models import RunSettings
-    from monitor.uplink.service import UplinkStatus
+    from monitor.uplink.status import UplinkStatus
 
 logger = logging.getLogger(__name__)
 

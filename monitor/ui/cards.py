@@ -1,4 +1,4 @@
-"""Cards over the ad: help with the keys, the badge of a paused show, the mark of a demo."""
+"""Cards over the ad: help with the keys, badges of a paused show and of a code, mark of a demo."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from monitor.ui.painting import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from PyQt5.QtGui import QPainter
     from PyQt5.QtWidgets import QWidget
@@ -145,3 +145,51 @@ class PausedBadge(PaintedWidget):
         words = rect.adjusted(42 * scale, 0, 0, 0)
         size = style.MIN_TEXT * scale
         draw_text(painter, words, self._text, size, style.TEXT, bold=True)
+
+
+class CodeBadge(PaintedWidget):
+    """Say with which code this kiosk is accepted on its hub; `ask` returns it, or `None`."""
+
+    def __init__(
+        self,
+        texts: Mapping[str, str],
+        ask: Callable[[], str | None],
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._texts = texts
+        self._ask = ask
+        self.code: str | None = None
+        self._timer = QTimer(self)
+        self._timer.timeout.connect(self.look)
+        self.hide()
+
+    def begin(self) -> None:
+        """Ask from now on, once a second."""
+        self.look()
+        self._timer.start(1000)
+
+    def stop(self) -> None:
+        self._timer.stop()
+
+    @pyqtSlot()
+    def look(self) -> None:
+        code = self._ask()
+        if code != self.code:
+            self.code = code
+            self.refresh()
+        self.setVisible(code is not None)
+
+    def natural_size(self, room: QSize) -> QSize:
+        """Return the size for any code, within a room."""
+        widest = self._texts["hub_code"].format(code="WWW-WWW")
+        words = text_width(widest, style.MIN_TEXT * self.scale, bold=True)
+        size = QSize(round(words + 44 * self.scale), round(48 * self.scale))
+        return size.boundedTo(room)
+
+    def draw(self, painter: QPainter, rect: QRectF) -> None:
+        draw_panel(painter, rect, rect.height() / 2)
+        text = self._texts["hub_code"].format(code=self.code or "")
+        words = rect.adjusted(12 * self.scale, 0, -12 * self.scale, 0)
+        size = style.MIN_TEXT * self.scale
+        draw_text(painter, words, text, size, style.TEXT, align=CENTRE, bold=True)

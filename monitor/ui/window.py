@@ -12,7 +12,7 @@ from PyQt5.QtWidgets import QWidget
 from ads.errors import AdsError
 from monitor.ui.ad_view import AdView
 from monitor.ui.application import APPLICATION_NAME
-from monitor.ui.cards import DemoMark, HelpCard, PausedBadge
+from monitor.ui.cards import CodeBadge, DemoMark, HelpCard, PausedBadge
 from monitor.ui.notice.notice import Notice
 from monitor.ui.operator.facts import sections
 from monitor.ui.operator.panel import OperatorPanel
@@ -113,6 +113,7 @@ class KioskWindow(QWidget):
         notice_texts = [texts_for(code) for code in (notice_languages or (language,))]
         self.notice = Notice(notice_texts, notice_url, self, measures=measures)
         self.paused_badge = PausedBadge(self._texts, self)
+        self.code_badge = CodeBadge(self._texts, self._hub_code, self)
         self.operator_panel = OperatorPanel(self._texts, self.operator_facts, self)
         self.help_card = HelpCard(self._texts, self)
 
@@ -134,6 +135,7 @@ class KioskWindow(QWidget):
         """Show the window and ask the player for pictures from now on."""
         self._full_screen.begin(fullscreen=self._begin_fullscreen)
         self.activateWindow()
+        self.code_badge.begin()
         # A view that came before the bridge was connected keeps later ones from being announced.
         self._on_view_changed()
         self._update_viewport()
@@ -154,6 +156,9 @@ class KioskWindow(QWidget):
         else:
             self._player.pause()
         self.paused_badge.setVisible(self._player.paused)
+
+    def _hub_code(self) -> str | None:
+        return None if self._session is None else self._session.uplink().code
 
     def operator_facts(self) -> tuple[Section, ...]:
         notice = self.notice.state
@@ -217,7 +222,8 @@ class KioskWindow(QWidget):
         width, height = self.width(), self.height()
         scale = scale_for(width, height)
         self.ad_view.set_scale(scale)
-        for part in (self.paused_badge, self.operator_panel, self.help_card, self.demo_mark):
+        cards = (self.paused_badge, self.code_badge, self.help_card, self.demo_mark)
+        for part in (*cards, self.operator_panel):
             part.set_scale(scale)
         notice_height = self.notice.fit(width, height, scale)
         self.notice.setGeometry(0, height - notice_height, width, notice_height)
@@ -232,6 +238,8 @@ class KioskWindow(QWidget):
         badge = QRect(QPoint(), self.paused_badge.natural_size())
         badge.moveBottomLeft(room.bottomLeft())
         self.paused_badge.setGeometry(badge)
+        badge = QRect(room.topLeft(), self.code_badge.natural_size(room.size()))
+        self.code_badge.setGeometry(badge)
         panel = QRect(QPoint(), self.operator_panel.natural_size(room.size()))
         panel.moveCenter(room.center())
         self.operator_panel.setGeometry(panel)
@@ -301,6 +309,7 @@ class KioskWindow(QWidget):
             self._viewport_delay.stop()
             self.notice.stop()
             self.help_card.stop()
+            self.code_badge.stop()
             self.quit_requested.emit()
         # Accepted: the window is out of sight while the threads are being joined.
         super().closeEvent(event)

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import socket
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from urllib.parse import urlsplit
 
 from detector.names import printable
 from monitor.errors import MonitorError, SetupError
+
+# RFC 1918, RFC 3927, RFC 4193 and RFC 4291; Python's `is_private` takes in examples and more.
+_PRIVATE = tuple(
+    ip_network(text)
+    for text in (
+        *("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16"),
+        *("fc00::/7", "fe80::/10"),
+    )
+)
 
 
 class HubUnreachableError(MonitorError):
@@ -68,6 +77,8 @@ def plain_reach(host: str) -> str:
     except (OSError, UnicodeError):
         return "public"
     addresses = [ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
+    # An address of version 4 within one of version 6 is neither, and counts as public.
     if all(one.is_loopback for one in addresses):
         return "here"
-    return "private" if all(one.is_private for one in addresses) else "public"
+    is_private = all(any(one in network for network in _PRIVATE) for one in addresses)
+    return "private" if is_private else "public"

@@ -9,7 +9,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from db.errors import DatabaseError
 from db.transfer.uplink import UplinkStore
@@ -21,6 +21,7 @@ from monitor.uplink.joining import POLL_S, PairingCode, enter, facts_of_machine
 from monitor.uplink.key_file import HubKey, KeyFileError, key_path, read_key, write_key
 from monitor.uplink.messages import PairingRequest
 from monitor.uplink.sender import Sender
+from monitor.uplink.status import UplinkStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,30 +61,6 @@ class Wishes:
     min_viewers: int | None = None
     ca: Path | None = None
     site: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class UplinkStatus:
-    """How it is between this kiosk and its hub.
-
-    Attributes:
-        state: `off` without a hub; `pairing` until somebody accepts the code; `joined`; `revoked`.
-        hub: Address of the hub.
-        code: To be accepted on the hub; `None` before the hub has given one.
-        screen: Name of the screen that the kiosk fills.
-        last_contact: When the hub answered last; `None` before.
-        waiting, lost: Records that the hub does not have yet, and that it will never have.
-        problem: What is wrong, in a sentence; `None` while all is well.
-    """
-
-    state: Literal["off", "pairing", "joined", "revoked"] = "off"
-    hub: str = ""
-    code: str | None = None
-    screen: str = ""
-    last_contact: datetime | None = None
-    waiting: int = 0
-    lost: int = 0
-    problem: str | None = None
 
 
 class UplinkService:

@@ -105,6 +105,16 @@ class FakeHub:
         with writing(self.engine) as connection:
             return pairing.code_for_screen(connection, self.screen.id, "ada", datetime.now(UTC))[0]
 
+    def add_screen(self, name: str) -> None:
+        """Add a screen, for which codes are made from now on."""
+        with writing(self.engine) as connection:
+            self.screen = create_screen(connection, Place(name, site="Foyer"), datetime.now(UTC))
+
+    def waiting(self) -> list[str]:
+        """Return the codes that kiosks show."""
+        with self.engine.connect() as connection:
+            return [one.code for one in pairing.waiting_kiosks(connection, datetime.now(UTC))]
+
     def accept(self, code: str) -> None:
         """Let the kiosk in that shows a code."""
         with writing(self.engine) as connection:

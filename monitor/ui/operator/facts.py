@@ -11,6 +11,7 @@ from detector.names import printable
 from detector.sources.passwords import hide_passwords
 from monitor.sensor.live import SensorHealth
 from monitor.ui.texts import number_text, state_text, viewers_text
+from monitor.uplink.status import UplinkStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -44,6 +45,7 @@ class SessionFacts:
         left_out: The ads of the playlist that cannot be played: ids and reasons.
         errors: How many errors of the program itself were survived.
         kind: Whose reactions are measured.
+        uplink: How it is between the kiosk and its hub.
     """
 
     session_id: int
@@ -58,6 +60,7 @@ class SessionFacts:
     left_out: Callable[[], Sequence[tuple[str, str]]] = lambda: ()
     errors: Callable[[], int] = lambda: 0
     kind: SessionKind = "live"
+    uplink: Callable[[], UplinkStatus] = UplinkStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +213,7 @@ def _system(
             yield Row("", problem, "warning")
         if session.database_folder is not None:
             yield _disk(texts, session.database_folder)
+        yield from _hub(texts, session.uplink())
         errors = session.errors()
         if errors:
             yield _row(texts, "panel_errors", "panel_errors_value", "fault", count=errors)
@@ -217,6 +221,26 @@ def _system(
     yield Row(texts["panel_saver"], texts[f"panel_saver_{saver}"], tone)
     if session is not None:
         yield Row(texts["panel_version"], session.version)
+
+
+def _hub(texts: Texts, uplink: UplinkStatus) -> Iterator[Row]:
+    if uplink.state == "off" and not uplink.problem:
+        return
+    values = {"hub": uplink.hub, "screen": uplink.screen, "code": uplink.code}
+    state = "asks" if uplink.state == "pairing" and uplink.code is None else uplink.state
+    tones: dict[str, Tone] = {"revoked": "fault", "pairing": "warning", "asks": "warning"}
+    if state != "off":
+        yield _row(texts, "panel_hub", f"panel_hub_{state}", tones.get(state, "plain"), **values)
+    if uplink.state in {"joined", "revoked"}:
+        at = uplink.last_contact
+        time = texts["panel_hub_never"] if at is None else f"{at.astimezone():%H:%M}"
+        counts = {"time": time, "count": uplink.waiting}
+        yield Row("", texts["panel_hub_contact"].format(**counts))
+    if uplink.lost:
+        yield Row("", texts["panel_hub_lost"].format(count=uplink.lost), "warning")
+    if uplink.problem and uplink.state != "revoked":
+        label = texts["panel_hub"] if state == "off" else ""
+        yield Row(label, uplink.problem, "warning")
 
 
 def _disk(texts: Texts, folder: Path) -> Row:

@@ -36,10 +36,7 @@ def publish() -> Iterator[Callable[..., MqttPublisher]]:
         address: str, read: Callable[[], KioskHealth] = make_health, **more: Any
     ) -> MqttPublisher:
         backoff = Backoff(0.1, 0.3)
-        names = {"name": DEVICE.device_id, "availability_topic": DEVICE.availability_topic}
-        one = MqttPublisher(
-            Broker.parse(address), lambda: {DEVICE: read()}, backoff=backoff, **names | more
-        )
+        one = MqttPublisher(Broker.parse(address), DEVICE, read, backoff=backoff, **more)
         made.append(one)
         one.start()
         return one

@@ -80,6 +80,7 @@ def test_every_text_is_used_somewhere():
         "withheld_",
         "help_",
         "key_",
+        "panel_hub_",
         "panel_saver_",
         "picker_",
     )

@@ -16,6 +16,7 @@ from monitor.ui.bridge import LiveBridge
 from monitor.ui.operator.facts import SessionFacts
 from monitor.ui.texts import LanguageError
 from monitor.ui.window import KioskWindow
+from monitor.uplink.status import UplinkStatus
 
 
 @pytest.fixture
@@ -201,7 +202,28 @@ def test_a_demonstration_says_so_over_the_ad_in_every_state(
 
 
 def test_with_customers_nothing_is_written_over_the_ad(make_window):
-    assert not make_window().demo_mark.isVisible()
+    window = make_window()
+    assert not window.demo_mark.isVisible()
+    assert not window.code_badge.isVisible()
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (720, 1280), (320, 240)])
+def test_a_kiosk_shows_the_code_with_which_its_hub_accepts_it(make_window, size):
+    state = UplinkStatus("pairing", "https://hub")
+    facts = SessionFacts(1, "Shop", "0", "kiosk.db", None, "0.1.0", 0, uplink=lambda: state)
+    window = make_window(session=facts)
+    window.resize(*size)
+    badge = window.code_badge
+    assert not badge.isVisible()
+    state = UplinkStatus("pairing", "https://hub", "K7M-2QX")
+    badge.look()
+    assert badge.isVisible()
+    assert badge.code == "K7M-2QX"
+    assert window.ad_view.geometry().contains(badge.geometry())
+    assert not badge.geometry().intersects(window.notice.geometry())
+    state = UplinkStatus("joined", "https://hub")
+    badge.look()
+    assert not badge.isVisible()
 
 
 def test_views_of_the_bridge_reach_the_overlay(make_window, qtbot, bridge, make_view, make_reading):

@@ -17,6 +17,7 @@ from monitor.ui.operator.facts import (
     uptime,
 )
 from monitor.ui.texts import texts_for
+from monitor.uplink.status import UplinkStatus
 
 ENGLISH, GERMAN = texts_for("en"), texts_for("de")
 HOUR_NS = 3_600_000_000_000
@@ -287,3 +288,48 @@ def test_the_panel_says_what_to_do_in_a_demonstration(session, player, texts):
     assert (texts["panel_recording"], "warning") in found("replay")
     said = {text for text, _ in found("live")}
     assert not said & {texts["panel_demo"], texts["panel_recording"]}
+
+
+@pytest.mark.parametrize("texts", [ENGLISH, GERMAN])
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        (UplinkStatus(), []),
+        (UplinkStatus("pairing", "https://hub"), [("panel_hub_asks", "warning")]),
+        (
+            UplinkStatus("pairing", "https://hub", "K7M-2QX", problem="It is away."),
+            [("panel_hub_pairing", "warning"), ("It is away.", "warning")],
+        ),
+        (
+            UplinkStatus("joined", "https://hub", screen="Lobby", waiting=7, lost=3),
+            [
+                ("panel_hub_joined", "plain"),
+                ("panel_hub_contact", "plain"),
+                ("panel_hub_lost", "warning"),
+            ],
+        ),
+        (
+            UplinkStatus("revoked", "https://hub", waiting=7, problem="The key was revoked."),
+            [("panel_hub_revoked", "fault"), ("panel_hub_contact", "plain")],
+        ),
+        (UplinkStatus(problem="No disk."), [("No disk.", "warning")]),
+    ],
+)
+def test_the_panel_says_how_it_is_with_the_hub(session, player, texts, state, expected):
+    given = replace(session, uplink=lambda: state)
+    found = rows(player, texts=texts, session=given)
+    values = {"hub": "https://hub", "code": "K7M-2QX", "screen": "Lobby", "count": 7}
+    said = [
+        (
+            texts[text].format(
+                **values | ({"count": 3} if text == "panel_hub_lost" else {}),
+                time=texts["panel_hub_never"],
+            )
+            if text in texts
+            else text,
+            tone,
+        )
+        for text, tone in expected
+    ]
+    group = found[texts["panel_system"]]
+    assert [(row.text, row.tone) for row in group.get(texts["panel_hub"], [])] == said

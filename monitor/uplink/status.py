@@ -1,0 +1,33 @@
+"""How it is between a kiosk and its hub, for those who look at the kiosk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class UplinkStatus:
+    """How it is between this kiosk and its hub.
+
+    Attributes:
+        state: `off` without a hub; `pairing` until somebody accepts the code; `joined`; `revoked`.
+        hub: Address of the hub.
+        code: To be accepted on the hub; `None` before the hub has given one.
+        screen: Name of the screen that the kiosk fills.
+        last_contact: When the hub answered last; `None` before.
+        waiting, lost: Records that the hub does not have yet, and that it will never have.
+        problem: What is wrong, in a sentence; `None` while all is well.
+    """
+
+    state: Literal["off", "pairing", "joined", "revoked"] = "off"
+    hub: str = ""
+    code: str | None = None
+    screen: str = ""
+    last_contact: datetime | None = None
+    waiting: int = 0
+    lost: int = 0
+    problem: str | None = None

@@ -1,0 +1,151 @@
+"""The commands by which a kiosk joins a hub and leaves it, and what others say about it."""
+
+from __future__ import annotations
+
+import json
+import threading
+
+import pytest
+from click.testing import CliRunner
+from sqlalchemy import select
+
+from db.engine import open_database
+from db.hub.tables import KioskKey
+from db.schema import Uplink
+from monitor.cli.main import cli
+from monitor.kiosk.doctor import _hub
+from monitor.uplink import joining
+from monitor.uplink.key_file import key_path, read_key
+from tests.helpers.fake_hub import FakeHub, serving
+
+
+@pytest.fixture
+def hub(tmp_path):
+    hub = FakeHub(tmp_path / "hub.db")
+    yield hub
+    hub.close()
+
+
+@pytest.fixture
+def address(hub):
+    with serving(hub) as address:
+        yield address
+
+
+@pytest.fixture
+def database(tmp_path):
+    return tmp_path / "kiosk.db"
+
+
+@pytest.fixture
+def run(database):
+    def invoke(command, *arguments):
+        return CliRunner().invoke(cli, [command, *arguments, "--db", str(database)])
+
+    return invoke
+
+
+def valid_keys(hub):
+    with hub.engine.connect() as connection:
+        query = select(KioskKey.kiosk).where(KioskKey.revoked_at.is_(None))
+        return list(connection.scalars(query))
+
+
+def uplinks(database):
+    engine = open_database(str(database), read_only=True)
+    with engine.connect() as connection:
+        found = [tuple(row) for row in connection.execute(select(Uplink.hub, Uplink.upload))]
+    engine.dispose()
+    return found
+
+
+def test_a_code_joins_and_leaving_makes_the_key_void(run, hub, address, database):
+    code = hub.code()
+    joined = run("join", address, f"{code[:3]}-{code[3:]}".lower(), "--upload", "cells")
+    assert joined.exit_code == 0, joined.output
+    assert f"Joined {address} as the screen Lobby (Foyer)." in joined.output
+    key = read_key(key_path(database))
+    assert key.entered
+    assert valid_keys(hub) == [key.kiosk]
+    assert key.key not in joined.output
+    assert uplinks(database) == [(address, "cells")]
+    [finding] = _hub(str(database))
+    assert (finding.name, finding.state) == ("hub", "ok")
+    assert finding.found == f"Lobby on {address}; 0 records wait"
+    assert "the key of the hub" in run("stored").output
+
+    left = run("leave")
+    assert left.exit_code == 0, left.output
+    assert valid_keys(hub) == []
+    assert uplinks(database) == []
+    assert read_key(key_path(database)) is None
+    assert list(_hub(str(database))) == []
+    again = run("leave")
+    assert "has joined no hub" in str(again.exception)
+
+
+def test_without_a_code_it_shows_one_and_waits(run, hub, address, database, monkeypatch):
+    monkeypatch.setattr(joining, "POLL_S", 0.05)
+    accepted = []
+
+    def accept():
+        while not hub.waiting():
+            stopped.wait(0.02)
+        accepted.append(hub.waiting()[0])
+        hub.accept(accepted[0])
+
+    stopped = threading.Event()
+    person = threading.Thread(target=accept)
+    person.start()
+    result = run("join", address, "--json")
+    person.join()
+    assert result.exit_code == 0, result.output
+    code = accepted[0]
+    assert f"with the code {code[:3]}-{code[3:]}" in result.stderr
+    document = json.loads(result.stdout)
+    assert document["hub"] == address
+    assert document["upload"] == "sums"
+    assert document["key_file"] == str(key_path(database))
+
+
+def test_a_kiosk_that_moves_gives_its_old_key_back(run, hub, address, database):
+    run("join", address, hub.code())
+    before = read_key(key_path(database))
+    hub.add_screen("Window")
+    assert run("join", address, hub.code()).exit_code == 0
+    after = read_key(key_path(database))
+    assert (before.name, after.name) == ("Lobby", "Window")
+    assert len(valid_keys(hub)) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("ftp://hub",), "expected one such as https://hub.example.com"),
+        (("http://203.0.113.7",), "would not be encrypted"),
+        (("http://127.0.0.1:9", "222222"), "cannot be reached"),
+    ],
+)
+def test_what_is_no_hub_is_refused(run, arguments, words, database):
+    result = run("join", *arguments)
+    assert result.exit_code != 0
+    assert words in str(result.exception)
+    assert read_key(key_path(database)) is None
+
+
+def test_a_wrong_code_says_what_to_do(run, hub, address, database):
+    result = run("join", address, "222222")
+    assert "The code is wrong." in str(result.exception)
+    assert read_key(key_path(database)) is None
+
+
+def test_a_kiosk_with_a_database_on_a_server_cannot_join(address):
+    url = "postgresql+psycopg://shop:secret@host/ads"
+    result = CliRunner().invoke(cli, ["join", address, "222222", "--db", url])
+    assert "expected an SQLite file" in str(result.exception)
+    assert "secret" not in str(result.exception)
+
+
+@pytest.mark.parametrize("command", ["join", "leave"])
+def test_help_has_an_example(command):
+    assert "Example: ad-monitor" in CliRunner().invoke(cli, [command, "--help"]).output
