@@ -51,6 +51,10 @@ class NoSuchSessionError(DatabaseError):
     """The database has no such session."""
 
 
+class ReadingsElsewhereError(DatabaseError):
+    """The readings of a session are in the database of the kiosk that recorded it."""
+
+
 class ChannelError(DatabaseError):
     """A hub has no such channel for alerts, or one of this name already."""
 

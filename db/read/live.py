@@ -11,11 +11,11 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sqlalchemy import Double, case, cast, func, null, select
+from sqlalchemy import Double, case, cast, func, null, or_, select
 
-from db.errors import NoSuchSessionError
+from db.errors import NoSuchSessionError, ReadingsElsewhereError
 from db.read.scope import places
-from db.schema import EMOTION_COLUMNS, Ad, Gap, Model, Play, Reading, Session, Viewer
+from db.schema import EMOTION_COLUMNS, Ad, Gap, Model, Origin, Play, Reading, Session, Viewer
 from detector.emotion.prevalence import (
     GROUPS,
     calibration_of,
@@ -130,6 +130,7 @@ def live_state(
 
     Raises:
         NoSuchSessionError: The database has no session with this id.
+        ReadingsElsewhereError: A kiosk sent its sums here, and has its readings.
         ValueError: `seconds` or `min_viewers` is outside its range.
     """
     if not 1 <= seconds <= MAX_SECONDS:
@@ -143,6 +144,7 @@ def live_state(
                 Session.kind,
                 Session.session_kind,
                 where.c.site,
+                _recorded_here().label("is_here"),
                 Session.started_at,
                 Session.ended_at,
                 Model.card,
@@ -153,6 +155,11 @@ def live_state(
         ).one_or_none()
         if row is None:
             raise NoSuchSessionError(f"There is no session {session_id} in {engine.url.database}.")
+        if not row.is_here:
+            raise ReadingsElsewhereError(
+                f"Session {session_id} was recorded by a kiosk at {row.site}. It sends sums after "
+                "each play and keeps its readings, so nothing is known here about this moment."
+            )
         last_sign = _last_sign(connection, session_id, row.ended_at or row.started_at)
         at = last_sign if row.kind == "replay" else (now or datetime.now(UTC))
         seen = _seen_now(connection, session_id, at)
@@ -183,11 +190,21 @@ def live_state(
         )
 
 
-def open_session_ids(engine: Engine) -> list[int]:
-    """Return the ids of the open sessions, latest first."""
-    query = select(Session.id).where(Session.ended_at.is_(None)).order_by(Session.id.desc())
+def open_session_ids(engine: Engine) -> tuple[list[int], int]:
+    """Return the ids of the open sessions recorded here, latest first, and how many others are."""
+    here = _recorded_here()
+    query = select(Session.id, here.label("is_here")).where(Session.ended_at.is_(None))
     with engine.connect() as connection:
-        return list(connection.scalars(query))
+        rows = connection.execute(query.order_by(Session.id.desc())).tuples().all()
+    mine = [number for number, is_here in rows if is_here]
+    return mine, len(rows) - len(mine)
+
+
+def _recorded_here() -> ColumnElement[bool]:
+    """Whether this database is that of the kiosk that recorded a session, in any of its epochs."""
+    kiosk = select(Origin.kiosk).where(Origin.is_here).scalar_subquery()
+    own = select(Origin.id).where(Origin.kiosk == kiosk)
+    return or_(Session.origin_id.is_(None), Session.origin_id.in_(own))
 
 
 def _last_sign(connection: Connection, session_id: int, at_least: datetime) -> datetime:

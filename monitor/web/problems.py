@@ -39,6 +39,7 @@ TITLES = {
     "hub_too_old": "The hub is older than the kiosk",
     "no_ad": "There is no such ad",
     "no_session": "There is no such session",
+    "readings_elsewhere": "The live view is on the kiosk",
     "no_database": "There is no database yet",
     "database_away": "The database cannot be used now",
     "not_comparable": "These ads cannot be compared",

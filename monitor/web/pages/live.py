@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from flask import Blueprint, Response, redirect, render_template, url_for
+from flask import Blueprint, Response, current_app, redirect, render_template, url_for
 
 from db.error_classes import is_environment
-from db.errors import NoSuchSessionError
+from db.errors import NoSuchSessionError, ReadingsElsewhereError
 from db.read.live import live_state, open_session_ids
 from detector.emotion.labels import EMOTIONS
 from detector.emotion.prevalence import GROUPS
@@ -35,19 +35,22 @@ blueprint = Blueprint("live", __name__)
 @blueprint.get("/live")
 def latest() -> str | AnyResponse:
     """The running session, if there is one; several are listed."""
-    problem, running = None, []
+    running: list[int] = []
+    problem, elsewhere = None, 0
     try:
-        running = open_session_ids(services().database())
+        running, elsewhere = open_session_ids(services().database())
     except ProblemError as error:
         if error.code != "no_database":
             raise
         problem = error
-    if len(running) == 1:
+    if len(running) == 1 and not elsewhere:
         return redirect(url_for("live.page", session_id=running[0]))
     return render_template(
         "live_choice.html",
         sessions=[live_document(services(), number) for number in running[:MAX_CHOICES]],
         count=len(running),
+        elsewhere=elsewhere,
+        wall=url_for("screens.wall") if "screens" in current_app.blueprints else None,
         problem=problem,
     )
 
@@ -78,7 +81,7 @@ def live_document(here: Services, session_id: int) -> Live:
     """Return a session at this moment, as the API describes it.
 
     Raises:
-        ProblemError: There is no such session, or no database.
+        ProblemError: There is no such session, its readings are elsewhere, or no database.
     """
     min_viewers = here.settings.min_viewers
     try:
@@ -86,6 +89,13 @@ def live_document(here: Services, session_id: int) -> Live:
     except NoSuchSessionError as error:
         raise ProblemError(
             404, "no_session", f"{here.told(error)} The page of sessions lists those there are."
+        ) from error
+    except ReadingsElsewhereError as error:
+        raise ProblemError(
+            404,
+            "readings_elsewhere",
+            f"{here.told(error)} The page Screens shows what is on air and how many people were in "
+            "view a minute ago; the live view is on the kiosk itself (`ad-monitor serve`).",
         ) from error
     ad, mood = state.ad, state.probabilities
     return Live(

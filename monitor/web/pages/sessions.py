@@ -157,7 +157,7 @@ def report(session_id: int) -> Response:
         bar = render_template(
             "report_bar.html",
             session_id=session_id,
-            running=document["session"]["ended_at"] is None,
+            running=document["session"]["ended_at"] is None and "screens" not in document,
             formats=DOWNLOADS,
         )
         page, policy = report_page(document, bar, here.settings.folders)

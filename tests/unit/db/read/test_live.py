@@ -165,10 +165,10 @@ def test_ad_gaps_and_signs_of_life(engine, make, written):
     ]
     assert (state.viewers, state.curve, state.probabilities, state.attentive) == (0, (), None, None)
     assert state.ended_at is None
-    assert open_session_ids(engine) == [session]
+    assert open_session_ids(engine) == ([session], 0)
     written.writer.close(SessionEnded(make.at(20), "finished"))
     assert live_state(engine, session, now=make.at(300)).ended_at == make.at(20)
-    assert open_session_ids(engine) == []
+    assert open_session_ids(engine) == ([], 0)
 
 
 def test_a_replay_has_its_own_now(engine, make):

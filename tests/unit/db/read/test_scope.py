@@ -5,14 +5,16 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import select
 
+from db.errors import ReadingsElsewhereError
 from db.read.ads import ad_totals, known_ads
 from db.read.experiments import known_ads_and_sites
-from db.read.live import live_state
+from db.read.live import live_state, open_session_ids
 from db.read.plays import shown_plays
 from db.read.rollups import read_log, store_roll_ups
 from db.read.scope import Scope, all_screens
 from db.read.sessions import find_sessions, list_sessions, site_zones
 from db.schema import Session
+from db.write.session_writer import SessionWriter
 from tests.helpers.hub_rows import add_screen, fill_screen
 
 
@@ -68,9 +70,19 @@ def test_everything_calls_a_site_by_the_screen_s(hub):
     assert known_ads_and_sites(hub, Scope(tags=("food",)))[1] == {"Berlin", "Bonn"}
     assert site_zones(hub) == dict.fromkeys(sites, "Europe/Berlin")
     assert site_zones(hub, Scope(groups=("North",))).keys() == {"Berlin", "Attic"}
-    assert live_state(hub, 1).site == "Berlin"
+    assert live_state(hub, 4).site == "Hall"
     with hub.connect() as connection:
         assert connection.scalar(select(Session.site).where(Session.id == 1)) == "Foyer"
+
+
+def test_the_live_view_needs_the_readings(hub, make):
+    with pytest.raises(ReadingsElsewhereError, match="by a kiosk at Berlin"):
+        live_state(hub, 1)
+    with SessionWriter(hub, make.session()) as writer:
+        assert open_session_ids(hub) == ([writer.session_id], 0)
+        fill_screen(hub, writer.session_id, add_screen(hub, "Window"))
+        assert open_session_ids(hub) == ([], 1)
+        writer.close()
 
 
 def test_the_screens_of_a_log_are_those_of_its_sessions(hub):

@@ -8,6 +8,7 @@ import threading
 import jsonschema
 import pytest
 
+from db.engine import open_database
 from detector.emotion.model_card import read_card
 from detector.emotion.model_store import find_model
 from detector.emotion.prevalence import corrected_valence, group_scores, shares
@@ -15,6 +16,7 @@ from monitor.reports.formatting import signed
 from monitor.web.app import close_app
 from monitor.web.pages.live import curve_points
 from monitor.web.schemas import Live
+from tests.helpers.hub_rows import add_screen, fill_screen
 
 from .conftest import worker_of, write_session
 
@@ -213,3 +215,20 @@ def test_the_curve_breaks_where_nothing_is_known():
         gaps=[],
     )
     assert curve_points(live) == ["10.0,0.0 20.0,100.0", "280.0,50.0 290.0,50.0 300.0,25.0"]
+
+
+def test_a_hub_says_that_the_live_view_is_on_the_kiosk(client, database, running):
+    running.see(6)
+    engine = open_database(database)
+    fill_screen(engine, running.id, add_screen(engine))
+    engine.dispose()
+    answer = client.get(f"/sessions/{running.id}/live")
+    assert answer.status_code == 404
+    assert "sends sums after each play and keeps its readings" in answer.text
+    assert client.get(f"/sessions/{running.id}/events").status_code == 404
+    assert "1 session runs on kiosks that send their sums here" in client.get("/live").text
+    assert "Nothing is running" in client.get("/live").text
+    listed = client.get("/sessions").text
+    assert '<td data-name="State">running</td>' in listed
+    assert f'href="/sessions/{running.id}/live"' not in listed
+    assert f'href="/sessions/{running.id}/live"' not in client.get(f"/sessions/{running.id}").text
