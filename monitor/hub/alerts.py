@@ -46,7 +46,11 @@ WORDS: Final[Mapping[AlertKind, str]] = {
 }
 """What people call the kinds of alerts, the gravest first."""
 
-_HOLD: Final[Mapping[AlertKind, timedelta]] = {"notice": timedelta(minutes=1)}
+_HOLD: Final[Mapping[AlertKind, timedelta]] = {
+    "notice": timedelta(minutes=1),
+    # What a kiosk said may have been late once; it speaks once a minute.
+    "clock": timedelta(seconds=90),
+}
 """How long a fault must be seen whose own beginning is unknown."""
 
 _GIB = 1 << 30

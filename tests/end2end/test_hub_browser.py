@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import update
 
 from db.engine import open_database, writing
 from db.hub import accounts, pairing, screens
+from db.hub.alerts import end_alert, raise_alert
+from db.hub.channels import add_channel
 from db.schema import Origin
 from tests.helpers.hub_screens import a_health, fill_wall
 from tests.helpers.making import START, Make
@@ -176,3 +178,38 @@ def test_pages_of_screens_are_accessible_and_fit(hub, width, scheme):
         assert bad == [], tab.url
         assert tab.evaluate("document.documentElement.scrollWidth") <= width, tab.url
     seen.check()
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+def test_pages_of_alerts_are_accessible_and_fit(hub, width, scheme):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe")
+    screen, now = hub.add("Window " * 11), datetime.now(UTC)
+    with writing(hub.engine) as connection:
+        address = {"kind": "apprise", "url": "slack://a/b/c", "secret": ""}
+        add_channel(connection, now, name="chat", quiet_hours=("22:00-07:00",), **address)
+        raise_alert(connection, screen.id, "disk", "It is full (`--retention`).", now)
+        for number in range(60):
+            raise_alert(connection, screen.id, "clock", "It is wrong.", now)
+            end_alert(connection, screen.id, "clock", now + timedelta(minutes=number))
+    seen = hub.visit(viewport={"width": width, "height": 860}, color_scheme=scheme, bypass_csp=True)
+
+    def look():
+        found = axe.Axe().run(seen.tab).response["violations"]
+        bad = [(entry["id"], entry["nodes"][0]["target"]) for entry in found]
+        assert bad == [], seen.tab.url
+        assert seen.tab.evaluate("document.documentElement.scrollWidth") <= width, seen.tab.url
+
+    for path in ("/alerts", "/alerts?page=2", "/alerts/deliveries", "/alerts/channels"):
+        seen.go(path)
+        look()
+    seen.tab.fill("#name", "desk")
+    seen.tab.fill("#url", "https://198.51.100.7/hook")
+    seen.tab.click("main button[type=submit]:has-text('Add')")
+    seen.tab.wait_for_selector("[role=alert]:has-text('--allow-network')")
+    look()
+    seen.tab.fill("#url", "https://93.184.215.14/hook")
+    seen.tab.click("main button[type=submit]:has-text('Add')")
+    seen.tab.wait_for_selector("pre.secret:has-text('whsec_')")
+    look()
+    assert len(seen.errors) == 1, "the refused form, and nothing else"
+    assert seen.elsewhere == []

@@ -355,6 +355,24 @@ def test_a_notice_that_is_hidden_for_a_moment_raises_nothing(engine):
     assert [kind for _, kind, *_ in alerts(engine)] == ["notice"]
 
 
+def test_one_late_word_of_a_kiosk_is_no_wrong_clock(engine):
+    screen = add_screen(engine)
+    join(engine, screen)
+    duty = AlertDuty()
+
+    def say(offsets):
+        for minute, offset_s in enumerate(offsets):
+            now = NOON + minute * MINUTE
+            heard(engine, screen, now)
+            with writing(engine) as connection:
+                connection.execute(update(ScreenState).values(clock_offset_s=offset_s))
+            run(duty, engine, now + 45 * SECOND, now)
+        return [kind for _, kind, *_ in alerts(engine)]
+
+    assert say([0.2, -50.0, 0.3]) == []
+    assert say([-50.0, -50.0]) == ["clock"]
+
+
 def test_a_screen_that_is_retired_or_loses_its_kiosk_has_no_open_alerts(engine):
     screens = add_screen(engine), add_screen(engine, "Hall")
     for screen in screens:

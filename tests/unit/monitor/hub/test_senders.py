@@ -6,6 +6,9 @@ import base64
 import hashlib
 import hmac
 import json
+import socket
+import threading
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import pytest
@@ -146,3 +149,42 @@ def test_what_a_service_says_went_wrong_holds_no_secret():
     assert "403" in text
     assert "geheim99" not in text
     assert "hook-secret-token" not in text
+
+
+@contextmanager
+def mail_server():
+    """A mail server that takes one message; yields its port and the lines it received."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    listener.settimeout(10)
+    received = []
+
+    def serve():
+        connection, _ = listener.accept()
+        with connection, connection.makefile("rwb") as stream:
+            stream.write(b"220 here\r\n")
+            stream.flush()
+            in_message = False
+            for line in stream:
+                received.append(line.decode().rstrip("\r\n"))
+                begins, ends = line.upper() == b"DATA\r\n", line == b".\r\n"
+                in_message = (in_message or begins) and not ends
+                if begins or not in_message:
+                    stream.write(b"354 go on\r\n" if begins else b"250 yes\r\n")
+                    stream.flush()
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield listener.getsockname()[1], received
+    finally:
+        thread.join(10)
+        listener.close()
+
+
+def test_a_message_arrives_as_mail():
+    with mail_server() as (port, received):
+        url = f"mailto://127.0.0.1:{port}?mode=insecure&from=hub@example.org&to=ann@example.org"
+        senders.send(a_channel(url, "apprise", ""), MESSAGE, OWN_NETWORK, NOON)
+    assert "Subject: Silent" in received
+    assert any("ann@example.org" in line for line in received)
+    assert "It is dark." in "\n".join(received)
