@@ -175,9 +175,9 @@ def tile_of(screen: ScreenNow, now: datetime, min_viewers: int) -> Tile:
 
 def condition_of(screen: ScreenNow, now: datetime) -> tuple[Condition, tuple[str, ...]]:
     """Return how a screen is in one word, and why it is not well, a few words each."""
-    if screen.contact_at is None:
-        why = "no word from its kiosk yet" if screen.has_kiosk else "no kiosk has joined"
-        return "never seen", (why,)
+    if screen.received_at is None or screen.contact_at is None:
+        why = "its kiosk has not run yet" if screen.has_kiosk else "no kiosk has joined"
+        return "never seen", (why, *_alerts(screen))
     place, silence = screen.screen.place, now - screen.contact_at
     if not _is_open(place, now):
         return "closed now", ()
@@ -198,6 +198,10 @@ def _warnings(screen: ScreenNow) -> Iterable[str]:
         yield "paused"
     if entry(health, bool, "notice_shown") is False and entry(health, bool, "measuring"):
         yield "notice not shown"
+    yield from _alerts(screen)
+
+
+def _alerts(screen: ScreenNow) -> Iterable[str]:
     if screen.alerts:
         yield "1 open alert" if len(screen.alerts) == 1 else f"{len(screen.alerts)} open alerts"
 

@@ -45,7 +45,8 @@ def test_a_screen_without_complaints_is_ok():
         ({"health": a_health(notice_shown=False)}, "warns", "notice not shown"),
         ({"alerts": (ALERT,)}, "warns", "1 open alert"),
         ({"contact_at": NOW - timedelta(minutes=3)}, "silent", "no contact for 3 min"),
-        (NEVER, "never seen", "no word from its kiosk yet"),
+        (NEVER, "never seen", "its kiosk has not run yet"),
+        (NEVER | {"contact_at": HEARD}, "never seen", "its kiosk has not run yet"),
         (NEVER | {"has_kiosk": False}, "never seen", "no kiosk"),
     ],
 )
