@@ -104,7 +104,7 @@ def _replay_all(settings: ReplaySettings, jobs: int, address: str | None, as_jso
         for replayed in replay_all(settings, videos, None if workers is map else workers):
             done.append(replayed)
             progress(len(done), len(videos))
-            if replayed.error:
+            if replayed.error is not None and len(videos) > 1:
                 click.echo(f"{replayed.video.name}: {replayed.error}", err=True)
 
 
@@ -130,7 +130,9 @@ def _reported(settings: ReplaySettings, expected: int, as_json: bool) -> Iterato
             f"Stopped after {len(done)} of {expected} recordings; replay the others by themselves "
             f"(`{PROGRAM} sessions` lists what is stored)."
         )
-    failed = [one for one in done if one.error]
+    failed = [one for one in done if one.error is not None]
+    if expected == 1 and failed and failed[0].error is not None:
+        raise failed[0].error
     if failed:
         raise SessionFailedError(
             f"{len(failed)} of {expected} recordings could not be measured to the end: "

@@ -38,14 +38,14 @@ class RecordingTask:
         settings: Of the sensor, with the absolute path of the recording.
         model: As the user named it, because another machine may keep it elsewhere.
         model_sha256: Of that model's file here.
-        size_bytes: Of the recording here.
+        size_bytes: Of the recording here; None if it is not there, as the sensor will say.
         limit_ns: Moment of the recording, from its first frame, after which nothing is needed.
     """
 
     settings: SensorSettings
     model: str | None
     model_sha256: str
-    size_bytes: int
+    size_bytes: int | None
     limit_ns: float
 
 
@@ -127,7 +127,7 @@ def _same_model(task: RecordingTask) -> Path:
 def _require_recording(task: RecordingTask) -> None:
     path = Path(task.settings.source)
     size = path.stat().st_size if path.is_file() else None
-    if size != task.size_bytes:
+    if task.size_bytes is not None and size != task.size_bytes:
         found = "no such file" if size is None else f"a file of {size} bytes"
         raise SetupError(
             f"{socket.gethostname()} cannot read the recording {path}: expected a file of "

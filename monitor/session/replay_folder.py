@@ -28,12 +28,12 @@ class Replayed:
 
     Attributes:
         session: Its session; None if none began.
-        error: Why it was not measured to its end, in one sentence; empty if it was.
+        error: Why it was not measured to its end; None if it was.
     """
 
     video: Path
     session: int | None
-    error: str = ""
+    error: SessionFailedError | SetupError | None = None
 
 
 def recordings_in(folder: Path) -> list[Path]:
@@ -83,9 +83,9 @@ def replay_all(
         except SessionInterruptedError:
             raise
         except SessionFailedError as error:
-            yield Replayed(one.video, error.session_id, str(error))
+            yield Replayed(one.video, error.session_id, error)
         except SetupError as error:
-            yield Replayed(one.video, None, str(error))
+            yield Replayed(one.video, None, error)
 
 
 def _tasks(of_each: Sequence[ReplaySettings], model: Path) -> Iterator[RecordingTask]:
@@ -95,6 +95,6 @@ def _tasks(of_each: Sequence[ReplaySettings], model: Path) -> Iterator[Recording
             settings=sensor_settings(settings, model),
             model=settings.model,
             model_sha256=checksum,
-            size_bytes=settings.video.stat().st_size,
+            size_bytes=settings.video.stat().st_size if settings.video.is_file() else None,
             limit_ns=(settings.duration_s or float("inf")) * 1e9,
         )

@@ -234,3 +234,5 @@ def test_wrong_workers_are_refused_before_anything_is_measured(program, recordin
     for options, meant in complaints.items():
         assert meant in program.complaint("replay", str(recordings), *options, status=2)
     assert not program.database.exists()
+    gone = ("replay", "gone.mp4")
+    assert program.complaint(*gone, "--jobs", "2", status=2) == program.complaint(*gone, status=2)

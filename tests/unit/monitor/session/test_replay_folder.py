@@ -47,8 +47,8 @@ def test_recordings_that_fail_do_not_end_the_others(monkeypatch):
     results = replay_all(settings, videos, None)
     assert [next(results) for _ in range(4)] == [
         Replayed(videos[0], 7),
-        Replayed(videos[1], None, "no picture"),
-        Replayed(videos[2], 8, "cut off"),
+        Replayed(videos[1], None, outcomes["2.mp4"]),
+        Replayed(videos[2], 8, outcomes["3.mp4"]),
         Replayed(videos[3], 9),
     ]
     with pytest.raises(SessionInterruptedError):
