@@ -65,24 +65,7 @@ def places(connection: Connection, day: date) -> list[Place]:
     )
     sent = select(Cell.origin_id).where(Cell.hour >= since, Cell.hour < until)
     ids = union(recorded, sent).subquery().c[0]
-    own_site = (
-        select(Session.site)
-        .where(Session.origin_id == Origin.id)
-        .order_by(Session.id.desc())
-        .limit(1)
-        .correlate(Origin)
-    )
-    columns = {
-        "origin_id": Origin.id,
-        "kiosk": Origin.kiosk,
-        "screen": Screen.uid,
-        "screen_name": Screen.name,
-        "site": func.coalesce(Screen.site, own_site.scalar_subquery()),
-        "group_name": Screen.group_name,
-        "venue_type": Screen.venue_type,
-        "time_zone": Screen.time_zone,
-        "tags": Screen.tags,
-    }
+    columns = place_columns()
     query = (
         select(*(column.label(name) for name, column in columns.items()))
         .select_from(Origin)
@@ -95,6 +78,28 @@ def places(connection: Connection, day: date) -> list[Place]:
         Place(**{name: empty[name] if value is None else value for name, value in row.items()})
         for row in connection.execute(query).mappings()
     ]
+
+
+def place_columns() -> dict[str, Any]:
+    """Return the columns of a `Place`, from origins joined with their screens."""
+    own_site = (
+        select(Session.site)
+        .where(Session.origin_id == Origin.id)
+        .order_by(Session.id.desc())
+        .limit(1)
+        .correlate(Origin)
+    )
+    return {
+        "origin_id": Origin.id,
+        "kiosk": Origin.kiosk,
+        "screen": Screen.uid,
+        "screen_name": Screen.name,
+        "site": func.coalesce(Screen.site, own_site.scalar_subquery()),
+        "group_name": Screen.group_name,
+        "venue_type": Screen.venue_type,
+        "time_zone": Screen.time_zone,
+        "tags": Screen.tags,
+    }
 
 
 def cell_rows(connection: Connection, origin_id: int, day: date, min_viewers: int) -> list[Row]:

@@ -19,6 +19,7 @@ from sqlalchemy import (
     case,
     cast,
     exists,
+    false,
     func,
     literal,
     null,
@@ -53,15 +54,17 @@ from db.schema import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
 
-    from sqlalchemy import ColumnElement, SQLColumnExpression
+    from sqlalchemy import ColumnElement, CompoundSelect, Select, SQLColumnExpression
     from sqlalchemy.engine import Connection
 
     from db.read.scope import Scope
 
 WHOLE = -1
 """The second of a cell that holds whole exposures."""
+
+_COUNTED = (Play.rolled_up.is_(True), Viewer.static.is_(False), *of_kinds())
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,11 +191,38 @@ def _rows(
     min_viewers: int,
     *keys: SQLColumnExpression[Any],
 ) -> list[dict[str, Any]]:
-    """The cells of plays that meet conditions, also by other keys."""
+    """The cells of plays that meet conditions, in the order of their keys."""
     if min_viewers < 1:
         raise ValueError(f"Invalid min_viewers: expected 1 or more, received {min_viewers}.")
-    counted = [*which, Play.rolled_up.is_(True), Viewer.static.is_(False), *of_kinds()]
-    slow = _slow_sessions(connection, counted)
+    found = connection.execute(_camera_rates(which)).tuples().all()
+    rates = reading_rates(connection, Session.id.in_([session for session, _ in found]))
+    slow = [
+        session
+        for session, is_slow in found
+        if is_slow or (rates[session] or MIN_WATCHER_RATE) < MIN_WATCHER_RATE
+    ]
+    every = _cells(which, Session.id.in_(slow), min_viewers, *keys)
+    order = [*every.selected_columns][: len(keys) + 3]  # Also by ad version, hour and second.
+    return [dict(row) for row in connection.execute(every.order_by(*order)).mappings()]
+
+
+def every_cell(min_viewers: int) -> CompoundSelect[Any]:
+    """Return a query for the cells of all origins, with `origin_id`.
+
+    Cameras that are too slow for watchers are told by their readings alone, not by settings, which
+    a server cannot read where they name a file that is no Unicode.
+    """
+    rates = _camera_rates([]).subquery()
+    slow = Session.id.in_(select(rates.c.id).where(rates.c.is_slow))
+    return _cells([], slow, min_viewers, Session.origin_id)
+
+
+def _cells(
+    which: Sequence[ColumnElement[bool]],
+    slow: ColumnElement[bool],
+    min_viewers: int,
+    *keys: SQLColumnExpression[Any],
+) -> CompoundSelect[Any]:
     hour = hour_of(Play.started_at).label("hour")
     keys = (*keys, Play.ad_version_id, hour)
     parts = []
@@ -211,21 +241,19 @@ def _rows(
             .join(Play, Play.id == table.play_id)
             .join(Session, Session.id == Play.session_id)
             .join(Viewer, Viewer.id == table.viewer_id)
-            .where(*counted)
+            .where(*which, *_COUNTED)
             .group_by(*keys)
             .having(viewers >= min_viewers)
         )
         parts.append(part.group_by(ExposureSecond.second) if table is ExposureSecond else part)
-    every = union_all(*parts)
-    order = [*every.selected_columns][: len(keys) + 1]  # The keys and the second.
-    return [dict(row) for row in connection.execute(every.order_by(*order)).mappings()]
+    return union_all(*parts)
 
 
-def _whole(slow: Collection[int]) -> dict[str, ColumnElement[Any]]:
+def _whole(slow: ColumnElement[bool]) -> dict[str, ColumnElement[Any]]:
     """The columns that only whole exposures have; no watchers with sessions that cannot tell."""
     watched = Exposure.longest_attention_s >= WATCHER_ATTENTION_S
     long = and_(watched, Exposure.attention_s >= WATCHED_2_S)
-    told = func.sum(case((Session.id.in_(list(slow)), 1), else_=0)) == 0
+    told = func.sum(case((slow, 1), else_=0)) == 0
     viewer = Exposure.viewer_id
     return {
         "second": literal(WHOLE),
@@ -240,7 +268,7 @@ def _whole(slow: Collection[int]) -> dict[str, ColumnElement[Any]]:
 
 def _by_second() -> dict[str, ColumnElement[Any]]:
     """The same columns of the cells of a second."""
-    none = {name: cast(null(), column.type) for name, column in _whole(()).items()}
+    none = {name: cast(null(), column.type) for name, column in _whole(false()).items()}
     return none | {
         "second": type_coerce(ExposureSecond.second, Integer),
         "attentive": cast(func.sum(ExposureSecond.attentive), BigInteger),
@@ -257,24 +285,20 @@ def _sum(table: type[Exposure | ExposureSecond], name: str) -> ColumnElement[Any
     return case((missing == 0, total))
 
 
-def _slow_sessions(connection: Connection, which: Sequence[ColumnElement[bool]]) -> set[int]:
-    """The sessions that were read too seldom to tell watchers, by settings or by camera.
+def _camera_rates(which: Sequence[ColumnElement[bool]]) -> Select[tuple[int, bool]]:
+    """The sessions of some plays, and whether their camera is too slow to tell watchers.
 
-    As `monitor.analytics.metrics.slow_sessions` says it of a report, for the plays of some cells.
+    As `monitor.analytics.metrics.slow_sessions` says it of a report.
     """
-    query = (
-        select(Session.id, func.sum(Exposure.readings), func.sum(Exposure.dwell_s))
+    readings = func.sum(Exposure.readings)
+    enough = readings >= MIN_RATE_READINGS
+    slow = and_(enough, readings < MAX_SLOW_RATE * func.sum(Exposure.dwell_s))
+    return (
+        select(Session.id, slow.label("is_slow"))
+        .select_from(Exposure)
         .join(Play, Play.id == Exposure.play_id)
         .join(Session, Session.id == Play.session_id)
         .join(Viewer, Viewer.id == Exposure.viewer_id)
-        .where(*which)
+        .where(*which, *_COUNTED)
         .group_by(Session.id)
     )
-    found = connection.execute(query).tuples().all()
-    rates = reading_rates(connection, Session.id.in_([session for session, _, _ in found]))
-    return {
-        session
-        for session, readings, dwell_s in found
-        if (rates[session] or MIN_WATCHER_RATE) < MIN_WATCHER_RATE
-        or (readings >= MIN_RATE_READINGS and readings < MAX_SLOW_RATE * dwell_s)
-    }

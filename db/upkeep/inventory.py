@@ -13,6 +13,7 @@ from db.engine import snapshot, sqlite_path, writing
 from db.error_classes import describe
 from db.errors import PurgeError
 from db.hub import tables as _hub_tables  # noqa: F401 (they belong to the schema)
+from db.hub.views import drop_views
 from db.hub.words import WORDS as HUB_WORDS
 from db.paths import SIDE_FILES
 from db.schema import EMOTION_COLUMNS, SCORE_COLUMNS, SUM_COLUMNS, Base, Session
@@ -303,6 +304,7 @@ def delete_tables(engine: Engine) -> None:
                 )
             lock.release()
         with writing(engine) as connection:
+            drop_views(connection)
             Base.metadata.drop_all(connection)
             connection.exec_driver_sql("DROP TABLE IF EXISTS alembic_version")
     except exc.DBAPIError as error:

@@ -12,6 +12,7 @@ from monitor.cli.lake import lake
 from monitor.cli.options import PROGRAM, debug_option, load_settings
 from monitor.cli.output import silence_native_libraries
 from monitor.cli.serve import page_address
+from monitor.cli.views import views
 from monitor.settings.models import HubSettings
 from monitor.settings.options import SettingsCommand, setting_option, settings_options
 
@@ -39,6 +40,7 @@ def hub() -> None:
 
 hub.add_command(channel)
 hub.add_command(lake)
+hub.add_command(views)
 
 
 @hub.command(epilog=f"Example: {PROGRAM} hub init --url https://hub.example.com")

@@ -31,7 +31,16 @@ def hub_duties(settings: HubSettings) -> tuple[Duty, ...]:
         Duty("alerts", 15, AlertDuty().run),
         Duty("deliveries", 5, DeliveryDuty(sender(settings.networks)).run),
         *(() if settings.lake is None else (Duty("lake", 600, lake_writer(settings)),)),
+        *(() if settings.mqtt is None else (Duty("mqtt", 10, publisher(settings.mqtt, settings)),)),
     )
+
+
+def publisher(address: str, settings: HubSettings) -> Callable[[Engine, datetime], None]:
+    """Return what publishes the screens to the broker at an address."""
+    from monitor.hub.mqtt import MqttDuty  # noqa: PLC0415 (rarely needed)
+
+    prefix = settings.mqtt_discovery
+    return MqttDuty(address, None if prefix == "none" else prefix, settings.min_viewers).run
 
 
 def lake_writer(settings: HubSettings) -> Callable[[Engine, datetime], None]:

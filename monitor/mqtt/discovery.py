@@ -1,4 +1,4 @@
-"""How the kiosk introduces itself to Home Assistant: one message that describes the device.
+"""How a kiosk is introduced to Home Assistant: one message that describes the device.
 
 The format is Home Assistant's "device discovery payload" (2024.12 and later).
 """
@@ -48,8 +48,17 @@ class Device:
         return f"{discovery_prefix}/device/{self.device_id}/config"
 
 
-def discovery_payload(device: Device, health: KioskHealth) -> dict[str, Any]:
-    """Return the description of the device; `health` says what the machine can tell."""
+def discovery_payload(
+    device: Device, health: KioskHealth, publisher_topic: str | None = None
+) -> dict[str, Any]:
+    """Return the description of the device.
+
+    Args:
+        device: What to describe.
+        health: Says what the machine can tell.
+        publisher_topic: Where the availability of the publisher is kept; by default it is the
+            device itself.
+    """
     components = {
         key: {"unique_id": f"{device.device_id}_{key}"} | component
         for key, component in _components(device, health).items()
@@ -64,12 +73,19 @@ def discovery_payload(device: Device, health: KioskHealth) -> dict[str, Any]:
             "hw_version": health.os,
         },
         "origin": {"name": "ad-reaction monitor", "sw_version": health.program_version},
-        "availability_topic": device.availability_topic,
-        "payload_available": ONLINE,
-        "payload_not_available": OFFLINE,
+        **_availability(device, publisher_topic),
         "state_topic": device.state_topic,
         "components": components,
     }
+
+
+def _availability(device: Device, publisher_topic: str | None) -> dict[str, Any]:
+    words = {"payload_available": ONLINE, "payload_not_available": OFFLINE}
+    own = device.availability_topic
+    if publisher_topic in {None, own}:
+        return {"availability_topic": own} | words
+    topics = [{"topic": topic} | words for topic in (publisher_topic, own)]
+    return {"availability": topics, "availability_mode": "all"}
 
 
 def _components(device: Device, health: KioskHealth) -> dict[str, dict[str, Any]]:

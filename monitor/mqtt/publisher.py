@@ -1,4 +1,4 @@
-"""Publishes the newest state of the kiosk; nothing waits for the broker, and nothing is queued."""
+"""Publishes the newest state of devices; nothing waits for the broker, and nothing is queued."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import logging
 import math
 import threading
 import time
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from monitor.mqtt.connection import BrokerConnection, BrokerError, reason
@@ -14,7 +15,7 @@ from monitor.mqtt.discovery import OFFLINE, ONLINE, discovery_payload
 from monitor.sensor.backoff import Backoff
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from typing import Any
 
     from monitor.mqtt.discovery import Device
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 1.0
-"""How often the state is read; it is published if something worth telling has changed."""
+"""How often a kiosk's state is read; it is published if something worth telling has changed."""
 
 REPEAT_EVERY_S = 30.0
 """The state is published this often in any case, with the figures that change all the time."""
@@ -40,36 +41,50 @@ UNIMPORTANT = {
 
 
 class MqttPublisher:
-    """Publishes the state of a kiosk to an MQTT broker, from its thread `mqtt`.
+    """Publishes the state of devices to an MQTT broker, from its thread `mqtt`.
 
-    The state, the description of the device and `online` are retained; `offline` is published by
-    `stop`, or by the broker if the kiosk dies. While the broker is away, states are dropped and it
-    is tried again with growing pauses. Each reason is logged once an outage.
+    States, descriptions of the devices and `online` are retained; `offline` is published by `stop`,
+    or by the broker if this process dies. While the broker is away, states are dropped and it is
+    tried again with growing pauses. Each reason is logged once an outage.
 
     Args:
-        read: Returns the state; called in the thread `mqtt` while the broker is connected.
+        read: Returns each device with its state, `None` for one that is away; called in the thread
+            `mqtt` while the broker is connected.
+        name: Of the connection; the broker ends an older one of the same name.
+        availability_topic: Where it says whether this publisher is there. For a publisher of one
+            device, the device's.
         discovery_prefix: Where Home Assistant looks for devices; `None` to describe none.
         backoff: The pauses between attempts.
+        look_every_s: Seconds between two calls of `read`.
     """
 
     def __init__(
         self,
         broker: Broker,
-        device: Device,
-        read: Callable[[], KioskHealth],
+        read: Callable[[], Mapping[Device, KioskHealth | None]],
         *,
+        name: str,
+        availability_topic: str,
         discovery_prefix: str | None = "homeassistant",
         backoff: Backoff | None = None,
+        look_every_s: float | None = None,
     ) -> None:
         self._broker = broker
-        self._device = device
         self._read = read
+        self._name = name
+        self._last_will = (availability_topic, OFFLINE)
         self._discovery_prefix = discovery_prefix
         self._backoff = backoff or Backoff(1.0, 60.0)
+        self._look_every_s = look_every_s or LOOK_EVERY_S
         self._stop = threading.Event()
         self._told: set[str] = set()
         self._welcomed_s = math.inf
         self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the thread has been started and has not ended."""
+        return self._thread.is_alive()
 
     def start(self) -> None:
         """Start to publish; returns at once."""
@@ -98,8 +113,8 @@ class MqttPublisher:
                     self._told.clear()
                 self._tell(reason(error))
             except Exception:
-                # A mistake of the program; the show does not depend on it.
-                logger.exception("The state of the kiosk could not be published; retrying")
+                # A mistake of the program; nothing else depends on it.
+                logger.exception("The state could not be published; retrying")
             self._stop.wait(self._backoff.pause_s())
 
     def _tell(self, why: str) -> None:
@@ -107,46 +122,108 @@ class MqttPublisher:
             return
         self._told.add(why)
         logger.warning(
-            "The MQTT broker %s cannot be used: %s. Ads and measuring go on; retrying.",
+            "The MQTT broker %s cannot be used: %s. Everything else goes on; retrying.",
             self._broker.shown,
             why,
         )
 
     def _run_once(self) -> None:
         """Connect, and publish until asked to stop; raise why the connection ended before."""
-        device = self._device
-        name, last_will = f"ad-monitor-{device.device_id}", (device.availability_topic, OFFLINE)
-        with BrokerConnection(self._broker, name, last_will) as broker:
-            if not broker.connect(lambda: not self._stop.is_set()):
+        with BrokerConnection(
+            self._broker, f"ad-monitor-{self._name}", self._last_will
+        ) as connection:
+            if not connection.connect(lambda: not self._stop.is_set()):
                 return
             self._welcomed_s = time.monotonic()
             logger.info("Publishing to the MQTT broker %s", self._broker.shown)
             try:
-                self._publish_until_stopped(broker)
+                self._publish_until_stopped(connection)
             finally:
-                if broker.is_open:
+                if connection.is_open:
                     # The broker publishes the last will only if the connection breaks.
-                    broker.publish(*last_will, qos=1)
+                    connection.publish(*self._last_will, qos=1)
 
-    def _publish_until_stopped(self, broker: BrokerConnection) -> None:
-        published: dict[str, Any] = {}
-        published_s = look_s = -math.inf
+    def _publish_until_stopped(self, connection: BrokerConnection) -> None:
+        board = _Board(connection, self._last_will[0], self._discovery_prefix)
+        look_s = -math.inf
         while not self._stop.is_set():
             now_s = time.monotonic()
-            if now_s - look_s >= LOOK_EVERY_S:
-                health = self._read()
-                if not published:
-                    self._describe(broker, health)
-                news = health.model_dump(exclude=UNIMPORTANT)
-                if news != published or now_s - published_s >= REPEAT_EVERY_S:
-                    broker.publish(self._device.state_topic, health.model_dump_json())
-                    if not published:
-                        broker.publish(self._device.availability_topic, ONLINE, qos=1)
-                    published, published_s = news, now_s
+            if now_s - look_s >= self._look_every_s:
+                board.show(self._read(), now_s)
                 look_s = now_s
-            broker.listen()
+            connection.listen()
 
-    def _describe(self, broker: BrokerConnection, health: KioskHealth) -> None:
+
+class _Board:
+    """What the broker has been told over one connection, and what is new to it."""
+
+    def __init__(
+        self, connection: BrokerConnection, availability_topic: str, discovery_prefix: str | None
+    ) -> None:
+        self._connection = connection
+        self._availability_topic = availability_topic
+        self._discovery_prefix = discovery_prefix
+        self._online_s = -math.inf
+        self._shown: dict[str, _Shown] = {}
+
+    def show(self, states: Mapping[Device, KioskHealth | None], now_s: float) -> None:
+        """Publish what is new, and what has not been published for a while."""
+        for device_id in self._shown.keys() - {device.device_id for device in states}:
+            self._clear(self._shown.pop(device_id).device)
+        for device, health in states.items():
+            before = self._shown.get(device.device_id)
+            if health is None:
+                self._shown[device.device_id] = self._away(device, before)
+            else:
+                self._shown[device.device_id] = self._here(device, health, before, now_s)
+        if now_s - self._online_s >= REPEAT_EVERY_S:
+            # Another process, which was slow to end, may have said otherwise.
+            self._connection.publish(self._availability_topic, ONLINE, qos=1)
+            self._online_s = now_s
+
+    def _here(
+        self, device: Device, health: KioskHealth, before: _Shown | None, now_s: float
+    ) -> _Shown:
+        if before is None or not before.described or before.device != device:
+            self._describe(device, health)
+        news = health.model_dump(exclude=UNIMPORTANT)
+        known = None if before is None else before.news
+        if before is not None and news == known and now_s - before.at_s < REPEAT_EVERY_S:
+            return replace(before, device=device)
+        self._connection.publish(device.state_topic, health.model_dump_json())
+        if known is None:
+            self._say_availability(device, ONLINE)
+        return _Shown(device, news, now_s, described=True)
+
+    def _away(self, device: Device, before: _Shown | None) -> _Shown:
+        if before is None or before.news is not None:
+            self._say_availability(device, OFFLINE)
+        return _Shown(device, None, -math.inf, described=before is not None and before.described)
+
+    def _say_availability(self, device: Device, word: str) -> None:
+        if device.availability_topic != self._availability_topic:
+            self._connection.publish(device.availability_topic, word, qos=1)
+
+    def _describe(self, device: Device, health: KioskHealth) -> None:
         if self._discovery_prefix is not None:
-            topic = self._device.discovery_topic(self._discovery_prefix)
-            broker.publish(topic, json.dumps(discovery_payload(self._device, health)), qos=1)
+            payload = discovery_payload(device, health, self._availability_topic)
+            topic = device.discovery_topic(self._discovery_prefix)
+            self._connection.publish(topic, json.dumps(payload), qos=1)
+
+    def _clear(self, device: Device) -> None:
+        """Make the broker and Home Assistant forget a device."""
+        topics = [device.state_topic, device.availability_topic]
+        if self._discovery_prefix is not None:
+            topics.insert(0, device.discovery_topic(self._discovery_prefix))
+        for topic in topics:
+            self._connection.publish(topic, "", qos=1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What the broker knows of a device: `news` is `None` while it is away."""
+
+    device: Device
+    news: dict[str, Any] | None
+    at_s: float
+    described: bool

@@ -100,10 +100,12 @@ def start_publishing(
     broker = Broker.parse(settings.mqtt)
     name = "Ad screen" if settings.site == "default" else f"Ad screen {settings.site}"
     discovery = settings.mqtt_discovery
+    device = Device(device_id(settings.database), name, broker.prefix)
     publisher = MqttPublisher(
         broker,
-        Device(device_id(settings.database), name, broker.prefix),
-        lambda: health(settings.mqtt_min_viewers),
+        lambda: {device: health(settings.mqtt_min_viewers)},
+        name=device.device_id,
+        availability_topic=device.availability_topic,
         discovery_prefix=None if discovery == "none" else discovery,
     )
     publisher.start()

@@ -262,6 +262,22 @@ class PerceptionSettings(ModelSettings):
         return AnalysisSettings(detection=self.detection, camera=self.mount, zones=zones)
 
 
+class PublishingSettings(_Settings):
+    """What is published to an MQTT broker."""
+
+    mqtt: BrokerAddress = setting(
+        None, "mqtt.broker", "--mqtt", fallback="nothing is published", metavar="URL"
+    )
+    """Publish the state of the kiosk, or of all screens of a hub, to this MQTT broker:
+    mqtt://user:password@host:1883/prefix, or mqtts:// for an encrypted connection. Topics begin
+    with the prefix, by default ad-monitor."""
+    mqtt_discovery: DiscoveryPrefix = setting(
+        "homeassistant", "mqtt.discovery", "--mqtt-discovery", metavar="PREFIX|none"
+    )
+    """Where Home Assistant looks for new devices on the broker; with none it is told of no
+    device."""
+
+
 class StoredSettings(_Settings):
     """Where sessions are stored."""
 
@@ -340,7 +356,7 @@ class RecordingSettings(PerceptionSettings, StoredSettings):
         return dumped | {"analysis": self.analysis.model_dump(mode="json")}
 
 
-class RunSettings(RecordingSettings):
+class RunSettings(RecordingSettings, PublishingSettings):
     """The kiosk.
 
     Attributes:
@@ -421,16 +437,6 @@ class RunSettings(RecordingSettings):
     """Send no cell, and no reactions of those present, of fewer viewers."""
     hub_ca: Path | None = setting(None, "uplink.ca", "--hub-ca", fallback="the public ones")
     """File with the certificate authority that signed the hub's certificate (PEM)."""
-    mqtt: BrokerAddress = setting(
-        None, "mqtt.broker", "--mqtt", fallback="nothing is published", metavar="URL"
-    )
-    """Publish the kiosk's state to this MQTT broker: mqtt://user:password@host:1883/prefix, or
-    mqtts:// for an encrypted connection. Topics begin with the prefix, by default ad-monitor."""
-    mqtt_discovery: DiscoveryPrefix = setting(
-        "homeassistant", "mqtt.discovery", "--mqtt-discovery", metavar="PREFIX|none"
-    )
-    """Where Home Assistant looks for new devices on the broker; none does not describe the kiosk
-    to it."""
     mqtt_min_viewers: int = setting(5, "mqtt.min_viewers", "--mqtt-min-viewers", ge=1)
     """Do not publish how many look or what they feel while fewer viewers are there."""
     no_camera: str | None = None
@@ -488,7 +494,7 @@ class WebSettings(ModelSettings, StoredSettings):
     listeners: int = 8
 
 
-class HubSettings(WebSettings):
+class HubSettings(WebSettings, PublishingSettings):
     """The hub: the web page of many screens, with accounts."""
 
     database: str = setting(

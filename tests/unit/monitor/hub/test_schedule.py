@@ -45,3 +45,8 @@ def test_a_lake_that_cannot_be_written_is_tried_again(tmp_path, caplog):
 def test_what_is_no_lake_is_refused_at_the_start():
     with pytest.raises(LakeError, match="expected a folder or s3://bucket/prefix"):
         duties(lake="ftp://host/lake")
+
+
+def test_screens_are_published_where_a_broker_is_named():
+    assert "mqtt" not in duties()
+    assert duties(mqtt="mqtt://broker", mqtt_discovery="none")["mqtt"].every_s == 10

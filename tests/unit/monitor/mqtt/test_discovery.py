@@ -74,6 +74,17 @@ def test_only_documented_keys_are_used() -> None:
         assert component.get("state_class") in {None, "measurement", "total_increasing"}
 
 
+def test_a_device_is_away_with_its_publisher() -> None:
+    described = discovery_payload(DEVICE, make_health(), "building/hub/availability")
+    assert described.keys() <= ROOT
+    assert not {"availability_topic", "payload_available"} & described.keys()
+    topics = {one["topic"] for one in described["availability"]}
+    assert topics == {"building/hub/availability", DEVICE.availability_topic}
+    assert described["availability_mode"] == "all"
+    alone = discovery_payload(DEVICE, make_health(), DEVICE.availability_topic)
+    assert alone == discovery_payload(DEVICE, make_health())
+
+
 def test_classes_fit_their_units() -> None:
     for component in payload()["components"].values():
         kind = component.get("device_class")

@@ -36,7 +36,10 @@ def publish() -> Iterator[Callable[..., MqttPublisher]]:
         address: str, read: Callable[[], KioskHealth] = make_health, **more: Any
     ) -> MqttPublisher:
         backoff = Backoff(0.1, 0.3)
-        one = MqttPublisher(Broker.parse(address), DEVICE, read, backoff=backoff, **more)
+        names = {"name": DEVICE.device_id, "availability_topic": DEVICE.availability_topic}
+        one = MqttPublisher(
+            Broker.parse(address), lambda: {DEVICE: read()}, backoff=backoff, **names | more
+        )
         made.append(one)
         one.start()
         return one
