@@ -64,7 +64,8 @@ if TYPE_CHECKING:
 WHOLE = -1
 """The second of a cell that holds whole exposures."""
 
-_COUNTED = (Play.rolled_up.is_(True), Viewer.static.is_(False), *of_kinds())
+# SQLite would take the index of `rolled_up`, which is true of nearly all plays, for an equation.
+_COUNTED = (Play.rolled_up.is_not(False), Viewer.static.is_(False), *of_kinds())
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.hub.lake.errors import LakeError
+from monitor.hub.lake.report import LakeScope, lake_report
 from monitor.hub.lake.store import Lake, part_of
 from monitor.hub.lake.writing import write_changed, write_days
 from tests.unit.monitor.hub.lake.test_writing import DAY, NIGHT
@@ -55,6 +56,10 @@ def test_a_bucket_holds_what_a_folder_holds(hub, lake, bucket):
         )
         assert here.equals(there)
     assert remote.read_state()["min_viewers"] == 1
+    scope = LakeScope(sites=("Door site", "Foyer"), tags=("a",))
+    here, there = (lake_report(one, ["summer", "winter"], scope) for one in (lake, remote))
+    assert [ad["exposures"] for ad in there["ads"]] == [4, 2]
+    assert here["ads"] == there["ads"]
     assert remote._list("ads/lake/_writing") == []
     with pytest.raises(LakeError, match="s3://nowhere cannot be used"):
         write_days(hub, Lake("s3://nowhere"), [DAY], min_viewers=1)
