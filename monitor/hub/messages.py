@@ -17,12 +17,16 @@ if TYPE_CHECKING:
 
 
 class Message(NamedTuple):
-    """What is sent of one event: its document for programs, and a text for people."""
+    """What is sent of one event: its document for programs, and a text for people.
+
+    `page` is the path of the hub's page that shows more.
+    """
 
     id: str
     document: dict[str, Any]
     title: str
     text: str
+    page: str = "/alerts"
 
 
 def one_message(document: dict[str, Any]) -> Message:
@@ -33,12 +37,12 @@ def one_message(document: dict[str, Any]) -> Message:
     place = f"{screen['name']} ({screen['site']})" if screen["site"] else screen["name"]
     since = _local(document["raised_at"], screen["time_zone"])
     if document["event"] == "raised":
-        return Message(
-            document["id"], document, f"{words}: {place}", f"{document['detail']}\nSince {since}."
-        )
-    until = _local(document["ended_at"], screen["time_zone"])
-    text = f"Raised {since}, ended {until}. It was: {document['detail']}"
-    return Message(document["id"], document, f"Over: {words}: {place}", text)
+        title, text = f"{words}: {place}", f"{document['detail']}\nSince {since}."
+    else:
+        until = _local(document["ended_at"], screen["time_zone"])
+        title = f"Over: {words}: {place}"
+        text = f"Raised {since}, ended {until}. It was: {document['detail']}"
+    return Message(document["id"], document, title, text, f"/screens/{screen['id']}")
 
 
 def storm_message(documents: Sequence[dict[str, Any]]) -> Message:

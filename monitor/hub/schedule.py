@@ -29,7 +29,7 @@ def hub_duties(settings: HubSettings) -> tuple[Duty, ...]:
     """
     return (
         Duty("alerts", 15, AlertDuty().run),
-        Duty("deliveries", 5, DeliveryDuty(sender(settings.networks)).run),
+        Duty("deliveries", 5, DeliveryDuty(sender(settings)).run),
         *(() if settings.lake is None else (Duty("lake", 600, lake_writer(settings)),)),
         *(() if settings.mqtt is None else (Duty("mqtt", 10, publisher(settings.mqtt, settings)),)),
     )

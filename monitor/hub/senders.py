@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from db.hub.channels import ChannelKind, KnownChannel
     from monitor.hub.messages import Message
+    from monitor.settings.models import HubSettings
 
 SECRET_PREFIX = "whsec_"  # noqa: S105 (the standard's prefix of secrets, not one itself)
 
@@ -87,10 +88,16 @@ def send(channel: KnownChannel, message: Message, policy: AddressPolicy, now: da
         _send_apprise(channel, message, policy)
 
 
-def sender(networks: Sequence[str]) -> Callable[[KnownChannel, Message, datetime], None]:
-    """Return `send` for public addresses and some networks."""
-    policy = policy_of(networks)
-    return lambda channel, message, now: send(channel, message, policy, now)
+def sender(settings: HubSettings) -> Callable[[KnownChannel, Message, datetime], None]:
+    """Return `send` for the networks of a hub, with links to its pages if it knows its address."""
+    policy = policy_of(settings.networks)
+    home = settings.url.rstrip("/")
+
+    def send_linked(channel: KnownChannel, message: Message, now: datetime) -> None:
+        text = f"{message.text}\n{home}{message.page}" if home else message.text
+        send(channel, message._replace(text=text), policy, now)
+
+    return send_linked
 
 
 def check_address(kind: ChannelKind, url: str, policy: AddressPolicy) -> None:

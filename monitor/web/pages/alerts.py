@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from functools import partial
 from math import ceil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from zoneinfo import available_timezones
 
 from flask import Blueprint, redirect, render_template, request, url_for
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from db.hub.channels import KnownChannel
     from db.hub.deliveries import LoggedDelivery
+    from monitor.settings.models import HubSettings
 
 PAGE_SIZE = 50
 
@@ -125,7 +126,8 @@ def test(channel_id: int) -> Response | tuple[str, int]:
         channel = _found(connection, channel_id)
     try:
         with here.reports.taken():
-            send_test(here.engine, channel, sender(here.settings.networks), _now())
+            send = sender(cast("HubSettings", here.settings))
+            send_test(here.engine, channel, send, _now())
     except SendError as error:
         form = {"time_zone": local_zone().key}
         return _channel_page(form, failure=f"{channel.name}: {error}"), 502

@@ -18,6 +18,7 @@ from monitor.fetch.target import OWN_NETWORK
 from monitor.hub import senders
 from monitor.hub.messages import Message
 from monitor.hub.senders import ChannelAddressError, SendError
+from monitor.settings.models import HubSettings
 from tests.helpers.webhook_receiver import receiver
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -104,6 +105,17 @@ def test_a_message_goes_through_apprise():
     [(_, body)] = received
     sent = json.loads(body)
     assert (sent["title"], sent["message"]) == ("Silent", "It is dark.")
+
+
+def test_people_get_a_link_to_the_hubs_page():
+    message = MESSAGE._replace(page="/screens/1")
+    with receiver() as (url, received):
+        channel = a_channel(url.replace("http://", "json://"), "apprise", "")
+        settings = HubSettings(networks=("127.0.0.0/8",), url="https://hub.example.org/")
+        senders.sender(settings)(channel, message, NOON)
+        senders.sender(HubSettings(networks=("127.0.0.0/8",)))(channel, message, NOON)
+    texts = [json.loads(body)["message"] for _, body in received]
+    assert texts == ["It is dark.\nhttps://hub.example.org/screens/1", "It is dark."]
 
 
 def test_apprise_may_not_call_the_own_network_either():
