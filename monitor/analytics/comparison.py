@@ -244,6 +244,11 @@ def _rounded(count: int) -> int:
     return math.ceil(count / step) * step
 
 
+def samples_of(data: ReportData, zone: tzinfo | None = None) -> PlaySamples:
+    """Return what all comparisons over all plays share; by far the most work with many plays."""
+    return PlaySamples.of(data, MEASURES["attention"], None, zone, lambda *_: True)
+
+
 def compare_ads(
     data: ReportData,
     ads: Sequence[str] | None = None,
@@ -258,6 +263,7 @@ def compare_ads(
     sources: Collection[str] | None = None,
     fixed: bool = False,
     with_rest: bool | None = None,
+    samples: PlaySamples | None = None,
 ) -> list[Comparison]:
     """Compare ads in pairs, all versions of an ad together.
 
@@ -275,6 +281,8 @@ def compare_ads(
             instead of those that hold however often one looks.
         with_rest: Compare each ad with all others together instead of in pairs; None: with more
             than `MAX_PAIRS_OF` ads.
+        samples: From `samples_of`, for several comparisons of the same data and zone; only without
+            `by` and conditions on plays.
 
     Returns:
         One entry for each pair, in the order of the ads, and segment; the same for the same data.
@@ -295,7 +303,10 @@ def compare_ads(
             and (sources is None or session.source in sources)
         )
 
-    plays = PlaySamples.of(data, MEASURES[measure], by, zone, counts)
+    if samples is None:
+        plays = PlaySamples.of(data, MEASURES[measure], by, zone, counts)
+    else:
+        plays = samples.with_measure(data, MEASURES[measure])
     uncalibrated = (
         measure == "valence" and np.isnan(corrected_valence_sums(data.exposures.sums)).any()
     )

@@ -9,7 +9,7 @@ same site and time of day. `docs/metrics.md` has the reasons and the simulations
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -86,6 +86,8 @@ class PlaySamples:
     `(len(STRATA), p)`, `groups` `(2, p)`: ten-minute blocks, and plays in a row that share viewers.
     `nested`, `(2, len(STRATA), p)`, are these groups, cut where a stratum ends.
     `play` and `viewer` are each exposure's, by viewer and time; `above / below` is its value.
+    `rows`, `(r,)`, are the places of all exposures to these plays in the data, in that order, and
+    `row_play` and `row_viewer` what they belong to, also where they have no value.
     """
 
     ad_ids: dict[str, int]
@@ -102,6 +104,9 @@ class PlaySamples:
     viewer: Ints
     above: Floats
     below: Floats
+    rows: Ints
+    row_play: Ints
+    row_viewer: Ints
 
     @classmethod
     def of(
@@ -148,15 +153,14 @@ class PlaySamples:
         by_viewer = np.lexsort((play_of_row, data.exposures.viewer_id[of_plays]))
         rows, play_of_row = of_plays[by_viewer], play_of_row[by_viewer]
         viewer = np.unique(data.exposures.viewer_id[rows], return_inverse=True)[1]
-        above, below = measure.above(data.exposures)[rows], measure.below(data.exposures)[rows]
         ad = np.array([ad_ids[ad_of_row[play.ad_row_id]] for play in plays], dtype=np.int64)
         uncut = _inverse_probabilities(plays, sessions, ad)
-        some = (below > 0) & np.isfinite(above) & np.isfinite(uncut[play_of_row])
         strata = np.array(
             [_numbered(level) for level in zip(*times, strict=True)], dtype=np.int64
         ).reshape(len(STRATA), len(plays))
         groups = np.stack(groups_of(plays, play_of_row, viewer))
-        return cls(
+        none = np.empty(0)
+        samples = cls(
             ad_ids=ad_ids,
             segments=order,
             ad=ad,
@@ -173,10 +177,29 @@ class PlaySamples:
                     for group in groups
                 ]
             ),
-            play=play_of_row[some],
-            viewer=viewer[some],
-            above=above[some].astype(np.float64),
-            below=below[some].astype(np.float64),
+            play=none.astype(np.int64),
+            viewer=none.astype(np.int64),
+            above=none,
+            below=none,
+            rows=rows,
+            row_play=play_of_row,
+            row_viewer=viewer,
+        )
+        return samples.with_measure(data, measure)
+
+    def with_measure(self, data: ReportData, measure: Measure) -> PlaySamples:
+        """Return the same plays by another measure; `data` are those that they were taken from."""
+        above, below = (
+            values(data.exposures)[self.rows].astype(np.float64)
+            for values in (measure.above, measure.below)
+        )
+        some = (below > 0) & np.isfinite(above) & np.isfinite(self.uncut[self.row_play])
+        return replace(
+            self,
+            play=self.row_play[some],
+            viewer=self.row_viewer[some],
+            above=above[some],
+            below=below[some],
         )
 
     def of_ad(self, ad: str, segment: Segment) -> Bools:

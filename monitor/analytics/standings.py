@@ -11,7 +11,13 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from monitor.analytics.comparison import LEVEL, MIN_VIEWERS_FOR_SAME, Comparison, compare_ads
+from monitor.analytics.comparison import (
+    LEVEL,
+    MIN_VIEWERS_FOR_SAME,
+    Comparison,
+    compare_ads,
+    samples_of,
+)
 from monitor.analytics.findings import Finding, Kind
 
 if TYPE_CHECKING:
@@ -19,6 +25,7 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
     from monitor.analytics.report_data import ReportData
+    from monitor.analytics.samples import PlaySamples
 
 GROUPS = ("happy", "surprise", "negative")
 """Emotions in whose share an ad may stand out; neutral is the rest."""
@@ -75,12 +82,25 @@ class Standings:
     groups: Mapping[str, Mapping[str, Comparison]]
 
     @classmethod
-    def of(cls, data: ReportData, *, min_viewers: int = 1, zone: tzinfo | None = None) -> Standings:
-        """Compare all ads of a report."""
+    def of(
+        cls,
+        data: ReportData,
+        *,
+        min_viewers: int = 1,
+        zone: tzinfo | None = None,
+        samples: PlaySamples | None = None,
+    ) -> Standings:
+        """Compare all ads of a report; `samples` as in `compare_ads`."""
+        samples = samples or samples_of(data, zone)
 
         def by(measure: str) -> dict[str, Comparison]:
             found = compare_ads(
-                data, measure=measure, min_viewers=min_viewers, zone=zone, with_rest=True
+                data,
+                measure=measure,
+                min_viewers=min_viewers,
+                zone=zone,
+                with_rest=True,
+                samples=samples,
             )
             return {each.first: each for each in found}
 

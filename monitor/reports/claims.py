@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from monitor.analytics.comparison import Comparison
     from monitor.analytics.findings import Curves, Finding
     from monitor.analytics.report_data import ReportData
+    from monitor.analytics.samples import PlaySamples
     from monitor.analytics.seconds import Shrunk
 
 
@@ -40,6 +41,7 @@ def add_claims(
     library: Norms | None = None,
     min_viewers: int = 1,
     zone: tzinfo | None = None,
+    samples: PlaySamples | None = None,
 ) -> list[dict[str, Any]]:
     """Add to entries of `ads` what may be claimed about them; return the `findings`.
 
@@ -48,7 +50,8 @@ def add_claims(
         data: What the report is made of.
         library: The ads of the database, for the score.
         min_viewers: Claims rest on at least so many viewers.
-        zone: Of the hours within which ads are compared; None: the machine's.
+        zone: Of the hours within which ads are compared; None: each session's own.
+        samples: From `comparison.samples_of`, if they are there already.
     """
     rows = {ad.ad_row_id: place for place, (ad, _) in enumerate(ad_versions(data.ads))}
     place_of = {play.id: rows[play.ad_row_id] for play in data.plays}
@@ -71,7 +74,7 @@ def add_claims(
             )
         curves.append(found)
         _add_moments(entry, found)
-    standings = Standings.of(data, min_viewers=min_viewers, zone=zone)
+    standings = Standings.of(data, min_viewers=min_viewers, zone=zone, samples=samples)
     for entry in entries:
         _add_standing(entry, standings)
     seed = [_seed(entry["ad_id"]) for entry in entries[:1]]

@@ -25,7 +25,7 @@ from detector.types import WITHHELD_REASONS
 from monitor.analytics import currency, metrics, over_time
 from monitor.analytics.baseline import SiteCurves
 from monitor.analytics.by_screen import by_screen
-from monitor.analytics.comparison import compare_ads
+from monitor.analytics.comparison import compare_ads, samples_of
 from monitor.analytics.errors import ReportError
 from monitor.analytics.metrics import covered_us, microseconds
 from monitor.analytics.norms import Norms, build_norms, norms_of
@@ -168,10 +168,16 @@ def build_report(
     )
     for entry, _ in ads:
         entry["norms"] = norms_of(entry, library or Norms(()), site=summary["site"])
+    samples = samples_of(data, zone)
     findings = add_claims(
-        [entry for entry, _ in ads], data, library=library, min_viewers=min_viewers, zone=zone
+        [entry for entry, _ in ads],
+        data,
+        library=library,
+        min_viewers=min_viewers,
+        zone=zone,
+        samples=samples,
     )
-    compared = compare_ads(data, min_viewers=min_viewers, zone=zone)
+    compared = compare_ads(data, min_viewers=min_viewers, zone=zone, samples=samples)
     entries = [entry for entry, _ in ads]
     hidden_scenes = add_scenes(
         entries, [ad for ad, _ in versions], data, scene_starts or {}, min_viewers=min_viewers
