@@ -37,8 +37,8 @@ def _print_sites(ad: dict[str, Any], console: Console) -> None:
         "screens": "screens",
         "plays": "plays",
         "exposures": "exposures",
-        "viewers": "viewers/hour",
-        "watchers": "watchers/hour",
+        "viewers": "viewers by hour",
+        "watchers": "watchers by hour",
         "dwell_s": "dwell s",
         "attention_s": "attention s",
     }

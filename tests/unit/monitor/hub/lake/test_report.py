@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
@@ -234,6 +235,12 @@ def test_what_is_not_there_is_said(world, tmp_path):
         lake_report(lake, ["summer"], later)
     with pytest.raises(LakeError, match="is empty: write it with"):
         lake_report(Lake(str(tmp_path / "none")), ["summer"], LakeScope())
+
+
+def test_duckdb_is_an_extra(world, monkeypatch):
+    monkeypatch.setitem(sys.modules, "duckdb", None)
+    with pytest.raises(LakeError, match="needs DuckDB, which is not installed; install it with"):
+        lake_report(world[2], ["summer"], LakeScope())
 
 
 def test_ads_without_cells_have_plays(world, tmp_path):
