@@ -25,7 +25,7 @@ class ScreenCondition:
         opening: Time spans such as "08:00-20:00" by the clock of its place; none for the whole day.
         time_zone: IANA name of its place.
         contact_at: When its kiosk was last heard of, at the earliest when it got its key; `None`
-            while no kiosk may speak for the screen.
+            while no kiosk may speak for the screen, or none has run yet.
         health_at: When the health arrived.
         clock_offset_s: By how much the kiosk's clock was ahead then.
         health: As `monitor.session.health.KioskHealth` describes it.
@@ -75,7 +75,5 @@ def screen_conditions(connection: Connection) -> list[ScreenCondition]:
 
 
 def _latest(heard_at: datetime | None, said_at: datetime | None) -> datetime | None:
-    """Return the last contact; `None` without a key, whatever was said with an earlier one."""
-    if heard_at is None or said_at is None:
-        return heard_at
-    return max(heard_at, said_at)
+    """Return the last contact; `None` without a key, or before the first word with any."""
+    return None if heard_at is None or said_at is None else max(heard_at, said_at)

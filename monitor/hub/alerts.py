@@ -80,7 +80,7 @@ def judge(
         watching_since: Since when the hub would have noticed a contact.
         open_kinds: Kinds of its alerts that are open.
     """
-    if screen.contact_at is None:  # No kiosk speaks for it, so none can be missed.
+    if screen.contact_at is None:  # No kiosk speaks for it yet, so none is missed.
         return dict.fromkeys(WORDS, _WELL)
     health = screen.health
     is_heard = now - screen.contact_at <= SILENCE

@@ -115,7 +115,7 @@ class DeliveryDuty:
         message = one_message(documents[0]) if len(batch) == 1 else storm_message(documents)
         head = batch[0]
         try:
-            self._send(channel, message, now)
+            self._try(channel, message, now)
         except SendError as error:
             logger.warning("Alert %s for the channel %s: %s", head.event, channel.name, error)
             refused = error.is_refusal and head.attempts + 1 >= MAX_REFUSALS
@@ -129,6 +129,16 @@ class DeliveryDuty:
         with writing(engine) as connection:
             deliveries.finish(connection, [delivery.id for delivery in batch], now)
         return True
+
+    def _try(self, channel: KnownChannel, message: Message, now: datetime) -> None:
+        try:
+            self._send(channel, message, now)
+        except SendError:
+            raise
+        except Exception as error:
+            # Noted like a failure of the receiver, so that what waits is tried again and given up.
+            logger.exception("Failed on a message to the channel %s", channel.name)
+            raise SendError(f"Not delivered: the hub failed ({type(error).__name__}).") from error
 
 
 def send_test(

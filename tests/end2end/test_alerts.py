@@ -95,6 +95,7 @@ class Kiosks:
             row = insert(KioskKey).values(**key, screen_id=screen, created_at=at, last_seen_at=at)
             connection.execute(row)
         self.ids[name] = screen
+        self.say(name)
 
     def say(self, name: str, **changes) -> None:
 

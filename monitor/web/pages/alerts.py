@@ -119,7 +119,7 @@ def add() -> Response | str | tuple[str, int]:
 
 @blueprint.post("/channels/<int:channel_id>/test")
 @requires(CHANGING)
-def test(channel_id: int) -> Response | tuple[str, int]:
+def test(channel_id: int) -> Response | str:
     """Send a test message, and say whether it was taken."""
     here = hub_services()
     with snapshot(here.engine) as connection:
@@ -130,7 +130,7 @@ def test(channel_id: int) -> Response | tuple[str, int]:
             send_test(here.engine, channel, send, _now())
     except SendError as error:
         form = {"time_zone": local_zone().key}
-        return _channel_page(form, failure=f"{channel.name}: {error}"), 502
+        return _channel_page(form, failure=f"{channel.name}: {error}")
     return _back("tested")
 
 

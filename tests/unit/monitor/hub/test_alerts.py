@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, select, update
 
 from db.engine import open_database, snapshot, writing
 from db.hub.alerts import ALERT_KINDS, find_alerts
@@ -298,6 +298,21 @@ def test_a_silent_screen_raises_one_alert_that_ends_by_itself(engine):
     with snapshot(engine) as connection:
         sent = connection.scalars(select(Delivery.payload)).all()
     assert [body["event"] for body in sent] == ["raised", "ended"]
+
+
+def test_a_kiosk_that_has_joined_is_not_missed_before_it_has_run(engine):
+    screen = add_screen(engine)
+    join(engine, screen)
+    with writing(engine) as connection:
+        connection.execute(delete(ScreenState))
+    duty = AlertDuty()
+    now = run(duty, engine, NOON + 5 * MINUTE)
+    assert alerts(engine) == []
+    with writing(engine) as connection:
+        state = {"received_at": now, "clock_offset_s": 0.0, "health": HEALTH}
+        connection.execute(insert(ScreenState).values(screen_id=screen, **state))
+    run(duty, engine, now + 3 * MINUTE, now)
+    assert [kind for _, kind, *_ in alerts(engine)] == ["silent"]
 
 
 def test_a_screen_that_is_dark_while_closed_is_silent_two_minutes_after_the_shop_opens(engine):

@@ -257,6 +257,21 @@ def test_a_message_that_is_refused_again_and_again_does_not_stop_the_others(
     assert log(engine)[1].error == "Status 400. Given up."
 
 
+@pytest.mark.logs_errors
+def test_an_error_of_the_hubs_own_is_noted_and_tried_again(engine, receivers, duty):
+    screen = add_screen(engine)
+    add_channel(engine)
+    event = raise_one(engine, screen)
+
+    def fail(*_):
+        raise ValueError("a secret that is none")
+
+    DeliveryDuty(fail).run(engine, NOON)
+    assert log(engine)[0].error == "Not delivered: the hub failed (ValueError)."
+    duty.run(engine, NOON + MINUTE)
+    assert receivers.ids() == [event]
+
+
 def test_in_quiet_hours_nothing_is_sent_and_what_was_over_by_their_end_never_is(
     engine, receivers, duty
 ):
