@@ -45,6 +45,19 @@ class PairingError(ValueError):
     """A kiosk cannot be joined this way; the message says why, and what to do."""
 
 
+class KnownKioskError(PairingError):
+    """There is a kiosk of this id, and the applicant has not shown that it is the same.
+
+    Otherwise somebody could change what another kiosk has sent.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The hub knows a kiosk of this id already: expected a key that it had, also a revoked "
+            "one, or another id."
+        )
+
+
 class LockedOutError(Exception):
     """Too much was tried, from one network address or from all together.
 
@@ -67,11 +80,13 @@ class Applicant:
         kiosk: Its id, as in `origins`.
         facts: What it says about itself, for whoever accepts it.
         address: Network address from which it asks.
+        key: A key that it had before, also a revoked one, as proof of its id.
     """
 
     kiosk: str
     facts: Mapping[str, Any]
     address: str
+    key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +142,10 @@ def ask(connection: Connection, applicant: Applicant, now: datetime) -> Asked:
     As everywhere here, the connection is in a transaction that `db.engine.writing` has begun.
 
     Raises:
+        KnownKioskError: It has not shown that the id is its own.
         LockedOutError: Too many wait already.
     """
+    _check_id(connection, applicant)
     _forget_expired(connection, now)
     source = _network(applicant.address)
     open_ones = select(func.count(), func.min(Pairing.expires_at)).where(
@@ -194,6 +211,8 @@ def join(connection: Connection, code: str, applicant: Applicant, now: datetime)
     Commit in both cases: wrong codes are counted.
 
     Raises:
+        KnownKioskError: The code is right, but the kiosk has not shown that the id is its own. Roll
+            back; the code stays valid.
         LockedOutError: Too many wrong codes were tried.
     """
     if connection.dialect.name == "postgresql":
@@ -214,6 +233,7 @@ def join(connection: Connection, code: str, applicant: Applicant, now: datetime)
     if pairing is None:
         connection.execute(insert(FailedAttempt).values(kind="code", address=source, at=now))
         return None
+    _check_id(connection, applicant)
     connection.execute(
         update(Pairing)
         .where(Pairing.id == pairing.id)
@@ -364,6 +384,13 @@ def _hand_over(
     query = select(Screen.uid, Screen.name, Screen.site, Screen.time_zone)
     screen = connection.execute(query.where(Screen.id == screen_id)).one()
     return Joined(key, screen.uid, screen.name, screen.site, screen.time_zone)
+
+
+def _check_id(connection: Connection, applicant: Applicant) -> None:
+    query = select(KioskKey.key_sha256).where(KioskKey.kiosk == applicant.kiosk)
+    known = connection.scalars(query).all()
+    if known and (applicant.key is None or key_digest(applicant.key) not in known):
+        raise KnownKioskError
 
 
 def _require_screen(connection: Connection, screen_id: int) -> None:

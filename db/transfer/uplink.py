@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -88,6 +89,13 @@ class UplinkStore:
         """Return the kiosk's id."""
         with self._writing() as connection:
             return str(own_row(connection).kiosk)
+
+    def take_new_id(self) -> str:
+        """Go on as another kiosk, as the hub knows this one and its key is lost; return the id."""
+        with self._writing() as connection:
+            kiosk = uuid.uuid4().hex
+            begin_epoch(connection, kiosk)
+            return kiosk
 
     def join(self, joining: Joining, now: datetime) -> None:
         """Begin an epoch for a hub, and queue what was recorded in the last 30 days."""

@@ -15,9 +15,9 @@ from monitor.settings.options import config_option, setting_option
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from monitor.uplink.client import HubClient
+    from monitor.uplink.joining import Applicant
     from monitor.uplink.key_file import HubKey
-    from monitor.uplink.messages import Membership, PairingRequest
+    from monitor.uplink.messages import Membership
 
 
 @click.command(epilog="Example: ad-monitor join https://hub.example.com K7M-2QX --db kiosk.db")
@@ -42,9 +42,8 @@ def join(hub: str, code: str | None, as_json: bool, **options: Any) -> None:
     from db.transfer.uplink import UplinkStore
     from monitor.uplink.address import hub_address, plain_reach
     from monitor.uplink.client import HubClient
-    from monitor.uplink.joining import enter, facts_of_machine
+    from monitor.uplink.joining import Applicant, enter, facts_of_machine
     from monitor.uplink.key_file import HubKey, key_path, read_key, write_key
-    from monitor.uplink.messages import JoinRequest, PairingRequest
 
     settings = load_settings(RunSettings, options)
     path = key_path(database_file(settings.database))
@@ -60,14 +59,13 @@ def join(hub: str, code: str | None, as_json: bool, **options: Any) -> None:
         store = UplinkStore(engine)
         before = read_key(path)
         client = HubClient(address, settings.hub_ca)
-        about = {"kiosk": store.kiosk(), "facts": facts_of_machine(settings.site, upload)}
-        if code is not None:
-            joined = client.join(JoinRequest(code=code, **about))
-        else:
-            joined = _wait_until_accepted(client, PairingRequest(**about))
+        # The key goes to the hub that gave it, and to no other.
+        own = before.key if before is not None and before.hub == address else None
+        applicant = Applicant(store, client, facts_of_machine(settings.site, upload), own)
+        joined = _wait_until_accepted(applicant) if code is None else applicant.join(code)
         key = HubKey(
             hub=address,
-            kiosk=about["kiosk"],
+            kiosk=applicant.kiosk,
             key=joined.key,
             screen=joined.screen,
             name=joined.name,
@@ -109,11 +107,11 @@ def host_of(address: str) -> str:
     return urlsplit(address).hostname or ""
 
 
-def _wait_until_accepted(client: HubClient, request: PairingRequest) -> Membership:
+def _wait_until_accepted(applicant: Applicant) -> Membership:
     from monitor.uplink.address import HubUnreachableError
     from monitor.uplink.joining import POLL_S, PairingCode
 
-    pairing, shown, joined = PairingCode(client, request), None, None
+    pairing, shown, joined = PairingCode(applicant), None, None
     while joined is None:
         try:
             joined = pairing.poll()
@@ -127,7 +125,7 @@ def _wait_until_accepted(client: HubClient, request: PairingRequest) -> Membersh
             until = pairing.expires_at
             when = "" if until is None else f", until {until.astimezone():%H:%M}"
             click.echo(
-                f"Accept this kiosk on {client.hub} with the code {shown}{when}. "
+                f"Accept this kiosk on {applicant.client.hub} with the code {shown}{when}. "
                 "Waiting; Ctrl+C gives up.",
                 err=True,
             )

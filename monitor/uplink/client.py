@@ -73,9 +73,9 @@ class HubClient:
         """Close the connection."""
         self._session.close()
 
-    def ask(self, request: PairingRequest) -> PairingOffer:
-        """Ask for a code to show; raises as `join`."""
-        return self._expect(PairingOffer, "pairings", request)
+    def ask(self, request: PairingRequest, key: str | None = None) -> PairingOffer:
+        """Ask for a code to show; arguments and errors as `join`."""
+        return self._expect(PairingOffer, "pairings", request, key)
 
     def collect(self, claim: str) -> Membership | None:
         """Return the key once the code was accepted, `None` before; raises as `join`.
@@ -87,14 +87,18 @@ class HubClient:
             return None
         return self._read(Membership, status, body, headers)
 
-    def join(self, request: JoinRequest) -> Membership:
+    def join(self, request: JoinRequest, key: str | None = None) -> Membership:
         """Return the key for a screen's code.
 
+        Args:
+            request: With the code.
+            key: One that this hub gave before, which shows that the kiosk's id is its own.
+
         Raises:
-            HubRefusedError: The hub does not take it.
+            HubRefusedError: The hub does not take it; with 409 it knows another kiosk of this id.
             HubUnreachableError: There was no answer of a hub.
         """
-        return self._expect(Membership, "join", request)
+        return self._expect(Membership, "join", request, key)
 
     def leave(self, key: str) -> None:
         """Make the key void; raises as `join`."""
@@ -125,8 +129,10 @@ class HubClient:
         refused = _refused(status, body, answered)
         return Answer(status, None, str(refused), refused.retry_after_s)
 
-    def _expect(self, model: type[Message], path: str, request: BaseModel) -> Message:
-        return self._read(model, *self._post(path, request))
+    def _expect(
+        self, model: type[Message], path: str, request: BaseModel, key: str | None
+    ) -> Message:
+        return self._read(model, *self._post(path, request, key))
 
     def _post(
         self, path: str, request: BaseModel | None, key: str | None = None

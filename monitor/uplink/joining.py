@@ -8,16 +8,20 @@ from typing import TYPE_CHECKING
 
 from monitor.uplink.address import HubRefusedError
 from monitor.uplink.key_file import write_key
-from monitor.uplink.messages import Facts, PairingRequest
+from monitor.uplink.messages import Facts, JoinRequest, PairingRequest
 from monitor.version import VERSION
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+    from typing import TypeVar
 
     from db.transfer.uplink import UplinkStore, Upload
     from monitor.uplink.client import HubClient
     from monitor.uplink.key_file import HubKey
     from monitor.uplink.messages import Membership, PairingOffer
+
+    Answer = TypeVar("Answer", Membership, PairingOffer)
 
 POLL_S = 3.0
 """How often a kiosk asks whether its code was accepted."""
@@ -34,6 +38,56 @@ def facts_of_machine(site: str, upload: Upload) -> Facts:
     )
 
 
+class Applicant:
+    """This kiosk as it asks a hub to let it in.
+
+    A hub that knows a kiosk of this id wants to see its key; without it the kiosk takes another id.
+
+    Args:
+        store: Of the kiosk's database.
+        client: Of the hub.
+        facts: What the kiosk tells about itself.
+        key: One that this hub gave before.
+
+    Attributes:
+        kiosk: The kiosk's id.
+    """
+
+    def __init__(
+        self, store: UplinkStore, client: HubClient, facts: Facts, key: str | None = None
+    ) -> None:
+        self.client = client
+        self.kiosk = store.kiosk()
+        self._store = store
+        self._facts = facts
+        self._key = key
+
+    def ask(self) -> PairingOffer:
+        """Ask for a code to show; errors as `HubClient.join`."""
+        return self._with_known_id(lambda: self.client.ask(self._request(), self._key))
+
+    def join(self, code: str) -> Membership:
+        """Return the key for a screen's code; errors as `HubClient.join`."""
+
+        def join() -> Membership:
+            request = JoinRequest(code=code, **self._request().model_dump())
+            return self.client.join(request, self._key)
+
+        return self._with_known_id(join)
+
+    def _request(self) -> PairingRequest:
+        return PairingRequest(kiosk=self.kiosk, facts=self._facts)
+
+    def _with_known_id(self, call: Callable[[], Answer]) -> Answer:
+        try:
+            return call()
+        except HubRefusedError as error:
+            if error.status != 409:
+                raise
+        self.kiosk = self._store.take_new_id()
+        return call()
+
+
 class PairingCode:
     """The code that a kiosk shows until somebody accepts it; asks for another once it expires.
 
@@ -42,9 +96,8 @@ class PairingCode:
         expires_at: When it becomes void.
     """
 
-    def __init__(self, client: HubClient, request: PairingRequest) -> None:
-        self._client = client
-        self._request = request
+    def __init__(self, applicant: Applicant) -> None:
+        self._applicant = applicant
         self._offer: PairingOffer | None = None
 
     @property
@@ -62,10 +115,10 @@ class PairingCode:
             HubUnreachableError, HubRefusedError: The hub gives no code now.
         """
         if self._offer is None:
-            self._offer = self._client.ask(self._request)
+            self._offer = self._applicant.ask()
             return None
         try:
-            return self._client.collect(self._offer.claim)
+            return self._applicant.client.collect(self._offer.claim)
         except HubRefusedError as error:
             if error.status != 410:
                 raise

@@ -17,9 +17,8 @@ from db.write.lock import lock_file
 from monitor.errors import MonitorError
 from monitor.sensor.backoff import Backoff
 from monitor.uplink.address import HubRefusedError, hub_address
-from monitor.uplink.joining import POLL_S, PairingCode, enter, facts_of_machine
+from monitor.uplink.joining import POLL_S, Applicant, PairingCode, enter, facts_of_machine
 from monitor.uplink.key_file import HubKey, KeyFileError, key_path, read_key, write_key
-from monitor.uplink.messages import PairingRequest
 from monitor.uplink.sender import Sender
 from monitor.uplink.status import UplinkStatus
 
@@ -238,8 +237,7 @@ class UplinkService:
         if self._pairing is None:
             self._client = _connect(hub_address(hub), self._wishes.ca)
             facts = facts_of_machine(self._wishes.site, self._wishes.upload or "sums")
-            request = PairingRequest(kiosk=self._store.kiosk(), facts=facts)
-            self._pairing = PairingCode(self._client, request)
+            self._pairing = PairingCode(Applicant(self._store, self._client, facts))
         pairing, before = self._pairing, self._pairing.code
         try:
             joined = pairing.poll()

@@ -54,6 +54,8 @@ def pairing_calls(database: Callable[[], Engine]) -> Blueprint:
                 offer = pairing.ask(connection, _applicant(asked), datetime.now(UTC))
         except pairing.LockedOutError as error:
             raise _locked_out(error) from None
+        except pairing.KnownKioskError as error:
+            raise ProblemError(409, "kiosk_known", str(error)) from None
         return _answer(
             PairingOffer(code=offer.code, claim=offer.claim, expires_at=offer.expires_at), 201
         )
@@ -85,6 +87,8 @@ def pairing_calls(database: Callable[[], Engine]) -> Blueprint:
                 found = pairing.join(connection, asked.code, _applicant(asked), datetime.now(UTC))
         except pairing.LockedOutError as error:
             raise _locked_out(error) from None
+        except pairing.KnownKioskError as error:
+            raise ProblemError(409, "kiosk_known", str(error)) from None
         if found is None:
             raise ProblemError(
                 403,
@@ -119,7 +123,8 @@ def _message(model: type[Message]) -> Message:
 
 
 def _applicant(asked: PairingRequest) -> pairing.Applicant:
-    return pairing.Applicant(asked.kiosk, asked.facts.model_dump(), get_remote_address())
+    facts = asked.facts.model_dump()
+    return pairing.Applicant(asked.kiosk, facts, get_remote_address(), bearer_token())
 
 
 def _locked_out(error: pairing.LockedOutError) -> ProblemError:

@@ -54,6 +54,7 @@ TITLES = {
     "format_unavailable": "This format is not available here",
     "wrong_code": "This code lets no kiosk in",
     "code_expired": "This code has expired",
+    "kiosk_known": "There is such a kiosk already",
     "key_revoked": "This kiosk's key is not valid",
     "internal": "Internal error",
 }

@@ -76,16 +76,21 @@ class FakeHub:
             if path == "leave":
                 known = pairing.leave(connection, key, datetime.now(UTC))
                 return (204, None, {}) if known else (401, {}, {})
-            return self._pair(connection, path, json.loads(body))
+            try:
+                return self._pair(connection, path, json.loads(body), key or None)
+            except pairing.KnownKioskError as error:
+                return 409, {"detail": str(error)}, {}
 
-    def _pair(self, connection: Connection, path: str, asked: dict[str, Any]) -> Reply:
+    def _pair(
+        self, connection: Connection, path: str, asked: dict[str, Any], key: str | None
+    ) -> Reply:
         now = datetime.now(UTC)
         if path == "pairings/claim":
             found = pairing.collect(connection, asked["claim"], now)
             if isinstance(found, str):
                 return (202 if found == "waiting" else 410), {"detail": "expired"}, {}
             return self._joined(found)
-        applicant = pairing.Applicant(asked["kiosk"], asked["facts"], "127.0.0.1")
+        applicant = pairing.Applicant(asked["kiosk"], asked["facts"], "127.0.0.1", key)
         if path == "pairings":
             offer = pairing.ask(connection, applicant, now)
             until = offer.expires_at.isoformat()

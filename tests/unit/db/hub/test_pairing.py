@@ -11,7 +11,7 @@ from sqlalchemy import func, select, update
 
 from db.engine import writing
 from db.hub import pairing
-from db.hub.pairing import Applicant, Joined, LockedOutError, PairingError
+from db.hub.pairing import Applicant, Joined, KnownKioskError, LockedOutError, PairingError
 from db.hub.screens import Place, create_screen, retire_screen
 from db.hub.tables import AuditEntry, FailedAttempt, KioskKey, Pairing, Screen
 
@@ -223,3 +223,18 @@ def test_one_address_cannot_make_any_number_of_codes(engine):
     assert error.value.retry_after_s == 360
     ask(engine, address=THERE)
     ask(engine, now=NOW + pairing.LIFETIME)
+
+
+def test_nobody_joins_in_the_name_of_another_kiosk(engine, screen):
+    first, _ = call(engine, pairing.code_for_screen, screen, "ada", NOW)
+    own = join(engine, first).key
+    code, _ = call(engine, pairing.code_for_screen, screen, "ada", NOW)
+    for key in (None, "another key", pairing.key_digest(own)):
+        forger = Applicant(KIOSK, FACTS, HERE, key)
+        with pytest.raises(KnownKioskError):
+            call(engine, pairing.ask, forger, NOW)
+        with pytest.raises(KnownKioskError):
+            call(engine, pairing.join, code, forger, NOW)
+    # The code is still valid, and the kiosk itself may use it, also once its key was revoked.
+    call(engine, pairing.leave, own, NOW)
+    assert call(engine, pairing.join, code, Applicant(KIOSK, FACTS, HERE, own), NOW) is not None

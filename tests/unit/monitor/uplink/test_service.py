@@ -17,9 +17,8 @@ from db.transfer.uplink import UplinkStore
 from monitor.sensor.backoff import Backoff
 from monitor.uplink import service
 from monitor.uplink.client import HubClient
-from monitor.uplink.joining import enter, facts_of_machine
+from monitor.uplink.joining import Applicant, enter, facts_of_machine
 from monitor.uplink.key_file import HubKey, KeyFileError, delete_key, key_path, read_key, write_key
-from monitor.uplink.messages import JoinRequest
 from monitor.uplink.service import UplinkService, Wishes
 from tests.helpers.fake_hub import serving
 from tests.helpers.kiosk_health import make_health
@@ -52,13 +51,11 @@ def is_done(one):
 def join(engine, database, hub, address):
     """Join as the command does; return the key."""
     store = UplinkStore(engine)
-    request = JoinRequest(
-        kiosk=store.kiosk(), facts=facts_of_machine("Foyer", "sums"), code=hub.code()
-    )
-    joined = HubClient(address).join(request)
+    applicant = Applicant(store, HubClient(address), facts_of_machine("Foyer", "sums"))
+    joined = applicant.join(hub.code())
     key = HubKey(
         hub=address,
-        kiosk=request.kiosk,
+        kiosk=applicant.kiosk,
         key=joined.key,
         screen=joined.screen,
         name=joined.name,
@@ -127,14 +124,14 @@ def test_what_the_kiosk_recorded_last_is_sent_as_it_ends(run, engine, database, 
 
 def test_a_kiosk_shows_a_code_until_it_is_accepted(run, database, hub, address):
     codes = []
-    one = run(Wishes(hub=address, upload="cells", min_viewers=7), announce=codes.append)
+    one = run(Wishes(hub=address, upload="sums", min_viewers=7), announce=codes.append)
     wait_until(lambda: one.status.code)
     assert one.status.state == "pairing"
     assert codes == [one.status.code]
     hub.accept(codes[0])
     wait_until(lambda: one.status.state == "joined")
     key = read_key(key_path(database))
-    assert (key.hub, key.upload, key.min_viewers, key.name) == (address, "cells", 7, "Lobby")
+    assert (key.hub, key.upload, key.min_viewers, key.name) == (address, "sums", 7, "Lobby")
     wait_until(lambda: read_key(key_path(database)).entered)
 
 
@@ -267,3 +264,20 @@ def test_a_hub_that_hangs_does_not_hold_up_the_end(
     began_s = time.monotonic()
     one.stop()
     assert time.monotonic() - began_s < 2.0
+
+
+@pytest.mark.logs_errors
+def test_a_kiosk_that_lost_its_key_comes_back_under_another_id(run, engine, database, hub, address):
+    before = join(engine, database, hub, address)
+    delete_key(key_path(database))
+    after = join(engine, database, hub, address)
+    assert after.kiosk != before.kiosk
+    # With its key, also a revoked one, it is the same kiosk.
+    applicant = Applicant(
+        UplinkStore(engine), HubClient(address), facts_of_machine("Foyer", "sums"), after.key
+    )
+    applicant.join(hub.code())
+    assert applicant.kiosk == after.kiosk
+    Make().write_rolled(engine)
+    one = run()
+    wait_until(lambda: one.status.state == "revoked")
