@@ -117,3 +117,30 @@ def test(name: str, **options: Any) -> None:
     finally:
         engine.dispose()
     click.echo(f"The test message to {name} was taken. Look whether it has arrived.", err=True)
+
+
+@channel.command("list", epilog=f"Example: {PROGRAM} hub channel list")
+@setting_option(HubSettings, "database")
+@config_option
+@debug_option
+def list_all(**options: Any) -> None:
+    """List the channels; of an address only the host is shown."""
+    from db.engine import open_database
+    from db.hub.channels import list_channels
+    from monitor.cli.options import existing_database
+    from monitor.hub.senders import masked
+
+    settings = load_settings(HubSettings, options)
+    engine = open_database(existing_database(settings.database), read_only=True)
+    with engine.connect() as connection:
+        found = list_channels(connection)
+    engine.dispose()
+    for one in found:
+        facts = [masked(one.url), ", ".join(one.alert_kinds) or "all alerts"]
+        if one.quiet_hours:
+            facts.append(f"quiet {', '.join(one.quiet_hours)} {one.time_zone}")
+        if one.disabled_at is not None:
+            facts.append(f"disabled since {one.disabled_at:%Y-%m-%d}")
+        click.echo(f"{one.name}: {'; '.join(facts)}")
+    if not found:
+        click.echo(f"There is no channel yet: add one with `{PROGRAM} hub channel add`.", err=True)

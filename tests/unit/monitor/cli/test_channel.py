@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 from click.testing import CliRunner
 
-from db.engine import open_database
-from db.hub.channels import find_channel
+from db.engine import open_database, writing
+from db.hub.channels import add_channel, find_channel
 from db.hub.deliveries import delivery_log
 from monitor.cli.errors import is_callers_mistake
 from monitor.cli.main import cli
@@ -47,6 +48,19 @@ def test_a_channel_is_added_and_tested(run, engine):
     [(headers, body)] = received
     assert json.loads(body)["event"] == "test"
     assert headers["webhook-id"] == logged.event
+
+
+def test_channels_are_listed_without_their_secrets(engine):
+    def listed():
+        named = ["--db", str(engine.url.database)]
+        return CliRunner().invoke(cli, ["hub", "channel", "list", *named])
+
+    assert "There is no channel yet" in listed().stderr
+    with writing(engine) as connection:
+        values = {"url": "https://example.org/secret", "secret": "whsec_c2VjcmV0"}
+        now = datetime.now(UTC)
+        add_channel(connection, now, name="desk", kind="webhook", **values)
+    assert listed().stdout == "desk: https://example.org/…; all alerts\n"
 
 
 def test_an_unknown_channel_is_the_callers_mistake(run):

@@ -10,6 +10,7 @@ import socket
 import threading
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from importlib.util import find_spec
 
 import pytest
 
@@ -23,6 +24,9 @@ from tests.helpers.webhook_receiver import receiver
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 PUBLIC_ONLY = senders.policy_of(())
+NEEDS_APPRISE = pytest.mark.skipif(
+    find_spec("apprise") is None, reason="needs Apprise: install the extra hub"
+)
 MESSAGE = Message("1.raised", {"id": "1.raised", "detail": "Café"}, "Silent", "It is dark.")
 
 
@@ -95,9 +99,7 @@ def test_an_address_is_shown_without_its_secrets(url, shown):
     assert senders.masked(url) == shown
 
 
-apprise = pytest.importorskip("apprise", reason="needs Apprise: install the extra hub")
-
-
+@NEEDS_APPRISE
 def test_a_message_goes_through_apprise():
     with receiver() as (url, received):
         channel = a_channel(url.replace("http://", "json://"), "apprise", "")
@@ -107,6 +109,7 @@ def test_a_message_goes_through_apprise():
     assert (sent["title"], sent["message"]) == ("Silent", "It is dark.")
 
 
+@NEEDS_APPRISE
 def test_people_get_a_link_to_the_hubs_page():
     message = MESSAGE._replace(page="/screens/1")
     with receiver() as (url, received):
@@ -118,6 +121,7 @@ def test_people_get_a_link_to_the_hubs_page():
     assert texts == ["It is dark.\nhttps://hub.example.org/screens/1", "It is dark."]
 
 
+@NEEDS_APPRISE
 def test_apprise_may_not_call_the_own_network_either():
     with receiver() as (url, received):
         for scheme in ("json", "form"):
@@ -130,6 +134,7 @@ def test_apprise_may_not_call_the_own_network_either():
     assert received == []
 
 
+@NEEDS_APPRISE
 @pytest.mark.logs_errors  # Apprise does, to a log that is not shown.
 @pytest.mark.parametrize(
     ("url", "expected"),
@@ -146,11 +151,13 @@ def test_addresses_that_cannot_be_used_are_refused(url, expected):
         senders.check_address("apprise", url, OWN_NETWORK)
 
 
+@NEEDS_APPRISE
 def test_services_whose_servers_are_known_need_no_look_up():
     url = "slack://TokenA12345/TokenB12345/TokenC123456789012345/#alerts"
     senders.check_address("apprise", url, PUBLIC_ONLY)
 
 
+@NEEDS_APPRISE
 def test_what_a_service_says_went_wrong_holds_no_secret():
     with receiver(403) as (url, _):
         address = url.replace("http://", "json://anna:geheim99@") + "/hook-secret-token"
@@ -193,6 +200,7 @@ def mail_server():
         listener.close()
 
 
+@NEEDS_APPRISE
 def test_a_message_arrives_as_mail():
     with mail_server() as (port, received):
         url = f"mailto://127.0.0.1:{port}?mode=insecure&from=hub@example.org&to=ann@example.org"
