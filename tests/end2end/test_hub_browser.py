@@ -1,7 +1,11 @@
-"""The screens of a hub in a real browser, with a real hub and kiosks that say how they are."""
+"""The screens of a hub in a real browser, with its real server and kiosks that say how they are.
+
+The server runs in a thread, which starts in a moment; `test_alerts.py` starts the command itself.
+"""
 
 from __future__ import annotations
 
+import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,13 +16,17 @@ from db.hub import accounts, pairing, screens
 from db.hub.alerts import end_alert, raise_alert
 from db.hub.channels import add_channel
 from db.schema import Origin
+from monitor.settings.models import HubSettings
+from monitor.web.app import close_app
+from monitor.web.hub_app import create_hub_app
+from monitor.web.services import EXTENSION
+from monitor.web.serving import listen, serve
 from tests.helpers.hub_screens import a_health, fill_wall
 from tests.helpers.making import START, Make
 
 from .browsing import IN_A_BROWSER, browser, visit
-from .serving import serve
 
-__all__ = ["browser", "serve", "visit"]
+__all__ = ["browser", "visit"]
 
 pytestmark = IN_A_BROWSER
 
@@ -28,10 +36,19 @@ KIOSK = "ab" * 16
 class Hub:
     """A hub that runs, with its database, and somebody's login."""
 
-    def __init__(self, path, serve, visit) -> None:
+    def __init__(self, path, visit) -> None:
         self.engine = open_database(str(path))
-        self.served = serve("--db", str(path), command=("hub", "serve"))
         self._visit = visit
+        self._app = create_hub_app(HubSettings(database=str(path)))
+        listening = listen("127.0.0.1", 0)
+        self.port = listening.getsockname()[1]
+        self._thread = threading.Thread(target=serve, args=(self._app, listening))
+        self._thread.start()
+
+    def end(self) -> None:
+        self._app.extensions[EXTENSION].stopping.set()
+        self._thread.join()
+        close_app(self._app)
 
     def visit(self, role="operator", **options):
         now = datetime.now(UTC)
@@ -39,7 +56,7 @@ class Hub:
             token, _ = accounts.invite(connection, f"the {role}", role, now)
             account = accounts.set_password(connection, token, "unused", now)
             cookie = accounts.begin_login(connection, account, now)
-        seen = self._visit(self.served, **options)
+        seen = self._visit(self, **options)
         seen.context.add_cookies([{"name": "ad_monitor_hub", "value": cookie, "url": seen.home}])
         return seen
 
@@ -58,24 +75,38 @@ class Hub:
 
 
 @pytest.fixture
-def hub(tmp_path, serve, visit):
+def hub(tmp_path, visit):
     pytest.importorskip("argon2", reason="the extra `hub` is not installed")
-    hub = Hub(tmp_path / "hub.db", serve, visit)
+    hub = Hub(tmp_path / "hub.db", visit)
     yield hub
+    hub.end()
     hub.engine.dispose()
 
 
-def test_the_wall_follows_the_screens_and_keeps_the_keyboards_place(hub):
+@pytest.fixture
+def wall(hub, monkeypatch):
+    """The wall in a tab whose clock only goes on when it is told to."""
+    monkeypatch.setattr("monitor.hub.wall.SNAPSHOT_S", -1.0)
+
+    def open_it():
+        seen = hub.visit("viewer")
+        seen.tab.clock.install()
+        return seen, seen.go("/screens")
+
+    return open_it
+
+
+def test_the_wall_follows_the_screens_and_keeps_the_keyboards_place(hub, wall):
     till, door = hub.add("Till 3"), hub.add("Door")
     hub.hear(till)
-    seen = hub.visit("viewer")
-    tab = seen.go("/screens")
+    seen, tab = wall()
     assert tab.inner_text(f"#s{till.uid} .condition") == "ok"
     assert "12" in tab.inner_text(f"#s{till.uid} dl")
     assert tab.inner_text(f"#s{door.uid} .condition") == "never seen no kiosk has joined"
     tab.focus(f"#s{till.uid} a")
     hub.hear(till, camera="lost", viewers=2, ad={"id": "winter", "name": "Winter"})
-    tab.wait_for_selector(f"#s{till.uid}.is-warns", timeout=20_000)
+    tab.clock.run_for(5000)
+    tab.wait_for_selector(f"#s{till.uid}.is-warns")
     text = tab.inner_text(f"#s{till.uid}")
     assert "camera lost" in text
     assert "Winter" in text
@@ -84,7 +115,8 @@ def test_the_wall_follows_the_screens_and_keeps_the_keyboards_place(hub):
     assert tab.inner_text("#is-warns") == "1 warns"
     new = hub.add("Window")
     hub.call(screens.retire_screen, door.uid)
-    tab.wait_for_selector(f"#s{new.uid}", timeout=20_000)
+    tab.clock.run_for(5000)
+    tab.wait_for_selector(f"#s{new.uid}")
     assert tab.locator(f"#s{door.uid}").count() == 0
     assert tab.evaluate("document.activeElement.textContent") == "Till 3"
     tab.keyboard.press("Enter")
@@ -92,12 +124,12 @@ def test_the_wall_follows_the_screens_and_keeps_the_keyboards_place(hub):
     seen.check()
 
 
-def test_the_wall_says_when_it_is_old(hub):
+def test_the_wall_says_when_it_is_old(hub, wall):
     hub.add("Till 3")
-    seen = hub.visit("viewer")
-    tab = seen.go("/screens")
-    hub.served.end()
-    tab.wait_for_selector("#updated.bad:has-text('cannot be reached')", timeout=20_000)
+    _, tab = wall()
+    hub.end()
+    tab.clock.run_for(5000)
+    tab.wait_for_selector("#updated.bad:has-text('cannot be reached')")
     assert tab.locator(".tile").count() == 1
 
 
