@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 from pyarrow import fs
 
@@ -189,8 +188,10 @@ class _Reader:
             source, given = "read_parquet(?)", [files]
         else:
             # DuckDB itself reads buckets only with an extension that it would have to download.
-            dataset = ds.dataset(files, filesystem=self.lake.files, format="parquet")
-            self.connection.register("given", dataset)
+            from pyarrow.dataset import dataset  # noqa: PLC0415 (slow to import)
+
+            rows = dataset(files, filesystem=self.lake.files, format="parquet")
+            self.connection.register("given", rows)
         query = f"SELECT {figures} FROM {source} WHERE {where} GROUP BY ALL ORDER BY ALL"  # noqa: S608 (constants)
         return dict(self.connection.execute(query, [*given, *self.ads, *parameters]).fetchnumpy())
 
