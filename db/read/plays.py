@@ -160,6 +160,13 @@ def _started_in_runs(
     )
 
 
+def count_plays(engine: Engine, scope: Scope) -> int:
+    """Return how many plays are in a scope."""
+    query = select(func.count(Play.id)).join(Session, Session.id == Play.session_id)
+    with engine.connect() as connection:
+        return connection.scalar(query.where(*scope.plays())) or 0
+
+
 def shown_plays(engine: Engine, scope: Scope | None = None) -> list[ShownPlay]:
     """Return the plays in a scope for proof of play, by session and number.
 

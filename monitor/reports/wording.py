@@ -119,6 +119,8 @@ def left_out(document: dict[str, Any]) -> list[str]:
     own = kinds_left_out(report["scope"].get("left_out") or {})
     others = kinds_left_out(report.get("norms_left_out") or {})
     said = []
+    if places := _places(report["scope"]):
+        said.append(f"Only sessions {places}.")
     if document["session"].get("session_kind") == "demo":
         said.append("A demonstration: the viewer is the built-in demo viewer, not a customer.")
     if own:
@@ -126,6 +128,13 @@ def left_out(document: dict[str, Any]) -> list[str]:
     if others and others != own:
         said.append(f"Left out of the ads to compare with: {others}.")
     return said
+
+
+def _places(scope: dict[str, Any]) -> str:
+    """Return what groups and tags, or several sites, a report was asked for, in words."""
+    parts = (("at", "sites"), ("of the group", "groups"), ("with the tag", "tags"))
+    named = [f"{words} {' or '.join(scope[key])}" for words, key in parts if scope.get(key)]
+    return ", ".join(named)
 
 
 def findings(document: dict[str, Any]) -> list[str]:

@@ -9,9 +9,10 @@ from flask import Blueprint, Response, jsonify, render_template, request
 from monitor.reports.document import session_document
 from monitor.version import VERSION
 from monitor.web import schemas
+from monitor.web.chosen import Chosen
 from monitor.web.named_images import face_document
 from monitor.web.openapi import CALLS, EVERYWHERE, description
-from monitor.web.pages.sessions import Places, asked_page, page_of_sessions
+from monitor.web.pages.sessions import asked_page, page_of_sessions
 from monitor.web.pictures import picture_of_call
 from monitor.web.problems import API_PREFIX, TITLES, ProblemError
 from monitor.web.reports import comparison_document, session_report_document
@@ -51,7 +52,7 @@ def classify() -> Response:
 def sessions() -> Response:
     """One page of sessions, latest first."""
     page = asked_page()
-    found, pages = page_of_sessions(services().database(), Places.asked(), page)
+    found, pages = page_of_sessions(services().database(), Chosen.asked(), page)
     entries = [
         schemas.SessionEntry.model_validate(session_document(session)) for session in found.sessions
     ]
@@ -77,7 +78,7 @@ def compare() -> Response:
     measure = request.args.get("measure", "valence")
     with here.reports.taken():
         document = comparison_document(
-            here.database(), ads, measure, here.settings.min_viewers, Places.asked().scope
+            here.database(), ads, measure, here.settings.min_viewers, Chosen.asked().scope
         )
     return _answer(schemas.Compared.model_validate(document))
 

@@ -21,6 +21,7 @@ from monitor.web import api
 from monitor.web.gates import TokenGate
 from monitor.web.pages import classify as classify_pages
 from monitor.web.pages import live as live_pages
+from monitor.web.pages import reports as report_pages
 from monitor.web.pages import sessions as session_pages
 from monitor.web.picture_process import PictureProcess
 from monitor.web.picture_reader import PictureReader
@@ -118,7 +119,7 @@ def make_app(
         "navigation": navigation,
     }
     app.register_blueprint(classify_pages.blueprint, url_prefix=classify_prefix)
-    for pages in (session_pages, live_pages, api):
+    for pages in (session_pages, report_pages, live_pages, api):
         app.register_blueprint(pages.blueprint)
     # For the report's page, which names no icon.
     app.add_url_rule("/favicon.ico", "icon", lambda: app.send_static_file("icon.svg"))

@@ -44,6 +44,7 @@ TITLES = {
     "database_away": "The database cannot be used now",
     "not_comparable": "These ads cannot be compared",
     "wrong_method": "This method is not supported",
+    "too_many_plays": "This is too much for one page",
     "too_many_requests": "Too many requests",
     "too_many_listeners": "Too many live pages are open",
     "busy": "The server is busy",

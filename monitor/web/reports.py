@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from db.errors import NoSuchSessionError
 from db.read.ads import known_ads, session_ids_with
+from db.read.plays import count_plays
 from db.read.scope import Scope, left_out
 from db.read.sessions import require_session
 from monitor.analytics.comparison import MEASURES, compare_ads
+from monitor.analytics.errors import EmptyScopeError
 from monitor.analytics.report_data import load_report_data
 from monitor.reports.document import make_report
 from monitor.reports.export import report_bytes
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
 
     from monitor.analytics.report_data import ReportData
+
+MAX_PLAYS = 100_000
+"""In one report over many sessions: it takes some 15 s of a processor."""
 
 MAX_COMPARED = 8
 """Every pair of ads is tested, and the more tests, the less each can say."""
@@ -89,14 +94,55 @@ def report_file(
     Raises:
         ProblemError: There is no such session, or this machine cannot make the format.
     """
+    return file_of(*_report(engine, session_id, min_viewers, folders), format, folders)
+
+
+def file_of(
+    document: dict[str, Any],
+    data: ReportData,
+    format: str,  # noqa: A002 - its name elsewhere
+    folders: Iterable[Path] = (),
+) -> bytes:
+    """Return a report in one of the formats of `DOWNLOADS`.
+
+    Raises:
+        ProblemError: This machine cannot make the format.
+    """
     from monitor.reports.pdf import PdfUnavailableError  # noqa: PLC0415 - slow to import
 
-    document, data = _report(engine, session_id, min_viewers, folders)
     films = find_thumbnails(document, folders) if format in {"pdf", "pptx"} else None
     try:
         return report_bytes(document, format, data=data, thumbnails=films)
     except PdfUnavailableError as error:
         raise ProblemError(503, "format_unavailable", str(error)) from error
+
+
+def report_over(
+    engine: Engine, scope: Scope, min_viewers: int, folders: Iterable[Path] = ()
+) -> tuple[dict[str, Any], ReportData]:
+    """Return the report over the sessions in a scope, and its data.
+
+    Raises:
+        ProblemError: There are none, or they have too many plays for a page.
+    """
+    plays = count_plays(engine, scope)
+    if plays > MAX_PLAYS:
+        raise ProblemError(
+            400,
+            "too_many_plays",
+            f"These sessions have {plays:,} plays; a report in the browser takes at most "
+            f"{MAX_PLAYS:,}. Choose fewer days or screens, or use `ad-monitor report`, which takes "
+            "any number.",
+        )
+    try:
+        return make_report(engine, scope, min_viewers=min_viewers, media=folders)
+    except EmptyScopeError:
+        raise ProblemError(
+            404,
+            "no_session",
+            "No live session is at these places and days. Choose others; replays and sessions of "
+            "the demo viewer do not count.",
+        ) from None
 
 
 def _report(

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, render_template, request
 
 from db.read.ads import known_ads
-from db.read.scope import Scope, all_screens
 from db.read.sessions import find_sessions, site_zones
 from monitor.analytics.comparison import MEASURES
 from monitor.analytics.report_data import kinds_left_out
+from monitor.web.chosen import Chosen, choices
 from monitor.web.problems import ProblemError
 from monitor.web.reports import (
     DOWNLOADS,
@@ -37,62 +36,7 @@ MAX_LISTED_ADS = 200
 blueprint = Blueprint("sessions", __name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Places:
-    """The sites, groups and tags that the address of a page names."""
-
-    sites: tuple[str, ...]
-    groups: tuple[str, ...]
-    tags: tuple[str, ...]
-
-    @classmethod
-    def asked(cls) -> Places:
-        """Return those of the current request."""
-        return cls(*map(_named, ("site", "group", "tag")))
-
-    @property
-    def scope(self) -> Scope:
-        """The sessions there; a site is named by its whole name."""
-        return Scope(sites=self.sites, groups=self.groups, tags=self.tags)
-
-    @property
-    def query(self) -> dict[str, tuple[str, ...]]:
-        """The same for another address."""
-        named = {"site": self.sites, "group": self.groups, "tag": self.tags}
-        return {name: values for name, values in named.items() if values}
-
-    def words(self, site: str = "at") -> str:
-        """Return ` at “Berlin”, of the group “North”, with the tag “food”`; empty for all."""
-        parts = (
-            (site, self.sites),
-            ("of the group", self.groups),
-            ("with the tag", self.tags),
-        )
-        named = [
-            f"{words} {' or '.join(f'“{value}”' for value in values)}"
-            for words, values in parts
-            if values
-        ]
-        return f" {', '.join(named)}" if named else ""
-
-
-def _named(name: str) -> tuple[str, ...]:
-    """The values of a parameter that may be repeated; a form sends empty ones for all."""
-    given = (value.strip() for value in request.args.getlist(name))
-    return tuple(dict.fromkeys(value for value in given if value))
-
-
-def choices(engine: Engine) -> dict[str, Any]:
-    """Return what a page offers to choose screens by: `groups` and `tags`, and their names."""
-    screens = all_screens(engine)
-    return {
-        "groups": sorted({screen.place.group for screen in screens} - {""}),
-        "tags": sorted({tag for screen in screens for tag in screen.place.tags}),
-        "screens": {screen.id: screen.place.name for screen in screens},
-    }
-
-
-def page_of_sessions(engine: Engine, places: Places, page: int) -> tuple[SessionPage, int]:
+def page_of_sessions(engine: Engine, places: Chosen, page: int) -> tuple[SessionPage, int]:
     """Return one page of sessions, and how many pages there are, at least 1.
 
     A site may be named by a part of its name, in any case.
@@ -133,7 +77,7 @@ def asked_page() -> int:
 @blueprint.get("/sessions")
 def listing() -> str:
     """List the sessions."""
-    places = Places.asked()
+    places = Chosen.asked()
     shown: dict[str, Any] = {"found": None, "problem": None, "page": 1, "pages": 1}
     try:
         engine = services().database()
@@ -189,7 +133,7 @@ def compare() -> Response:
     """Show the ads to choose from, and the chosen ones side by side."""
     chosen = list(dict.fromkeys(request.args.getlist("ad")))
     measure = request.args.get("measure", "valence")
-    places = Places.asked()
+    places = Chosen.asked()
     ads: list[KnownAd] = []
     comparisons, problem, others = [], None, ""
     offered: dict[str, Any] = {"groups": [], "tags": [], "sites": []}

@@ -30,6 +30,7 @@ from detector.image_analysis import PictureFace
 from monitor.settings.models import WebSettings
 from monitor.web.app import close_app, create_app
 from monitor.web.services import EXTENSION
+from tests.helpers.hub_rows import add_screen, fill_screen
 from tests.helpers.making import reading_record
 
 if TYPE_CHECKING:
@@ -133,6 +134,21 @@ def write_session(
         )
     engine.dispose()
     return writer.session_id
+
+
+@pytest.fixture
+def hub(client, database):
+    """A client of a hub: sessions 1 and 2 at screens, 3 of a kiosk without one."""
+    for number in range(3):
+        write_session(database, "Foyer", START + timedelta(days=number), viewers=1)
+    engine = open_database(database)
+    for session, name, where in (
+        (1, "Till", {"site": "Berlin", "group_name": "North", "tags": ["food"]}),
+        (2, "Door", {"site": "Bonn", "group_name": "<West>", "tags": ["food", "a&b"]}),
+    ):
+        fill_screen(engine, session, add_screen(engine, name, **where))
+    engine.dispose()
+    return client
 
 
 def write_weeks(database: str, site: str) -> None:

@@ -7,10 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from db.engine import open_database
 from monitor.web.pages.sessions import interval_rows
 from monitor.web.services import EXTENSION, Places
-from tests.helpers.hub_rows import add_screen, fill_screen
 
 from .conftest import START, write_session, write_weeks
 
@@ -56,21 +54,6 @@ def test_the_list(client, database, running, monkeypatch):
     assert "No session was recorded at a site matching" in client.get("/sessions?site=nowhere").text
     assert client.get("/sessions?page=9").status_code == 404
     assert client.get("/sessions?page=x").status_code == 400
-
-
-@pytest.fixture
-def hub(client, database):
-    """A client of a hub: sessions 1 and 2 at screens, 3 of a kiosk without one."""
-    for number in range(3):
-        write_session(database, "Foyer", START + timedelta(days=number), viewers=1)
-    engine = open_database(database)
-    for session, name, where in (
-        (1, "Till", {"site": "Berlin", "group_name": "North", "tags": ["food"]}),
-        (2, "Door", {"site": "Bonn", "group_name": "<West>", "tags": ["food", "a&b"]}),
-    ):
-        fill_screen(engine, session, add_screen(engine, name, **where))
-    engine.dispose()
-    return client
 
 
 @pytest.mark.parametrize(

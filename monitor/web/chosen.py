@@ -1,0 +1,111 @@
+"""The places and days that a page or a call of the API is about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timedelta
+from typing import TYPE_CHECKING, Any
+
+from flask import request
+
+from db.read.scope import Scope, all_screens
+from db.read.sessions import site_zones
+from monitor.settings.time_zone import SessionZones, local_zone
+from monitor.web.problems import ProblemError
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Engine
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The sites, groups and tags that the address of a page names."""
+
+    sites: tuple[str, ...]
+    groups: tuple[str, ...]
+    tags: tuple[str, ...]
+
+    @classmethod
+    def asked(cls) -> Chosen:
+        """Return those of the current request."""
+        return cls(*map(_named, ("site", "group", "tag")))
+
+    @property
+    def scope(self) -> Scope:
+        """The sessions there; a site is named by its whole name."""
+        return Scope(sites=self.sites, groups=self.groups, tags=self.tags)
+
+    @property
+    def query(self) -> dict[str, tuple[str, ...]]:
+        """The same for another address."""
+        named = {"site": self.sites, "group": self.groups, "tag": self.tags}
+        return {name: values for name, values in named.items() if values}
+
+    def words(self, site: str = "at") -> str:
+        """Return ` at “Berlin”, of the group “North”, with the tag “food”`; empty for all."""
+        parts = (
+            (site, self.sites),
+            ("of the group", self.groups),
+            ("with the tag", self.tags),
+        )
+        named = [
+            f"{words} {' or '.join(f'“{value}”' for value in values)}"
+            for words, values in parts
+            if values
+        ]
+        return f" {', '.join(named)}" if named else ""
+
+
+def _named(name: str) -> tuple[str, ...]:
+    """The values of a parameter that may be repeated; a form sends empty ones for all."""
+    given = (value.strip() for value in request.args.getlist(name))
+    return tuple(dict.fromkeys(value for value in given if value))
+
+
+def choices(engine: Engine) -> dict[str, Any]:
+    """Return what a page offers to choose screens by: `groups` and `tags`, and their names."""
+    screens = all_screens(engine)
+    return {
+        "groups": sorted({screen.place.group for screen in screens} - {""}),
+        "tags": sorted({tag for screen in screens for tag in screen.place.tags}),
+        "screens": {screen.id: screen.place.name for screen in screens},
+    }
+
+
+def with_days(engine: Engine, chosen: Chosen) -> Scope:
+    """Return the sessions at the chosen places, sites named by a part, and on the asked days.
+
+    The days are whole ones, `from` and `to` included, in the zone that the places share, else in
+    this machine's.
+
+    Raises:
+        ProblemError: A day is no date.
+    """
+    scope = chosen.scope
+    if chosen.sites:
+        parts = [part.casefold() for part in chosen.sites]
+        known = sorted(site_zones(engine))
+        named = [site for site in known if any(part in site.casefold() for part in parts)]
+        # A name that no site has leaves nothing.
+        scope = replace(scope, sites=tuple(named) or chosen.sites)
+    zone = SessionZones(dict(enumerate(site_zones(engine, scope).values()))).common or local_zone()
+    first, last = _day("from"), _day("to")
+    return replace(
+        scope,
+        since=None if first is None else datetime.combine(first, time(), zone),
+        until=None if last is None else datetime.combine(last + timedelta(days=1), time(), zone),
+    )
+
+
+def _day(name: str) -> date | None:
+    text = request.args.get(name, "").strip()
+    if not text:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ProblemError(
+            400,
+            "bad_request",
+            f"Invalid {name}: expected a date such as 2026-03-01, received {text[:20]!r}.",
+        ) from None
