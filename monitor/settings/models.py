@@ -522,7 +522,7 @@ class HubSettings(WebSettings, PublishingSettings):
     lake: str | None = setting(
         None, "hub", fallback="none", metavar="FOLDER|s3://BUCKET/PREFIX", first=True
     )
-    """Where to write a lake each night: Parquet files of sums and plays by day."""
+    """The lake: Parquet files of sums and plays by day, which `hub serve` writes each night."""
     # A hundred people behind one address watch the wall, which asks every five seconds.
     read_limit: str = "6000 per minute"
 
