@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, jsonify, render_template, request
 
+from db.read.cells import untold_among
 from monitor.reports.document import session_document
 from monitor.version import VERSION
 from monitor.web import schemas
@@ -55,10 +56,14 @@ def classify() -> Response:
 def sessions() -> Response:
     """One page of sessions, latest first."""
     page = asked_page()
-    found, pages = page_of_sessions(services().database(), Chosen.asked(), page)
-    entries = [
-        schemas.SessionEntry.model_validate(session_document(session)) for session in found.sessions
+    engine = services().database()
+    found, pages = page_of_sessions(engine, Chosen.asked(), page)
+    untold = untold_among(engine, [session.id for session in found.sessions])
+    documents = [
+        session_document(session) | ({"viewers": None} if session.id in untold else {})
+        for session in found.sessions
     ]
+    entries = [schemas.SessionEntry.model_validate(document) for document in documents]
     return _answer(schemas.Sessions(sessions=entries, total=found.total, page=page, pages=pages))
 
 
