@@ -66,8 +66,8 @@ class HubClient:
         self._session.headers.update(
             {"User-Agent": f"ad-monitor/{VERSION}", "Accept": "application/problem+json, */*"}
         )
-        if ca is not None:
-            self._session.verify = str(ca)
+        # Of the session, `REQUESTS_CA_BUNDLE` would override it.
+        self._verify = None if ca is None else str(ca)
 
     def close(self) -> None:
         """Close the connection."""
@@ -161,6 +161,7 @@ class HubClient:
                 data=body,
                 headers=headers,
                 auth=_with_key(key),
+                verify=self._verify,
                 timeout=timeout_s,
                 allow_redirects=False,
                 stream=True,
@@ -175,7 +176,7 @@ class HubClient:
         except requests.exceptions.SSLError as error:
             raise HubUnreachableError(
                 f"The certificate of {self.hub} is not trusted ({_reason(error)}); if the hub has "
-                "its own certificate authority, name its file with --ca or `uplink.ca`."
+                "its own certificate authority, name its file with --hub-ca (`uplink.ca`)."
             ) from error
         except requests.exceptions.ProxyError as error:
             raise HubUnreachableError(

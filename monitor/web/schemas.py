@@ -83,9 +83,7 @@ class SessionEntry(Document):
     end_reason: str | None
     model: str | None
     plays: int
-    viewers: int | None = Field(
-        description="Null if its kiosk sends a hub sums of hours only (`upload: cells`)."
-    )
+    viewers: int
     readings: int
 
 

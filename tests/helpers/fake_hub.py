@@ -17,6 +17,7 @@ from db.transfer.envelope import unpack
 from db.transfer.intake import MissingRecordsError, take_in
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
@@ -133,7 +134,7 @@ def receipt(watermark: int) -> dict[str, Any]:
 
 
 @contextmanager
-def serving(hub: FakeHub) -> Iterator[str]:
+def serving(hub: FakeHub, tls: ssl.SSLContext | None = None) -> Iterator[str]:
     """Answer requests of kiosks with a hub; yields its address."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -154,10 +155,12 @@ def serving(hub: FakeHub) -> Iterator[str]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = False
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), name="fake-hub")
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
+        yield f"http{'' if tls is None else 's'}://127.0.0.1:{server.server_address[1]}"
     finally:
         server.shutdown()
         thread.join()

@@ -115,7 +115,8 @@ class Kiosk:
 
 def report(engine):
     document, _ = make_report(engine, Scope(replays=True, demos=True))
-    return document
+    # Only a hub has screens.
+    return {key: value for key, value in document.items() if key != "screens"}
 
 
 @pytest.fixture
@@ -174,12 +175,20 @@ def test_a_backlog_drains_at_a_bounded_rate(kiosk, engine, hub, monkeypatch):
     assert report(hub.engine) == report(engine)
 
 
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory):
+    """An empty database."""
+    path = tmp_path_factory.mktemp("empty") / "empty.db"
+    open_database(str(path)).dispose()
+    return path
+
+
 ACTIONS = ("arrives", "lost", "late", "damaged", "twice", "overtaken", "unanswered")
 
 
 @pytest.mark.slow
 @settings(
-    max_examples=10,
+    max_examples=8,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -188,8 +197,10 @@ ACTIONS = ("arrives", "lost", "late", "damaged", "twice", "overtaken", "unanswer
     pauses=st.lists(st.sampled_from((1, 6, 40)), min_size=2, max_size=4),
     each=st.integers(2, 9),
 )
-def test_every_row_arrives_once_over_any_way(tmp_path_factory, engine, plan, pauses, each):
+def test_every_row_arrives_once_over_any_way(tmp_path_factory, empty, plan, pauses, each):
     folder = tmp_path_factory.mktemp("way")
+    for name in ("kiosk.db", "hub.db"):
+        shutil.copy(empty, folder / name)  # faster than a new one
     hub = FakeHub(folder / "hub.db")
     own = open_database(str(folder / "kiosk.db"))
     before, sender_module.MAX_RECORDS = sender_module.MAX_RECORDS, each
@@ -209,9 +220,8 @@ def test_every_row_arrives_once_over_any_way(tmp_path_factory, engine, plan, pau
             for table in (Session, Play):
                 count = select(func.count()).select_from(table)
                 assert here.scalar(count) == there.scalar(count)
-            assert there.scalar(select(Origin.watermark)) == here.scalar(
-                select(Origin.watermark).where(Origin.is_here)
-            )
+            reached = there.scalar(select(func.max(Origin.watermark)))
+            assert reached == here.scalar(select(Origin.watermark).where(Origin.is_here))
     finally:
         sender_module.MAX_RECORDS = before
         own.dispose()
