@@ -14,13 +14,11 @@ import http.client
 import json
 import os
 import re
-import signal
-import subprocess
 import sys
 import tempfile
 import threading
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,11 +28,12 @@ from sqlalchemy import func, select
 
 from db.engine import open_database
 from db.schema import Exposure, ExposureSecond, Play
+from tests.helpers.hub_process import hub_process
 from tests.helpers.postgres_server import binaries, running
 from tests.helpers.simulated_kiosks import Line, SimulatedKiosk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import subprocess
 
 VIEWERS, AD_SECONDS = 3, 10
 
@@ -53,25 +52,6 @@ class Measured:
         """Count an answer that was no success."""
         with self.guard:
             self.refused[why] = self.refused.get(why, 0) + 1
-
-
-@contextmanager
-def hub_process(url: str, log: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """Run a hub on any free port; yield its address and its process."""
-    command = [sys.executable, "-m", "monitor", "hub", "serve", "--db", url, "--port", "0"]
-    with log.open("w") as errors:
-        process = subprocess.Popen(command, stderr=errors, text=True)
-    try:
-        address = None
-        while address is None:
-            if process.poll() is not None:
-                raise RuntimeError(log.read_text())
-            address = re.search(r"http://\S+:\d+", log.read_text())
-            time.sleep(0.1)
-        yield address[0], process
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(30)
 
 
 def resident_mb(process: subprocess.Popen[str]) -> float:

@@ -39,7 +39,7 @@ from db.read.formulas import (
     WATCHED_2_S,
     WATCHER_ATTENTION_S,
 )
-from db.read.scope import of_kinds
+from db.read.scope import Scope, of_kinds
 from db.read.sessions import reading_rates
 from db.schema import (
     SCORE_COLUMNS,
@@ -54,12 +54,11 @@ from db.schema import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from sqlalchemy import ColumnElement, CompoundSelect, Select, SQLColumnExpression
-    from sqlalchemy.engine import Connection
+    from sqlalchemy.engine import Connection, Engine
 
-    from db.read.scope import Scope
 
 WHOLE = -1
 """The second of a cell that holds whole exposures."""
@@ -126,6 +125,12 @@ def untold_sessions(connection: Connection, scope: Scope) -> frozenset[int]:
     seen = exists().where(Viewer.session_id == Session.id)
     query = select(Session.id).where(*scope.sessions(), Session.origin_id.in_(origins), ~seen)
     return frozenset(connection.scalars(query))
+
+
+def untold_among(engine: Engine, sessions: Collection[int]) -> frozenset[int]:
+    """Return those of some sessions of which a kiosk sends only cells; see `untold_sessions`."""
+    with engine.connect() as connection:
+        return untold_sessions(connection, Scope(session_ids=tuple(sessions)))
 
 
 class hour_of(FunctionElement[datetime]):  # noqa: N801 (a function of SQL)

@@ -18,6 +18,7 @@ from monitor.settings.options import SettingsCommand, setting_option, settings_o
 
 if TYPE_CHECKING:
     from monitor.web.services import HubServices
+    from monitor.web.tls import Certificate
 
 ROLES = ("viewer", "editor", "approver", "operator", "admin", "agency")
 """As `db.hub.tables` has them, which takes long to import; a test compares."""
@@ -147,13 +148,16 @@ def serve(**options: Any) -> None:
     from monitor.web.serving import listen
     from monitor.web.serving import serve as answer
 
+    certificate = _certificate(settings)
     host = settings.host
     listening = listen(host, settings.port)
     own_names = () if is_local(host) else (socket.gethostname(), f"{socket.gethostname()}.local")
     names = dict.fromkeys(("localhost", host, settings.url_host, *own_names, *settings.hosts))
     changes = {
         "allowed_hosts": tuple(name for name in names if name),
-        "secure_cookies": settings.secure_cookies or settings.url.startswith("https://"),
+        "secure_cookies": settings.secure_cookies
+        or settings.url.startswith("https://")
+        or certificate is not None,
     }
     settings = settings.model_copy(update=changes)
     app = create_hub_app(settings)
@@ -162,13 +166,28 @@ def serve(**options: Any) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.set())
     page = settings.url or page_address(host, listening.getsockname()[1])
+    if certificate is not None:
+        page = page.replace("http://", "https://", 1)
     click.echo(f"The hub is at {page} (Ctrl+C ends it)", err=True)
     try:
-        answer(app, listening, trusted_proxy=settings.trusted_proxy)
+        answer(app, listening, trusted_proxy=settings.trusted_proxy, certificate=certificate)
     finally:
         duties.close()
         close_app(app)
     click.echo("Stopped.", err=True)
+
+
+def _certificate(settings: HubSettings) -> Certificate | None:
+    from monitor.errors import SetupError
+    from monitor.web.tls import Certificate
+
+    if settings.certificate is not None:
+        return Certificate(settings.certificate, settings.private_key)
+    if settings.private_key is not None:
+        raise SetupError(
+            "--private-key belongs to a certificate: expected --certificate as well, or neither."
+        )
+    return None
 
 
 def _print_link(settings: HubSettings, name: str, role: str | None, *, first: bool) -> None:

@@ -29,6 +29,8 @@ CONDITIONS: tuple[Condition, ...] = get_args(Condition)
 SNAPSHOT_S = 2.0
 """How old the wall may be, so that a hundred people who look cost as much as one."""
 
+_REVOKED = "its kiosk's key was revoked"
+
 Kind = TypeVar("Kind")
 
 
@@ -183,13 +185,15 @@ def condition_of(screen: ScreenNow, now: datetime) -> tuple[Condition, tuple[str
         return "closed now", ()
     if silence > SILENCE:
         why = f"no contact for {age_words(silence).removesuffix(' ago')}"
-        return "silent", (why,) if screen.has_kiosk else (why, "its kiosk's key was revoked")
+        return "silent", (why,) if screen.has_kiosk else (why, _REVOKED)
     reasons = tuple(_warnings(screen))
     return ("warns" if reasons else "ok"), reasons
 
 
 def _warnings(screen: ScreenNow) -> Iterable[str]:
     health = screen.health or {}
+    if not screen.has_kiosk:
+        yield _REVOKED
     if entry(health, str, "camera", "state") == "lost":
         yield "camera lost"
     if entry(health, str, "session_kind") == "demo":

@@ -244,8 +244,9 @@ def _untold(data: ReportData) -> list[dict[str, Any]]:
     if not data.untold:
         return []
     why = (
-        f"{counted(len(data.untold), 'session is', 'sessions are')} of screens that send only sums "
-        "of hours (`upload: cells`), and in no figure about viewers but those of the screens"
+        f"{counted(len(data.untold), 'session is', 'sessions are')} from screens that send hourly "
+        "sums only (upload: cells), which count in the table of the screens but in no other figure "
+        "about viewers"
     )
     return [{"ad_id": None, "figures": ["session.viewers"], "why": why}]
 

@@ -64,8 +64,10 @@ def place(document: dict[str, Any]) -> str:
     # The site of a kiosk that was given no name.
     if site == "default":
         site = ""
-    if not site and len({entry["site"] for entry in document["sessions"]}) > 1:
-        site = "all sites"
+    sites = {entry["site"] for entry in document["sessions"]}
+    if not site and len(sites) > 1:
+        chosen = _places(document["report"]["scope"])
+        site = f"{len(sites)} sites" if chosen else "all sites"
     if campaign:
         return f"{campaign}, {site}" if site else str(campaign)
     if session["id"] is not None and not site:

@@ -514,10 +514,15 @@ class HubSettings(WebSettings, PublishingSettings):
     token: Token = setting(None, "hub.token", fallback="none", first=True)
     """Token with which programs such as Prometheus may read, at least 16 characters; safer in
     $AD_MONITOR_TOKEN. People have accounts."""
+    certificate: Path | None = setting(None, "hub", fallback="no TLS, or that of a proxy")
+    """PEM file with the certificate of the hub's name, and those that lead to its authority; it is
+    read again when it has been renewed."""
+    private_key: Path | None = setting(None, "hub", fallback="in the file of the certificate")
+    """PEM file with the certificate's key, without a password."""
     lake: str | None = setting(
         None, "hub", fallback="none", metavar="FOLDER|s3://BUCKET/PREFIX", first=True
     )
-    """Where to write a lake each night: Parquet files of sums and plays by day."""
+    """The lake: Parquet files of sums and plays by day, which `hub serve` writes each night."""
     # A hundred people behind one address watch the wall, which asks every five seconds.
     read_limit: str = "6000 per minute"
 

@@ -6,20 +6,24 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, jsonify, render_template, request
 
+from db.read.cells import untold_among
 from monitor.reports.document import session_document
 from monitor.version import VERSION
 from monitor.web import schemas
 from monitor.web.chosen import Chosen
+from monitor.web.hub_calls import HUB_CALLS
 from monitor.web.named_images import face_document
 from monitor.web.openapi import CALLS, EVERYWHERE, description
 from monitor.web.pages.sessions import asked_page, page_of_sessions
 from monitor.web.pictures import picture_of_call
 from monitor.web.problems import API_PREFIX, TITLES, ProblemError
 from monitor.web.reports import comparison_document, session_report_document
-from monitor.web.services import services
+from monitor.web.services import HubServices, services
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
+
+    from monitor.web.openapi import Call
 
 blueprint = Blueprint("api", __name__)
 
@@ -29,7 +33,7 @@ def page() -> str:
     """All calls with their examples, and all codes of problems."""
     return render_template(
         "api.html",
-        calls=CALLS,
+        calls=_calls(),
         everywhere=EVERYWHERE,
         titles=TITLES,
         server=request.host_url.rstrip("/"),
@@ -52,10 +56,14 @@ def classify() -> Response:
 def sessions() -> Response:
     """One page of sessions, latest first."""
     page = asked_page()
-    found, pages = page_of_sessions(services().database(), Chosen.asked(), page)
-    entries = [
-        schemas.SessionEntry.model_validate(session_document(session)) for session in found.sessions
+    engine = services().database()
+    found, pages = page_of_sessions(engine, Chosen.asked(), page)
+    untold = untold_among(engine, [session.id for session in found.sessions])
+    documents = [
+        session_document(session) | ({"viewers": None} if session.id in untold else {})
+        for session in found.sessions
     ]
+    entries = [schemas.SessionEntry.model_validate(document) for document in documents]
     return _answer(schemas.Sessions(sessions=entries, total=found.total, page=page, pages=pages))
 
 
@@ -107,7 +115,7 @@ def health() -> Response:
 @blueprint.get(f"{API_PREFIX}openapi.json")
 def openapi() -> Response:
     """The description of this API (OpenAPI 3.1)."""
-    return jsonify(description())
+    return jsonify(description(_calls()))
 
 
 @blueprint.route(
@@ -119,6 +127,10 @@ def nothing(rest: str) -> Response:
     raise ProblemError(
         404, "not_found", f"There is no {API_PREFIX}{rest[:100]}: the page /api lists the calls."
     )
+
+
+def _calls() -> tuple[Call, ...]:
+    return (*CALLS, *HUB_CALLS) if isinstance(services(), HubServices) else CALLS
 
 
 def _answer(document: BaseModel, *, exclude_unset: bool = False) -> Response:

@@ -16,10 +16,12 @@ from monitor.web.problems import API_PREFIX
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+PICTURE = "picture"
+
 _SCHEMAS = "#/components/schemas/"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Call:
     """One call of the API.
 
@@ -31,6 +33,12 @@ class Call:
         parameters: As OpenAPI describes them.
         kind: Content type of the answer.
         examples: How to call it, with curl; `$SERVER` stands for the server's address.
+        sends: The model of what is sent, or the type of content that `about` describes; `PICTURE`
+            for a picture in any form.
+        key: `token`, `kiosk` for the key of a kiosk, or empty for none.
+        status: That of success.
+        others: Further statuses that are no problem, each with the same answer and what it means,
+            or without an answer.
     """
 
     method: str
@@ -43,6 +51,10 @@ class Call:
     parameters: tuple[dict[str, Any], ...] = ()
     kind: str = "application/json"
     examples: tuple[str, ...] = ()
+    sends: type[BaseModel] | str | None = None
+    key: str = "token"
+    status: int = 200
+    others: dict[int, str | None] = field(default_factory=dict)
 
 
 def _parameter(where: str, name: str, about: str, *, required: bool = False, **schema: Any) -> Any:
@@ -87,6 +99,7 @@ CALLS = (
             "curl -H 'Content-Type: image/jpeg' --data-binary @faces.jpg "
             f"$SERVER{API_PREFIX}classify",
         ),
+        sends=PICTURE,
     ),
     Call(
         "get",
@@ -177,15 +190,16 @@ EVERYWHERE = {
 
 
 @cache
-def description() -> dict[str, Any]:
-    """Return the whole description."""
+def description(calls: tuple[Call, ...] = CALLS) -> dict[str, Any]:
+    """Return the whole description of these calls."""
     models: list[type[BaseModel]] = [schemas.PictureAddress, schemas.ProblemDocument]
-    models += [call.answer for call in CALLS if call.answer is not None]
+    models += [call.answer for call in calls if call.answer is not None]
+    models += [call.sends for call in calls if isinstance(call.sends, type)]
     _, found = models_json_schema(
         [(model, "serialization") for model in models], ref_template=_SCHEMAS + "{model}"
     )
     paths: dict[str, dict[str, Any]] = {}
-    for call in CALLS:
+    for call in calls:
         paths.setdefault(call.path, {})[call.method] = _operation(call)
     return {
         "openapi": "3.1.0",
@@ -204,7 +218,12 @@ def description() -> dict[str, Any]:
                     "type": "http",
                     "scheme": "bearer",
                     "description": "Only where the server was given a token.",
-                }
+                },
+                "kiosk": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "The key that a kiosk got when it joined a hub.",
+                },
             },
         },
         "security": [{"token": []}, {}],
@@ -213,8 +232,15 @@ def description() -> dict[str, Any]:
 
 def _operation(call: Call) -> dict[str, Any]:
     answer = {"type": "object"} if call.answer is None else _reference(call.answer)
-    responses = {"200": _response(f"{call.summary}.", call.kind, answer)}
-    for status, why in sorted((call.problems | EVERYWHERE).items()):
+    success = f"{call.summary.rstrip('?')}."
+    responses: dict[str, Any] = {str(call.status): _response(success, call.kind, answer)}
+    if call.status == 204:
+        responses["204"] = {"description": success}
+    for status, meaning in call.others.items():
+        empty = {"description": "Not yet: ask again after `Retry-After`."}
+        responses[str(status)] = empty if meaning is None else _response(meaning, call.kind, answer)
+    everywhere = EVERYWHERE if call.key == "token" else {}
+    for status, why in sorted((everywhere | call.problems).items()):
         problem = _reference(schemas.ProblemDocument)
         responses[str(status)] = _response(why, "application/problem+json", problem)
     if call.name == "events":
@@ -229,18 +255,25 @@ def _operation(call: Call) -> dict[str, Any]:
     }
     if call.parameters:
         operation["parameters"] = list(call.parameters)
-    if call.method == "post":
-        binary = {"type": "string", "contentMediaType": "application/octet-stream"}
-        form = {"type": "object", "required": ["image"], "properties": {"image": binary}}
-        operation["requestBody"] = {
-            "required": True,
-            "content": {
-                "application/json": {"schema": _reference(schemas.PictureAddress)},
-                "multipart/form-data": {"schema": form},
-                "image/*": {"schema": binary},
-            },
-        }
+    if call.key != "token":
+        operation["security"] = [{call.key: []}] if call.key else []
+    if call.sends is not None:
+        operation["requestBody"] = {"required": True, "content": _content(call.sends)}
     return operation
+
+
+def _content(sends: type[BaseModel] | str) -> dict[str, Any]:
+    binary = {"type": "string", "contentMediaType": "application/octet-stream"}
+    if sends == PICTURE:
+        form = {"type": "object", "required": ["image"], "properties": {"image": binary}}
+        return {
+            "application/json": {"schema": _reference(schemas.PictureAddress)},
+            "multipart/form-data": {"schema": form},
+            "image/*": {"schema": binary},
+        }
+    if isinstance(sends, str):
+        return {sends: {"schema": binary}}
+    return {"application/json": {"schema": _reference(sends)}}
 
 
 def _reference(model: type[BaseModel]) -> dict[str, Any]:

@@ -83,7 +83,9 @@ class SessionEntry(Document):
     end_reason: str | None
     model: str | None
     plays: int
-    viewers: int
+    viewers: int | None = Field(
+        description="Null if its kiosk sends a hub sums of hours only (`upload: cells`)."
+    )
     readings: int
 
 

@@ -9,7 +9,7 @@ import io
 import logging
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from typing import TYPE_CHECKING, Any
 
 from waitress.adjustments import Adjustments  # type: ignore[import-untyped]
@@ -44,6 +44,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
         trusted_proxy: Address whose `X-Forwarded-*` headers are believed; it has no limit of its
             own.
         limits: What connections may cost.
+        behind_tls: Accept nothing from the socket; `adopt` brings connections that were decrypted.
     """
 
     channel_class = Connection
@@ -59,6 +60,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
         max_body: int,
         trusted_proxy: str | None = None,
         limits: ConnectionLimits | None = None,
+        behind_tls: bool = False,
     ) -> None:
         self.limits = limits or ConnectionLimits()
         proxy: dict[str, Any] = {}
@@ -76,6 +78,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
             # waitress would put large answers into files.
             outbuf_overflow=1 << 40,
             clear_untrusted_proxy_headers=True,
+            url_scheme="https" if behind_tls else "http",
             **proxy,
         )
         self._gate = proxy_headers_middleware(
@@ -91,6 +94,8 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
         self._asking: list[Request] = []
         self._welcome: list[Request] = []
         self._next_check = 0.0
+        self._behind_tls = behind_tls
+        self._adopted: deque[tuple[socket.socket, Any]] = deque()
         dispatcher = ThreadedTaskDispatcher()
         dispatcher.set_thread_count(threads)
         place = (listening.family, listening.type, listening.proto, listening.getsockname())
@@ -101,6 +106,10 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
 
     def tend(self) -> None:
         """Enforce the limits; call it after each turn of the loop, at least twice a second."""
+        while self._adopted:
+            connection, address = self._adopted.popleft()
+            self.channel_class(self, connection, address, self.adj, map=self._map)
+            self._limit_connections(list(self.active_channels.values()))
         self._share_room()
         while self._welcome:
             self._welcome.pop().connection.welcome_body()
@@ -114,7 +123,17 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
 
     def readable(self) -> bool:
         """Whether to accept connections: always, because newcomers replace others."""
-        return bool(self.accepting)
+        return bool(self.accepting) and not self._behind_tls
+
+    def adopt(self, connection: socket.socket, address: Any) -> None:
+        """Serve a connection that was accepted elsewhere; any thread may call this.
+
+        Args:
+            connection: Connected; it is the server's from now on.
+            address: Of the visitor, as `accept` gives it.
+        """
+        self._adopted.append((connection, address))
+        self.pull_trigger()
 
     def handle_accept(self) -> None:
         """Accept pending connections; drop some if there are too many then."""

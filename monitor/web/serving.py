@@ -16,11 +16,13 @@ from monitor.errors import SetupError
 from monitor.web.security import MAX_UPLOAD_BYTES, judge
 from monitor.web.server import Server
 from monitor.web.services import EXTENSION
+from monitor.web.tls import TlsFront
 
 if TYPE_CHECKING:
     from flask import Flask
 
     from monitor.web.services import Services
+    from monitor.web.tls import Certificate
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -57,13 +59,20 @@ def listen(host: str, port: int) -> socket.socket:
     return listening
 
 
-def serve(app: Flask, listening: socket.socket, *, trusted_proxy: str | None = None) -> None:
+def serve(
+    app: Flask,
+    listening: socket.socket,
+    *,
+    trusted_proxy: str | None = None,
+    certificate: Certificate | None = None,
+) -> None:
     """Answer requests until the application's services stop, then end all threads.
 
     Each live page, picture and report has a thread besides those for everything else, so that no
     number of these keeps a page waiting. Nothing that is received or sent is written to a file. The
     socket is closed here, the application by the caller. Only a proxy with the IP address
-    `trusted_proxy` is believed about the visitor's address, host and scheme.
+    `trusted_proxy` is believed about the visitor's address, host and scheme. With a `certificate`
+    there is TLS and nothing else.
     """
     _return_large_blocks()
     # It warns whenever a request waits for a moment.
@@ -78,13 +87,17 @@ def serve(app: Flask, listening: socket.socket, *, trusted_proxy: str | None = N
         threads=here.threads,
         max_body=MAX_UPLOAD_BYTES,
         trusted_proxy=trusted_proxy,
+        behind_tls=certificate is not None,
     )
+    front = None if certificate is None else TlsFront(listening, certificate, server.adopt)
     try:
         while not here.stopping.is_set():
             wasyncore.loop(timeout=0.5, use_poll=True, map=channels, count=1)
             server.tend()
     finally:
         here.stopping.set()
+        if front is not None:
+            front.close()
         server.task_dispatcher.shutdown()
         server.close()
         wasyncore.close_all(channels)

@@ -6,6 +6,7 @@ import importlib
 import logging
 import os
 import platform
+import re
 import socket
 import warnings
 from collections import deque
@@ -92,22 +93,28 @@ class RayCluster:
                 if not window:
                     return
                 yield self._ray.get(window.popleft())
+        except ModuleNotFoundError as error:
+            raise self._lacks_program() from error
         except self._ray.exceptions.RayTaskError as error:
             raise self._cause(error) from error
         except (self._ray.exceptions.RayError, ConnectionError) as error:
             raise WorkersLostError(
-                f"The Ray cluster {self._address} failed: {_reason(error)}."
+                f"The Ray cluster {self._address} failed: {_reason(error)}. Start it again and "
+                "repeat the command; what was finished before is kept."
             ) from error
 
     def _cause(self, error: Any) -> Exception:
         """Return what a task raised; Ray wraps it in an error whose text is a traceback."""
         cause = error.cause
-        if isinstance(cause, ModuleNotFoundError) or "ModuleNotFoundError" in str(cause):
-            return SetupError(
-                f"The machines of {self._address} lack this program: install "
-                f"ad-reaction-monitor {VERSION} on all of them, for the Python that runs Ray."
-            )
+        if "ModuleNotFoundError" in str(error):
+            return self._lacks_program()
         return cause if isinstance(cause, Exception) else WorkersLostError(str(error))
+
+    def _lacks_program(self) -> SetupError:
+        return SetupError(
+            f"The machines of {self._address} lack this program: install ad-reaction-monitor "
+            f"{VERSION} on all of them, for the Python that runs Ray."
+        )
 
 
 def run(version: str, function: Callable[[Any], Any], item: Any) -> Any:
@@ -142,7 +149,9 @@ def _connect(ray: Any, address: str) -> None:
 def _reason(error: Exception) -> str:
     """Return what is wrong as a part of a sentence."""
     text = getattr(error, "strerror", None) or str(error)
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if detail := re.search(r'details = "(.+)"', text):
+        return detail[1].rstrip(".")
+    lines = [line.strip() for line in text.splitlines() if re.search(r"\w", line)]
     # A line that ends in a colon introduces a traceback, whose last line says what is wrong.
     found = lines[-1] if lines and lines[0].endswith(":") else next(iter(lines), "")
     return (found or type(error).__name__).rstrip(".:")

@@ -318,9 +318,13 @@ def _withheld(entries: Sequence[dict[str, Any]], min_viewers: int | None) -> lis
         }
     ]
     if min_viewers is not None and min_viewers > 1:
-        why = f"hours and seconds of an ad at a screen with fewer than {min_viewers} viewers"
         told.append(
-            {"ad_id": None, "figures": ["all"], "why": f"{why} are not in the lake, nor in sums"}
+            {
+                "ad_id": None,
+                "figures": ["hours and seconds with few viewers"],
+                "why": f"those of an ad at a screen with fewer than {min_viewers} viewers are not "
+                "in the lake, nor in its sums",
+            }
         )
     for entry in entries:
         if entry["exposures"] and entry["watchers"] is None:

@@ -40,6 +40,7 @@ UNFINISHED = "_writing"
 
 STATE = "_state.json"
 
+_DAY = re.compile(r"day=(\d{4}-\d{2}-\d{2})")
 _PART = re.compile(r"part-(\d+)-of-(\d+)\.parquet")
 
 
@@ -80,8 +81,8 @@ class Lake:
     def days(self, table: str) -> list[date]:
         """Return the days of a table, in order."""
         found = self._list(f"{self.root}/{table}")
-        names = [info.base_name for info in found if info.type == fs.FileType.Directory]
-        days = [name.removeprefix("day=") for name in names if name.startswith("day=")]
+        names = (info.base_name for info in found if info.type == fs.FileType.Directory)
+        days = (match[1] for name in names if (match := _DAY.fullmatch(name)))
         return sorted(date.fromisoformat(day) for day in days)
 
     def parts(self, table: str, day: date) -> dict[str, tuple[int, int]]:

@@ -21,8 +21,11 @@ def print_lake_report(document: dict[str, Any]) -> None:
     for ad in document["ads"]:
         title = f"{ad['ad_id']} ({ad['duration_s']:g} s, file {ad['sha256'][:8]})"
         console.print(f"[bold]{shown(console, title)}[/bold]", highlight=False)
-        span = f"{report['since']} to {report['until']}, {counted(report['days'], 'day')} in UTC"
-        console.print(f"{span}; {counted(ad['screens'], 'screen')}.", highlight=False, style="dim")
+        span = f"{report['since']} to {report['until']}, {counted(report['days'], 'day')}"
+        span = span if report["days"] > 1 else report["since"]
+        console.print(
+            f"{span} (UTC); {counted(ad['screens'], 'screen')}.", highlight=False, style="dim"
+        )
         _print_sites(ad, console)
         _print_seconds(ad, console)
         console.print()

@@ -217,7 +217,7 @@ def _page(
         screen = found[0].screen
         zone = _zone(screen.place)
         today = now.astimezone(zone).date()
-        day = _asked_day(today, screen.created_at.astimezone(zone).date())
+        day = _asked_day(today)
         span = bounds(day, zone)
         happened = read_day(connection, screen.id, *span)
         kiosks = read_kiosks(connection, screen.id)
@@ -336,7 +336,7 @@ def _arguments(choice: Choice) -> dict[str, Any]:
     return {name: value for name, value in asdict(choice).items() if value}
 
 
-def _asked_day(today: date, first: date) -> date:
+def _asked_day(today: date) -> date:
     text = request.args.get("day", "")
     if not text:
         return today
@@ -344,7 +344,7 @@ def _asked_day(today: date, first: date) -> date:
         asked = date.fromisoformat(text)
     except ValueError:
         asked = None
-    if asked is None or not min(first, today) - timedelta(days=3660) <= asked <= today:
+    if asked is None or not date(2000, 1, 1) <= asked <= today:
         raise ProblemError(
             404,
             "not_found",

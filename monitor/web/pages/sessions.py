@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Blueprint, Response, render_template, request
 
 from db.read.ads import known_ads
+from db.read.cells import untold_among
 from db.read.sessions import find_sessions, site_zones
 from monitor.analytics.comparison import MEASURES
 from monitor.analytics.report_data import kinds_left_out
@@ -83,6 +84,7 @@ def listing() -> str:
         engine = services().database()
         found, pages = page_of_sessions(engine, places, asked_page())
         shown |= {"found": found, "page": asked_page(), "pages": pages, **choices(engine)}
+        shown["untold"] = untold_among(engine, [session.id for session in found.sessions])
     except ProblemError as problem:
         if problem.code != "no_database":
             raise

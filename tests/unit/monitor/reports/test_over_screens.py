@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from openpyxl import load_workbook
 
 from db.engine import open_database
+from db.read.cells import untold_among
 from db.read.scope import Scope
 from monitor.analytics.proof_of_play import proof_of_play
 from monitor.cli.main import cli
@@ -209,7 +210,7 @@ def test_screens_that_send_sums_of_hours_only(tmp_path, ask, limit):
     if limit == 1:
         assert door["attention_s"] == pytest.approx(there["session"]["attention_s"])
     assert till["viewers"] == alone["session"]["viewers"]
-    assert any("only sums of hours" in each["why"] for each in whole["withheld"])
+    assert any("hourly sums only" in each["why"] for each in whole["withheld"])
     only, _ = make_report(hub, Scope(sites=("Bonn",)))
     assert (only["session"]["viewers"], only["ads"][0]["opportunities"]) == (None, None)
     proof = proof_of_play(hub, Scope(sites=("Bonn",)), by=("ad",))
@@ -224,6 +225,17 @@ def test_screens_that_send_sums_of_hours_only(tmp_path, ask, limit):
     cells = [cell for row in book["Screens"].iter_rows() for cell in row]
     assert [cell.data_type for cell in cells if str(cell.value).startswith("=1+")] == ["s", "s"]
     hub.dispose()
+
+
+def test_a_list_says_of_whom_no_viewer_is_known(tmp_path):
+    hub, kiosk = (open_database(str(tmp_path / name)) for name in ("hub.db", "kiosk.db"))
+    record_day(kiosk, 1, plays=3)
+    join(kiosk, "cells")
+    send(kiosk, hub, add_screen(hub))
+    assert untold_among(hub, [1]) == {1}
+    assert untold_among(kiosk, [1]) == frozenset()
+    for engine in (hub, kiosk):
+        engine.dispose()
 
 
 def test_a_place_without_sessions_is_said(fleet):

@@ -12,6 +12,7 @@ import pytest
 import zstandard
 from flask import Flask
 from flask.testing import FlaskClient
+from openapi_spec_validator import validate
 from sqlalchemy import func, select, update
 
 from db.engine import writing
@@ -19,8 +20,11 @@ from db.hub.tables import KioskKey, ScreenState, SetAside
 from db.schema import Exposure, Play
 from db.transfer.envelope import MAX_BYTES, digest, pack
 from monitor.settings.models import HubSettings
+from monitor.uplink.messages import HUB_API
 from monitor.web.app import close_app
 from monitor.web.hub_app import create_hub_app
+from monitor.web.hub_calls import HUB_CALLS
+from monitor.web.openapi import description
 from monitor.web.services import EXTENSION, HubServices
 from tests.helpers.simulated_kiosks import PATH, SimulatedKiosk
 
@@ -201,3 +205,26 @@ def test_when_the_hub_stops_a_kiosk_tries_again(hub, here, kiosk):
     here.committer.close()
     answer = send(hub, kiosk, pack(kiosk.envelope()))
     assert (answer.status_code, answer.json["code"]) == (503, "busy")
+
+
+def test_the_description_has_every_call_of_kiosks(tmp_path):
+    token = "a-token-of-some-length"  # noqa: S105 (of this test only)
+    app = create_hub_app(HubSettings(database=str(tmp_path / "hub.db"), token=token))
+    try:
+        client, program = app.test_client(), {"Authorization": f"Bearer {token}"}
+        document = client.get("/api/v1/openapi.json", headers=program).json
+        page = client.get("/api", headers=program).text
+        rules = {rule.rule for rule in app.url_map.iter_rules() if rule.rule.startswith(HUB_API)}
+    finally:
+        close_app(app)
+    validate(document)
+    assert rules == {path for path in document["paths"] if path.startswith(HUB_API)}
+    assert document["paths"][PATH]["post"]["security"] == [{"kiosk": []}]
+    assert document["paths"][f"{HUB_API}join"]["post"]["security"] == []
+    assert {"200", "400", "401", "403", "409", "413", "415", "429", "503"} == set(
+        document["paths"][PATH]["post"]["responses"]
+    )
+    for call in HUB_CALLS:
+        assert f'id="{call.name}"' in page
+    assert "`" not in page
+    assert not any(path.startswith(HUB_API) for path in description()["paths"])

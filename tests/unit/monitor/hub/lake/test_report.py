@@ -278,7 +278,7 @@ def test_csv_and_terminal_show_the_whole_sites_and_seconds(world, capsys):
     assert {len(line.split(",")) for line in lines} == {len(columns)}
     print_lake_report(document)
     shown = capsys.readouterr().out
-    assert "2026-03-01 to 2026-03-01, 1 day in UTC; 6 screens." in shown
+    assert "2026-03-01 (UTC); 6 screens." in shown
     assert "Mall" in shown
     assert "Not told: viewers over days" in shown
 

@@ -105,7 +105,8 @@ def test_other_files_are_no_parts(lake):
     folder.mkdir(parents=True)
     for name in ("part-0.parquet", "_SUCCESS", "part-00-of-10.parquet"):
         (folder / name).touch()
-    (folder.parent / "_tmp").mkdir()
+    for name in ("_tmp", "day=__HIVE_DEFAULT_PARTITION__", "2026-03-02"):
+        (folder.parent / name).mkdir()
     assert lake.days("cells") == [date(2026, 3, 1)]
     assert lake.parts("cells", DAY) == {str(folder / "part-00-of-10.parquet"): (0, 10)}
 

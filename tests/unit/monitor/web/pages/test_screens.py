@@ -11,6 +11,7 @@ from sqlalchemy import insert, select, update
 
 from db.engine import open_database, writing
 from db.hub import accounts, pairing, screens
+from db.hub.screen_day import read_kiosks
 from db.hub.tables import ROLES, AuditEntry, KioskKey, Screen, ScreenState
 from db.schema import Gap, Origin, Session
 from monitor.hub.place_form import form_of
@@ -138,6 +139,17 @@ def test_each_role_may_do_what_the_table_says(app, as_, engine, screen, key_id, 
             assert answer.status_code == (401 if role is None else 403), (method, path)
     if role not in CHANGING:
         assert log(engine) == known
+
+
+def test_no_other_site_can_send_a_form_in_somebodys_name(operator, engine, screen, key_id):
+    known = log(engine)
+    for method, path, _ in ROUTES:
+        if method == "POST":
+            address = path.format(uid=screen.uid, key_id=key_id)
+            for headers in ({}, {"Origin": "https://evil.example"}):
+                answer = operator.post(address, data=form_of(PLACE), headers=headers)
+                assert answer.status_code == 403, address
+    assert log(engine) == known
 
 
 @pytest.mark.parametrize("role", sorted(LOOKING))
@@ -302,14 +314,22 @@ def test_a_wrong_code_makes_no_screen(operator, engine):
     assert log(engine) == []
 
 
-def test_a_broken_machine_is_replaced_and_its_key_revoked(operator, engine, screen, key_id):
-    code = ask(engine, "cd" * 16)
-    page = operator.get(f"/screens/pair?code={code}&screen={screen.uid}").text
+def test_a_broken_machine_is_replaced_under_the_same_screen(operator, engine, screen, key_id):
+    asked = shown(engine, pairing.ask, pairing.Applicant("cd" * 16, {}, "192.0.2.1"))
+    page = operator.get(f"/screens/pair?code={asked.code}&screen={screen.uid}").text
     assert f'<option value="{screen.uid}" selected>' in page
-    form = {"code": code, "screen": screen.uid}
+    form = {"code": asked.code, "screen": screen.uid}
     answer = operator.post("/screens/pair", data=form, headers=PAGE)
     assert answer.location.startswith(f"/screens/{screen.uid}")
-    assert len(log(engine)) == len(["screen.code", "kiosk.join", "kiosk.accept"])
+    shown(engine, pairing.collect, asked.claim)
+    with engine.connect() as connection:
+        new, old = read_kiosks(connection, screen.id)
+    assert (new.kiosk, new.revoked_at, new.created_by) == ("cd" * 16, None, "the operator")
+    assert (old.kiosk, old.revoked_at is None) == (KIOSK, False)
+    page = operator.get(answer.location).text
+    assert f"/keys/{new.key_id}/revoke" in page
+    assert f"/keys/{old.key_id}/revoke" not in page
+    assert KIOSK[:8] in page
 
 
 def test_a_code_for_a_new_screen_is_shown_until_it_is_typed(operator, as_, engine):
