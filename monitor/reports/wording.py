@@ -66,7 +66,7 @@ def place(document: dict[str, Any]) -> str:
         site = ""
     sites = {entry["site"] for entry in document["sessions"]}
     if not site and len(sites) > 1:
-        chosen = _places(document["report"]["scope"])
+        chosen = _places(document.get("report", {}).get("scope", {}))
         site = f"{len(sites)} sites" if chosen else "all sites"
     if campaign:
         return f"{campaign}, {site}" if site else str(campaign)

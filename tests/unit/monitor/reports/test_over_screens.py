@@ -230,7 +230,7 @@ def test_screens_that_send_sums_of_hours_only(tmp_path, ask, limit):
 def test_a_list_says_of_whom_no_viewer_is_known(tmp_path):
     hub, kiosk = (open_database(str(tmp_path / name)) for name in ("hub.db", "kiosk.db"))
     record_day(kiosk, 1, plays=3)
-    join(kiosk, "cells")
+    join(kiosk, "cells", min_viewers=1)
     send(kiosk, hub, add_screen(hub))
     assert untold_among(hub, [1]) == {1}
     assert untold_among(kiosk, [1]) == frozenset()
