@@ -40,6 +40,9 @@ TICK_S = 2.0
 TIDY_S = 600.0
 """How often what is too old is given up, and cells of full hours are queued."""
 
+REPORT_S = 10.0
+"""How often what waits is counted while nothing happens."""
+
 CLOSE_S = 0.8
 """How long the end of the kiosk may wait for the last envelope."""
 
@@ -97,7 +100,7 @@ class UplinkService:
         self._sender: Sender | None = None
         self._pairing: PairingCode | None = None
         self._told: KioskHealth | None = None
-        self._tidy_at_s = 0.0
+        self._tidy_at_s = self._report_at_s = 0.0
         self._retry = Backoff(5.0, 300.0, jitter=0.5)
         self._lock: int | None = None
         self._problem: str | None = None
@@ -188,11 +191,14 @@ class UplinkService:
         health = self._health(key.min_viewers)
         changed = health is not None and health.has_changed(self._told)
         sender = self._sender
+        before = sender.last_contact, sender.problem
         if sender.poll(now_s, lambda: _document(health), changed=changed):
             self._told = health
         self._retry.reset()
         self._problem = None
-        self._report(key, sender)
+        if now_s >= self._report_at_s or before != (sender.last_contact, sender.problem):
+            self._report_at_s = now_s + REPORT_S
+            self._report(key, sender)
         return TICK_S
 
     def _report(self, key: HubKey, sender: Sender) -> None:
