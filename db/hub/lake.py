@@ -94,7 +94,7 @@ def place_columns() -> dict[str, Any]:
         "kiosk": Origin.kiosk,
         "screen": Screen.uid,
         "screen_name": Screen.name,
-        "site": func.coalesce(Screen.site, own_site.scalar_subquery()),
+        "site": func.coalesce(func.nullif(Screen.site, ""), own_site.scalar_subquery()),
         "group_name": Screen.group_name,
         "venue_type": Screen.venue_type,
         "time_zone": Screen.time_zone,

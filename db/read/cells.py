@@ -7,7 +7,7 @@ columns. Plays not rolled up yet are not in them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -127,10 +127,11 @@ def untold_sessions(connection: Connection, scope: Scope) -> frozenset[int]:
     return frozenset(connection.scalars(query))
 
 
-def untold_among(engine: Engine, sessions: Collection[int]) -> frozenset[int]:
-    """Return those of some sessions of which a kiosk sends only cells; see `untold_sessions`."""
+def untold_among(engine: Engine, sessions: Collection[int] | None = None) -> frozenset[int]:
+    """Return those of some sessions, or of all, for which `untold_sessions` holds."""
+    scope = Scope(session_ids=None if sessions is None else tuple(sessions))
     with engine.connect() as connection:
-        return untold_sessions(connection, Scope(session_ids=tuple(sessions)))
+        return untold_sessions(connection, replace(scope, replays=True, demos=True))
 
 
 class hour_of(FunctionElement[datetime]):  # noqa: N801 (a function of SQL)

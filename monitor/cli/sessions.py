@@ -13,18 +13,24 @@ from monitor.cli.output import print_json
 @output_options
 def sessions(database: str | None, as_json: bool) -> None:
     """List the sessions of a database, with the viewers over time of each."""
+    from db.read.cells import untold_among
     from db.read.sessions import list_sessions, viewers_over_time
     from monitor.reports.document import session_document
     from monitor.reports.terminal import print_sessions
 
     with opened(database, existing=True) as engine:
         found = list_sessions(engine)
+        untold = untold_among(engine)
         activity = {} if as_json else viewers_over_time(engine, found)
     if as_json:
-        print_json({"sessions": [session_document(session) for session in found]})
+        documents = [
+            session_document(session) | ({"viewers": None} if session.id in untold else {})
+            for session in found
+        ]
+        print_json({"sessions": documents})
     elif not found:
         click.echo(
             f"No session yet in {database_url(database)}: start one with `{PROGRAM} run`.", err=True
         )
     else:
-        print_sessions(found, activity)
+        print_sessions(found, activity, untold)

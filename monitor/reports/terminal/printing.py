@@ -19,7 +19,7 @@ from monitor.reports.wording import claims, gap_seconds, left_out
 from monitor.settings.time_zone import common_zone, zone_words
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from rich.console import Console
 
@@ -232,11 +232,14 @@ def _comparison_table(comparisons: Sequence[dict[str, Any]], console: Console) -
 
 
 def print_sessions(
-    sessions: Sequence[SessionInfo], activity: Mapping[int, Sequence[int]] | None = None
+    sessions: Sequence[SessionInfo],
+    activity: Mapping[int, Sequence[int]] | None = None,
+    untold: Collection[int] = (),
 ) -> None:
     """Print a table of sessions, with times in the zone of each site.
 
-    `activity`, by session id, is how many viewers were in view in equal parts of its length.
+    `activity`, by session id, is how many viewers were in view in equal parts of its length, and of
+    the sessions in `untold` no viewer is known.
     """
     console = wide_console()
     table = Table(box=None, header_style="bold", pad_edge=False)
@@ -265,7 +268,7 @@ def print_sessions(
             shown(console, session.source),
             shown(console, session.end_reason or ""),
             str(session.plays),
-            str(session.viewers),
+            signs_of(console).none if session.id in untold else str(session.viewers),
             f"{session.readings:,}",
         ]
         if activity is not None:

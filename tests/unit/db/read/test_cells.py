@@ -9,8 +9,16 @@ import pytest
 from sqlalchemy import insert, select, update
 
 from db.engine import snapshot, writing
-from db.hub.tables import Cell
-from db.read.cells import WHOLE, cells, cells_of_day
+from db.hub.tables import Cell, Pairing
+from db.read.cells import (
+    WHOLE,
+    HourlySums,
+    cells,
+    cells_of_day,
+    hourly_sums,
+    untold_among,
+    untold_sessions,
+)
 from db.read.rollups import read_log
 from db.read.scope import Scope
 from db.schema import SCORE_COLUMNS, SUM_COLUMNS, ExposureSecond, Origin, Session
@@ -18,6 +26,7 @@ from db.write.records import ViewerFlagged
 from db.write.session_writer import SessionWriter
 from monitor.analytics.currency import ad_currency
 from monitor.analytics.metrics import audience, take
+from tests.helpers.hub_rows import add_screen, fill_screen
 
 HOUR = datetime(2026, 3, 1, 9, tzinfo=UTC)
 DAY = HOUR.replace(hour=0)
@@ -160,3 +169,44 @@ def test_scores_only_where_all_readings_have_them(engine, make):
     rows = [row for row in of_hour(engine) if row["second"] != WHOLE]
     assert {row["second"] for row in rows if row["sum_happy_score"] is None} == {2}
     assert all(row["sum_surprise_score"] is not None for row in rows)
+
+
+def test_what_a_hub_knows_of_kiosks_that_send_cells(engine, make):
+    """Sums of the screens that sent them, and of which sessions no viewer is known."""
+    for number in range(4):
+        make.write(engine, [make.ad(), make.play(), make.play_end()], started_at=make.at(number))
+    screens = [add_screen(engine, f"Screen {number}") for number in range(3)]
+    for session, screen in zip((2, 3, 4), screens, strict=True):
+        fill_screen(engine, session, screen)
+    hour = make.start.replace(minute=0, second=0, microsecond=0)
+    sums = dict.fromkeys(SUM_COLUMNS, 1.0)
+    with writing(engine) as connection:
+        origin = connection.scalar(select(Session.origin_id).where(Session.id == 2))
+        for later, viewers in ((0, 7), (1, 5)):
+            for second in (WHOLE, 3):
+                whole = {"exposures": 9, "attention_s": 4.5} if second == WHOLE else {}
+                connection.execute(
+                    insert(Cell).values(
+                        origin_id=origin,
+                        ad_version_id=1,
+                        hour=hour + timedelta(hours=later),
+                        second=second,
+                        viewers=viewers,
+                        readings=90,
+                        emotion_readings=80,
+                        **whole,
+                        **sums,
+                    )
+                )
+        join = {"code": "abc", "address": "", "created_at": hour, "expires_at": hour}
+        join |= {"kiosk": f"{3:032x}", "accepted_at": hour, "accepted_by": "ann"}
+        connection.execute(insert(Pairing).values(**join, facts={"upload": "cells"}))
+    with snapshot(engine) as connection:
+        assert hourly_sums(connection, Scope()) == {screens[0]: HourlySums(18, 9.0, 5)}
+        late = Scope(since=hour + timedelta(hours=1))
+        assert hourly_sums(connection, late) == {}, "no play of it is in that time"
+        first = Scope(until=hour + timedelta(hours=1))
+        assert hourly_sums(connection, first) == {screens[0]: HourlySums(9, 4.5, 7)}
+        assert untold_sessions(connection, Scope()) == {2, 3}
+    assert untold_among(engine, [1, 3]) == {3}
+    assert untold_among(engine) == {2, 3}

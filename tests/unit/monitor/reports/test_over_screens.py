@@ -234,6 +234,9 @@ def test_a_list_says_of_whom_no_viewer_is_known(tmp_path):
     send(kiosk, hub, add_screen(hub))
     assert untold_among(hub, [1]) == {1}
     assert untold_among(kiosk, [1]) == frozenset()
+    listed = CliRunner().invoke(cli, ["sessions", "--db", str(tmp_path / "hub.db"), "--json"])
+    assert [each["viewers"] for each in json.loads(listed.stdout)["sessions"]] == [None]
+    assert CliRunner().invoke(cli, ["sessions", "--db", str(tmp_path / "hub.db")]).exit_code == 0
     for engine in (hub, kiosk):
         engine.dispose()
 
