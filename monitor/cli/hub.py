@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -161,6 +162,9 @@ def serve(**options: Any) -> None:
     }
     settings = settings.model_copy(update=changes)
     app = create_hub_app(settings)
+    # The thread that stores waits for the database many times a batch. After each wait it would
+    # stand behind up to a hundred threads that answer, each for Python's usual five milliseconds.
+    sys.setswitchinterval(0.0005)
     here: HubServices = app.extensions[EXTENSION]
     stopping, duties = here.stopping, Duties(here.engine, hub_duties(settings))
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -33,6 +33,7 @@ blueprint = Blueprint("intake", __name__)
 @for_kiosks(max_body=MAX_BYTES)
 def envelopes() -> Response:
     """Store an envelope; the answer says what the kiosk may forget."""
+    hub_services().intake.check()
     sender = _sender()
     with hub_services().intake.taken(sender.kiosk):
         outcome = _stored(_arrival(sender))

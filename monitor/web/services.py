@@ -105,6 +105,15 @@ class KioskPlaces:
         self._guard = threading.Lock()
         self._kiosks: set[str] = set()
 
+    def check(self) -> None:
+        """Refuse an envelope for which there is no place, before anything is done for it.
+
+        Raises:
+            ProblemError: All kiosks together have as many as there are.
+        """
+        if len(self._kiosks) >= self._at_once:
+            raise self.full()
+
     @contextmanager
     def taken(self, kiosk: str) -> Iterator[None]:
         """Take the place of a kiosk for a `with` block.
