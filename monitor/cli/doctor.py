@@ -67,7 +67,7 @@ def _size(_context: click.Context, _parameter: click.Parameter, typed: str | Non
 def doctor(
     preview: Path | None, preview_size: tuple[int, int] | None, as_json: bool, **options: Any
 ) -> None:
-    """Check camera, light, codecs, sound, GPU, disk, database, model and MQTT broker.
+    """Check camera, light, codecs, sound, GPU, disk, database, model, MQTT broker and hub.
 
     It says what to do about each problem.
 

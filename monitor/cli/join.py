@@ -40,7 +40,7 @@ def join(hub: str, code: str | None, as_json: bool, **options: Any) -> None:
     from datetime import UTC, datetime
 
     from db.transfer.uplink import UplinkStore
-    from monitor.uplink.address import hub_address, plain_reach
+    from monitor.uplink.address import hub_address, plain_warning
     from monitor.uplink.client import HubClient
     from monitor.uplink.joining import Applicant, enter, facts_of_machine
     from monitor.uplink.key_file import HubKey, key_path, read_key, write_key
@@ -48,12 +48,8 @@ def join(hub: str, code: str | None, as_json: bool, **options: Any) -> None:
     settings = load_settings(RunSettings, options)
     path = key_path(database_file(settings.database))
     address = hub_address(hub)
-    if address.startswith("http://") and plain_reach(host_of(address)) != "here":
-        click.echo(
-            "This connection is not encrypted: others in the network can read what is sent, and "
-            "this kiosk's key. Use https outside of a network that you trust.",
-            err=True,
-        )
+    if (warning := plain_warning(address)) is not None:
+        click.echo(warning, err=True)
     upload = settings.upload or "sums"
     with opened(settings.database, read_only=False) as engine:
         store = UplinkStore(engine)
@@ -98,13 +94,6 @@ def database_file(url: str) -> Path:
             f"file, received {hide_passwords(url)}. Name one with --db, also for `run`."
         )
     return Path(file).absolute()
-
-
-def host_of(address: str) -> str:
-    """Return the host of a hub's address."""
-    from urllib.parse import urlsplit
-
-    return urlsplit(address).hostname or ""
 
 
 def _wait_until_accepted(applicant: Applicant) -> Membership:

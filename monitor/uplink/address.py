@@ -70,6 +70,17 @@ def hub_address(typed: str) -> str:
     return text.rstrip("/")
 
 
+def plain_warning(address: str) -> str | None:
+    """Return what to say about a connection that is not encrypted and leaves this machine."""
+    parts = urlsplit(address)
+    if parts.scheme != "http" or plain_reach(parts.hostname or "") == "here":
+        return None
+    return (
+        f"The connection to {printable(address)} is not encrypted: others in the network can read "
+        "what is sent, and this kiosk's key. Use https outside of a network that you trust."
+    )
+
+
 def plain_reach(host: str) -> str:
     """Return how far a host is: `here`, on this machine; `private`; `public`, or unknown."""
     try:

@@ -16,7 +16,7 @@ from db.transfer.uplink import UplinkStore
 from db.write.lock import lock_file
 from monitor.errors import MonitorError
 from monitor.sensor.backoff import Backoff
-from monitor.uplink.address import HubRefusedError, hub_address
+from monitor.uplink.address import HubRefusedError, hub_address, plain_warning
 from monitor.uplink.joining import POLL_S, Applicant, PairingCode, enter, facts_of_machine
 from monitor.uplink.key_file import HubKey, KeyFileError, key_path, read_key, write_key
 from monitor.uplink.sender import Sender
@@ -242,6 +242,8 @@ class UplinkService:
     def _pair(self, hub: str) -> float:
         if self._pairing is None:
             self._client = _connect(hub_address(hub), self._wishes.ca)
+            if (warning := plain_warning(hub)) is not None:
+                logger.warning("%s", warning)
             facts = facts_of_machine(self._wishes.site, self._wishes.upload or "sums")
             self._pairing = PairingCode(Applicant(self._store, self._client, facts))
         pairing, before = self._pairing, self._pairing.code

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from monitor.errors import SetupError
-from monitor.uplink.address import hub_address, plain_reach
+from monitor.uplink.address import hub_address, plain_reach, plain_warning
 
 
 @pytest.mark.parametrize(
@@ -45,3 +45,9 @@ def test_what_is_none_or_not_encrypted_is_refused(typed):
 )
 def test_how_far_a_host_is(host, reach):
     assert plain_reach(host) == reach
+
+
+def test_who_may_listen_is_said():
+    assert plain_warning("https://hub.example.com") is None
+    assert plain_warning("http://127.0.0.1:8080") is None
+    assert "this kiosk's key" in plain_warning("http://192.168.1.5")
