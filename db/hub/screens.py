@@ -42,7 +42,7 @@ class Place:
         tags: Any number of words.
         venue_type: As in the OpenOOH taxonomy, such as `retail.grocery`.
         time_zone: IANA name.
-        opening: Time spans such as "08:00-20:00"; empty for the whole day.
+        opening: Time spans such as "Mon-Fri 08:00-20:00"; empty for always.
     """
 
     name: str

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def _quiet(hours: tuple[str, ...]) -> tuple[str, ...]:
-    # On which day makes no difference.
+    # On which day of the week makes no difference.
     quiet_until(hours, "UTC", datetime.fromisoformat("2026-01-01T00:00:00Z"))
     return hours
 

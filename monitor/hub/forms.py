@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
 
-from monitor.settings.models import Hours
+from monitor.hub.opening import parse_opening
 from monitor.settings.time_zone import zone_named
 
 if TYPE_CHECKING:
@@ -36,6 +36,14 @@ def _zone(name: str) -> str:
     return zone_named(name).key
 
 
+def _hours(spans: tuple[str, ...]) -> tuple[str, ...]:
+    try:
+        parse_opening(spans)
+    except ValueError as error:
+        raise ValueError(f"{error}, received {', '.join(spans)}") from None
+    return spans
+
+
 Words = Annotated[str, Field(max_length=80), BeforeValidator(_text)]
 """A line of text; may be empty."""
 
@@ -47,8 +55,8 @@ Listed = BeforeValidator(_split)
 
 TimeZone = Annotated[str, BeforeValidator(str.strip), AfterValidator(_zone)]
 
-ListedHours = Annotated[Hours, Listed]
-"""Time spans such as "08:00-12:00, 14:00-18:00"."""
+ListedHours = Annotated[tuple[str, ...], AfterValidator(_hours), Listed]
+"""Time spans such as "Mon-Fri 08:00-20:00, Sat 10:00-16:00"."""
 
 
 def read_form(model: type[Form], values: Mapping[str, Any], messages: Mapping[str, str]) -> Form:

@@ -76,8 +76,8 @@ def quiet_until(quiet_hours: Sequence[str], time_zone: str, at: datetime) -> dat
     if not quiet_hours or not is_open(quiet_hours, time_zone, at):
         return None
     minute = at.replace(second=0, microsecond=0)
-    # Two days, because the clocks change on some.
-    for _ in range(2 * 24 * 60):
+    # A week has all the days there are, and the clocks change on some.
+    for _ in range(8 * 24 * 60):
         minute += timedelta(minutes=1)
         if not is_open(quiet_hours, time_zone, minute):
             return minute

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.hub.opening import is_open
+from monitor.hub.opening import is_open, parse_opening
 
 MINUTES = st.integers(0, 24 * 60 - 1)
 
@@ -41,6 +41,34 @@ def test_two_spans_that_meet_twice_are_the_whole_day(first, second, minute):
 )
 def test_the_clock_of_the_place_counts(zone, opens):
     assert is_open(["08:00-20:00"], zone, at(6 * 60 + 30)) is opens
+
+
+@pytest.mark.parametrize(
+    ("opening", "moment", "opens"),
+    [
+        # The first of July 2026 is a Wednesday.
+        (["Mon-Fri 08:00-20:00"], "2026-07-01T12:00", True),
+        (["Mon-Fri 08:00-20:00"], "2026-07-05T12:00", False),
+        (["mon - fri 08:00-20:00", "Saturday 10:00-16:00"], "2026-07-04T12:00", True),
+        (["Mon-Fri 08:00-20:00", "Sat 10:00-16:00"], "2026-07-04T17:00", False),
+        (["Sat-Mon 08:00-20:00"], "2026-07-05T12:00", True),
+        (["Sat-Mon 08:00-20:00"], "2026-07-07T12:00", False),
+        # Saturday's night ends on Sunday, and Friday's on Saturday is not open.
+        (["Sat 22:00-02:00"], "2026-07-05T01:00", True),
+        (["Sat 22:00-02:00"], "2026-07-04T01:00", False),
+        (["Sat 22:00-02:00"], "2026-07-04T23:00", True),
+        (["Sun 00:00-24:00", "08:00-12:00"], "2026-07-05T23:00", True),
+        (["Sun 00:00-24:00", "08:00-12:00"], "2026-07-06T00:00", False),
+    ],
+)
+def test_days_of_the_week(opening, moment, opens):
+    assert is_open(opening, "UTC", datetime.fromisoformat(f"{moment}+00:00")) is opens
+
+
+@pytest.mark.parametrize("text", ["Xyz 08:00-12:00", "Mon 8 to 9", "Mon", "Mon-Tue", ""])
+def test_what_names_no_day_or_no_hours_is_an_error(text):
+    with pytest.raises(ValueError, match="expected"):
+        parse_opening((text,))
 
 
 def test_what_is_no_time_span_is_an_error():
