@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from monitor.cli.channel import channel
+from monitor.cli.hub_install import install
 from monitor.cli.lake import lake
 from monitor.cli.options import PROGRAM, debug_option, load_settings
 from monitor.cli.output import silence_native_libraries
@@ -41,6 +42,7 @@ def hub() -> None:
 
 
 hub.add_command(channel)
+hub.add_command(install)
 hub.add_command(lake)
 hub.add_command(views)
 

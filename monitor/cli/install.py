@@ -104,18 +104,10 @@ def install(
             "It starts at the next login to the desktop. For a kiosk, enable automatic login."
         )
     elif system is not None:
-        missing = [
-            folder for folder in plan.writable_folders(own_places=False) if not folder.is_dir()
-        ]
-        if missing:
-            # The unit opens only existing folders for writing, and they must belong to its user.
-            names = " ".join(shlex.quote(str(folder)) for folder in missing)
-            click.echo(
-                f"First create the folders that it writes to: install -d -o {_user(run_as)} {names}"
-            )
+        say_what_is_missing(plan.writable_folders(own_places=False), user_of_unit(run_as))
         click.echo(f"Start it with: systemctl daemon-reload && systemctl enable --now {path.name}")
     else:
-        _say_how_it_starts(plan, path.name, start=start)
+        say_how_it_starts(path.name, start=start, needs_desktop=plan.needs_desktop)
 
 
 def _refuse_contradictions(
@@ -194,16 +186,28 @@ def _file(
     if autostart:
         return autostart_path(), autostart_entry(plan)
     if system is not None:
-        return system / UNIT_NAME, system_unit(plan, _user(run_as))
+        return system / UNIT_NAME, system_unit(plan, user_of_unit(run_as))
     return user_unit_path(), user_unit(plan)
 
 
-def _user(run_as: str | None) -> str:
+def user_of_unit(run_as: str | None) -> str:
     """Return the user that runs a system unit."""
     return run_as or os.environ.get("SUDO_USER") or getpass.getuser()
 
 
-def _say_how_it_starts(plan: Plan, name: str, *, start: bool) -> None:
+def say_what_is_missing(folders: Iterable[Path], user: str) -> None:
+    """Say which folders have to be made for a system unit.
+
+    The unit opens only existing folders for writing, and they must belong to its user.
+    """
+    missing = [shlex.quote(str(folder)) for folder in folders if not folder.is_dir()]
+    if missing:
+        names = " ".join(missing)
+        click.echo(f"First create the folders that it writes to: install -d -o {user} {names}")
+
+
+def say_how_it_starts(name: str, *, start: bool, needs_desktop: bool = False) -> None:
+    """Start a unit of the user's own if wanted, and say how that is done."""
     from monitor.kiosk.service.place import systemctl
 
     by_hand = f"systemctl --user daemon-reload && systemctl --user enable --now {name}"
@@ -218,7 +222,7 @@ def _say_how_it_starts(plan: Plan, name: str, *, start: bool) -> None:
         click.echo(
             f"It could not be started here: {trouble}. Where systemd runs, start it with: {by_hand}"
         )
-    if plan.needs_desktop:
+    if needs_desktop:
         click.echo("It starts with your desktop session. For a kiosk, enable automatic login.")
     else:
         click.echo(
@@ -227,10 +231,17 @@ def _say_how_it_starts(plan: Plan, name: str, *, start: bool) -> None:
 
 
 def _uninstall(system: Path | None, *, dry_run: bool) -> None:
-    from monitor.kiosk.service.place import autostart_path, remove, systemctl, user_unit_path
+    from monitor.kiosk.service.place import autostart_path, user_unit_path
     from monitor.kiosk.service.systemd_unit import UNIT_NAME
 
-    paths = [user_unit_path(), autostart_path()] if system is None else [system / UNIT_NAME]
+    own = [user_unit_path(), autostart_path()]
+    remove_files(own if system is None else [system / UNIT_NAME], UNIT_NAME, dry_run=dry_run)
+
+
+def remove_files(paths: Iterable[Path], name: str, *, dry_run: bool) -> None:
+    """Remove what `install` wrote, and stop the unit of this name if it is the user's own."""
+    from monitor.kiosk.service.place import remove, systemctl, user_unit_path
+
     there = [path for path in paths if path.exists()]
     if not there:
         click.echo(
@@ -241,12 +252,11 @@ def _uninstall(system: Path | None, *, dry_run: bool) -> None:
         if dry_run:
             click.echo(f"Would remove: {path}")
             continue
-        if path == user_unit_path():
+        own = path == user_unit_path(name)
+        if own:
             # Before removal, because it is started by a link. Without systemd, nothing runs.
-            systemctl("disable", "--now", UNIT_NAME)
+            systemctl("disable", "--now", name)
         remove(path)
         click.echo(f"Removed: {path}")
-        if system is not None:
-            click.echo(
-                f"Stop it with: systemctl disable --now {UNIT_NAME}; systemctl daemon-reload"
-            )
+        if not own and path.name == name:
+            click.echo(f"Stop it with: systemctl disable --now {name}; systemctl daemon-reload")

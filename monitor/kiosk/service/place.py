@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-def user_unit_path() -> Path:
-    """Return where systemd looks for a user's own unit."""
-    return Path(platformdirs.user_config_dir()) / "systemd" / "user" / UNIT_NAME
+def user_unit_path(name: str = UNIT_NAME) -> Path:
+    """Return where systemd looks for a user's own unit, by default that of the kiosk."""
+    return Path(platformdirs.user_config_dir()) / "systemd" / "user" / name
 
 
 def autostart_path() -> Path:

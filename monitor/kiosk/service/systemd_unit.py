@@ -10,11 +10,13 @@ from monitor.errors import SetupError
 from monitor.kiosk.service.plan import DESCRIPTION, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from monitor.kiosk.service.plan import Plan
 
 UNIT_NAME = "ad-monitor.service"
+HUB_UNIT_NAME = "ad-monitor-hub.service"
 
 DEVICE_GROUPS = ("video", "render", "audio", "input")
 """Groups that own cameras, graphics cards, sound cards and keyboards."""
@@ -25,8 +27,6 @@ HARDENING = """\
 NoNewPrivileges=yes
 ProtectSystem=strict
 PrivateTmp=yes
-# The X server's socket lies in the temporary folder.
-BindReadOnlyPaths=-/tmp/.X11-unix
 ProtectKernelTunables=yes
 ProtectKernelModules=yes
 ProtectKernelLogs=yes
@@ -41,8 +41,14 @@ SystemCallArchitectures=native
 LimitCORE=0
 UMask=0077
 """
-"""Without options that hide devices, and without MemoryDenyWriteExecute, because the classifier's
-runtime compiles its kernels."""
+"""Of kiosk and hub. Without options that hide devices, and without MemoryDenyWriteExecute, because
+the classifier's runtime compiles its kernels."""
+
+
+X_SERVER = """\
+# The X server's socket lies in the temporary folder.
+BindReadOnlyPaths=-/tmp/.X11-unix
+"""
 
 
 def user_unit(plan: Plan) -> str:
@@ -55,21 +61,10 @@ def user_unit(plan: Plan) -> str:
 
 def system_unit(plan: Plan, user: str) -> str:
     """Return a system unit that runs as a user; data and log are in folders such as /var/lib."""
-    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", user):
-        raise SetupError(f"Invalid user: expected a plain name, received {user!r}.")
-    places = {
-        "XDG_DATA_HOME": "%S",
-        "XDG_STATE_HOME": "%S",
-        "XDG_CONFIG_HOME": "%S",
-        "XDG_CACHE_HOME": "%C/ad-monitor",
-    }
     groups = [name for name in DEVICE_GROUPS if _exists(name)]
     service = [
-        f"User={user}",
+        *_of_system(user),
         *([f"SupplementaryGroups={' '.join(groups)}"] if groups else []),
-        "StateDirectory=ad-monitor",
-        "CacheDirectory=ad-monitor",
-        *(f"Environment={name}={value}" for name, value in places.items()),
         *_writable(plan.writable_folders(own_places=False)),
     ]
     target = "graphical.target" if plan.needs_desktop else "multi-user.target"
@@ -78,6 +73,64 @@ def system_unit(plan: Plan, user: str) -> str:
         "After=network-online.target systemd-user-sessions.service",
     ]
     return _unit(plan, order, service, target)
+
+
+def hub_unit(command: Sequence[str], writable: Iterable[Path], user: str | None = None) -> str:
+    """Return the unit of a hub.
+
+    Args:
+        command: What starts it.
+        writable: Folders that it writes to.
+        user: Who runs a system unit, with data in folders such as /var/lib; `None` for a unit of
+            the user's own, started at login.
+    """
+    lines = [
+        "# Written by `ad-monitor hub install`, which also removes it (--uninstall).",
+        "[Unit]",
+        "Description=Ad-reaction hub",
+        *(() if user is None else _WITH_NETWORK),
+        "# Restart without limit: kiosks wait.",
+        "StartLimitIntervalSec=0",
+        "",
+        "[Service]",
+        f"ExecStart={_command(list(command))}",
+        "TimeoutStopSec=60",
+        "Restart=always",
+        "RestartSec=5",
+        *(() if user is None else (*_of_system(user), *_WITHOUT_RIGHTS)),
+        *_writable(writable),
+        HARDENING.rstrip("\n"),
+        "",
+        "[Install]",
+        f"WantedBy={'default.target' if user is None else 'multi-user.target'}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+_WITHOUT_RIGHTS = ("CapabilityBoundingSet=", "ProtectClock=yes", "RestrictRealtime=yes")
+
+_WITH_NETWORK = (
+    "Wants=network-online.target",
+    "After=network-online.target postgresql.service",
+)
+
+
+def _of_system(user: str) -> list[str]:
+    """Return the settings of a system unit that runs as a user."""
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", user):
+        raise SetupError(f"Invalid user: expected a plain name, received {user!r}.")
+    places = {
+        "XDG_DATA_HOME": "%S",
+        "XDG_STATE_HOME": "%S",
+        "XDG_CONFIG_HOME": "%S",
+        "XDG_CACHE_HOME": "%C/ad-monitor",
+    }
+    return [
+        f"User={user}",
+        "StateDirectory=ad-monitor",
+        "CacheDirectory=ad-monitor",
+        *(f"Environment={name}={value}" for name, value in places.items()),
+    ]
 
 
 def _unit(plan: Plan, order: Iterable[str], service: Iterable[str], target: str) -> str:
@@ -105,7 +158,7 @@ def _unit(plan: Plan, order: Iterable[str], service: Iterable[str], target: str)
         "# The supervisor handles a kiosk that ran out of memory.",
         "OOMPolicy=continue",
         *service,
-        HARDENING.rstrip("\n"),
+        (HARDENING + X_SERVER).rstrip("\n"),
         "",
         "[Install]",
         f"WantedBy={target}",
