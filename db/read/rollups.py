@@ -303,7 +303,7 @@ def _stored(
         .join(Play, Play.id == table.play_id)
         .join(Session, Session.id == Play.session_id)
         .join(Viewer, Viewer.id == table.viewer_id)
-        .where(Play.rolled_up, Viewer.static.is_(False), *scope.plays())
+        .where(_stored_play(), Viewer.static.is_(False), *scope.plays())
         .order_by(*table.__table__.primary_key)
     )
     parts: list[_Arrays] = []
@@ -317,6 +317,15 @@ def _stored(
     return _with_scores(connection, _joined(arrays, parts), scope)
 
 
+def _stored_play() -> ColumnElement[bool]:
+    """Whether a play is rolled up.
+
+    Not as an equation: SQLite would then go through all rolled up plays of the database by the
+    index that is there for the few others, whatever sessions are in scope.
+    """
+    return Play.rolled_up.is_not(False)
+
+
 def _with_scores(connection: Connection, stored: _Arrays, scope: Scope) -> _Arrays:
     """Estimate the scores that are not stored, by the calibration of the session's model."""
     missing = np.isnan(stored.sums[:, -1])
@@ -326,7 +335,7 @@ def _with_scores(connection: Connection, stored: _Arrays, scope: Scope) -> _Arra
     query = (
         select(Play.id, Play.session_id)
         .join(Session, Session.id == Play.session_id)
-        .where(Play.rolled_up, *scope.plays())
+        .where(_stored_play(), *scope.plays())
     )
     session_of = dict(connection.execute(query).tuples().all())
     sums = stored.sums.copy()

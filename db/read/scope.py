@@ -82,7 +82,19 @@ class Scope:
         ]
 
     def _times(self) -> list[ColumnElement[bool]]:
+        if self.since is None and self.until is None:
+            return []
+        # Plays have no index by time, but sessions are few.
+        overlap = [
+            *(() if self.until is None else (Session.started_at < self.until,)),
+            *(
+                ()
+                if self.since is None
+                else (or_(Session.ended_at.is_(None), Session.ended_at >= self.since),)
+            ),
+        ]
         return [
+            Play.session_id.in_(select(Session.id).where(*overlap).correlate(None)),
             *(() if self.since is None else (Play.started_at >= self.since,)),
             *(() if self.until is None else (Play.started_at < self.until,)),
         ]

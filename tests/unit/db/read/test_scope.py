@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from db.errors import ReadingsElsewhereError
 from db.read.ads import ad_totals, known_ads
@@ -117,3 +117,25 @@ def test_what_is_said_of_a_scope_is_what_was_asked():
         "sites": ["A", "B"],
         "tags": ["t"],
     }
+
+
+@pytest.mark.sqlite
+def test_a_report_reads_only_the_plays_of_its_sessions(engine, make, path):
+    """A hub has months of plays, and no index of them by time."""
+    for day in range(30):
+        make.write(engine, started_at=make.at(86400 * day))
+    store_roll_ups(engine)
+    plans: list[str] = []
+
+    @event.listens_for(engine, "after_cursor_execute")
+    def explain(connection, cursor, statement, parameters, *_):
+        if statement.startswith("SELECT exposure"):
+            raw = connection.connection.driver_connection
+            rows = raw.execute(f"EXPLAIN QUERY PLAN {statement}", parameters).fetchall()
+            plans.append("\n".join(row[3] for row in rows))
+
+    read_log(engine, Scope(since=make.at(86400 * 29)))
+    assert len(plans) == 2
+    for plan in plans:
+        assert "plays USING INDEX sqlite_autoindex_plays_1 (session_id=?)" in plan
+        assert "ix_plays_rolled_up" not in plan
