@@ -4,7 +4,7 @@
 
 starts a database and `ad-monitor hub serve` in a temporary folder. Each kiosk sends an envelope a
 second with the sums of one play before three viewers; with --backlog it begins with the sums of so
-many plays, in large envelopes. At the end every sum must be there, once.
+many plays, a hundred in an envelope. At the end every sum must be there, once.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from sqlalchemy import func, select
 
 from db.engine import open_database
 from db.schema import Exposure, ExposureSecond, Play
+from db.transfer.envelope import pack
 from tests.helpers.hub_process import hub_process
 from tests.helpers.postgres_server import binaries, running
 from tests.helpers.simulated_kiosks import Line, SimulatedKiosk
@@ -66,58 +67,81 @@ def cpu_s(process: subprocess.Popen[str]) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def prepared(kiosk: SimulatedKiosk, backlog: int, seconds: int) -> tuple[list[bytes], int]:
+    """Return the envelopes of a kiosk, and how many are of the backlog.
+
+    They are made before the hub is measured, because making them takes as long as storing them.
+    """
+    envelopes: list[bytes] = []
+
+    def add() -> None:
+        envelope = kiosk.envelope(100)
+        envelopes.append(pack(envelope))
+        kiosk.confirm(envelope.last)
+
+    kiosk.play(backlog)
+    while kiosk.watermark < kiosk.made:
+        add()
+    old = len(envelopes)
+    for _ in range(seconds):
+        kiosk.play()
+        add()
+    return envelopes, old
+
+
 class Sender(threading.Thread):
-    """One kiosk: an envelope each `every_s`, and its backlog before that, as fast as it may.
+    """One kiosk: its backlog as fast as it may, then an envelope a second.
 
     Args:
+        kiosk: Which one.
+        envelopes: Of it, and how many are of the backlog.
         urls: Of the hub's processes; it takes one after the other.
     """
 
     def __init__(
-        self, kiosk: SimulatedKiosk, urls: list[str], end: float, every_s: float, measured: Measured
+        self,
+        kiosk: SimulatedKiosk,
+        envelopes: tuple[list[bytes], int],
+        urls: list[str],
+        measured: Measured,
     ) -> None:
         super().__init__(daemon=True)
-        self.kiosk = kiosk
+        self._kiosk = kiosk
+        self._envelopes, self._old = envelopes
         self._lines = [Line(url) for url in urls]
-        self._end = end
-        self._every_s = every_s
         self._measured = measured
         self._random = np.random.default_rng(kiosk.index)
-        self._turn = kiosk.index % len(urls)
 
     def run(self) -> None:
-        """Send until the end, then what is still waiting."""
-        due = time.monotonic() + self._random.random() * self._every_s
-        while (now := time.monotonic()) < self._end:
-            is_live = self.kiosk.made - self.kiosk.watermark < 50
-            if is_live and now < due:
-                time.sleep(due - now)
-                continue
-            if now >= due:
-                self.kiosk.play()
-                due += self._every_s
-                if now > due + self._every_s:
-                    self._measured.late += 1
-            self._send(self._measured.live if is_live else self._measured.backlog)
-        tries = 0
-        while self.kiosk.watermark < self.kiosk.made and tries < 60:
-            self._send(self._measured.live)
-            tries += 1
+        """Send all envelopes, each until it is stored."""
+        began = time.monotonic() + self._random.random()
+        for number, packed in enumerate(self._envelopes):
+            is_live = number >= self._old
+            if is_live:
+                due = began + number - self._old
+                time.sleep(max(0.0, due - time.monotonic()))
+                self._measured.late += time.monotonic() > due + 1
+            self._deliver(
+                packed, number, self._measured.live if is_live else self._measured.backlog
+            )
+        for line in self._lines:
+            line.close()
 
-    def _send(self, times: list[float]) -> None:
-        self._turn = (self._turn + 1) % len(self._lines)
-        line, began = self._lines[self._turn], time.monotonic()
-        try:
-            status = line.deliver(self.kiosk, 100)
-        except (OSError, http.client.HTTPException) as error:
-            self._measured.refuse(type(error).__name__)
-            time.sleep(0.5)
-            return
-        if status == 200:
-            times.append(time.monotonic() - began)
-        else:
+    def _deliver(self, packed: bytes, number: int, times: list[float]) -> None:
+        while True:
+            line = self._lines[(number + self._kiosk.index) % len(self._lines)]
+            began = time.monotonic()
+            try:
+                status, _ = line.send(self._kiosk, packed)
+            except (OSError, http.client.HTTPException) as error:
+                self._measured.refuse(type(error).__name__)
+                time.sleep(0.5)
+                continue
+            if status == 200:
+                times.append(time.monotonic() - began)
+                return
             self._measured.refuse(str(status))
-            time.sleep(0.2 + self._random.random())
+            time.sleep(1 + self._random.random())
 
 
 def stored(url: str) -> dict[str, int]:
@@ -138,8 +162,8 @@ def measure(url: str, options: argparse.Namespace, folder: Path) -> dict[str, An
     kiosks = [SimulatedKiosk(number, viewers=VIEWERS) for number in range(options.kiosks)]
     for number, kiosk in enumerate(kiosks):
         kiosk.join(engine, f"Screen {number}")
-        kiosk.play(options.backlog)
     engine.dispose()
+    envelopes = [prepared(kiosk, options.backlog, round(options.seconds)) for kiosk in kiosks]
     measured = Measured()
     with ExitStack() as stack:
         hubs = [
@@ -147,9 +171,10 @@ def measure(url: str, options: argparse.Namespace, folder: Path) -> dict[str, An
             for number in range(options.processes)
         ]
         began, used = time.monotonic(), sum(cpu_s(process) for _, process in hubs)
+        addresses = [address for address, _ in hubs]
         senders = [
-            Sender(kiosk, [address for address, _ in hubs], began + options.seconds, 1.0, measured)
-            for kiosk in kiosks
+            Sender(kiosk, made, addresses, measured)
+            for kiosk, made in zip(kiosks, envelopes, strict=True)
         ]
         for sender in senders:
             sender.start()
@@ -164,7 +189,7 @@ def measure(url: str, options: argparse.Namespace, folder: Path) -> dict[str, An
                 file=sys.stderr,
             )
         for sender in senders:
-            sender.join(120)
+            sender.join(300)
         took = time.monotonic() - began
         used = sum(cpu_s(process) for _, process in hubs) - used
     made = sum(kiosk.made - 1 for kiosk in kiosks)
@@ -216,6 +241,7 @@ def main() -> None:
     parser.add_argument("--backlog", type=int, default=0, help="plays that wait at the start")
     parser.add_argument("--postgresql", action="store_true", help="by default SQLite")
     options = parser.parse_args()
+    sys.setswitchinterval(0.0005)  # The kiosks are threads, and should not wait for each other.
     with tempfile.TemporaryDirectory(prefix="ad-monitor-intake-") as name, ExitStack() as stack:
         folder = Path(name)
         url = str(folder / "hub.db")

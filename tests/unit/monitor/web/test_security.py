@@ -494,3 +494,19 @@ def test_a_request_without_its_body_is_refused(why: str, status: int) -> None:
     answer = client().post("/call", headers=BEARER, environ_overrides={REFUSAL: why})
     assert answer.status_code == status
     assert client().post("/nothing", environ_overrides={REFUSAL: why}).status_code in {401, 403}
+
+
+@pytest.mark.parametrize(
+    ("path", "length", "answer"),
+    [
+        ("/hub/v1/envelopes", 4000, "200 OK"),
+        ("/hub/v1/envelopes", MAX_FORM_BYTES + 1, "403 Forbidden"),
+        ("/call", 4000, "403 Forbidden"),
+    ],
+)
+def test_an_envelope_of_usual_size_is_judged_by_the_application_alone(path, length, answer):
+    app, answers = client().application, []
+    environ = EnvironBuilder(path, method="POST", content_type="application/json").get_environ()
+    environ["CONTENT_LENGTH"] = str(length)
+    judge(app, environ, lambda status, _headers: answers.append(status))
+    assert answers == [answer]
