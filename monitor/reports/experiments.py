@@ -451,11 +451,13 @@ _PART = "This is only a part of the experiment; what it shows as a whole decides
 
 
 def _sites_in(engine: Engine, plan: ExperimentInfo, where: Scope) -> tuple[str, ...]:
-    _, known = known_ads_and_sites(engine, where)
-    found = tuple(site for site in plan.sites if site in known)
+    wanted = set(where.sites)
+    if where.groups or where.tags:
+        _, wanted = known_ads_and_sites(engine, where)
+    found = tuple(site for site in plan.sites if site in wanted)
     if not found:
         raise ExperimentError(
-            f"The experiment {plan.name!r} has no session at these places: expected some of its "
+            f"The experiment {plan.name!r} does not run at these places: expected some of its "
             f"sites, {', '.join(plan.sites)}, or groups and tags of screens there."
         )
     return found

@@ -27,6 +27,7 @@ from monitor.analytics.proof_of_play import FIGURES, Price, proof_of_play
 from monitor.analytics.report_data import Scope, load_report_data
 from monitor.reports.document import build_report
 from monitor.reports.tables import proof_csv
+from monitor.reports.terminal import print_proof
 from tests.helpers.making import reading_record
 
 START = datetime(2026, 3, 1, 9, 50, tzinfo=UTC)
@@ -208,6 +209,24 @@ def test_the_night_when_clocks_go_back_has_two_hours_of_one_name(engine, named, 
     assert found["total"]["plays"] == 7
     (day,) = proof_of_play(engine, by=("day",), zone=zone)["rows"]
     assert (day["day"], day["plays"]) == ("2026-10-25", 7)
+
+
+def test_sites_in_different_zones_have_their_own_hours(engine, capsys):
+    for site, zone in (("Berlin", "Europe/Berlin"), ("Tokyo", "Asia/Tokyo")):
+        settings = {"headless": False, "timezone": zone}
+        write(engine, play(1, 0), site=site, settings=settings)
+    found = proof_of_play(engine, by=("site", "hour"))
+    assert found["timezone"] is None
+    assert rows_of(found, "site", "hour", "plays") == [
+        ("Berlin", "2026-03-01 10:00", 1),
+        ("Tokyo", "2026-03-01 18:00", 1),
+    ]
+    print_proof(found)
+    assert "Hours and days in the time zone of each site." in capsys.readouterr().out
+    one = proof_of_play(engine, Scope(sites=("Tokyo",)), by=("hour",))
+    assert (one["timezone"], one["rows"][0]["hour"]) == ("Asia/Tokyo", "2026-03-01 18:00")
+    named = proof_of_play(engine, by=("hour",), zone=BERLIN)
+    assert (named["timezone"], len(named["rows"])) == ("Europe/Berlin", 1)
 
 
 def test_other_rows(week):

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+import numpy as np
 import pytest
 
 from db.engine import open_database
-from db.write.experiments import store_experiment
+from db.read.experiments import OutcomeInfo
+from db.read.scope import Scope
+from db.write.experiments import store_experiment, store_outcomes
 from monitor.analytics.errors import ExperimentError
 from monitor.analytics.experiments import Spread, draw_blocks
 from monitor.reports.experiments import (
@@ -20,7 +23,7 @@ from monitor.reports.experiments import (
     status_document,
 )
 from monitor.reports.terminal import print_plan, print_result, print_status
-from tests.helpers.experiments import MONDAY, make_plan
+from tests.helpers.experiments import MONDAY, make_plan, sales_of
 
 DAY = timedelta(days=1)
 
@@ -74,6 +77,29 @@ def test_several_sites_share_the_blocks(engine):
     plan = make_plan(sites=("A", "B"), relevant=0.06)
     found, _, _ = planned(engine, plan, MONDAY, open_end=True, spread=Spread(0.3))
     assert found.ends_at - found.starts_at == 6 * 7 * DAY
+
+
+def test_a_part_of_the_sites_has_the_effect_of_that_part(engine):
+    plan = make_plan(sites=("A", "B", "C"))
+    blocks = draw_blocks(plan)
+    plan = replace(plan, id=store_experiment(engine, plan, blocks))
+    rng = np.random.default_rng(1)
+    sold = sales_of(blocks, rng, lift=0.2)
+    rows = [
+        OutcomeInfo("sales", block.site, block.starts_at, 3600.0, float(value))
+        for block, value in zip(blocks, sold, strict=True)
+    ]
+    store_outcomes(engine, rows, MONDAY)
+    now = plan.ends_at
+    whole = result_document(engine, plan, now)
+    one = result_document(engine, plan, now, where=Scope(sites=("B", "elsewhere")))
+    assert one["sites"] == [whole["sites"][1]]
+    assert one["effect"] == whole["sites"][1]["effect"] != whole["effect"]
+    assert one["sentence"].endswith("what it shows as a whole decides.")
+    assert (one["scope"]["sites"], whole.get("scope")) == (["B", "elsewhere"], None)
+    for nothing in (Scope(sites=("elsewhere",)), Scope(groups=("North",))):
+        with pytest.raises(ExperimentError, match="does not run at these places"):
+            result_document(engine, plan, now, where=nothing)
 
 
 def test_everything_is_printed(engine, capsys):
