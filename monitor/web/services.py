@@ -37,7 +37,7 @@ PICTURES = 8
 REPORTS, REPORTS_WAITING = 2, 4
 """Reports and comparisons made at the same time, and waiting for their turn."""
 
-INTAKE = 96
+INTAKE = 200
 """Envelopes of kiosks that are stored at the same time."""
 
 _OTHERS = "Others have asked for as much as this server does at a time."
