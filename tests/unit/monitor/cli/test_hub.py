@@ -1,0 +1,70 @@
+"""Accounts of a hub, as typed."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from click.testing import CliRunner
+from sqlalchemy import select
+
+from db.engine import open_database
+from db.errors import AccountError, DatabaseOpenError
+from db.hub.tables import ROLES, AuditEntry
+from monitor.cli.hub import ROLES as OFFERED
+from monitor.cli.hub import hub
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    for name in ("AD_MONITOR_DB", "AD_MONITOR_URL", "AD_MONITOR_HOST", "AD_MONITOR_PORT"):
+        monkeypatch.delenv(name, raising=False)
+
+    def invoke(*arguments, fails=None):
+        result = CliRunner().invoke(hub, [*arguments, "--db", str(tmp_path / "hub.db")])
+        if fails is None:
+            assert result.exit_code == 0, result.output
+        else:
+            assert isinstance(result.exception, fails)
+        return str(result.exception) if fails else result.stdout
+
+    return invoke
+
+
+def test_the_roles_are_those_of_the_database():
+    assert OFFERED == ROLES
+
+
+def test_init_makes_one_administrator(run):
+    link = run("init", "--url", "https://hub.example.com")
+    assert re.match(r"https://hub\.example\.com/invitation#token=[\w-]{43}\n", link)
+    assert "hub invite NAME --role admin" in run("init", fails=AccountError)
+    assert run("users") == "admin: admin, has not set a password yet\n"
+
+
+def test_invite_makes_and_changes_accounts(run, tmp_path):
+    run("init", "--name", "zoe")
+    assert run("invite", "anna", "--role", "editor").startswith("http://127.0.0.1:8080/invitation#")
+    run("invite", "anna")
+    assert "anna: editor," in run("users")
+    run("invite", "anna", "--role", "operator")
+    assert "anna: operator," in run("users")
+    run("disable", "anna")
+    assert "anna: operator, disabled since" in run("users")
+    assert "the only administrator" in run("disable", "zoe", fails=AccountError)
+    assert "no account 'ben'" in run("disable", "ben", fails=AccountError)
+    engine = open_database(str(tmp_path / "hub.db"), read_only=True)
+    with engine.connect() as connection:
+        actions = connection.scalars(select(AuditEntry.action).order_by(AuditEntry.id)).all()
+    engine.dispose()
+    assert actions == ["user.invite"] * 4 + ["user.disable"]
+
+
+@pytest.mark.parametrize("name", [" anna", "a\nb", "x" * 101])
+def test_names_that_nobody_could_type_are_refused(run, name):
+    run("init")
+    assert "Invalid name" in run("invite", name, fails=AccountError)
+
+
+def test_without_a_hub_there_is_nobody_to_invite(run):
+    assert "There is no database" in run("invite", "anna", fails=DatabaseOpenError)
