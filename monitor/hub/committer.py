@@ -6,9 +6,9 @@ A transaction costs a flush of the disk, whether it stores one envelope or fifty
 from __future__ import annotations
 
 import logging
-import queue
 import threading
 import time
+from collections import deque
 from concurrent.futures import Future
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -24,10 +24,21 @@ if TYPE_CHECKING:
     from db.hub.intake import Arrival, Outcome
     from monitor.hub.metrics import IntakeMetrics
 
+    Entry = tuple[Arrival, Future[Outcome]]
+
 logger = logging.getLogger(__name__)
 
 AT_ONCE = 50
 """Envelopes in one transaction."""
+
+SMALL = 10
+"""Records of an envelope that is not of a backlog."""
+
+RECORDS_AT_ONCE = 200
+"""Records of backlogs in one transaction, about half a second of work."""
+
+MAX_BACKLOGS = 8
+"""Envelopes of backlogs that may wait; their kiosks are told to come back."""
 
 
 class CommitterFullError(Exception):
@@ -39,7 +50,8 @@ class Committer:
 
     Args:
         engine: The hub's database.
-        waiting: Envelopes that may wait.
+        waiting: Envelopes of usual size that may wait; those of backlogs are taken in between, a
+            few at a time, so that what happens now does not wait for what happened yesterday.
         metrics: Is told what becomes of envelopes.
     """
 
@@ -52,15 +64,18 @@ class Committer:
     ) -> None:
         self._engine = engine
         self._metrics = metrics
-        self._waiting: queue.Queue[tuple[Arrival, Future[Outcome]] | None] = queue.Queue(waiting)
-        self._closing = threading.Event()
+        self._most = waiting
+        self._live: deque[Entry] = deque()
+        self._backlogs: deque[Entry] = deque()
+        self._is_closing = False
+        self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="hub-committer", daemon=True)
         self._thread.start()
 
     @property
     def waiting(self) -> int:
         """How many envelopes wait, about."""
-        return self._waiting.qsize()
+        return len(self._live) + len(self._backlogs)
 
     def submit(self, arrival: Arrival) -> Future[Outcome]:
         """Queue an envelope; the result comes once it is stored.
@@ -70,46 +85,42 @@ class Committer:
         Raises:
             CommitterFullError: Too many wait, or the hub is stopping.
         """
-        if self._closing.is_set():
-            raise CommitterFullError
+        is_live = len(arrival.envelope.records) <= SMALL
+        queue, most = (self._live, self._most) if is_live else (self._backlogs, MAX_BACKLOGS)
         future: Future[Outcome] = Future()
-        try:
-            self._waiting.put_nowait((arrival, future))
-        except queue.Full:
-            raise CommitterFullError from None
+        with self._changed:
+            if self._is_closing or len(queue) >= most:
+                raise CommitterFullError
+            queue.append((arrival, future))
+            self._changed.notify()
         return future
 
     def close(self) -> None:
         """Store what waits, then end the thread; harmless when repeated."""
-        self._closing.set()
-        if self._thread.is_alive():
-            self._waiting.put(None)
-            self._thread.join(15)
+        with self._changed:
+            self._is_closing = True
+            self._changed.notify()
+        self._thread.join(15)
 
     def _run(self) -> None:
-        while True:
-            found, is_last = self._next_batch()
+        while found := self._next_batch():
             batch = [one for one in found if one[1].set_running_or_notify_cancel()]
             if batch:
                 self._commit(batch)
-            if is_last:
-                return
 
-    def _next_batch(self) -> tuple[list[tuple[Arrival, Future[Outcome]]], bool]:
-        """Wait for an envelope; return it with those behind it, and whether the hub stops."""
-        batch = []
-        entry = self._waiting.get()
-        while entry is not None:
-            batch.append(entry)
-            if len(batch) == AT_ONCE:
-                return batch, False
-            try:
-                entry = self._waiting.get_nowait()
-            except queue.Empty:
-                return batch, False
-        return batch, True
+    def _next_batch(self) -> list[Entry]:
+        """Wait for envelopes; return those to store together, or none when the hub stops."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._live or self._backlogs or self._is_closing)
+            live = min(AT_ONCE, len(self._live))
+            batch = [self._live.popleft() for _ in range(live)]
+            records = 0
+            while self._backlogs and records < RECORDS_AT_ONCE:
+                records += len(self._backlogs[0][0].envelope.records)
+                batch.append(self._backlogs.popleft())
+        return batch
 
-    def _commit(self, batch: list[tuple[Arrival, Future[Outcome]]]) -> None:
+    def _commit(self, batch: list[Entry]) -> None:
         arrivals = [arrival for arrival, _ in batch]
         began = time.monotonic()
         try:

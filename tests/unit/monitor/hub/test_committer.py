@@ -1,0 +1,63 @@
+"""In which order what kiosks send is stored."""
+
+from __future__ import annotations
+
+import pytest
+
+from db.engine import open_database, writing
+from db.hub.intake import Arrival, find_sender
+from monitor.hub.committer import MAX_BACKLOGS, SMALL, Committer, CommitterFullError
+from tests.helpers.simulated_kiosks import SimulatedKiosk
+
+
+@pytest.fixture
+def engine(tmp_path):
+    engine = open_database(str(tmp_path / "hub.db"))
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def arrive(engine):
+    """Return what arrives from a new kiosk that has shown so many ads."""
+
+    def make(index, plays):
+        kiosk = SimulatedKiosk(index, viewers=1)
+        kiosk.join(engine, f"Screen {index}")
+        kiosk.play(plays)
+        with engine.connect() as connection:
+            sender = find_sender(connection, kiosk.key)
+        assert sender is not None
+        return Arrival(sender, kiosk.envelope(), b"")
+
+    return make
+
+
+def test_backlogs_wait_and_what_happens_now_does_not(engine, arrive):
+    backlogs = [arrive(index, 2 * SMALL) for index in range(MAX_BACKLOGS + 2)]
+    live = [arrive(100 + index, 1) for index in range(5)]
+    committer = Committer(engine)
+    try:
+        with writing(engine):  # Nothing is stored meanwhile.
+            first = committer.submit(backlogs[0])
+            while committer.waiting:
+                pass
+            waiting = [committer.submit(one) for one in backlogs[1 : MAX_BACKLOGS + 1]]
+            with pytest.raises(CommitterFullError):
+                committer.submit(backlogs[-1])
+            waiting += [committer.submit(one) for one in live]
+        for future in waiting:
+            assert future.result(20).watermark > 0
+        assert first.done()
+    finally:
+        committer.close()
+
+
+def test_what_waits_is_stored_before_the_end(engine, arrive):
+    committer = Committer(engine)
+    futures = [committer.submit(arrive(index, 1)) for index in range(3)]
+    committer.close()
+    committer.close()
+    assert [future.result(0).watermark for future in futures] == [2, 2, 2]
+    with pytest.raises(CommitterFullError):
+        committer.submit(arrive(9, 1))
