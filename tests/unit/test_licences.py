@@ -1,4 +1,4 @@
-"""Everything that the program needs to run may be used by a program under GPL-3.0."""
+"""Everything that the program, or a hub, needs to run may be used by a program under GPL-3.0."""
 
 from __future__ import annotations
 
@@ -43,12 +43,8 @@ def needed() -> dict[str, metadata.Distribution]:
     """The distributions that the program needs, and those that they need in turn, on this machine."""
     setup = ConfigParser()
     setup.read(SETUP)
-    waiting = [
-        Requirement(line)
-        for line in setup["options"]["install_requires"].split("\n")
-        if line.strip()
-    ]
-    waiting = [one for one in waiting if not one.name.startswith("#")]
+    named = setup["options"]["install_requires"] + setup["options.extras_require"]["hub"]
+    waiting = [Requirement(line) for line in named.split("\n") if line.strip()]
     found: dict[str, metadata.Distribution] = {}
     while waiting:
         requirement = waiting.pop()
