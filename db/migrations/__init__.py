@@ -85,16 +85,10 @@ def upgrade(connection: Connection, revision: str | None) -> None:
     from alembic import command  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415
 
-    from db.hub.views import create_views, drop_views  # noqa: PLC0415 (they import the schema)
-
     config = Config()
     config.set_main_option("script_location", str(files("db.migrations")).replace("%", "%%"))
     config.attributes["connection"] = connection
-    # A table that a view reads cannot be altered.
-    min_viewers = drop_views(connection)
     command.upgrade(config, "head")
-    if min_viewers is not None:
-        create_views(connection, min_viewers)
     if revision is None:
         logger.info("Created the database with schema %s.", HEAD)
     else:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from alembic import context
 
 import db.hub.tables  # noqa: F401 (its tables belong to the schema)
+from db.hub.views import create_views, drop_views
 from db.schema import Base
 
+connection = context.config.attributes["connection"]
 context.configure(
-    connection=context.config.attributes["connection"],
+    connection=connection,
     target_metadata=Base.metadata,
     # SQLite cannot alter most of a table; Alembic then copies it.
     render_as_batch=True,
@@ -16,4 +18,8 @@ context.configure(
     transactional_ddl=True,
 )
 with context.begin_transaction():
+    # A table that a view reads cannot be altered.
+    min_viewers = drop_views(connection)
     context.run_migrations()
+    if min_viewers is not None:
+        create_views(connection, min_viewers)
