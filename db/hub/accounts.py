@@ -1,12 +1,7 @@
-"""The accounts of a hub: people, their roles, their logins, and links to set a password.
-
-A token has 256 random bits, so its plain SHA-256 is as good as the token is long; only that is
-stored.
-"""
+"""The accounts of a hub: people, their roles, their logins, and links to set a password."""
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,6 +10,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import delete, func, insert, or_, select, update
 
 from db.errors import AccountError
+from db.hub.digests import key_digest
 from db.hub.tables import ROLES, User, UserToken
 
 if TYPE_CHECKING:
@@ -56,11 +52,6 @@ class Member:
     disabled_at: datetime | None
     has_password: bool
     last_seen_at: datetime | None
-
-
-def sha256_of(token: str) -> str:
-    """Return what is stored of a token."""
-    return hashlib.sha256(token.encode()).hexdigest()
 
 
 def has_administrator(connection: Connection) -> bool:
@@ -115,7 +106,7 @@ def invited(connection: Connection, token: str, now: datetime) -> Account | None
         select(User.id, User.name, User.role)
         .join(UserToken, UserToken.user_id == User.id)
         .where(
-            UserToken.token_sha256 == sha256_of(token),
+            UserToken.token_sha256 == key_digest(token),
             UserToken.kind == "invitation",
             UserToken.expires_at > now,
             User.disabled_at.is_(None),
@@ -136,7 +127,7 @@ def set_password(
     account = invited(connection, token, now)
     if account is None:
         return None
-    used = delete(UserToken).where(UserToken.token_sha256 == sha256_of(token))
+    used = delete(UserToken).where(UserToken.token_sha256 == key_digest(token))
     if connection.execute(used).rowcount != 1:
         return None
     connection.execute(delete(UserToken).where(UserToken.user_id == account.id))
@@ -163,7 +154,7 @@ def begin_login(connection: Connection, account: Account, now: datetime) -> str:
 
 def end_login(connection: Connection, token: str) -> None:
     """End a login; harmless when repeated."""
-    connection.execute(delete(UserToken).where(UserToken.token_sha256 == sha256_of(token)))
+    connection.execute(delete(UserToken).where(UserToken.token_sha256 == key_digest(token)))
 
 
 def account_of(connection: Connection, token: str, now: datetime) -> tuple[Account, bool] | None:
@@ -172,7 +163,7 @@ def account_of(connection: Connection, token: str, now: datetime) -> tuple[Accou
         select(User.id, User.name, User.role, UserToken.last_seen_at)
         .join(UserToken, UserToken.user_id == User.id)
         .where(
-            UserToken.token_sha256 == sha256_of(token),
+            UserToken.token_sha256 == key_digest(token),
             UserToken.kind == "login",
             UserToken.expires_at > now,
             UserToken.last_seen_at > now - IDLE_FOR,
@@ -187,7 +178,7 @@ def account_of(connection: Connection, token: str, now: datetime) -> tuple[Accou
 
 def note_seen(connection: Connection, token: str, now: datetime) -> None:
     """Keep a login from ending as idle."""
-    which = UserToken.token_sha256 == sha256_of(token)
+    which = UserToken.token_sha256 == key_digest(token)
     connection.execute(update(UserToken).where(which).values(last_seen_at=now))
 
 
@@ -242,7 +233,7 @@ def _make_token(
         insert(UserToken).values(
             user_id=user_id,
             kind=kind,
-            token_sha256=sha256_of(token),
+            token_sha256=key_digest(token),
             created_at=now,
             expires_at=now + lasts,
             last_seen_at=now if kind == "login" else None,

@@ -11,7 +11,7 @@ from sqlalchemy import delete, func, insert, or_, select, update
 
 from db.engine import writing
 from db.error_classes import is_environment
-from db.hub.pairing import key_digest
+from db.hub.digests import key_digest
 from db.hub.screens import store_healths
 from db.hub.tables import KioskKey, SetAside
 from db.schema import Origin

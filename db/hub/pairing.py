@@ -8,7 +8,6 @@ are stored.
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from sqlalchemy import and_, delete, func, insert, or_, select, text, update
 
 from db.hub.audit import note
+from db.hub.digests import key_digest
 from db.hub.tables import FailedAttempt, KioskKey, Pairing, Screen
 
 if TYPE_CHECKING:
@@ -129,11 +129,6 @@ def typed_code(text_of_code: str) -> str:
 def shown_code(code: str) -> str:
     """Return a code as people read it, such as `K7M-2QX`."""
     return f"{code[:3]}-{code[3:]}"
-
-
-def key_digest(key: str) -> str:
-    """Return what is stored of a key or claim."""
-    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def ask(connection: Connection, applicant: Applicant, now: datetime) -> Asked:

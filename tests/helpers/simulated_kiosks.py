@@ -14,7 +14,7 @@ import numpy as np
 from sqlalchemy import insert
 
 from db.engine import writing
-from db.hub.pairing import key_digest
+from db.hub.digests import key_digest
 from db.hub.screens import Place, create_screen
 from db.hub.tables import KioskKey
 from db.migrations import HEAD

@@ -11,6 +11,7 @@ from sqlalchemy import func, select, update
 
 from db.engine import writing
 from db.hub import pairing
+from db.hub.digests import key_digest
 from db.hub.pairing import Applicant, Joined, KnownKioskError, LockedOutError, PairingError
 from db.hub.screens import Place, create_screen, retire_screen
 from db.hub.tables import AuditEntry, FailedAttempt, KioskKey, Pairing, Screen
@@ -63,7 +64,7 @@ def test_a_kiosk_that_asks_is_accepted_and_gets_its_key(engine, screen):
     with engine.connect() as connection:
         key = connection.execute(select(KioskKey)).one()
         assert (key.kiosk, key.screen_id, key.created_by) == (KIOSK, screen, "ada")
-        assert key.key_sha256 == pairing.key_digest(joined.key)
+        assert key.key_sha256 == key_digest(joined.key)
         assert joined.key not in str(key)
         actions = connection.scalars(select(AuditEntry.action).order_by(AuditEntry.id)).all()
     assert actions == ["kiosk.accept", "kiosk.join"]
@@ -77,7 +78,7 @@ def test_an_answer_that_was_lost_is_given_again_until_the_key_is_used(engine, sc
     assert joined.key != lost.key
     assert valid_keys(engine) == [KIOSK]
     with writing(engine) as connection:
-        used = update(KioskKey).where(KioskKey.key_sha256 == pairing.key_digest(joined.key))
+        used = update(KioskKey).where(KioskKey.key_sha256 == key_digest(joined.key))
         connection.execute(used.values(last_seen_at=NOW + timedelta(seconds=4)))
     assert call(engine, pairing.collect, asked.claim, NOW + timedelta(seconds=6)) == "gone"
     assert valid_keys(engine) == [KIOSK]
@@ -229,7 +230,7 @@ def test_nobody_joins_in_the_name_of_another_kiosk(engine, screen):
     first, _ = call(engine, pairing.code_for_screen, screen, "ada", NOW)
     own = join(engine, first).key
     code, _ = call(engine, pairing.code_for_screen, screen, "ada", NOW)
-    for key in (None, "another key", pairing.key_digest(own)):
+    for key in (None, "another key", key_digest(own)):
         forger = Applicant(KIOSK, FACTS, HERE, key)
         with pytest.raises(KnownKioskError):
             call(engine, pairing.ask, forger, NOW)
