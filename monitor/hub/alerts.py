@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from db.engine import snapshot, writing
 from db.hub.alerts import end_alert, open_alerts, raise_alert
 from db.hub.conditions import screen_conditions
-from monitor.hub.opening import is_open
+from monitor.hub.opening import may_be_open
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -99,10 +99,7 @@ def judge(
 
 
 def _is_open(screen: ScreenCondition, at: datetime) -> bool:
-    try:
-        return is_open(screen.opening, screen.time_zone, at)
-    except ValueError:
-        return True
+    return may_be_open(screen.opening, screen.time_zone, at)
 
 
 def _silent(

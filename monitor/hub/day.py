@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, TypeAlias
 
-from monitor.hub.opening import is_open
+from monitor.hub.opening import may_be_open
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -120,7 +120,7 @@ def _closed(span: Span, place: Place) -> list[Span]:
     found: list[Span] = []
     at = span[0]
     while at < span[1]:
-        if not is_open(place.opening, place.time_zone, at):
+        if not may_be_open(place.opening, place.time_zone, at):
             if found and found[-1][1] == at:
                 found[-1] = (found[-1][0], at + minute)
             else:

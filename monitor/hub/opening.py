@@ -34,6 +34,17 @@ def is_open(opening: Sequence[str], time_zone: str, at: datetime) -> bool:
     return not spans or any(_is_within(hours, open_days, local, days) for open_days, hours in spans)
 
 
+def may_be_open(opening: Sequence[str], time_zone: str, at: datetime) -> bool:
+    """Return `is_open`, or `True` if it cannot be told: a time zone may be unknown on this machine.
+
+    So no silence is hidden.
+    """
+    try:
+        return is_open(opening, time_zone, at)
+    except ValueError:
+        return True
+
+
 @lru_cache(maxsize=4096)
 def parse_opening(texts: tuple[str, ...]) -> tuple[tuple[frozenset[int], Hours], ...]:
     """Parse time spans, each for every day or for some days of the week.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, cast, get_ar
 
 from db.hub.wall import read_wall
 from monitor.hub.alerts import SILENCE
-from monitor.hub.opening import is_open
+from monitor.hub.opening import may_be_open
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -181,7 +181,7 @@ def condition_of(screen: ScreenNow, now: datetime) -> tuple[Condition, tuple[str
         why = "its kiosk has not run yet" if screen.has_kiosk else "no kiosk has joined"
         return "never seen", (why, *_alerts(screen))
     place, silence = screen.screen.place, now - screen.contact_at
-    if not _is_open(place, now):
+    if not may_be_open(place.opening, place.time_zone, now):
         return "closed now", ()
     if silence > SILENCE:
         why = f"no contact for {age_words(silence).removesuffix(' ago')}"
@@ -208,14 +208,6 @@ def _warnings(screen: ScreenNow) -> Iterable[str]:
 def _alerts(screen: ScreenNow) -> Iterable[str]:
     if screen.alerts:
         yield "1 open alert" if len(screen.alerts) == 1 else f"{len(screen.alerts)} open alerts"
-
-
-def _is_open(place: Place, now: datetime) -> bool:
-    """An unknown time zone, on a machine that lacks it, hides no silence."""
-    try:
-        return is_open(place.opening, place.time_zone, now)
-    except ValueError:
-        return True
 
 
 def viewers_words(viewers: int | None, min_viewers: int) -> str:
