@@ -10,10 +10,17 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+# On a machine that is busy with other work, an example takes long for no fault of the program.
+hypothesis.settings.register_profile(
+    "busy", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("busy")
 
 # What the shell of the person who runs the tests sets must not decide what they measure. Tests of
 # such settings set them themselves, most of them in a child process.

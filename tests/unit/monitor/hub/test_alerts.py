@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import delete, insert, select, update
 
-from db.engine import open_database, snapshot, writing
+from db.engine import snapshot, writing
 from db.hub.alerts import ALERT_KINDS, find_alerts
 from db.hub.conditions import ScreenCondition
 from db.hub.tables import Delivery, KioskKey, Screen, ScreenState
@@ -245,13 +245,6 @@ JUNK = [None, True, -1, 0.5, "", "tomorrow", [], [1], {}, {"state": []}, {"state
 @given(st.dictionaries(st.sampled_from([*HEALTH]), st.sampled_from(JUNK)))
 def test_no_health_breaks_the_rules(changes):
     judge(a_screen(**changes), NOON, LONG_AGO)
-
-
-@pytest.fixture
-def engine(tmp_path):
-    engine = open_database(str(tmp_path / "hub.db"))
-    yield engine
-    engine.dispose()
 
 
 def join(engine, screen, at=NOON, **health):

@@ -4,17 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from db.engine import open_database, writing
+from db.engine import writing
 from db.hub.intake import Arrival, find_sender
 from monitor.hub.committer import MAX_BACKLOGS, SMALL, Committer, CommitterFullError
 from tests.helpers.simulated_kiosks import SimulatedKiosk
-
-
-@pytest.fixture
-def engine(tmp_path):
-    engine = open_database(str(tmp_path / "hub.db"))
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture

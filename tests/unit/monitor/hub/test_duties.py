@@ -9,18 +9,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select, update
 
-from db.engine import open_database, writing
+from db.engine import writing
 from db.hub.tables import Lease
 from monitor.hub.duties import Duties, Duty
 from monitor.hub.schedule import hub_duties
 from monitor.settings.models import HubSettings
-
-
-@pytest.fixture
-def engine(tmp_path):
-    engine = open_database(str(tmp_path / "hub.db"))
-    yield engine
-    engine.dispose()
 
 
 class Counted:

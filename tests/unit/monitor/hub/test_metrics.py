@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from importlib import resources
-from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy.engine import Engine
 
-from db.engine import open_database, writing
+from db.engine import writing
 from db.hub import screens
 from db.hub.alerts import raise_alert
 from db.hub.tables import KioskKey
@@ -32,13 +30,6 @@ from db.transfer.envelope import pack
 from monitor.hub.metrics import KEPT_S, HubMetrics
 
 SCREEN = "ad_monitor_screen_"
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    engine = open_database(str(tmp_path / "hub.db"))
-    yield engine
-    engine.dispose()
 
 
 def samples(engine: Engine, min_viewers: int = 5) -> dict[str, list[tuple[dict[str, str], float]]]:

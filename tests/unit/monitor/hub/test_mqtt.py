@@ -6,26 +6,18 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy.engine import Engine
 
-from db.engine import open_database, writing
+from db.engine import writing
 from db.hub import screens
 from db.hub.wall import ScreenNow, read_wall
 from monitor.hub import mqtt as module
 from monitor.hub.mqtt import MqttDuty, state_of
 from tests.helpers.hub_screens import PLACE, a_health
 from tests.helpers.mosquitto import Listener, Mosquitto, mosquitto  # noqa: F401
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    engine = open_database(str(tmp_path / "hub.db"))
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 import pytest
 
-from db.engine import open_database
+from db.engine import open_database, writing
+from db.hub import accounts
 from db.write.records import (
     AdRecord,
     GapStarted,
@@ -27,8 +28,9 @@ from detector.emotion.labels import EMOTIONS
 from detector.emotion.model_card import read_card
 from detector.emotion.model_store import find_model
 from detector.image_analysis import PictureFace
-from monitor.settings.models import WebSettings
+from monitor.settings.models import HubSettings, WebSettings
 from monitor.web.app import close_app, create_app
+from monitor.web.hub_app import create_hub_app
 from monitor.web.services import EXTENSION
 from tests.helpers.hub_rows import add_screen, fill_screen
 from tests.helpers.making import reading_record
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 
     from flask import Flask
     from flask.testing import FlaskClient
+    from sqlalchemy.engine import Engine
 
 START = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
 
@@ -226,3 +229,40 @@ def running(database: str) -> Iterator[Running]:
 
 def worker_of(app: Flask):
     return app.extensions[EXTENSION].worker
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Iterator[Flask]:
+    """The application of a hub."""
+    app = create_hub_app(HubSettings(database=str(tmp_path / "hub.db")))
+    yield app
+    close_app(app)
+
+
+@pytest.fixture
+def engine(app: Flask, tmp_path: Path) -> Iterator[Engine]:
+    """The hub's database."""
+    engine = open_database(str(tmp_path / "hub.db"))
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def as_(app: Flask, engine: Engine) -> Callable[[str], FlaskClient]:
+    """Return the browser of somebody with a role."""
+
+    def log_in(role: str) -> FlaskClient:
+        now, browser = datetime.now(UTC), app.test_client()
+        with writing(engine) as connection:
+            token, _ = accounts.invite(connection, f"the {role}", role, now)
+            account = accounts.set_password(connection, token, "unused", now)
+            cookie = accounts.begin_login(connection, account, now)
+        browser.set_cookie("ad_monitor_hub", cookie)
+        return browser
+
+    return log_in
+
+
+@pytest.fixture
+def operator(as_: Callable[[str], FlaskClient]) -> FlaskClient:
+    return as_("operator")

@@ -8,8 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select
 
-from db.engine import open_database, writing
-from db.hub import accounts
+from db.engine import writing
 from db.hub.alerts import end_alert, raise_alert
 from db.hub.channels import add_channel, find_channel
 from db.hub.tables import AuditEntry, Channel, Delivery
@@ -32,34 +31,6 @@ def app(tmp_path):
     app = create_hub_app(HubSettings(database=str(tmp_path / "hub.db"), networks=networks))
     yield app
     close_app(app)
-
-
-@pytest.fixture
-def engine(app, tmp_path):
-    engine = open_database(str(tmp_path / "hub.db"))
-    yield engine
-    engine.dispose()
-
-
-@pytest.fixture
-def as_(app, engine):
-    """Return the browser of somebody with a role."""
-
-    def log_in(role):
-        now, browser = datetime.now(UTC), app.test_client()
-        with writing(engine) as connection:
-            token, _ = accounts.invite(connection, f"the {role}", role, now)
-            account = accounts.set_password(connection, token, "unused", now)
-            cookie = accounts.begin_login(connection, account, now)
-        browser.set_cookie("ad_monitor_hub", cookie)
-        return browser
-
-    return log_in
-
-
-@pytest.fixture
-def operator(as_):
-    return as_("operator")
 
 
 @pytest.fixture

@@ -9,15 +9,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import insert, select, update
 
-from db.engine import open_database, writing
-from db.hub import accounts, pairing, screens
+from db.engine import writing
+from db.hub import pairing, screens
 from db.hub.screen_day import read_kiosks
 from db.hub.tables import ROLES, AuditEntry, KioskKey, Screen, ScreenState
 from db.schema import Gap, Origin, Session
 from monitor.hub.place_form import form_of
-from monitor.settings.models import HubSettings
-from monitor.web.app import close_app
-from monitor.web.hub_app import create_hub_app
 from monitor.web.pages.screens import MAX_ROWS
 from tests.helpers.hub_screens import PLACE, a_health, fill_wall
 from tests.helpers.making import START, Make
@@ -26,41 +23,6 @@ pytest.importorskip("argon2", reason="the extra `hub` is not installed")
 
 PAGE = {"Origin": "http://localhost"}
 KIOSK = "ab" * 16
-
-
-@pytest.fixture
-def app(tmp_path):
-    app = create_hub_app(HubSettings(database=str(tmp_path / "hub.db")))
-    yield app
-    close_app(app)
-
-
-@pytest.fixture
-def engine(app, tmp_path):
-    engine = open_database(str(tmp_path / "hub.db"))
-    yield engine
-    engine.dispose()
-
-
-@pytest.fixture
-def as_(app, engine):
-    """Return the browser of somebody with a role."""
-
-    def log_in(role):
-        now, browser = datetime.now(UTC), app.test_client()
-        with writing(engine) as connection:
-            token, _ = accounts.invite(connection, f"the {role}", role, now)
-            account = accounts.set_password(connection, token, "unused", now)
-            cookie = accounts.begin_login(connection, account, now)
-        browser.set_cookie("ad_monitor_hub", cookie)
-        return browser
-
-    return log_in
-
-
-@pytest.fixture
-def operator(as_):
-    return as_("operator")
 
 
 @pytest.fixture
