@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, Response, request
 
 from db.errors import DatabaseUnavailableError
+from db.hub.digests import key_digest
 from db.hub.intake import Arrival, find_sender
 from db.migrations import HEAD
 from db.transfer.envelope import MAX_BYTES, EnvelopeError, digest, salvage, unpack
@@ -38,6 +39,7 @@ def envelopes() -> Response:
     with hub_services().intake.taken(sender.kiosk):
         outcome = _stored(_arrival(sender))
     if outcome.is_revoked:
+        hub_services().senders.clear()
         raise _no_key()
     receipt = Receipt(
         watermark=outcome.watermark, expected=outcome.watermark + 1, time=datetime.now(UTC)
@@ -50,11 +52,17 @@ def envelopes() -> Response:
 
 
 def _sender() -> Sender:
-    key = bearer_token()
-    with hub_services().engine.connect() as connection:
-        sender = None if key is None else find_sender(connection, key)
-    if sender is None:
+    key, known = bearer_token(), hub_services().senders
+    if key is None:
         raise _no_key()
+    name = key_digest(key)
+    sender: Sender | None = known.get(name)
+    if sender is None:
+        with hub_services().engine.connect() as connection:
+            sender = find_sender(connection, key)
+        if sender is None:
+            raise _no_key()
+        known[name] = sender
     return sender
 
 

@@ -8,6 +8,7 @@ from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
 
+from boltons.cacheutils import LRU
 from flask import current_app
 from flask_limiter.util import get_remote_address
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Engine
 
+    from db.hub.intake import Sender
     from monitor.settings.models import WebSettings
     from monitor.web.worker import PictureWorker
 
@@ -231,6 +233,8 @@ class HubServices(Services):
         metrics: For Prometheus.
         committer: Stores what kiosks send.
         intake: Places for that.
+        senders: Who sent lately, by the digest of the key. A key may have been revoked since; the
+            committer looks.
     """
 
     def __init__(self, settings: WebSettings, worker: PictureWorker, engine: Engine) -> None:
@@ -242,6 +246,7 @@ class HubServices(Services):
         self.committer = Committer(engine, metrics=self.metrics.intake)
         self.metrics.watch(self.committer)
         self.intake = KioskPlaces(INTAKE)
+        self.senders: LRU[str, Sender] = LRU(max_size=20_000)
         self.threads += INTAKE
 
     def database(self) -> Engine:

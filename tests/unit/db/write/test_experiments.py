@@ -23,6 +23,7 @@ from db.read.experiments import (
     overlapping,
     plays_at,
 )
+from db.read.scope import Scope
 from db.write.experiments import stop_experiment, store_experiment, store_outcomes
 
 START = datetime(2026, 3, 2, 8, tzinfo=UTC)
@@ -114,7 +115,8 @@ def test_plays_are_those_of_runs_at_the_sites(engine, make):
     make.write(engine)
     make.write(engine, site="Hall")
     make.write(engine, kind="replay")
-    found = plays_at(engine, ["Foyer"], make.start, make.at(8.5))
+    scope = Scope(sites=("Foyer",), since=make.start, until=make.at(8.5))
+    found = plays_at(engine, scope)
     assert [(play.site, play.ad_id) for play in found][:1] == [("Foyer", "summer")]
     assert all(play.started_at < make.at(8.5) for play in found)
     assert known_ads_and_sites(engine) == ({"summer", "winter"}, {"Foyer", "Hall"})
