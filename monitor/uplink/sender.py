@@ -48,6 +48,7 @@ class Sender:
         last_contact: When the hub answered last; `None` before.
         problem: What is wrong now, in a sentence; `None` while all is well.
         revoked: Whether the hub no longer takes the key.
+        unknown: Whether the database knows of no hub any more, as another one took its place.
         abandoned: Set it where nobody waits for an answer any more; then none is taken in.
     """
 
@@ -74,6 +75,7 @@ class Sender:
         self.last_contact: datetime | None = None
         self.problem: str | None = None
         self.revoked = False
+        self.unknown = False
 
     def poll(
         self, now_s: float, health: Callable[[], dict[str, Any] | None], *, changed: bool
@@ -104,6 +106,7 @@ class Sender:
         # Whatever happens now, the next attempt is not made at once.
         self._pace.sent(now_s, more=False)
         made = self._store.next_envelope(health, MAX_RECORDS)
+        self.unknown = made is None
         if made is None:
             return False
         envelope, packed, _ = made

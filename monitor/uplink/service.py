@@ -194,6 +194,10 @@ class UplinkService:
         before = sender.last_contact, sender.problem
         if sender.poll(now_s, lambda: _document(health), changed=changed):
             self._told = health
+        if sender.unknown:
+            # A damaged database was replaced meanwhile; the next turn begins an epoch in it.
+            self._forget_sender()
+            return TICK_S
         self._retry.reset()
         self._problem = None
         if now_s >= self._report_at_s or before != (sender.last_contact, sender.problem):

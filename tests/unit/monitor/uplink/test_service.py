@@ -10,15 +10,17 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import func, select
 
-from db.engine import open_database
+from db.engine import make_ready, open_database
 from db.read.rollups import store_roll_ups
 from db.schema import Origin, Session, Uplink
 from db.transfer.uplink import UplinkStore
+from db.upkeep.quarantine import quarantine
 from monitor.sensor.backoff import Backoff
 from monitor.uplink import service
 from monitor.uplink.client import HubClient
 from monitor.uplink.joining import Applicant, enter, facts_of_machine
 from monitor.uplink.key_file import HubKey, KeyFileError, delete_key, key_path, read_key, write_key
+from monitor.uplink.pace import Pace
 from monitor.uplink.service import UplinkService, Wishes
 from tests.helpers.fake_hub import serving
 from tests.helpers.kiosk_health import make_health
@@ -207,6 +209,28 @@ def test_another_database_beside_the_key_begins_an_epoch(
         assert caplog.text == ""
     finally:
         again.dispose()
+
+
+def test_a_database_that_is_replaced_while_the_kiosk_runs_begins_an_epoch(
+    run, engine, database, hub, address, monkeypatch
+):
+    due = [True]
+    monkeypatch.setattr(Pace, "is_due", lambda _pace, _now_s, changed: due[0])
+    join(engine, database, hub, address)
+    Make().write_rolled(engine)
+    one = run()
+    wait_until(lambda: sessions(hub.engine) == 1 and is_done(one))
+    due[0] = False
+    time.sleep(0.2)
+    # As the session does with a damaged file.
+    engine.dispose()
+    quarantine(database)
+    make_ready(engine, patience_s=0.0)
+    due[0] = True
+    wait_until(lambda: UplinkStore(engine).next_envelope(None, 1) is not None)
+    Make().write_rolled(engine)
+    wait_until(lambda: sessions(hub.engine) == 2)
+    assert len({envelope.epoch for envelope in hub.envelopes}) == 2
 
 
 def test_settings_change_what_is_sent(run, engine, database, hub, address):
