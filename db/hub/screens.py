@@ -13,6 +13,7 @@ from sqlalchemy import bindparam, insert, select, update
 from db.errors import DatabaseError
 from db.hub.tables import KioskKey, Screen, ScreenState, StateChange
 from db.sqlite_file import dump_json
+from db.transfer.envelope import MAX_NUMBER
 from db.write.store import upsert
 
 if TYPE_CHECKING:
@@ -224,6 +225,7 @@ def _checked(health: Mapping[str, Any]) -> tuple[datetime, tuple[str, str, bool 
             at.utcoffset() is not None
             and all(isinstance(word, str) and len(word) <= 32 for word in (state, camera))
             and (notice_shown is None or isinstance(notice_shown, bool))
+            and _can_be_shown(health)
             and len(dump_json(dict(health))) <= MAX_HEALTH_BYTES
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -235,6 +237,22 @@ def _checked(health: Mapping[str, Any]) -> tuple[datetime, tuple[str, str, bool 
             "at most."
         )
     return at, (state, camera, notice_shown)
+
+
+def _can_be_shown(value: Any, depth: int = 0) -> bool:
+    """Whether a value has no number that pages fail on, no NUL, which PostgreSQL does not take."""
+    match value:
+        case dict():
+            parts: list[Any] = [*value, *value.values()]
+        case list():
+            parts = value
+        case str():
+            return "\0" not in value
+        case int() | float():
+            return -MAX_NUMBER <= value <= MAX_NUMBER
+        case _:
+            return True
+    return depth < 10 and all(_can_be_shown(part, depth + 1) for part in parts)
 
 
 def _columns(place: Place) -> dict[str, Any]:

@@ -25,6 +25,9 @@ MAX_BYTES = 8 * 1024 * 1024
 MAX_PLAIN_BYTES = 64 * 1024 * 1024
 """No more is unpacked, whatever the envelope claims."""
 
+MAX_NUMBER = 2**53
+"""Of a record: every database and every reader of JSON can count on from here."""
+
 HEX = r"[0-9a-f]{32}"
 """How kiosks and epochs are named."""
 
@@ -52,9 +55,9 @@ class Envelope(BaseModel):
     version: Literal[1] = 1
     kiosk: Hex
     epoch: Hex
-    base: int = Field(ge=0)
-    first: int = Field(ge=1)
-    last: int = Field(ge=0)
+    base: int = Field(ge=0, lt=MAX_NUMBER)
+    first: int = Field(ge=1, le=MAX_NUMBER)
+    last: int = Field(ge=0, le=MAX_NUMBER)
     revision: Annotated[str, Field(pattern=r"^\d{4}$")]
     records: tuple[dict[str, Any], ...] = Field(default=(), strict=False)
     health: dict[str, Any] | None = None

@@ -14,7 +14,7 @@ from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy import delete, exc, insert, select, update
+from sqlalchemy import Integer, delete, exc, insert, select, update
 
 from db.hub.tables import Cell
 from db.schema import (
@@ -24,18 +24,19 @@ from db.schema import (
     Origin,
     Play,
     ReadingCount,
+    SafeText,
     Session,
     UtcDateTime,
     Viewer,
 )
 from db.transfer.batch import Batch
-from db.transfer.envelope import HEX
+from db.transfer.envelope import HEX, MAX_NUMBER
 from db.transfer.records import columns
 from db.write.records import AdRecord, ModelRecord
 from db.write.store import model_row_id, upsert
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from sqlalchemy import Table
     from sqlalchemy.engine import Connection
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
 
     Record = dict[str, Any]
 
+
+MAX_AD_MS = 24 * 3600 * 1000
 
 _WRONG = (
     *(ArithmeticError, AttributeError, LookupError, TypeError, ValueError),
@@ -208,6 +211,7 @@ def _store(
 def _store_session(connection: Connection, origin_id: int, record: Record) -> int:
     model = record["model"]
     row = _values(Session, record["row"])
+    _check_settings(row["settings"])
     row["model_id"] = None if model is None else model_row_id(connection, ModelRecord(**model))
     key = {"origin_id": origin_id, "number": int(record["session"])}
     stored = connection.execute(select(Session.id, Session.started_at).filter_by(**key)).first()
@@ -218,8 +222,25 @@ def _store_session(connection: Connection, origin_id: int, record: Record) -> in
     return _store_row(connection, Session, key, row)
 
 
+def _check_settings(settings: Record) -> None:
+    """Check what reports read of a session's settings."""
+    for name in ("venue_type", "campaign", "timezone", "policy"):
+        if not isinstance(settings.get(name) or "", str):
+            raise RecordError(
+                f"settings.{name}: expected text, received {repr(settings[name])[:100]}"
+            )
+    rate = settings.get("readings_per_second") or 0
+    if type(rate) not in _KINDS[float] or not 0 <= rate <= MAX_NUMBER:
+        raise RecordError(
+            f"settings.readings_per_second: expected a number, received {rate!r:.100}"
+        )
+    for ad in settings.get("skipped_ads") or ():
+        if not all(isinstance(ad[name], str) for name in ("ad_id", "reason")):
+            raise RecordError(f"settings.skipped_ads: expected text, received {repr(ad)[:100]}")
+
+
 def _store_cells(connection: Connection, origin_id: int, record: Record, batch: Batch) -> None:
-    hour = datetime.fromisoformat(record["hour"])
+    hour = _moment(record["hour"])
     connection.execute(delete(Cell).where(Cell.origin_id == origin_id, Cell.hour == hour))
     ads = [batch.ad_row_id(_ad(ad)) for ad in record["ads"]]
     numbers = [row[0] for row in record["cells"]["rows"]]
@@ -234,7 +255,12 @@ def _store_cells(connection: Connection, origin_id: int, record: Record, batch: 
 
 
 def _ad(ad: Record) -> AdRecord:
-    return AdRecord(**ad | {"brand_at_s": tuple(ad["brand_at_s"])})
+    found = AdRecord(**ad | {"brand_at_s": tuple(ad["brand_at_s"])})
+    if found.duration_ms > MAX_AD_MS or max(found.brand_at_s, default=0.0) > MAX_AD_MS:
+        raise RecordError(f"expected an ad of at most a day, received {found.duration_ms} ms")
+    if not isinstance(found.name, str) or not isinstance(found.file, str):
+        raise RecordError("expected the name and file of an ad as text")
+    return found
 
 
 def _without_first(given: Record) -> Record:
@@ -276,7 +302,7 @@ def _numbered(table: type[Base], given: Record) -> list[tuple[int, Record]]:
 
 def _rows_of(table: type[Base], given: Record) -> list[Record]:
     names: Sequence[str] = given["columns"]
-    times = _times(table, names)
+    times = _checked_times(table, names, given["rows"])
     rows = [dict(zip(names, row, strict=True)) for row in given["rows"]]
     for row in rows:
         for name in times:
@@ -285,24 +311,64 @@ def _rows_of(table: type[Base], given: Record) -> list[Record]:
 
 
 def _values(table: type[Base], row: Record) -> Record:
-    """Return a row with its times; `RecordError` for a column that does not travel."""
-    return row | {name: _moment(row[name]) for name in _times(table, row)}
+    """Return a row with its times; raises as `_checked_times`."""
+    times = _checked_times(table, list(row), [list(row.values())])
+    return row | {name: _moment(row[name]) for name in times}
 
 
-def _times(table: type[Base], names: Iterable[str]) -> list[str]:
-    """Return which columns hold times; `RecordError` for one that does not travel."""
+def _checked_times(
+    table: type[Base], names: Sequence[str], rows: Sequence[Sequence[Any]]
+) -> list[str]:
+    """Return which columns hold times.
+
+    Raises:
+        RecordError: A column does not travel, or a value is not of its column's kind: SQLite would
+            store it, and pages that show it would fail, those about other screens, too.
+    """
     types = _travelling(table)
     if unknown := set(names) - types.keys():
         raise RecordError(f"unknown columns {', '.join(sorted(map(str, unknown)))}")
-    return [name for name in names if types[name]]
+    for name, values in zip(names, zip(*rows, strict=True), strict=False):
+        kind, largest = types[name]
+        known = [value for value in values if value is not None]
+        is_right = {*map(type, known)} <= _KINDS[kind]
+        if is_right and kind in {int, float}:
+            # Not so for NaN either.
+            is_right = all(-largest <= value <= largest for value in known)
+        if not is_right:
+            raise RecordError(f"{name}: expected {kind.__name__}, received {repr(known)[:100]}")
+    return [name for name in names if types[name][0] is datetime]
+
+
+_KINDS: dict[type, set[type]] = {
+    int: {int},
+    float: {int, float},
+    bool: {bool},
+    str: {str},
+    dict: {dict},
+    datetime: {str},
+}
+"""How JSON spells values of each kind."""
 
 
 @cache
-def _travelling(table: type[Base]) -> dict[str, bool]:
-    """Return the columns that travel, and whether each holds times."""
-    types = table.__table__.c
-    return {name: isinstance(types[name].type, UtcDateTime) for name in columns(table)}
+def _travelling(table: type[Base]) -> dict[str, tuple[type, int]]:
+    """Return the columns that travel, each with its kind and the largest number in it."""
+    found = {}
+    for name in columns(table):
+        column = table.__table__.c[name].type
+        largest = 2**31 - 1 if type(column) is Integer else MAX_NUMBER
+        own = datetime if isinstance(column, UtcDateTime) else str
+        is_own = isinstance(column, UtcDateTime | SafeText)
+        found[name] = own if is_own else column.python_type, largest
+    return found
 
 
 def _moment(value: str | None) -> datetime | None:
-    return None if value is None else datetime.fromisoformat(value)
+    """Return a time; a clock without a battery begins in 1970, and none shows the year 3000."""
+    if value is None:
+        return None
+    moment = datetime.fromisoformat(value)
+    if not 1970 <= moment.year < 3000:
+        raise RecordError(f"expected a time from 1970 to 2999, received {value}")
+    return moment

@@ -9,6 +9,8 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
+from db.transfer.envelope import MAX_NUMBER
+
 HUB_API = "/hub/v1/"
 """Below it are all calls between kiosk and hub."""
 
@@ -72,6 +74,10 @@ class Membership(_Message):
 class Receipt(_Message):
     """What the hub has after an envelope."""
 
-    watermark: int = Field(ge=0, description="Number of the last record that is stored.")
-    expected: int = Field(ge=1, description="Number of the record that should come next.")
+    watermark: int = Field(
+        ge=0, le=MAX_NUMBER, description="Number of the last record that is stored."
+    )
+    expected: int = Field(
+        ge=1, le=MAX_NUMBER + 1, description="Number of the record that should come next."
+    )
     time: AwareDatetime = Field(description="The hub's clock.")

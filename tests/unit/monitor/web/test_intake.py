@@ -228,3 +228,62 @@ def test_the_description_has_every_call_of_kiosks(tmp_path):
         assert f'id="{call.name}"' in page
     assert "`" not in page
     assert not any(path.startswith(HUB_API) for path in description()["paths"])
+
+
+def of_kind(document: Any, kind: str) -> Any:
+    return next(one for one in document["records"] if one["kind"] == kind)
+
+
+def set_sum(document: Any, value: Any) -> None:
+    table = of_kind(document, "play")["exposures"]
+    place = table["columns"].index("sum_happy")
+    for row in table["rows"]:
+        row[place] = value
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda document: set_sum(document, float("nan")),
+        lambda document: set_sum(document, float("inf")),
+        lambda document: set_sum(document, 1e300),
+        lambda document: set_sum(document, "1"),
+        lambda document: of_kind(document, "session")["row"].update(settings="x"),
+        lambda document: of_kind(document, "session")["row"].update(settings={"campaign": ["x"]}),
+        lambda document: of_kind(document, "session")["row"].update(settings={"skipped_ads": [1]}),
+        lambda document: of_kind(document, "session")["row"].update(
+            settings={"readings_per_second": "x"}
+        ),
+        lambda document: of_kind(document, "session")["row"].update(
+            started_at="0001-01-01T00:00:00+00:00"
+        ),
+        lambda document: of_kind(document, "session").update(session=10**30),
+        lambda document: of_kind(document, "play")["ad"].update(duration_ms=10**9),
+        lambda document: of_kind(document, "play")["ad"].update(name={}),
+        lambda document: of_kind(document, "play")["row"].update(number=2**31),
+    ],
+)
+def test_values_on_which_pages_would_fail_are_set_aside(hub, here, kiosk, spoil):
+    document = kiosk.envelope().model_dump(mode="json")
+    spoil(document)
+    answer = send(hub, kiosk, packed_json(document))
+    assert (answer.status_code, answer.json["watermark"]) == (200, 3)
+    assert (count(here, Play), count(here, SetAside)) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    "wrong", [10**3000, float("nan"), float("inf"), "a\0b", json.loads("[" * 50 + "]" * 50)]
+)
+def test_health_on_which_pages_would_fail_is_not_stored(hub, here, kiosk, wrong):
+    document = kiosk.envelope().model_dump(mode="json")
+    document["health"]["disk_free_bytes"] = wrong
+    assert send(hub, kiosk, packed_json(document)).json["watermark"] == 3
+    assert (count(here, ScreenState), count(here, SetAside)) == (0, 0)
+
+
+@pytest.mark.parametrize("number", [2**53 + 1, 2**63, 2**80])
+def test_numbers_that_no_database_counts_to_are_refused(hub, here, kiosk, number):
+    document = kiosk.envelope().model_dump(mode="json") | {"last": number}
+    answer = send(hub, kiosk, packed_json(document))
+    assert (answer.status_code, answer.json["code"]) == (400, "not_an_envelope")
+    assert send(hub, kiosk, pack(kiosk.envelope())).status_code == 200
