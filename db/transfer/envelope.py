@@ -25,6 +25,15 @@ MAX_BYTES = 8 * 1024 * 1024
 MAX_PLAIN_BYTES = 64 * 1024 * 1024
 """No more is unpacked, whatever the envelope claims."""
 
+USUAL_PLAIN_BYTES, MAX_RATIO = 8 * 1024 * 1024, 16
+"""More is unpacked only of what is packed at most so tightly: sums are, by a factor of 2 to 10."""
+
+PARTS_AT_LEAST, BYTES_EACH = 10_000, 16
+"""So many lists and objects may be in an envelope, and one more for each so many bytes.
+
+Each takes about a hundred bytes of memory, and could be spelt with three.
+"""
+
 MAX_NUMBER = 2**53
 """Of a record: every database and every reader of JSON can count on from here."""
 
@@ -74,6 +83,7 @@ class Envelope(BaseModel):
 def pack(envelope: Envelope) -> bytes:
     """Return an envelope as bytes."""
     text = json.dumps(envelope.model_dump(), ensure_ascii=False, allow_nan=False)
+    # Its header says how long the text is; see `is_acceptable`.
     return zstandard.ZstdCompressor(level=6).compress(text.encode("utf-8", "surrogatepass"))
 
 
@@ -115,17 +125,31 @@ def salvage(packed: bytes) -> Envelope | None:
     return envelope.model_copy(update={"health": health if isinstance(health, dict) else None})
 
 
+def is_acceptable(packed: bytes) -> bool:
+    """Return whether what `pack` made is small enough for a hub."""
+    return len(packed) <= MAX_BYTES and zstandard.frame_content_size(packed) <= _most(packed)
+
+
+def _most(packed: bytes) -> int:
+    """Return how much is unpacked at most of so many bytes."""
+    return min(MAX_PLAIN_BYTES, max(USUAL_PLAIN_BYTES, MAX_RATIO * len(packed)))
+
+
 def _plain(packed: bytes) -> bytes:
+    most = _most(packed)
     try:
         with zstandard.ZstdDecompressor().stream_reader(packed) as reader:
-            text = reader.read(MAX_PLAIN_BYTES + 1)
+            text = bytes(reader.read(most + 1))
     except zstandard.ZstdError as error:
         raise EnvelopeError(f"The envelope cannot be unpacked ({error}).") from error
-    if len(text) > MAX_PLAIN_BYTES:
+    if len(text) > most:
         raise EnvelopeError(
-            f"The envelope is too large: expected at most {MAX_PLAIN_BYTES >> 20} MiB unpacked."
+            f"The envelope is too large: expected at most {most >> 20} MiB unpacked of "
+            f"{len(packed)} bytes."
         )
-    return bytes(text)
+    if text.count(b"[") + text.count(b"{") > PARTS_AT_LEAST + len(text) // BYTES_EACH:
+        raise EnvelopeError("The envelope has too many lists and objects for its size.")
+    return text
 
 
 def fitting(envelope: Envelope) -> tuple[Envelope, bytes]:
@@ -134,9 +158,14 @@ def fitting(envelope: Envelope) -> tuple[Envelope, bytes]:
     What is left out follows in the next one.
     """
     packed = pack(envelope)
-    while len(packed) > USUAL_BYTES and len(envelope.records) > 1:
+    while len(envelope.records) > 1:
+        size = max(
+            len(packed) / USUAL_BYTES, zstandard.frame_content_size(packed) / USUAL_PLAIN_BYTES
+        )
+        if size <= 1.0:
+            break
         # A bit fewer than would fit if all records were of the same size.
-        share = 0.9 * USUAL_BYTES / len(packed)
+        share = 0.9 / size
         kept: Sequence[dict[str, Any]] = envelope.records[
             : max(1, int(len(envelope.records) * share))
         ]

@@ -11,7 +11,7 @@ import math
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from db.transfer.envelope import MAX_BYTES, pack
+from db.transfer.envelope import is_acceptable, pack
 from monitor.sensor.backoff import Backoff
 from monitor.uplink.address import HubUnreachableError
 from monitor.uplink.pace import Pace
@@ -110,7 +110,7 @@ class Sender:
         if made is None:
             return False
         envelope, packed, _ = made
-        if envelope.records and len(packed) > MAX_BYTES:
+        if envelope.records and not is_acceptable(packed):
             packed = self._without(envelope)
         if envelope.last > self._sent:
             self._note_sent(envelope.last)

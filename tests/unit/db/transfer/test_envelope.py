@@ -72,6 +72,23 @@ def test_a_bomb_is_not_unpacked(monkeypatch):
     assert "too large" in wrong(bytes(2 << 20))
 
 
+def test_few_bytes_do_not_become_many_objects():
+    head = json.dumps(made().model_dump(mode="json"))[:-1]
+    for bomb in ("[]," * 20_000_000, "[]," * 2_000_000, '{"":0},' * 1_000_000):
+        assert "too " in wrong(f'{head}, "health": {{"x": [{bomb}0]}}}}'.encode())
+
+
+def test_an_envelope_that_packs_tightly_is_cut_to_what_a_hub_unpacks():
+    whole = made(300)
+    flat = tuple(record | {"text": "a" * 100_000} for record in whole.records)
+    head, packed = fitting(whole.model_copy(update={"records": flat}))
+    assert len(packed) < envelope.USUAL_BYTES / 10
+    assert 50 < len(head.records) < 100
+    assert envelope.is_acceptable(packed)
+    assert unpack(packed, digest(packed)) == head
+    assert not envelope.is_acceptable(pack(made(1, 1).model_copy(update={"records": flat})))
+
+
 def test_an_envelope_is_cut_to_its_usual_size_and_keeps_one_record():
     whole = made(400, 5_000)
     head, packed = fitting(whole)

@@ -322,7 +322,7 @@ def test_a_hub_that_expects_what_was_just_sent_is_not_asked_at_once_again(kiosk)
 
 def test_a_record_that_no_hub_would_take_is_given_up(kiosk, engine, hub, monkeypatch, caplog):
     monkeypatch.setattr(sender_module, "MAX_RECORDS", 1)
-    monkeypatch.setattr(sender_module, "MAX_BYTES", 10)
+    monkeypatch.setattr(sender_module, "is_acceptable", lambda packed: len(packed) <= 10)
     waiting = kiosk.waiting()
     kiosk.run(60 * waiting)
     assert kiosk.waiting() == 0
