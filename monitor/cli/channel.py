@@ -13,7 +13,7 @@ from monitor.settings.options import config_option, setting_option
 
 @click.group(epilog=f"Example: {PROGRAM} hub channel add chat slack://TOKEN_A/TOKEN_B/TOKEN_C")
 def channel() -> None:
-    """Say where a hub sends alerts; its page Channels does the same and more."""
+    """Choose where a hub sends alerts; its page Channels does the same and more."""
 
 
 def _options(command: Any) -> Any:
@@ -54,9 +54,9 @@ def add(
 ) -> None:
     """Send alerts to URL: https://… for a program, or an address of Apprise for mail and chats.
 
-    With `-` as URL it is asked for, or read from the standard input, so that no list of processes
-    shows its passwords. For a program the secret is printed by which it can check who sent a
-    message; it is not shown again.
+    With `-` as URL it is asked for, or read from standard input, so that its passwords are in no
+    list of processes. For a program, the secret that signs its messages is printed; it is not shown
+    again.
     """
     from datetime import UTC, datetime
 
@@ -89,7 +89,7 @@ def add(
     if added.secret:
         click.echo(added.secret)
     click.echo(
-        f"Alerts are sent to {added.name}. See whether they arrive: `{PROGRAM} hub channel test "
+        f"Alerts are now sent to {added.name}. Check that they arrive: `{PROGRAM} hub channel test "
         f"{added.name}`.",
         err=True,
     )
@@ -99,7 +99,7 @@ def add(
 @click.argument("name")
 @_options
 def test(name: str, **options: Any) -> None:
-    """Send a test message to a channel and say whether it was taken."""
+    """Send a test message to a channel; fail if it is refused."""
     from datetime import UTC, datetime
 
     from db.engine import open_database, snapshot
@@ -116,7 +116,7 @@ def test(name: str, **options: Any) -> None:
         send_test(engine, found, sender(settings), datetime.now(UTC))
     finally:
         engine.dispose()
-    click.echo(f"The test message to {name} was taken. Look whether it has arrived.", err=True)
+    click.echo(f"The test message to {name} was sent. Check that it has arrived.", err=True)
 
 
 @channel.command("list", epilog=f"Example: {PROGRAM} hub channel list")

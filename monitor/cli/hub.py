@@ -35,9 +35,9 @@ def account_options(command: Any) -> Any:
 
 @click.group(epilog=f"Example: {PROGRAM} hub init")
 def hub() -> None:
-    """Run a hub: the web page of many screens, with accounts, to which kiosks send their sums.
+    """Run a hub, which collects the sums of many kiosks and shows all screens in the browser.
 
-    `hub init` makes the first administrator, `hub serve` runs it, `hub invite` lets others in.
+    `hub init` makes the first administrator, `hub serve` runs the hub, `hub invite` adds accounts.
     """
 
 

@@ -58,8 +58,7 @@ def lake() -> None:
 def write(days: tuple[datetime, ...], everything: bool, **options: Any) -> None:
     """Write the days that changed since the last time, without today.
 
-    A day that is written again replaces what the lake had of it; who reads meanwhile sees each
-    screen once.
+    A day that is written again replaces the earlier one; readers see each screen once meanwhile.
     """
     if days and everything:
         raise click.UsageError("Expected --day or --all, received both.")

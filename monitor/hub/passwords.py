@@ -33,7 +33,7 @@ def hash_password(password: str) -> str:
 
 
 def is_right(password: str, password_hash: str | None) -> bool:
-    """Whether a password is the one of a hash; `None`, of nobody, takes as long as any other."""
+    """Whether a password matches a hash; checking against `None`, no account, takes as long."""
     from argon2.exceptions import Argon2Error, InvalidHashError  # noqa: PLC0415 (an extra)
 
     given = password[: MAX_LENGTH + 1].encode("utf-8", "surrogatepass")

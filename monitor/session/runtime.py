@@ -110,24 +110,6 @@ class KioskRuntime:
         self._stopped = False
         self.notice_shown: bool | None = None
 
-    def _new_sensor(self) -> SupervisedSensor:
-        settings = self._settings
-        return SupervisedSensor(
-            SensorSettings(
-                # The session keeps what was typed; the sensor finds the same camera again under
-                # another index.
-                source=lasting_source(self._source),
-                any_camera=settings.source is None and settings.patient,
-                wait_for_source=settings.patient,
-                model=str(self._model),
-                device=settings.device,
-                preview_width_px=0 if settings.headless else 480,
-                analysis=settings.analysis,
-            ),
-            self._router.on_message,
-            self._router.on_died,
-        )
-
     @property
     def calibration(self) -> PrevalenceCalibration | None:
         """How the model's probabilities become shares of an audience, if its card says so."""
@@ -221,7 +203,9 @@ class KioskRuntime:
         if self._settings.no_camera is not None:
             self._router.show(LiveView(SensorHealth("unavailable", self._settings.no_camera)))
             return True
-        sensor = self._sensor = self._new_sensor()
+        of_sensor = _sensor_settings(self._settings, self._source, str(self._model))
+        router = self._router
+        sensor = self._sensor = SupervisedSensor(of_sensor, router.on_message, router.on_died)
         sensor.start()
         deaths = self._router.early_deaths
         # The show begins without a sensor that is slow to start.
@@ -376,6 +360,20 @@ class KioskRuntime:
         if problems:
             sentence = f"Session {self.session_id}: {'; '.join(problems)}."
             raise SessionFailedError(sentence, self.session_id or None)
+
+
+def _sensor_settings(settings: RunSettings, source: str, model: str) -> SensorSettings:
+    return SensorSettings(
+        # The session keeps what was typed; the sensor finds the same camera again under another
+        # index.
+        source=lasting_source(source),
+        any_camera=settings.source is None and settings.patient,
+        wait_for_source=settings.patient,
+        model=model,
+        device=settings.device,
+        preview_width_px=0 if settings.headless else 480,
+        analysis=settings.analysis,
+    )
 
 
 def _find_source(settings: RunSettings) -> str:

@@ -120,12 +120,7 @@ class HubClient:
         limit_s = timeout_s or TIMEOUT_S
         status, body, answered = self._call("envelopes", packed, headers, key, limit_s)
         if status in {200, 409}:
-            try:
-                return Answer(status, Receipt.model_validate_json(body))
-            except ValidationError:
-                raise HubUnreachableError(
-                    f"{self.hub} does not answer as a hub of this program does."
-                ) from None
+            return Answer(status, self._parsed(Receipt, body))
         refused = _refused(status, body, answered)
         return Answer(status, None, str(refused), refused.retry_after_s)
 
@@ -144,6 +139,9 @@ class HubClient:
     def _read(self, model: type[Message], status: int, body: bytes, headers: Any) -> Message:
         if status not in {200, 201}:
             raise _refused(status, body, headers)
+        return self._parsed(model, body)
+
+    def _parsed(self, model: type[Message], body: bytes) -> Message:
         try:
             return model.model_validate_json(body)
         except ValidationError:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 View = TypeVar("View", bound="Callable[..., Any]")
 
 READERS = ("viewer", "editor", "approver", "operator")
-"""Who may see what has no mark; an agency sees only what is marked for it."""
+"""Roles that may see pages without a mark; an agency sees only pages marked for it."""
 
 
 def requires(*roles: str) -> Callable[[View], View]:

@@ -1,4 +1,4 @@
-"""A Ray cluster: the machines of somebody else's choice, with this program on each."""
+"""A Ray cluster: any number of machines, with this program on each."""
 
 from __future__ import annotations
 

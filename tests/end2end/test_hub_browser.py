@@ -139,7 +139,7 @@ def test_without_a_script_a_kiosk_is_let_in_and_its_screen_retired(hub):
     code = pairing.shown_code(hub.call(pairing.ask, applicant).code)
     seen = hub.visit(java_script_enabled=False)
     tab = seen.go("/screens")
-    tab.click("text=Accept it here")
+    tab.click("text=Add a screen")
     assert "lobby-1" in tab.inner_text(".waiting")
     tab.click(f"text=Choose {code}")
     assert tab.input_value("#code") == code
@@ -151,10 +151,10 @@ def test_without_a_script_a_kiosk_is_let_in_and_its_screen_retired(hub):
     tab.fill("#opening", "08:00-20:00")
     tab.click("main button")
     assert tab.inner_text("h1") == "Entrance"
-    assert "The kiosk is let in" in tab.inner_text('[role="status"]')
+    assert "The kiosk was accepted" in tab.inner_text('[role="status"]')
     tab.click("text=Retire this screen")
     tab.click("text=Retire Entrance")
-    assert "is retired" in tab.inner_text('[role="status"]')
+    assert "was retired" in tab.inner_text('[role="status"]')
     assert len(seen.errors) == 1, "the refused form, and nothing else"
 
 

@@ -34,7 +34,7 @@ PLACE = Place(
 def a_health(
     camera: str = "ok", detail: str = "", at: str = NOW.isoformat(), **changes: Any
 ) -> dict[str, Any]:
-    """How a kiosk is that has nothing to complain about, as it is sent, apart from changes."""
+    """The health that a kiosk without problems sends, apart from changes."""
     sent = make_health(
         at=NOW, ad={"id": "summer", "name": "Summer"}, viewers=12, attentive=7
     ).model_dump(mode="json")

@@ -49,11 +49,11 @@ CHANGING = "operator"
 """The role that may change channels, besides administrators."""
 
 DONE = {
-    "added": "The channel is there. Send a test message to see whether it works.",
-    "tested": "The test message was sent. Look whether it has arrived.",
-    "disabled": "Nothing is sent to the channel any more, also not what waited for it.",
-    "enabled": "The channel is in use again, for what happens from now on.",
-    "removed": "The channel is removed, with its address and its log.",
+    "added": "The channel was added. Send a test message to see whether it works.",
+    "tested": "The test message was sent. Check that it has arrived.",
+    "disabled": "The channel is disabled. Waiting messages are not sent either.",
+    "enabled": "The channel is enabled again, for events from now on.",
+    "removed": "The channel was removed, with its address and its log.",
 }
 """What a page says after a change, by the word in its address."""
 

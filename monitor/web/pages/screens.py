@@ -56,10 +56,10 @@ CHANGING = "operator"
 
 DONE = {
     "place": "The screen's name and place are saved.",
-    "new": "The screen is there. Now let a kiosk fill it.",
-    "accepted": "The kiosk is let in. It collects its key within seconds, then its data arrive.",
-    "revoked": "The key is revoked: with it nothing gets in or out any more. What it sent is kept.",
-    "retired": "The screen is retired: it is off the wall, and what it measured is kept.",
+    "new": "The screen was added. Now join a kiosk to it.",
+    "accepted": "The kiosk was accepted. It gets its key within seconds, then its data arrive.",
+    "revoked": "The key was revoked and no longer works. The data it sent are kept.",
+    "retired": "The screen was retired and left the wall. Its measurements are kept.",
 }
 """What a page says after a change, by the word in its address."""
 

@@ -234,7 +234,7 @@ def test_a_right_password_forgives_wrong_ones(make_hub, invite):
 def test_unknown_names_are_wrong_names(make_hub, name):
     answer = log_in(make_hub().test_client(), name)
     assert answer.status_code == 401
-    assert "do not fit together" in answer.text
+    assert "The name or the password is wrong" in answer.text
 
 
 def test_other_sites_cannot_send_or_lead_away(make_hub, invite):

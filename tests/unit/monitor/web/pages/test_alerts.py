@@ -84,7 +84,7 @@ def test_open_and_past_alerts_are_listed_with_their_screens(engine, as_):
     assert "1 open alert" in text
     assert "It &lt;b&gt;is&lt;/b&gt; full." in page.get_data(as_text=True)
     assert "30 min" in text
-    assert "Nobody is told of alerts yet" in text
+    assert "Alerts are not sent anywhere yet" in text
     only_oslo = shown(viewer.get("/alerts?site=Oslo"))
     assert "No open alerts" in only_oslo
     assert "It is dark." in only_oslo
@@ -112,7 +112,7 @@ def test_an_empty_hub_has_pages_too(as_):
     for address in ("/alerts", "/alerts/channels", "/alerts/deliveries"):
         page = viewer.get(address)
         assert page.status_code == 200
-        assert "None" in shown(page) or "none yet" in shown(page)
+        assert "None" in shown(page) or "no channels yet" in shown(page)
 
 
 def test_a_webhook_is_added_and_its_secret_shown_once(engine, operator):
@@ -181,7 +181,7 @@ def test_a_channel_is_tested_disabled_enabled_and_removed(engine, operator):
     for view, words in (
         ("disable", "disabled since"),
         ("enable", "in use"),
-        ("remove", "none yet"),
+        ("remove", "no channels yet"),
     ):
         done = operator.post(f"{address}/{view}", headers=PAGE, follow_redirects=True)
         assert words in shown(done)

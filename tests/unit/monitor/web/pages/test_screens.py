@@ -147,7 +147,7 @@ def test_the_wall_is_chosen_by_site_group_tag_and_condition(as_, engine):
     assert count("/screens?condition=silent") == 3
     assert count("/screens?condition=silent&group=North") == 0
     assert count("/screens?condition=nonsense") == 50
-    assert "None of the 50 screens" in viewer.get("/screens?site=Nowhere").text
+    assert "No screen matches" in viewer.get("/screens?site=Nowhere").text
 
 
 def test_the_wall_without_screens_says_what_to_do(as_):
@@ -260,9 +260,9 @@ def test_a_kiosk_that_waits_is_accepted_for_a_new_screen(operator, engine):
     form = form_of(PLACE) | {"code": code.lower()}
     answer = operator.post("/screens/pair", data=form, headers=PAGE)
     assert answer.status_code == 303
-    assert "The kiosk is let in" in operator.get(answer.location).text
+    assert "The kiosk was accepted" in operator.get(answer.location).text
     assert [entry[0] for entry in log(engine)] == ["screen.create", "kiosk.accept"]
-    assert "No kiosk waits" in operator.get("/screens/pair").text
+    assert "No kiosk is waiting" in operator.get("/screens/pair").text
 
 
 def test_a_wrong_code_makes_no_screen(operator, engine):
@@ -310,7 +310,7 @@ def test_a_code_for_a_new_screen_is_shown_until_it_is_typed(operator, as_, engin
 def test_a_key_is_revoked(operator, engine, screen, key_id):
     address = f"/screens/{screen.uid}/keys/{key_id}/revoke"
     answer = operator.post(address, headers=PAGE)
-    assert "The key is revoked" in operator.get(answer.location).text
+    assert "The key was revoked" in operator.get(answer.location).text
     with engine.connect() as connection:
         assert connection.scalar(select(KioskKey.revoked_at)) is not None
     assert log(engine)[-1][0] == "kiosk.revoke"
