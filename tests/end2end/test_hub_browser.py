@@ -64,6 +64,11 @@ class Hub:
         with writing(self.engine) as connection:
             return function(connection, *arguments, datetime.now(UTC))
 
+    def join(self, screen) -> None:
+        """Let a kiosk fill the screen."""
+        code, _ = self.call(pairing.code_for_screen, screen.id, "ann")
+        self.call(pairing.join, code, pairing.Applicant("ab" * 16, {}, "192.0.2.1"))
+
     def hear(self, screen, **changes) -> None:
         now = datetime.now(UTC)
         health = a_health(at=now.isoformat(), **changes)
@@ -98,6 +103,7 @@ def wall(hub, monkeypatch):
 
 def test_the_wall_follows_the_screens_and_keeps_the_keyboards_place(hub, wall):
     till, door = hub.add("Till 3"), hub.add("Door")
+    hub.join(till)
     hub.hear(till)
     seen, tab = wall()
     assert tab.inner_text(f"#s{till.uid} .condition") == "ok"
