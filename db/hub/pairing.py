@@ -360,6 +360,8 @@ def _hand_over(
     connection: Connection, kiosk: str, screen_id: int, by: str, now: datetime
 ) -> Joined:
     """Make the key of a kiosk, and void those of the kiosks that filled the screen before."""
+    # Two kiosks that come at the same moment would not see each other's key.
+    connection.execute(select(Screen.id).where(Screen.id == screen_id).with_for_update())
     before = select(KioskKey.id).where(
         KioskKey.screen_id == screen_id, KioskKey.revoked_at.is_(None)
     )

@@ -70,6 +70,21 @@ def test_a_kiosk_that_asks_is_accepted_and_gets_its_key(engine, screen):
     assert actions == ["kiosk.accept", "kiosk.join"]
 
 
+def test_of_two_kiosks_that_come_at_once_for_a_screen_one_keeps_a_key(engine, screen):
+    claims = []
+    for kiosk in (KIOSK, OTHER):
+        asked = ask(engine, kiosk)
+        call(engine, pairing.accept, asked.code, screen, "ada", NOW)
+        claims.append(asked.claim)
+    with writing(engine) as connection:
+        assert isinstance(pairing.collect(connection, claims[0], NOW), Joined)
+        late = threading.Thread(target=call, args=(engine, pairing.collect, claims[1], NOW))
+        late.start()
+        late.join(0.3)
+    late.join()
+    assert valid_keys(engine) == [OTHER]
+
+
 def test_an_answer_that_was_lost_is_given_again_until_the_key_is_used(engine, screen):
     asked = ask(engine)
     call(engine, pairing.accept, asked.code, screen, "ada", NOW)
