@@ -100,7 +100,7 @@ def files_of(url: str, spool: Path | None) -> list[StoredFile]:
 
 
 def key_of_hub(url: str) -> list[StoredFile]:
-    """Return the file with the key of the hub that was joined; `purge` leaves it."""
+    """Return the file with the key of the hub that was joined."""
     from db.upkeep.inventory import StoredFile
     from monitor.settings.paths import sqlite_file
     from monitor.uplink.key_file import key_path

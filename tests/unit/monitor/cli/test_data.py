@@ -18,6 +18,7 @@ from db.write.records import SessionEnded
 from db.write.session_writer import SessionWriter
 from monitor.cli.main import cli
 from monitor.logs import default_log
+from monitor.uplink.key_file import key_path
 from tests.helpers.making import Make
 
 
@@ -172,6 +173,14 @@ def test_purge_everything(run, database, tmp_path, monkeypatch):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["letter.txt", "usb"]
     assert not any(file.exists() for file in (choices, *logs))
     assert "No data of this program" in run("purge", "--everything", "--yes").stderr
+
+
+def test_purge_everything_deletes_the_key_of_the_hub(run, database, tmp_path):
+    key_path(database).write_text("{}")
+    assert "the key of the hub" in done(run("purge", "--everything", "--dry-run")).stdout
+    assert key_path(database).exists()
+    assert "revoke" in done(run("purge", "--everything", "--yes")).stdout
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_purge_everything_for_scripts(run, database, tmp_path):
