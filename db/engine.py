@@ -19,7 +19,7 @@ from sqlalchemy.engine import URL, make_url
 from db.error_classes import describe, is_damage, is_environment, says
 from db.errors import DatabaseDamagedError, DatabaseOpenError, DatabaseUnavailableError
 from db.server import check_server, make_server_ready, server_engine
-from db.sqlite_file import BEGIN_OPTION, check_file, make_file_ready, sqlite_engine
+from db.sqlite_file import BEGIN_OPTION, check_file, make_file_ready, make_private, sqlite_engine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +32,7 @@ OPEN_RETRY_S = 10.0
 """Default wait for a database that another process is creating or migrating."""
 
 
-def open_database(url: str, *, read_only: bool = False) -> Engine:
+def open_database(url: str, *, read_only: bool = False, private: bool = False) -> Engine:
     """Open a database; without `read_only` create or migrate it where needed.
 
     The caller owns the engine and calls `dispose()` on it at the end.
@@ -41,6 +41,7 @@ def open_database(url: str, *, read_only: bool = False) -> Engine:
         url: A path, `sqlite:///path`, or the SQLAlchemy URL of a server, such as
             `postgresql+psycopg://user@host/name`.
         read_only: Refuse every write; the database must exist and be up to date.
+        private: Let only this user read a file that is created: it will hold secrets.
 
     Raises:
         DatabaseOpenError: It is missing, cannot be created, read or written, or belongs to another
@@ -48,6 +49,9 @@ def open_database(url: str, *, read_only: bool = False) -> Engine:
         SchemaVersionError: Its schema is newer than this program, or older with `read_only`.
     """
     engine = make_engine(url, read_only=read_only)
+    path = sqlite_path(engine)
+    if private and path is not None:
+        make_private(path)
     try:
         make_ready(engine, read_only=read_only)
     except BaseException:

@@ -62,6 +62,17 @@ def dump_json(value: object) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
+def make_private(path: Path) -> None:
+    """Make an empty database that only this user can read, unless there is one.
+
+    SQLite gives the files beside it the same mode. What is wrong is left to be told when the
+    database is opened.
+    """
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+
+
 def sqlite_engine(path: Path, *, read_only: bool) -> Engine:
     """Make an engine for a file, without opening it."""
 

@@ -206,7 +206,7 @@ def _print_link(settings: HubSettings, name: str, role: str | None, *, first: bo
     from monitor.cli.options import existing_database
 
     url = settings.database if first else existing_database(settings.database)
-    engine = open_database(url)
+    engine = open_database(url, private=True)
     try:
         with writing(engine) as connection:
             if first and accounts.has_administrator(connection):

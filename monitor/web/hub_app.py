@@ -48,7 +48,7 @@ def create_hub_app(settings: HubSettings) -> Flask:
     Raises:
         DatabaseError: The database cannot be used; see `db.engine.open_database`.
     """
-    engine = open_database(settings.database)
+    engine = open_database(settings.database, private=True)
     gate = AccountGate(engine, settings.token, secure=settings.secure_cookies)
     navigation = (*HUB_NAVIGATION, *NAVIGATION)
     app = make_app(

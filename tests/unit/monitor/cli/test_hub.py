@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import stat
 
 import pytest
 from click.testing import CliRunner
@@ -68,3 +69,10 @@ def test_names_that_nobody_could_type_are_refused(run, name):
 
 def test_without_a_hub_there_is_nobody_to_invite(run):
     assert "There is no database" in run("invite", "anna", fails=DatabaseOpenError)
+
+
+def test_only_its_user_can_read_a_new_database_of_a_hub(tmp_path):
+    database = tmp_path / "new" / "hub.db"
+    result = CliRunner().invoke(hub, ["init", "--db", str(database)])
+    assert result.exit_code == 0
+    assert stat.S_IMODE(database.stat().st_mode) == 0o600
