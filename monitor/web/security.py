@@ -22,6 +22,7 @@ from flask_limiter.util import get_remote_address
 from limits import parse
 from limits.strategies import FixedWindowRateLimiter
 from werkzeug.exceptions import (
+    BadRequest,
     HTTPException,
     MisdirectedRequest,
     RequestEntityTooLarge,
@@ -153,6 +154,7 @@ def install_security(
     gate.install(limiter.limiter, frozenset({"https"} if secure_cookies else {"http", "https"}))
     app.before_request(gate.check_visitor)
     app.before_request(_check_refusal)
+    app.before_request(_check_text)
     app.extensions[_GATE] = (
         _check_route,
         check_host,
@@ -214,6 +216,15 @@ def _check_refusal() -> None:
             "pauses. Use a smaller picture, or a better connection."
         )
     raise RequestEntityTooLarge
+
+
+def _check_text() -> None:
+    """Refuse a zero character: nobody can type one, and PostgreSQL takes none."""
+    texts = [text for given in request.args.listvalues() for text in given]
+    if request.mimetype == "application/x-www-form-urlencoded":
+        texts += [text for given in request.form.listvalues() for text in given]
+    if any("\0" in text for text in texts):
+        raise BadRequest("A field of the form or address holds a zero character: expected text.")
 
 
 def _add_headers(response: Response) -> Response:

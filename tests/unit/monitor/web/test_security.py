@@ -510,3 +510,11 @@ def test_an_envelope_of_usual_size_is_judged_by_the_application_alone(path, leng
     environ["CONTENT_LENGTH"] = str(length)
     judge(app, environ, lambda status, _headers: answers.append(status))
     assert answers == [answer]
+
+
+def test_a_zero_character_is_refused_before_a_database_fails_on_it() -> None:
+    browser = client(TOKEN)
+    assert log_in(browser).status_code == 303
+    assert browser.get("/?site=a%00").status_code == 400
+    answer = browser.post("/login", data={"token": "a\0b"}, headers={"Origin": "http://localhost"})
+    assert answer.status_code == 400
