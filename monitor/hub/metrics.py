@@ -199,10 +199,10 @@ def _figures(screen: ScreenNow, now: datetime, min_viewers: int) -> Iterator[tup
     if screen.health is None or screen.received_at is None or now - screen.received_at > SILENCE:
         return
     health = screen.health
-    viewers = _number(screen, "viewers")
+    viewers = entry(health, float, "viewers")
     if viewers is not None and not 0 < viewers < min_viewers:
         yield "viewers", viewers
-        attentive = _number(screen, "attentive")
+        attentive = entry(health, float, "attentive")
         if attentive is not None and viewers:
             yield "attentive_viewers", attentive
     camera = entry(health, str, "camera", "state")
@@ -215,7 +215,7 @@ def _figures(screen: ScreenNow, now: datetime, min_viewers: int) -> Iterator[tup
     if screen.clock_offset_s is not None:
         yield "clock_offset_seconds", screen.clock_offset_s
     for name, field in _FIELDS.items():
-        value = _number(screen, field)
+        value = entry(health, float, field)
         if value is not None:
             yield name, value
 
@@ -231,11 +231,3 @@ _FIELDS = {
     "memory_bytes": "memory_rss_bytes",
 }
 """Which entry of a kiosk's health each figure is."""
-
-
-def _number(screen: ScreenNow, field: str) -> float | None:
-    """Return a number of a kiosk's health; one kiosk's nonsense must not hide the others."""
-    try:
-        return entry(screen.health or {}, float, field)
-    except OverflowError:
-        return None

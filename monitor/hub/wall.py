@@ -231,7 +231,7 @@ def age_words(age: timedelta) -> str:
 def entry(health: Mapping[str, Any], kind: type[Kind], *path: str) -> Kind | None:
     """Return an entry of a kiosk's health; `None` if it is missing or of another kind.
 
-    A kiosk may be newer or older than the hub.
+    A kiosk may be newer or older than the hub. Numbers are bounded where a health is stored.
     """
     found: Any = health
     for name in path:

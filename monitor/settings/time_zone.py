@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -41,6 +42,12 @@ def zone_named(name: str) -> ZoneInfo:
         raise ValueError(
             f"expected the name of a time zone such as Europe/Berlin, received {name!r}"
         ) from None
+
+
+@cache
+def zone_names() -> tuple[str, ...]:
+    """Return the names of all time zones of this machine, sorted; reads a folder once."""
+    return tuple(sorted(available_timezones()))
 
 
 def common_zone(names: Iterable[str | None]) -> ZoneInfo:

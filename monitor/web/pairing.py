@@ -6,6 +6,7 @@ screen and nothing else.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
@@ -28,7 +29,7 @@ from monitor.web.problems import ProblemError
 from monitor.web.rights import for_kiosks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from sqlalchemy.engine import Engine
 
@@ -49,13 +50,8 @@ def pairing_calls(database: Callable[[], Engine]) -> Blueprint:
     def ask() -> Response:
         """Give a kiosk a code to show."""
         asked = _message(PairingRequest)
-        try:
-            with writing(database()) as connection:
-                offer = pairing.ask(connection, _applicant(asked), datetime.now(UTC))
-        except pairing.LockedOutError as error:
-            raise _locked_out(error) from None
-        except pairing.KnownKioskError as error:
-            raise ProblemError(409, "kiosk_known", str(error)) from None
+        with _refusals(), writing(database()) as connection:
+            offer = pairing.ask(connection, _applicant(asked), datetime.now(UTC))
         return _answer(
             PairingOffer(code=offer.code, claim=offer.claim, expires_at=offer.expires_at), 201
         )
@@ -82,13 +78,8 @@ def pairing_calls(database: Callable[[], Engine]) -> Blueprint:
     def join() -> Response:
         """The key of a screen, for who knows the screen's code."""
         asked = _message(JoinRequest)
-        try:
-            with writing(database()) as connection:
-                found = pairing.join(connection, asked.code, _applicant(asked), datetime.now(UTC))
-        except pairing.LockedOutError as error:
-            raise _locked_out(error) from None
-        except pairing.KnownKioskError as error:
-            raise ProblemError(409, "kiosk_known", str(error)) from None
+        with _refusals(), writing(database()) as connection:
+            found = pairing.join(connection, asked.code, _applicant(asked), datetime.now(UTC))
         if found is None:
             raise ProblemError(
                 403,
@@ -127,8 +118,17 @@ def _applicant(asked: PairingRequest) -> pairing.Applicant:
     return pairing.Applicant(asked.kiosk, facts, get_remote_address(), bearer_token())
 
 
-def _locked_out(error: pairing.LockedOutError) -> ProblemError:
-    return ProblemError(429, "too_many_requests", str(error), retry_after_s=error.retry_after_s)
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Answer for a kiosk that is locked out, or that uses the id of another one."""
+    try:
+        yield
+    except pairing.LockedOutError as error:
+        raise ProblemError(
+            429, "too_many_requests", str(error), retry_after_s=error.retry_after_s
+        ) from None
+    except pairing.KnownKioskError as error:
+        raise ProblemError(409, "kiosk_known", str(error)) from None
 
 
 def _membership(found: pairing.Joined) -> Response:

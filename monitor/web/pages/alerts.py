@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from functools import partial
 from math import ceil
 from typing import TYPE_CHECKING, Any, cast
-from zoneinfo import available_timezones
 
 from flask import Blueprint, redirect, render_template, request, url_for
 
@@ -23,7 +22,7 @@ from monitor.hub.delivery import send_test
 from monitor.hub.forms import FormError
 from monitor.hub.messages import kind_words, one_message
 from monitor.hub.senders import SendError, masked, policy_of, sender
-from monitor.settings.time_zone import local_zone
+from monitor.settings.time_zone import local_zone, zone_names
 from monitor.web.accounts import current_user
 from monitor.web.pages.sessions import asked_page
 from monitor.web.problems import ProblemError
@@ -206,7 +205,7 @@ def _channel_page(
         added=added,
         failure=failure,
         kinds=WORDS,
-        zones=sorted(available_timezones()),
+        zones=zone_names(),
         **_shared(),
     )
 

@@ -7,9 +7,7 @@ import hashlib
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
 from typing import TYPE_CHECKING, Any, cast
-from zoneinfo import available_timezones
 
 from flask import Blueprint, Response, current_app, redirect, render_template, request, url_for
 from markupsafe import Markup
@@ -19,13 +17,13 @@ from db.hub import pairing, screens
 from db.hub.audit import note
 from db.hub.screen_day import read_day, read_kiosks
 from db.hub.wall import read_wall
-from monitor.hub.alerts import WORDS
 from monitor.hub.day import bounds, cause_words, picture_of
 from monitor.hub.forms import FormError
+from monitor.hub.messages import kind_words
 from monitor.hub.place_form import form_of, read_place
 from monitor.hub.wall import CONDITIONS, Choice, Wall, entry, tile_of
 from monitor.settings.models import HubSettings
-from monitor.settings.time_zone import local_zone, zone_named
+from monitor.settings.time_zone import local_zone, zone_named, zone_names
 from monitor.web.accounts import current_user
 from monitor.web.problems import ProblemError
 from monitor.web.rights import requires
@@ -228,7 +226,7 @@ def _page(
         tile=tile_of(found[0], now, hub_services().settings.min_viewers),
         contact_at=found[0].contact_at,
         alerts=found[0].alerts,
-        alert_words=WORDS,
+        kind_words=kind_words,
         machine=_machine(found[0]),
         zone=zone,
         now=now,
@@ -276,12 +274,7 @@ def _pair_page(
 
 
 def _form_values(form: Mapping[str, str], problems: Mapping[str, str] | None) -> dict[str, Any]:
-    return {"form": form, "problems": problems or {}, "zones": _zone_names()}
-
-
-@cache
-def _zone_names() -> tuple[str, ...]:
-    return tuple(sorted(available_timezones()))
+    return {"form": form, "problems": problems or {}, "zones": zone_names()}
 
 
 def _machine(now: ScreenNow) -> dict[str, Any]:
