@@ -233,8 +233,8 @@ def _checked(health: Mapping[str, Any]) -> tuple[datetime, tuple[str, str, bool 
     if not is_right:
         raise ValueError(
             "Invalid health of a kiosk: expected the time 'at' with a time zone, words 'state' and "
-            f"'camera.state', 'notice_shown' true, false or null, and {MAX_HEALTH_BYTES >> 10} kB "
-            "at most."
+            "'camera.state', 'notice_shown' true, false or null, no zero characters, numbers up to "
+            f"{MAX_NUMBER} and {MAX_HEALTH_BYTES >> 10} kB at most."
         )
     return at, (state, camera, notice_shown)
 

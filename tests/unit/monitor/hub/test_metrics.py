@@ -26,7 +26,7 @@ from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
 from db.hub.intake import Arrival, find_sender
-from db.transfer.envelope import pack
+from db.transfer.envelope import MAX_NUMBER, pack
 from monitor.hub.metrics import KEPT_S, HubMetrics
 
 SCREEN = "ad_monitor_screen_"
@@ -127,7 +127,7 @@ def test_a_retired_screen_is_gone(engine):
 @pytest.mark.parametrize(
     "nonsense",
     [
-        {"fps": 2**63 - 1},
+        {"fps": MAX_NUMBER},
         {"temperature_c": "hot", "viewers": [1], "measuring": 1},
         {"disk_free_bytes": {}, "notice_shown": None},
     ],
