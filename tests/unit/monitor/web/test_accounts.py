@@ -230,7 +230,7 @@ def test_a_right_password_forgives_wrong_ones(make_hub, invite):
         assert log_in(app.test_client(), "anna").status_code == 303
 
 
-@pytest.mark.parametrize("name", ["", "nobody", "anna\0", "x" * 5000])
+@pytest.mark.parametrize("name", ["", "nobody", "x" * 5000])
 def test_unknown_names_are_wrong_names(make_hub, name):
     answer = log_in(make_hub().test_client(), name)
     assert answer.status_code == 401
