@@ -163,7 +163,13 @@ def measure(url: str, options: argparse.Namespace, folder: Path) -> dict[str, An
     for number, kiosk in enumerate(kiosks):
         kiosk.join(engine, f"Screen {number}")
     engine.dispose()
-    envelopes = [prepared(kiosk, options.backlog, round(options.seconds)) for kiosk in kiosks]
+    seconds, behind = round(options.seconds), options.behind
+    envelopes = [
+        prepared(kiosk, options.backlog, seconds)
+        if behind is None
+        else prepared(kiosk, *((options.backlog, 0) if number < behind else (0, seconds)))
+        for number, kiosk in enumerate(kiosks)
+    ]
     measured = Measured()
     with ExitStack() as stack:
         hubs = [
@@ -239,6 +245,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--backlog", type=int, default=0, help="plays that wait at the start")
+    parser.add_argument(
+        "--behind", type=int, help="only so many kiosks have a backlog, and send nothing else"
+    )
     parser.add_argument("--postgresql", action="store_true", help="by default SQLite")
     options = parser.parse_args()
     sys.setswitchinterval(0.0005)  # The kiosks are threads, and should not wait for each other.
