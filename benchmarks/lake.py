@@ -3,7 +3,7 @@
     python -m benchmarks.lake lake
 
 makes the lake where it is missing (some minutes, 42 million cells, 151 million plays, 7 GB), and
-times the report of one ad over all screens in a process of its own.
+times the report of one ad over all screens in a separate process.
 """
 
 from __future__ import annotations

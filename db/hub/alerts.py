@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 AlertKind: TypeAlias = Literal[
     "silent",  # no contact within opening hours
     "camera",  # nobody can be measured: lost, covered or frozen
-    "notice",  # a camera measures, and nobody in front of it is told
+    "notice",  # a camera measures without a visible notice
     "disk",  # almost full
     "clock",  # wrong
     "readings",  # some were never stored

@@ -78,7 +78,7 @@ class Applicant:
 
     Attributes:
         kiosk: Its id, as in `origins`.
-        facts: What it says about itself, for whoever accepts it.
+        facts: What it says about itself, to help people recognise it.
         address: Network address from which it asks.
         key: A key that it had before, also a revoked one, as proof of its id.
     """
@@ -91,7 +91,7 @@ class Applicant:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a kiosk that asked is told: the code to show, and the secret by which it comes back."""
+    """Answer to a kiosk that asks to join: a code to show, and a secret to claim its key with."""
 
     code: str
     claim: str
@@ -304,7 +304,7 @@ def code_for_screen(
 
 
 def open_code(connection: Connection, screen_id: int, now: datetime) -> tuple[str, datetime] | None:
-    """Return the code that `code_for_screen` made and nobody has typed yet, and when it expires."""
+    """Return the unused code that `code_for_screen` made, and when it expires."""
     query = select(Pairing.code, Pairing.expires_at).where(
         Pairing.screen_id == screen_id,
         Pairing.claim_sha256.is_(None),

@@ -80,7 +80,7 @@ class Pairing(Base):
 
 
 class FailedAttempt(Base):
-    """A wrong pairing code or password, so that nobody can try them all."""
+    """A wrong pairing code or password; these are counted to limit guessing."""
 
     __tablename__ = "failed_attempts"
     __table_args__ = (sa.Index(None, "kind", "at"),)

@@ -97,7 +97,7 @@ WORDS: dict[str, tuple[str, dict[str, str]]] = {
         "What a kiosk sent and the hub could not store.",
         {
             "id, origin_id, at, first, last": "from which kiosk, when, and which records",
-            "reason, envelope": "what is wrong with it, and how it arrived",
+            "reason, envelope": "the reason, and the original bytes",
         },
     ),
     "cells": (

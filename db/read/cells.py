@@ -216,7 +216,7 @@ def _rows(
 def every_cell(min_viewers: int) -> CompoundSelect[Any]:
     """Return a query for the cells of all origins, with `origin_id`.
 
-    Cameras that are too slow for watchers are told by their readings alone, not by settings, which
+    Cameras too slow to tell watchers are recognised by their readings alone, not by settings, which
     a server cannot read where they name a file that is no Unicode.
     """
     rates = _camera_rates([]).subquery()

@@ -1,4 +1,4 @@
-"""A webhook receiver in a process of its own: `python receiving_process.py PORT FILE`.
+"""A webhook receiver in a separate process: `python receiving_process.py PORT FILE`.
 
 It appends a line of JSON to the file for each message, with its headers, before it answers.
 """

@@ -68,7 +68,7 @@ HUBS = 2
 DAY = timedelta(days=1)
 
 
-# A kiosk without camera and window, in a process of its own.
+# A kiosk without camera or window, in a separate process.
 
 
 class Kiosk:
