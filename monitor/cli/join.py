@@ -98,7 +98,8 @@ def database_file(url: str) -> Path:
 
 def _wait_until_accepted(applicant: Applicant) -> Membership:
     from monitor.uplink.address import HubUnreachableError
-    from monitor.uplink.joining import POLL_S, PairingCode
+    from monitor.uplink.joining import PairingCode
+    from monitor.uplink.messages import POLL_S
 
     pairing, shown, joined = PairingCode(applicant), None, None
     while joined is None:

@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 
     Answer = TypeVar("Answer", Membership, PairingOffer)
 
-POLL_S = 3.0
-"""How often a kiosk asks whether its code was accepted."""
-
 
 def facts_of_machine(site: str, upload: Upload) -> Facts:
     """Return what people see of this kiosk before they accept it."""

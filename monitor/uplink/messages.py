@@ -14,6 +14,9 @@ from db.transfer.envelope import MAX_NUMBER
 HUB_API = "/hub/v1/"
 """Below it are all calls between kiosk and hub."""
 
+POLL_S = 3
+"""How often a kiosk asks whether its code was accepted."""
+
 Hex = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 Fact = Annotated[str, StringConstraints(max_length=200)]
 Code = Annotated[str, StringConstraints(min_length=1, max_length=40)]

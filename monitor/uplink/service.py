@@ -17,8 +17,9 @@ from db.write.lock import lock_file
 from monitor.errors import MonitorError
 from monitor.sensor.backoff import Backoff
 from monitor.uplink.address import HubRefusedError, hub_address, plain_warning
-from monitor.uplink.joining import POLL_S, Applicant, PairingCode, enter, facts_of_machine
+from monitor.uplink.joining import Applicant, PairingCode, enter, facts_of_machine
 from monitor.uplink.key_file import HubKey, KeyFileError, key_path, read_key, write_key
+from monitor.uplink.messages import POLL_S
 from monitor.uplink.sender import Sender
 from monitor.uplink.status import UplinkStatus
 

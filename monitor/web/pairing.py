@@ -18,6 +18,7 @@ from db.engine import writing
 from db.hub import pairing
 from monitor.uplink.messages import (
     HUB_API,
+    POLL_S,
     Claim,
     JoinRequest,
     Membership,
@@ -36,9 +37,6 @@ if TYPE_CHECKING:
 Message = TypeVar("Message", bound=BaseModel)
 
 MAX_BODY = 16 * 1024
-
-POLL_S = 3
-"""How often a kiosk asks whether it was accepted."""
 
 
 def pairing_calls(database: Callable[[], Engine]) -> Blueprint:

@@ -14,7 +14,7 @@ from db.hub.tables import KioskKey
 from db.schema import Uplink
 from monitor.cli.main import cli
 from monitor.kiosk.doctor import _hub
-from monitor.uplink import joining
+from monitor.uplink import messages
 from monitor.uplink.key_file import key_path, read_key
 from tests.helpers.fake_hub import FakeHub, serving
 
@@ -85,7 +85,7 @@ def test_a_code_joins_and_leaving_makes_the_key_void(run, hub, address, database
 
 
 def test_without_a_code_it_shows_one_and_waits(run, hub, address, database, monkeypatch):
-    monkeypatch.setattr(joining, "POLL_S", 0.05)
+    monkeypatch.setattr(messages, "POLL_S", 0.05)
     accepted = []
 
     def accept():
