@@ -44,7 +44,7 @@ Hex = Annotated[str, Field(pattern=f"^{HEX}$")]
 
 
 class EnvelopeError(ValueError):
-    """What arrived is no whole envelope; the message says what is wrong."""
+    """The bytes received are not a valid envelope; the message says why."""
 
 
 class Envelope(BaseModel):

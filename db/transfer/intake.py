@@ -128,7 +128,7 @@ def take_in(
 
 @contextmanager
 def _explained(what: str) -> Iterator[None]:
-    """Turn what is raised because of the contents of records into `RecordError`."""
+    """Raise `RecordError` for errors caused by the contents of records."""
     try:
         yield
     except exc.DBAPIError as error:

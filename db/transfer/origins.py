@@ -53,7 +53,7 @@ def begin_anew(connection: Connection, kiosk: str, sent: int = 0) -> None:
     used = max(last_number(connection), sent)
     connection.execute(delete(Outgoing))
     if used:
-        # SQLite goes on after the highest number that the table ever held.
+        # SQLite continues after the highest number the table ever held.
         row = {"number": used, "kind": "gap", "row_id": 0, "queued_at": datetime.now(UTC)}
         connection.execute(insert(Outgoing).values(**row))
     origin = begin_epoch(connection, kiosk)

@@ -123,7 +123,7 @@ def forget_old(connection: Connection, now: datetime) -> int:
 
 
 def waiting(connection: Connection, after: int, limit: int) -> Sequence[tuple[int, Kind, int]]:
-    """Return number, kind and row of what is queued after a number, at most `limit`, in order."""
+    """Return number, kind and row of at most `limit` records queued after a number, in order."""
     query = (
         select(Outgoing.number, Outgoing.kind, Outgoing.row_id)
         .where(Outgoing.number > after)

@@ -74,7 +74,7 @@ def make_records(
     upload: str = "sums",
     min_viewers: int = 1,
 ) -> list[Record]:
-    """Return records of queued rows in order, as the rows are now; what is gone has none.
+    """Return records of queued rows in order, with their current values; deleted rows are skipped.
 
     Args:
         connection: To a snapshot of the database.

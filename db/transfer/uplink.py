@@ -98,7 +98,7 @@ class UplinkStore:
             return kiosk
 
     def join(self, joining: Joining, now: datetime) -> None:
-        """Begin an epoch for a hub, and queue what was recorded in the last 30 days."""
+        """Begin an epoch for a hub, and queue everything recorded in the last 30 days."""
         with self._writing() as connection:
             begin_epoch(connection, own_row(connection).kiosk)
             connection.execute(delete(Outgoing))
@@ -210,7 +210,7 @@ class UplinkStore:
             return False
 
     def tidy(self, now: datetime) -> int:
-        """Queue the cells of hours that are over, give up what is too old; return how much."""
+        """Queue the cells of past hours and drop old records; return how many were dropped."""
         with self._writing() as connection:
             queue_cells(connection, now)
             return forget_old(connection, now)

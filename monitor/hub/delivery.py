@@ -60,7 +60,7 @@ class DeliveryDuty:
         self._cleaned: datetime | None = None
 
     def run(self, engine: Engine, now: datetime) -> None:
-        """Send what is due; call it every few seconds.
+        """Send the messages that are due; call it every few seconds.
 
         Raises:
             sqlalchemy.exc.DBAPIError: The database cannot be used now.
@@ -80,7 +80,7 @@ class DeliveryDuty:
             self._cleaned = now
 
     def _serve(self, engine: Engine, channel: KnownChannel, now: datetime, end: float) -> None:
-        """Send what is due for one channel, until something does not arrive."""
+        """Send the messages due for one channel, stopping at the first that fails."""
         with snapshot(engine) as connection:
             queue = deliveries.waiting(connection, channel.id)
             recent = deliveries.sent_since(connection, channel.id, now - timedelta(minutes=1))

@@ -19,7 +19,7 @@ class PasswordError(MonitorError):
 
 
 def hash_password(password: str) -> str:
-    """Return what is stored of a new password.
+    """Return the hash to store for a new password.
 
     Raises:
         PasswordError: It is too short or too long.

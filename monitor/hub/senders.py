@@ -267,7 +267,7 @@ class _Complaints(logging.Handler):
             self._lines.append(record.getMessage())
 
     def text(self, url: str) -> str:
-        """Return what was logged, on one line, without anything that the address holds."""
+        """Return the logged text on one line, without any part of the address."""
         text = hide_passwords(" ".join(self._lines) or "the service did not take the message")
         parts = re.split(r"[/:@?&=#]+", url.split("://", 1)[-1])
         for part in sorted(filter(lambda part: len(part) >= 6, parts), key=len, reverse=True):

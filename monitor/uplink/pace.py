@@ -49,7 +49,7 @@ class Pace:
     def is_due(self, now_s: float, *, changed: bool) -> bool:
         """Return whether to send now, and count it if so."""
         if self._due_s is None:
-            # The first one says that the kiosk is there.
+            # The first envelope announces the kiosk.
             self._due_s = now_s + self._draws.uniform(0.0, 2.0)
         return (changed or now_s >= self._due_s) and self._bucket.take(now_s)
 

@@ -67,7 +67,7 @@ class Wishes:
 
 
 class UplinkService:
-    """Keeps a kiosk and its hub in touch, in a thread of its own; thread-safe.
+    """Keeps a kiosk in touch with its hub, in a background thread; thread-safe.
 
     Args:
         engine: Of the kiosk's database.
@@ -159,7 +159,7 @@ class UplinkService:
             logger.debug("The last envelope was not sent", exc_info=True)
 
     def _turn(self, now_s: float) -> float:
-        """Do what is due; return when to look again, in seconds."""
+        """Do the work that is due; return the seconds until the next turn."""
         key = read_key(self._path)
         if key is not None and self._is_wanted(key):
             self._pairing = None
@@ -219,7 +219,7 @@ class UplinkService:
         )
 
     def _resume(self, key: HubKey) -> HubKey:
-        """Bring database and key file together; return the key as it is then."""
+        """Reconcile the database with the key file; return the resulting key."""
         wishes = self._wishes
         now = {
             "upload": wishes.upload or key.upload,

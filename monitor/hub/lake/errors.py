@@ -6,4 +6,4 @@ from monitor.errors import MonitorError
 
 
 class LakeError(MonitorError):
-    """The lake cannot be read or written, or does not hold what was asked for."""
+    """The lake cannot be read or written, or lacks the requested data."""

@@ -232,7 +232,7 @@ class _DayWriter:
             yield pa.Table.from_arrays(arrays, schema=schema)
 
     def _write_part(self, table: str, part: tuple[int, int], rows: Iterable[pa.Table]) -> None:
-        """Write one file, or delete the one that is there if it would be empty."""
+        """Write one file, or delete the existing one if there are no rows."""
         pieces = _sorted(table, rows)
         first = next(pieces, None)
         if first is None:
