@@ -31,6 +31,7 @@ class Screen(Base):
     venue_type: Mapped[str]
     time_zone: Mapped[str]
     opening: Mapped[list[str]]
+    settings: Mapped[dict[str, Any]] = mapped_column(server_default=sa.text("'{}'"))
     created_at: Mapped[datetime]
     retired_at: Mapped[datetime | None]
 
@@ -207,6 +208,7 @@ class User(Base):
     __tablename__ = "users"
     __table_args__ = (
         sa.UniqueConstraint("name"),
+        sa.Index(None, "subject", unique=True),
         sa.CheckConstraint(f"role IN {ROLES!r}", name="role"),
     )
 
@@ -214,17 +216,23 @@ class User(Base):
     name: Mapped[str]
     role: Mapped[str] = mapped_column(sa.String(16))
     password_hash: Mapped[str | None]
+    email: Mapped[str] = mapped_column(server_default=sa.text("''"))
+    language: Mapped[str] = mapped_column(sa.String(8), server_default=sa.text("''"))
+    folder_id: Mapped[int | None]
+    totp_secret: Mapped[str | None]
+    totp_step: Mapped[int | None] = mapped_column(sa.BigInteger)
+    subject: Mapped[str | None]
     created_at: Mapped[datetime]
     disabled_at: Mapped[datetime | None]
 
 
 class UserToken(Base):
-    """A browser's login, or a link that lets somebody set their password; only its digest."""
+    """A login, its first half, or a link that sets a password; only the digest of its secret."""
 
     __tablename__ = "user_tokens"
     __table_args__ = (
         sa.UniqueConstraint("token_sha256"),
-        sa.CheckConstraint("kind IN ('login', 'invitation')", name="kind"),
+        sa.CheckConstraint("kind IN ('login', 'invitation', 'second_factor')", name="kind"),
         sa.Index(None, "user_id"),
     )
 
@@ -235,6 +243,8 @@ class UserToken(Base):
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     last_seen_at: Mapped[datetime | None]
+    address: Mapped[str] = mapped_column(server_default=sa.text("''"))
+    agent: Mapped[str] = mapped_column(server_default=sa.text("''"))
 
 
 class AuditEntry(Base):

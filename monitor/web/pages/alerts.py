@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from functools import partial
 from math import ceil
 from typing import TYPE_CHECKING, Any, cast
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, render_template, request
 
-from db.engine import snapshot, writing
+from db.engine import snapshot
 from db.errors import ChannelError
 from db.hub import channels
 from db.hub.alerts import find_alerts
-from db.hub.audit import note
 from db.hub.deliveries import delivery_log
 from db.hub.screens import list_screens
 from monitor.hub.alerts import WORDS
@@ -24,6 +22,7 @@ from monitor.hub.messages import kind_words, one_message
 from monitor.hub.senders import SendError, masked, policy_of, sender
 from monitor.settings.time_zone import local_zone, zone_names
 from monitor.web.accounts import current_user
+from monitor.web.changes import back, changing, done, now
 from monitor.web.pages.sessions import asked_page
 from monitor.web.problems import ProblemError
 from monitor.web.rights import requires
@@ -104,16 +103,16 @@ def add() -> Response | str | tuple[str, int]:
     form, kinds = request.form, request.form.getlist("kind")
     try:
         read = read_channel(form, kinds, policy_of(hub_services().settings.networks))
-        with writing(hub_services().engine) as connection:
-            added = store_channel(connection, read, _now())
-            _note(connection, "channel.add", added, None, described(added))
+        with changing() as change:
+            added = store_channel(change.connection, read, change.at)
+            change.note("channel.add", _target(added), after=described(added))
     except FormError as error:
         return _channel_page(form, error.problems), 400
     except ChannelError as error:
         return _channel_page(form, {"name": str(error)}), 400
     if added.secret:
         return _channel_page({"time_zone": added.time_zone}, added=added), 201
-    return _back("added")
+    return back("alerts.channel_page", "added")
 
 
 @blueprint.post("/channels/<int:channel_id>/test")
@@ -126,44 +125,44 @@ def test(channel_id: int) -> Response | str:
     try:
         with here.reports.taken():
             send = sender(cast("HubSettings", here.settings))
-            send_test(here.engine, channel, send, _now())
+            send_test(here.engine, channel, send, now())
     except SendError as error:
         form = {"time_zone": local_zone().key}
         return _channel_page(form, failure=f"{channel.name}: {error}")
-    return _back("tested")
+    return back("alerts.channel_page", "tested")
 
 
 @blueprint.post("/channels/<int:channel_id>/disable")
 @requires(CHANGING)
 def disable(channel_id: int) -> Response:
     """Send nothing to a channel any more."""
-    with writing(hub_services().engine) as connection:
-        channel = _found(connection, channel_id)
-        channels.disable_channel(connection, channel_id, _now())
-        _note(connection, "channel.disable", channel, None, None)
-    return _back("disabled")
+    with changing() as change:
+        channel = _found(change.connection, channel_id)
+        channels.disable_channel(change.connection, channel_id, change.at)
+        change.note("channel.disable", _target(channel))
+    return back("alerts.channel_page", "disabled")
 
 
 @blueprint.post("/channels/<int:channel_id>/enable")
 @requires(CHANGING)
 def enable(channel_id: int) -> Response:
     """Send to a channel again."""
-    with writing(hub_services().engine) as connection:
-        channel = _found(connection, channel_id)
-        channels.enable_channel(connection, channel_id)
-        _note(connection, "channel.enable", channel, None, None)
-    return _back("enabled")
+    with changing() as change:
+        channel = _found(change.connection, channel_id)
+        channels.enable_channel(change.connection, channel_id)
+        change.note("channel.enable", _target(channel))
+    return back("alerts.channel_page", "enabled")
 
 
 @blueprint.post("/channels/<int:channel_id>/remove")
 @requires(CHANGING)
 def remove(channel_id: int) -> Response:
     """Delete a channel."""
-    with writing(hub_services().engine) as connection:
-        channel = _found(connection, channel_id)
-        channels.remove_channel(connection, channel_id)
-        _note(connection, "channel.remove", channel, described(channel), None)
-    return _back("removed")
+    with changing() as change:
+        channel = _found(change.connection, channel_id)
+        channels.remove_channel(change.connection, channel_id)
+        change.note("channel.remove", _target(channel), described(channel))
+    return back("alerts.channel_page", "removed")
 
 
 @blueprint.get("/deliveries")
@@ -213,10 +212,10 @@ def _channel_page(
 def _shared() -> dict[str, Any]:
     return {
         "zone": local_zone(),
-        "now": _now(),
+        "now": now(),
         "kind_words": kind_words,
         "may_change": current_user().may(CHANGING),
-        "done": DONE.get(request.args.get("done", ""), ""),
+        "done": done(DONE),
     }
 
 
@@ -241,20 +240,5 @@ def _title(delivery: LoggedDelivery) -> str:
     return one_message(delivery.payload).title
 
 
-def _note(
-    connection: Connection,
-    action: str,
-    channel: KnownChannel,
-    before: dict[str, Any] | None,
-    after: dict[str, Any] | None,
-) -> None:
-    target = f"channel {channel.name}"
-    note(connection, current_user().name, action, target, _now(), before=before, after=after)
-
-
-def _back(done: str) -> Response:
-    return redirect(url_for("alerts.channel_page", done=done), 303)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
+def _target(channel: KnownChannel) -> str:
+    return f"channel {channel.name}"

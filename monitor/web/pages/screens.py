@@ -6,15 +6,13 @@ import gzip
 import hashlib
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
-from flask import Blueprint, Response, current_app, redirect, render_template, request, url_for
+from flask import Blueprint, Response, current_app, render_template, request, url_for
 from markupsafe import Markup
 
-from db.engine import writing
 from db.hub import pairing, screens
-from db.hub.audit import note
 from db.hub.screen_day import read_day, read_kiosks
 from db.hub.wall import read_wall
 from monitor.hub.day import bounds, cause_words, picture_of
@@ -25,6 +23,7 @@ from monitor.hub.wall import CONDITIONS, Choice, Wall, entry, tile_of
 from monitor.settings.models import HubSettings
 from monitor.settings.time_zone import local_zone, zone_named, zone_names
 from monitor.web.accounts import current_user
+from monitor.web.changes import Change, back, changing, done, now
 from monitor.web.problems import ProblemError
 from monitor.web.rights import requires
 from monitor.web.services import EXTENSION, hub_services
@@ -95,7 +94,7 @@ def wall() -> str:
         live=Markup(_rendered(snapshot, choice).html),  # noqa: S704 (by a template)
         poll=url_for("screens.poll", **_arguments(choice)),
         may_change=_may_change(),
-        done=_done(),
+        done=done(DONE),
     )
 
 
@@ -126,46 +125,46 @@ def edit(uid: str) -> AnyResponse | tuple[str, int]:
         place = read_place(request.form)
     except FormError as error:
         return _page(uid, form=request.form, problems=error.problems), 400
-    with _changing() as connection:
-        before = _found(connection, uid)
-        screens.edit_screen(connection, uid, place)
+    with _changing() as change:
+        before = _found(change.connection, uid)
+        screens.edit_screen(change.connection, uid, place)
         if before.place != place:
-            _note(connection, "screen.edit", before, asdict(before.place), asdict(place))
-    return _back("page", done="place", uid=uid)
+            change.note("screen.edit", _target(before), asdict(before.place), asdict(place))
+    return back("screens.page", done="place", uid=uid)
 
 
 @blueprint.post("/<string(length=32):uid>/retire")
 @requires(CHANGING)
 def retire(uid: str) -> AnyResponse:
     """Take a screen off the wall."""
-    with _changing() as connection:
-        _found(connection, uid)
-        before = screens.retire_screen(connection, uid, _now())
+    with _changing() as change:
+        _found(change.connection, uid)
+        before = screens.retire_screen(change.connection, uid, change.at)
         if before.retired_at is None:
-            _note(connection, "screen.retire", before, asdict(before.place), None)
-    return _back("page", done="retired", uid=uid)
+            change.note("screen.retire", _target(before), asdict(before.place))
+    return back("screens.page", done="retired", uid=uid)
 
 
 @blueprint.post("/<string(length=32):uid>/code")
 @requires(CHANGING)
 def make_code(uid: str) -> AnyResponse:
     """Make a code to type at the kiosk that is to fill a screen from now on."""
-    with _changing() as connection:
-        screen = _in_use(connection, uid)
-        pairing.code_for_screen(connection, screen.id, current_user().name, _now())
-    return _back("page", uid=uid, _anchor="kiosk")
+    with _changing() as change:
+        screen = _in_use(change.connection, uid)
+        pairing.code_for_screen(change.connection, screen.id, change.user.name, change.at)
+    return back("screens.page", uid=uid, _anchor="kiosk")
 
 
 @blueprint.post("/<string(length=32):uid>/keys/<int:key_id>/revoke")
 @requires(CHANGING)
 def revoke(uid: str, key_id: int) -> AnyResponse:
     """Make the key of a screen's kiosk void."""
-    with _changing() as connection:
-        screen = _found(connection, uid)
-        if key_id not in {kiosk.key_id for kiosk in read_kiosks(connection, screen.id)}:
+    with _changing() as change:
+        screen = _found(change.connection, uid)
+        if key_id not in {kiosk.key_id for kiosk in read_kiosks(change.connection, screen.id)}:
             raise ProblemError(404, "not_found", "This screen has no such kiosk.")
-        pairing.revoke(connection, key_id, current_user().name, _now())
-    return _back("page", done="revoked", uid=uid)
+        pairing.revoke(change.connection, key_id, change.user.name, change.at)
+    return back("screens.page", done="revoked", uid=uid)
 
 
 @blueprint.get("/pair")
@@ -185,64 +184,64 @@ def accept() -> AnyResponse | tuple[str, int]:
     code, uid = (request.form.get(name, "").strip() for name in ("code", "screen"))
     try:
         place = None if uid else read_place(request.form)
-        with _changing() as connection:
+        with _changing() as change:
             if place is None:
-                screen = _in_use(connection, uid)
+                screen = _in_use(change.connection, uid)
             else:
-                screen = screens.create_screen(connection, place, _now())
-                _note(connection, "screen.create", screen, None, asdict(place))
-            who = current_user().name
+                screen = screens.create_screen(change.connection, place, change.at)
+                change.note("screen.create", _target(screen), after=asdict(place))
+            who = change.user.name
             if code:
-                pairing.accept(connection, code, screen.id, who, _now())
+                pairing.accept(change.connection, code, screen.id, who, change.at)
             else:
-                pairing.code_for_screen(connection, screen.id, who, _now())
+                pairing.code_for_screen(change.connection, screen.id, who, change.at)
     except FormError as error:
         return _pair_page(request.form, error.problems), 400
     except pairing.PairingError as error:
         return _pair_page(request.form, {"code": str(error)}), 400
-    done = "accepted" if code else "new" if place else None
-    return _back("page", done=done, uid=screen.uid, _anchor="kiosk")
+    word = "accepted" if code else "new" if place else None
+    return back("screens.page", word, uid=screen.uid, _anchor="kiosk")
 
 
 def _page(
     uid: str, form: Mapping[str, str] | None = None, problems: Mapping[str, str] | None = None
 ) -> str:
-    now = _now()
+    at = now()
     with hub_services().engine.connect() as connection:
         found = read_wall(connection, uid)
         if not found:
             raise _no_screen()
         screen = found[0].screen
         zone = _zone(screen.place)
-        today = now.astimezone(zone).date()
+        today = at.astimezone(zone).date()
         day = _asked_day(today)
         span = bounds(day, zone)
         happened = read_day(connection, screen.id, *span)
         kiosks = read_kiosks(connection, screen.id)
-        code = pairing.open_code(connection, screen.id, now) if _may_change() else None
+        code = pairing.open_code(connection, screen.id, at) if _may_change() else None
     return render_template(
         "screen.html",
         screen=screen,
-        tile=tile_of(found[0], now, hub_services().settings.min_viewers),
+        tile=tile_of(found[0], at, hub_services().settings.min_viewers),
         contact_at=found[0].contact_at,
         alerts=found[0].alerts,
         kind_words=kind_words,
         machine=_machine(found[0]),
         zone=zone,
-        now=now,
+        now=at,
         day=day,
         before=day - timedelta(days=1),
         after=None if day >= today else day + timedelta(days=1),
         today=today,
         happened=happened,
         max_rows=MAX_ROWS,
-        picture=picture_of(happened, span, screen.place, zone, now),
+        picture=picture_of(happened, span, screen.place, zone, at),
         cause_words=cause_words,
         kiosks=kiosks,
         code=code and (pairing.shown_code(code[0]), code[1]),
         hub=_hub_address(),
         may_change=_may_change(),
-        done=_done(),
+        done=done(DONE),
         **_form_values(form or form_of(screen.place), problems),
     )
 
@@ -250,9 +249,9 @@ def _page(
 def _pair_page(
     form: Mapping[str, str] | None = None, problems: Mapping[str, str] | None = None
 ) -> str:
-    now = _now()
+    at = now()
     with hub_services().engine.connect() as connection:
-        waiting = pairing.waiting_kiosks(connection, now)
+        waiting = pairing.waiting_kiosks(connection, at)
         known = screens.list_screens(connection)
     asked = form or request.args
     if form is None:
@@ -268,7 +267,7 @@ def _pair_page(
         code=asked.get("code", ""),
         chosen=asked.get("screen", ""),
         hub=_hub_address(),
-        now=now,
+        now=at,
         **_form_values(form, problems),
     )
 
@@ -358,10 +357,10 @@ def _wall() -> Wall:
 
 
 @contextmanager
-def _changing() -> Iterator[Connection]:
+def _changing() -> Iterator[Change]:
     """Begin a change that the wall shows at once."""
-    with writing(hub_services().engine) as connection:
-        yield connection
+    with changing() as change:
+        yield change
     _wall().forget()
 
 
@@ -390,15 +389,8 @@ def _no_screen() -> ProblemError:
     )
 
 
-def _note(
-    connection: Connection,
-    action: str,
-    screen: ScreenInfo,
-    before: dict[str, Any] | None,
-    after: dict[str, Any] | None,
-) -> None:
-    target = f"screen {screen.id}"
-    note(connection, current_user().name, action, target, _now(), before=before, after=after)
+def _target(screen: ScreenInfo) -> str:
+    return f"screen {screen.id}"
 
 
 def _may_change() -> bool:
@@ -410,15 +402,3 @@ def _hub_address() -> str:
     settings = hub_services().settings
     given = settings.url if isinstance(settings, HubSettings) else ""
     return given or request.url_root.rstrip("/")
-
-
-def _done() -> str:
-    return DONE.get(request.args.get("done", ""), "")
-
-
-def _back(view: str, **values: Any) -> AnyResponse:
-    return redirect(url_for(f"screens.{view}", **values), 303)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

@@ -27,6 +27,9 @@ TABLES = {
     *("screens", "kiosk_keys", "pairings", "failed_attempts", "screen_states", "state_changes"),
     *("alerts", "channels", "deliveries", "leases", "users", "user_tokens", "audit_entries"),
     *("set_aside", "cells", "sqlite_sequence"),
+    *("folders", "media_files", "creatives", "creative_versions", "uploads"),
+    *("playlists", "playlist_revisions", "campaigns", "bookings", "desired_states", "commands"),
+    *("saved_reports", "shared_documents", "api_keys", "hub_secrets"),
 }
 ROOT = Path(db.__file__).parent.parent
 

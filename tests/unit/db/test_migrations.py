@@ -20,6 +20,7 @@ from sqlalchemy import create_engine
 
 from db.engine import open_database
 from db.errors import SchemaVersionError
+from db.hub import console_tables
 from db.hub import tables as hub_tables
 from db.migrations import HEAD, REVISIONS
 from db.schema import SCORE_COLUMNS, Base
@@ -173,7 +174,7 @@ ROLL_UPS = {"reading_counts", "exposures", "exposure_seconds"}
 EXPERIMENTS = {"experiments", "experiment_blocks", "outcomes"}
 HUB = {"origins", "outgoing", "uplinks"} | {
     table.__tablename__
-    for table in vars(hub_tables).values()
+    for table in (*vars(hub_tables).values(), *vars(console_tables).values())
     if isinstance(table, type) and hasattr(table, "__tablename__")
 }
 NEW_IN_PLAYS = {
@@ -273,6 +274,24 @@ ROWS = {
     "INSERT INTO set_aside VALUES (1, 1, '2026-03-02 08:00:00.000000', 3, 5, 'unknown kind', x'00');"
     "INSERT INTO cells VALUES (1, 1, (SELECT min(id) FROM ads), '2026-03-02 08:00:00.000000', -1, 5, 50, 40, NULL, 5, 3, 2, 20, 10, "
     ".1, .1, .1, .3, .1, .1, .2, .2, .8, NULL, NULL, NULL);",
+    "0010": "UPDATE users SET email = 'ann@shop', language = 'de', folder_id = 1, totp_secret = 'x', "
+    "totp_step = 5, subject = 'issuer ann'; UPDATE screens SET settings = '{}'; "
+    "UPDATE user_tokens SET agent = 'Firefox', address = '::1';"
+    "INSERT INTO folders VALUES (1, 'ab', 'Agency', '2026-03-02 08:00:00.000000');"
+    "INSERT INTO media_files VALUES (1, 'cd', 9, '.png', 'image', 4, 3, NULL, 0, '[]', x'00', '2026-03-02 08:00:00.000000');"
+    "INSERT INTO creatives VALUES (1, 'ab', 1, 'tea', 'Tea', '2026-03-02 08:00:00.000000', 'ann', NULL);"
+    "INSERT INTO creative_versions VALUES (1, 1, 1, 1, 'tea.png', 8, '[2.5]', '[\"sad\"]', '2026-03-01', '2026-03-09', '2026-03-02 08:00:00.000000', 'ann', 'approved', '2026-03-02 08:00:00.000000', 'bob', '');"
+    "INSERT INTO uploads VALUES (1, 'ab', 1, 1, NULL, 'tea.mp4', 9, 4, '2026-03-02 08:00:00.000000', '2026-03-02 08:00:00.000000', NULL);"
+    "INSERT INTO playlists VALUES (1, 'ab', 'Spring', '2026-03-02 08:00:00.000000', 'ann', NULL);"
+    "INSERT INTO playlist_revisions VALUES (1, 1, 1, '{}', '2026-03-02 08:00:00.000000', 'ann', NULL, NULL);"
+    "INSERT INTO campaigns VALUES (1, 'ab', 1, 'Tea', '[]', '2026-03-01', '2026-03-09', 'plays', 100, '2026-03-02 08:00:00.000000', 'ann', NULL);"
+    "INSERT INTO bookings VALUES (1, 'ab', 1, 1, 'site', 'Foyer', NULL, NULL, '[]', '[]', 0, 0, '2026-03-02 08:00:00.000000', 'ann');"
+    "INSERT INTO desired_states VALUES (1, 1, 3, '{}', '2026-03-02 08:00:00.000000', 'ann', 2, 'applied', '', '2026-03-02 08:00:00.000000');"
+    "INSERT INTO commands VALUES (1, 'ab', 1, 'picture', 'ann', '2026-03-02 08:00:00.000000', '2026-03-02 08:00:00.000000', '2026-03-02 08:00:00.000000', 1, '', x'00', 'image/png');"
+    "INSERT INTO saved_reports VALUES (1, 'ab', 1, 'Week', '{}', 'weekly', '[]', '2026-03-02 08:00:00.000000', '2026-03-02 08:00:00.000000', NULL, NULL);"
+    "INSERT INTO shared_documents VALUES (1, 'ab', 'cd', 'Week', x'00', '2026-03-02 08:00:00.000000', 'ann', '2026-03-02 08:00:00.000000', NULL, 0, NULL);"
+    "INSERT INTO api_keys VALUES (1, 1, 'till', 'ef', '[]', '2026-03-02 08:00:00.000000', NULL, NULL, NULL);"
+    "INSERT INTO hub_secrets VALUES (1, 'cookies', 'x');",
 }
 """Rows by the revision that first can hold them; together they are in every table and column."""
 
@@ -290,6 +309,14 @@ ADDED = {
     },
     "exposures": {"0006": dict.fromkeys(SCORE_COLUMNS)},
     "exposure_seconds": {"0006": dict.fromkeys(SCORE_COLUMNS)},
+    "screens": {"0010": {"settings": "{}"}},
+    "users": {
+        "0010": {
+            **dict.fromkeys(("email", "language"), ""),
+            **dict.fromkeys(("folder_id", "totp_secret", "totp_step", "subject")),
+        }
+    },
+    "user_tokens": {"0010": {"address": "", "agent": ""}},
 }
 """What a row has in the columns that a later revision added."""
 
