@@ -20,7 +20,7 @@ GPU := $(if $(wildcard /proc/driver/nvidia/version /usr/lib/wsl/lib/nvidia-smi),
 # Tests start Python by the hundred, so compiled modules are kept; -O would strip the tests' assertions.
 unexport PYTHONDONTWRITEBYTECODE PYTHONOPTIMIZE
 
-.PHONY: run train-setup hub-setup test test-slow soak lint bench samples audit fuzz clean
+.PHONY: run train-setup hub-setup test test-slow soak lint languages bench samples audit fuzz clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.run
@@ -59,6 +59,10 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy
 	# It reads files and writes its marks in the machine's encoding, which may have none of them.
 	PYTHONUTF8=1 $(BIN)/lint-imports --no-cache
+
+# Update the catalogues of the languages from the texts in code and templates, and list what lacks.
+languages: $(VENV)/.dev
+	$(BIN)/python -m tools.languages
 
 bench: $(VENV)/.dev
 	$(BIN)/ad-monitor bench

@@ -1,9 +1,14 @@
-"""Numbers, times and lists as the report writes them; not known is a dash, never 0."""
+"""Numbers, times and lists as pages and reports write them, in the current language.
+
+Not known is a dash, never 0.
+"""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+
+from monitor.languages import _, long_date, numeral, short_date
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,23 +23,27 @@ def signed(value: float | None, digits: int = 2) -> str:
         return UNKNOWN
     text = f"{value:+.{digits}f}"
     if float(text) == 0:
-        return text[1:]
-    return text.replace("-", "\N{MINUS SIGN}")
+        text = text[1:]
+    return numeral(text).replace("-", "\N{MINUS SIGN}")
 
 
 def decimal(value: float | None, digits: int = 2) -> str:
     """Write `0.21`."""
-    return UNKNOWN if value is None else f"{value:.{digits}f}".replace("-", "\N{MINUS SIGN}")
+    if value is None:
+        return UNKNOWN
+    return numeral(f"{value:.{digits}f}").replace("-", "\N{MINUS SIGN}")
 
 
 def percent(value: float | None, digits: int = 0) -> str:
     """Write a share as `21%`."""
-    return UNKNOWN if value is None else f"{100 * value:.{digits}f}%"
+    if value is None:
+        return UNKNOWN
+    return _("%(number)s%%", number=numeral(f"{100 * value:.{digits}f}"))
 
 
 def whole(value: int | None) -> str:
     """Write `12,345`."""
-    return UNKNOWN if value is None else f"{value:,}"
+    return UNKNOWN if value is None else numeral(f"{value:,}")
 
 
 def duration(seconds: float | None) -> str:
@@ -42,22 +51,18 @@ def duration(seconds: float | None) -> str:
     if seconds is None:
         return UNKNOWN
     if seconds < 59.95:
-        return f"{seconds:.1f} s"
+        return numeral(f"{seconds:.1f} s")
     total = round(seconds)
     if total < 3600:
         return f"{total // 60} min {total % 60:02d} s"
     minutes = round(seconds / 60)
-    return f"{minutes // 60:,} h {minutes % 60:02d} min"
+    return numeral(f"{minutes // 60:,} h {minutes % 60:02d} min")
 
 
 def day(text: str | None) -> str:
     """Write the day of a time in the document as `2 November 2026`."""
     moment = moment_of(text)
-    if moment is None:
-        return UNKNOWN
-    # Not strftime: the window system may have set another language for the whole process.
-    months = "January February March April May June July August September October November December"
-    return f"{moment.day} {months.split()[moment.month - 1]} {moment.year}"
+    return UNKNOWN if moment is None else long_date(moment)
 
 
 def clock(text: str | None) -> str:
@@ -69,7 +74,7 @@ def clock(text: str | None) -> str:
 def short_day(text: str | None) -> str:
     """Write the day of a time in the document as `2 Nov`."""
     moment = moment_of(text)
-    return UNKNOWN if moment is None else f"{moment.day} {day(text).split()[1][:3]}"
+    return UNKNOWN if moment is None else short_date(moment)
 
 
 def short(text: str, most: int) -> str:

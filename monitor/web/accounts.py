@@ -22,6 +22,7 @@ from db.hub.audit import note
 from monitor.hub.passwords import MIN_LENGTH, PasswordError, hash_password, is_right
 from monitor.web.connections import ConnectionLimits, origin_of
 from monitor.web.gates import (
+    OPEN,
     SAFE_METHODS,
     Gate,
     ask_to_log_in,
@@ -92,7 +93,7 @@ class AccountGate(Gate):
             g.user = PROGRAM
         else:
             self.check_origin()
-            is_open = request.endpoint in {"login", "static"} or view_mark("is_open", False)
+            is_open = request.endpoint in OPEN or view_mark("is_open", False)
             if request.endpoint != "static":
                 g.user = self._visitor()
             if is_open:

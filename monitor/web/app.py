@@ -14,11 +14,13 @@ from markupsafe import Markup, escape
 from werkzeug.routing import IntegerConverter
 
 from detector.names import printable
+from monitor.languages import lazy, long_date
 from monitor.reports import formatting as shown
 from monitor.settings.time_zone import common_zone, zone_words
 from monitor.version import VERSION
 from monitor.web import api
 from monitor.web.gates import TokenGate
+from monitor.web.language import install_languages
 from monitor.web.pages import classify as classify_pages
 from monitor.web.pages import live as live_pages
 from monitor.web.pages import reports as report_pages
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 
     from werkzeug.routing import Map
 
+    from monitor.languages import LazyText
     from monitor.settings.models import WebSettings
     from monitor.web.gates import Gate
     from monitor.web.picture_reader import FaceFinder
@@ -47,17 +50,17 @@ if TYPE_CHECKING:
 class NavigationEntry:
     """A page in the menu: its name, the endpoint it leads to, and others that belong to it."""
 
-    name: str
+    name: LazyText
     endpoint: str
     others: tuple[str, ...] = ()
 
 
 NAVIGATION = (
-    NavigationEntry("Classify", "classify.form", ("classify.classify",)),
-    NavigationEntry("Sessions", "sessions.listing"),
-    NavigationEntry("Live", "live.latest", ("live.page",)),
-    NavigationEntry("Compare", "sessions.compare"),
-    NavigationEntry("API", "api.page"),
+    NavigationEntry(lazy("Classify"), "classify.form", ("classify.classify",)),
+    NavigationEntry(lazy("Sessions"), "sessions.listing"),
+    NavigationEntry(lazy("Live"), "live.latest", ("live.page",)),
+    NavigationEntry(lazy("Compare"), "sessions.compare"),
+    NavigationEntry(lazy("API"), "api.page"),
 )
 
 
@@ -118,6 +121,7 @@ def make_app(
         "unknown": shown.UNKNOWN,
         "navigation": navigation,
     }
+    install_languages(app, secure_cookies=settings.secure_cookies)
     app.register_blueprint(classify_pages.blueprint, url_prefix=classify_prefix)
     for pages in (session_pages, report_pages, live_pages, api):
         app.register_blueprint(pages.blueprint)
@@ -151,9 +155,9 @@ def close_app(app: Flask) -> None:
 
 
 def printable_value(value: object) -> object:
-    """Return a value as templates show it: texts without control characters."""
+    """Return a value as templates show it: translated, and without control characters."""
     if isinstance(value, str) and not isinstance(value, Markup):
-        return printable(value, keep="\n\t")
+        return printable(str(value), keep="\n\t")
     return value
 
 
@@ -166,8 +170,7 @@ def day(moment: datetime | None, zone: tzinfo = UTC) -> str:
     """Write a date as `2 November 2026`."""
     if moment is None:
         return shown.UNKNOWN
-    at = moment.astimezone(zone)
-    return f"{at.day} {at:%B %Y}"
+    return long_date(moment.astimezone(zone))
 
 
 def minute(moment: datetime | None, zone: tzinfo = UTC) -> str:

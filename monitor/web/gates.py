@@ -26,6 +26,9 @@ WRONG_TOKENS = parse("10 per minute")
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
+OPEN = frozenset({"login", "static", "language"})
+"""Pages without a login."""
+
 
 class Gate(ABC):
     """Lets visitors in, and shows the pages `/login` and `/logout`.
@@ -156,7 +159,7 @@ class TokenGate(Gate):
                 "The token is wrong: expected the one that was printed when the server started."
             )
         self.check_origin()
-        if self._token is None or request.endpoint in {"login", "static"} or self.logged_in():
+        if self._token is None or request.endpoint in OPEN or self.logged_in():
             return None
         return ask_to_log_in(
             "You are not logged in: expected the token that was printed when the server started."

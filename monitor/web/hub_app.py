@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from flask import redirect, url_for
 
 from db.engine import open_database
+from monitor.languages import lazy
 from monitor.web import intake, metrics
 from monitor.web.accounts import AccountGate, invitation_pages
 from monitor.web.app import NAVIGATION, NavigationEntry, make_app
@@ -24,9 +25,11 @@ if TYPE_CHECKING:
     from monitor.settings.models import HubSettings
 
 HUB_NAVIGATION: tuple[NavigationEntry, ...] = (
-    NavigationEntry("Screens", "screens.wall", ("screens.page", "screens.pair", "screens.accept")),
     NavigationEntry(
-        "Alerts", "alerts.listing", ("alerts.channel_page", "alerts.add", "alerts.log")
+        lazy("Screens"), "screens.wall", ("screens.page", "screens.pair", "screens.accept")
+    ),
+    NavigationEntry(
+        lazy("Alerts"), "alerts.listing", ("alerts.channel_page", "alerts.add", "alerts.log")
     ),
 )
 """The entries of the hub's own pages, before those of `serve`; the first one is the home page."""

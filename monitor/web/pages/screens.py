@@ -20,6 +20,7 @@ from monitor.hub.forms import FormError
 from monitor.hub.messages import kind_words
 from monitor.hub.place_form import form_of, read_place
 from monitor.hub.wall import CONDITIONS, Choice, Wall, entry, tile_of
+from monitor.languages import language
 from monitor.settings.models import HubSettings
 from monitor.settings.time_zone import local_zone, zone_named, zone_names
 from monitor.web.accounts import current_user
@@ -106,7 +107,7 @@ def poll() -> AnyResponse:
     if request.accept_encodings["gzip"] > 0:
         response.set_data(rendered.packed)
         response.headers["Content-Encoding"] = "gzip"
-    response.headers["Vary"] = "Accept-Encoding"
+    response.vary.add("Accept-Encoding")
     response.set_etag(rendered.etag, weak=True)
     return response.make_conditional(request)
 
@@ -299,7 +300,8 @@ def _machine(now: ScreenNow) -> dict[str, Any]:
 
 
 def _rendered(snapshot: Snapshot, choice: Choice) -> _Rendered:
-    found = snapshot.kept.get(choice)
+    key = choice, language()
+    found = snapshot.kept.get(key)
     if found is None:
         html = render_template(
             "screens_wall.html",
@@ -314,7 +316,7 @@ def _rendered(snapshot: Snapshot, choice: Choice) -> _Rendered:
         found = _Rendered(html, gzip.compress(plain, compresslevel=1, mtime=0), digest)
         if len(snapshot.kept) >= MAX_KEPT:
             snapshot.kept.clear()
-        snapshot.kept[choice] = found
+        snapshot.kept[key] = found
     return cast("_Rendered", found)
 
 

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import pytest
+from babel.messages.catalog import Catalog
+
+from tools.languages import FOLDER, problems, texts, update
+
+HEAD = b'# Ours\nmsgid ""\nmsgstr ""\n"Plural-Forms: nplurals=2; plural=(n != 1);\\n"\n\n'
+
+
+@pytest.fixture(scope="module")
+def template() -> Catalog:
+    return texts()
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.po")), ids=lambda path: path.stem)
+def test_every_text_is_translated_and_no_entry_is_left_over(path, template: Catalog) -> None:
+    """If this fails: `make languages` adds and removes entries; translate the new ones."""
+    assert list(problems(path.read_bytes(), template)) == []
+
+
+@pytest.mark.parametrize(
+    ("english", "translation", "found"),
+    [
+        ("Go", "Los", []),
+        ("Go", "", ["no translation: 'Go'"]),
+        ("%(n)s <b>x</b>", "<b>y</b> %(n)s", []),
+        ("50%%", "50 %%", []),
+        ("%(n)s x", "%(m)s y", ["other placeholders than the English text (m): '%(n)s x' and '%(m)s y'"]),
+        ("50%%", "50 % ", ["other placeholders than the English text (None): '50%%' and '50 % '"]),
+        ("<b>x</b>", "<b>y", ["other HTML tags than the English text: '<b>x</b>' and '<b>y'"]),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_a_translation_is_said(
+    english: str, translation: str, found: list[str]
+) -> None:
+    expected = Catalog()
+    expected.add(english)
+    file = HEAD + f'msgid "{english}"\nmsgstr "{translation}"\n'.encode()
+    assert list(problems(file, expected)) == found
+
+
+def test_a_plural_may_leave_out_the_number_for_one() -> None:
+    expected = Catalog()
+    expected.add(("one x", "%(num)s xs"))
+    entry = 'msgid "one x"\nmsgid_plural "%(num)s xs"\nmsgstr[0] "ein y"\nmsgstr[1] "%(num)s ys"\n'
+    assert list(problems(HEAD + entry.encode(), expected)) == []
+
+
+def test_an_update_keeps_the_head_and_translations_and_drops_what_is_used_nowhere() -> None:
+    expected = Catalog()
+    for text in ("New", "Kept"):
+        expected.add(text, locations=[("a.py", 1)])
+    before = HEAD + b'msgid "Kept"\nmsgstr "Bleibt"\n\nmsgid "Gone"\nmsgstr "Weg"\n'
+    assert list(problems(before, expected)) == ["no translation: 'New'", "used nowhere: 'Gone'"]
+    after = update(before, expected)
+    assert after == HEAD + (
+        b'#: a.py\nmsgid "New"\nmsgstr ""\n\n#: a.py\nmsgid "Kept"\nmsgstr "Bleibt"\n'
+    )
+    assert update(after, expected) == after
