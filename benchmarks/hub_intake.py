@@ -184,12 +184,14 @@ def measure(url: str, options: argparse.Namespace, folder: Path) -> dict[str, An
         ]
         for sender in senders:
             sender.start()
-        memory = []
+        memory, seen = [], 0
         while time.monotonic() < began + options.seconds:
             time.sleep(min(10.0, options.seconds / 10))
             memory.append([round(resident_mb(process)) for _, process in hubs])
+            took = time.monotonic() - began
+            lately, seen = measured.live[seen:], len(measured.live)
             print(
-                f"{time.monotonic() - began:.0f} s: {len(measured.live)} live, "
+                f"{took:.0f} s: {len(measured.live)} live (lately {figures(lately, took)}), "
                 f"{len(measured.backlog)} of the backlog, refused {measured.refused}, "
                 f"memory {memory[-1]} MB",
                 file=sys.stderr,
@@ -235,6 +237,7 @@ def figures(times: list[float], took: float) -> dict[str, float]:
         "p50_ms": round(p50, 1),
         "p95_ms": round(p95, 1),
         "p99_ms": round(p99, 1),
+        "max_ms": round(1000 * max(times), 1),
     }
 
 
@@ -259,6 +262,10 @@ def main() -> None:
             if programs is None:
                 parser.error("no PostgreSQL server is installed")
             server = stack.enter_context(running(programs))
+            server.execute(
+                "ALTER SYSTEM SET fsync = on"
+            )  # As a hub's database has it, unlike a test's.
+            server.execute("SELECT pg_reload_conf()")
             url = server.url(server.new_database())
         print(json.dumps(measure(url, options, folder), indent=2))
 

@@ -31,6 +31,10 @@ logger = logging.getLogger(__name__)
 AT_ONCE = 50
 """Envelopes in one transaction."""
 
+GATHER_S = 0.1
+"""From one transaction of several envelopes to the next, at least: about half of the work is the
+same for one envelope as for ten."""
+
 SMALL = 10
 """Records of an envelope that is not of a backlog."""
 
@@ -104,9 +108,12 @@ class Committer:
 
     def _run(self) -> None:
         while found := self._next_batch():
+            began = time.monotonic()
             batch = [one for one in found if one[1].set_running_or_notify_cancel()]
             if batch:
                 self._commit(batch)
+            if len(found) > 1:  # A kiosk that is alone need not wait for others.
+                time.sleep(max(0.0, began + GATHER_S - time.monotonic()))
 
     def _next_batch(self) -> list[Entry]:
         """Wait for envelopes; return those to store together, or none when the hub stops."""

@@ -102,7 +102,7 @@ def serve(
             if len(channels) > MANY:
                 # A turn asks every connection what it waits for, whether one or a hundred have
                 # something to do. So let some more have something to do.
-                time.sleep(min(0.01, 20e-6 * len(channels)))
+                time.sleep(min(0.02, 100e-6 * len(channels)))
     finally:
         here.stopping.set()
         if front is not None:

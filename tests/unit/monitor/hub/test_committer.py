@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from db.engine import writing
-from db.hub.intake import Arrival, find_sender
+from db.hub.intake import Arrival, find_sender, store_arrivals
 from monitor.hub.committer import MAX_BACKLOGS, SMALL, Committer, CommitterFullError
 from tests.helpers.simulated_kiosks import SimulatedKiosk
 
@@ -42,6 +42,43 @@ def test_backlogs_wait_and_what_happens_now_does_not(engine, arrive):
         for future in waiting:
             assert future.result(20).watermark > 0
         assert first.done()
+    finally:
+        committer.close()
+
+
+def test_after_several_envelopes_the_next_ones_are_gathered(engine, arrive, monkeypatch):
+    monkeypatch.setattr("monitor.hub.committer.GATHER_S", 0.3)
+    sizes = []
+
+    def store(engine, arrivals, now):
+        sizes.append(len(arrivals))
+        return store_arrivals(engine, arrivals, now)
+
+    monkeypatch.setattr("monitor.hub.committer.store_arrivals", store)
+    first, *together, one, another = [arrive(index, 1) for index in range(5)]
+    committer = Committer(engine)
+    try:
+        with writing(engine):  # The first one is not stored before the next ones wait.
+            committer.submit(first)
+            while committer.waiting:
+                pass
+            waiting = [committer.submit(arrival) for arrival in together]
+        for future in waiting:
+            future.result(20)
+        waiting = [committer.submit(arrival) for arrival in (one, another)]
+        for future in waiting:
+            future.result(20)
+    finally:
+        committer.close()
+    assert sizes == [1, 2, 2]
+
+
+def test_a_kiosk_that_is_alone_does_not_wait_for_others(engine, arrive, monkeypatch):
+    monkeypatch.setattr("monitor.hub.committer.GATHER_S", 3600.0)
+    committer = Committer(engine)
+    try:
+        for index in range(3):
+            committer.submit(arrive(index, 1)).result(20)
     finally:
         committer.close()
 
