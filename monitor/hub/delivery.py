@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Final
 from db.engine import snapshot, writing
 from db.hub import deliveries
 from db.hub.channels import list_channels
+from monitor.backoff import Backoff
 from monitor.hub.messages import one_message, quiet_until, storm_message
 from monitor.hub.senders import SendError
-from monitor.sensor.backoff import Backoff
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

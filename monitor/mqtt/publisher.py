@@ -10,9 +10,9 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from monitor.backoff import Backoff
 from monitor.mqtt.connection import BrokerConnection, BrokerError, reason
 from monitor.mqtt.discovery import OFFLINE, ONLINE, discovery_payload
-from monitor.sensor.backoff import Backoff
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

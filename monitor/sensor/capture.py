@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from detector.errors import SourceError, SourceFault, SourceLostError
 from detector.sources.opening import open_source
 from detector.sources.orientation import UPRIGHT, Orientation
-from monitor.sensor.backoff import Backoff
+from monitor.backoff import Backoff
 
 if TYPE_CHECKING:
     from collections.abc import Callable

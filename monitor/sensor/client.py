@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Literal, cast
 
 from detector.sources.passwords import hide_passwords
+from monitor.backoff import RestartBackoff
 from monitor.sensor import messages
-from monitor.sensor.backoff import RestartBackoff
 from monitor.sensor.child_process import child_environment
 from monitor.sensor.hang_detector import TICK_S, HangDetector, activity
 from monitor.sensor.live import SensorHealth

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from db.transfer.envelope import is_acceptable, pack
-from monitor.sensor.backoff import Backoff
+from monitor.backoff import Backoff
 from monitor.uplink.address import HubUnreachableError
 from monitor.uplink.pace import Pace
 

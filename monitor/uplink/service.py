@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from db.errors import DatabaseError
 from db.transfer.uplink import UplinkStore
 from db.write.lock import lock_file
+from monitor.backoff import Backoff
 from monitor.errors import MonitorError
-from monitor.sensor.backoff import Backoff
 from monitor.uplink.address import HubRefusedError, hub_address, plain_warning
 from monitor.uplink.joining import Applicant, PairingCode, enter, facts_of_machine
 from monitor.uplink.key_file import HubKey, KeyFileError, key_path, read_key, write_key

@@ -19,9 +19,9 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from monitor.backoff import RestartBackoff
 from monitor.kiosk.supervision.heartbeat import VARIABLE, Phase
 from monitor.kiosk.supervision.notify import ServiceNotifier
-from monitor.sensor.backoff import RestartBackoff
 from monitor.sensor.child_process import child_environment
 from monitor.terminal import leave_closed_terminal
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from monitor.backoff import Backoff
 from monitor.mqtt import publisher as publisher_module
 from monitor.mqtt.discovery import Device
 from monitor.mqtt.publisher import MqttPublisher
-from monitor.sensor.backoff import Backoff
 from monitor.settings.broker import Broker
 from tests.helpers.kiosk_health import make_health
 from tests.helpers.mosquitto import Listener

@@ -21,8 +21,8 @@ from db.read.scope import Scope
 from db.schema import Origin, Outgoing, Play, Session, Uplink
 from db.transfer.envelope import digest
 from db.transfer.uplink import Joining, UplinkStore
+from monitor.backoff import Backoff
 from monitor.reports.document import make_report
-from monitor.sensor.backoff import Backoff
 from monitor.uplink import sender as sender_module
 from monitor.uplink.address import HubUnreachableError
 from monitor.uplink.client import Answer

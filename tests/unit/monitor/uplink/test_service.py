@@ -15,7 +15,7 @@ from db.read.rollups import store_roll_ups
 from db.schema import Origin, Session, Uplink
 from db.transfer.uplink import UplinkStore
 from db.upkeep.quarantine import quarantine
-from monitor.sensor.backoff import Backoff
+from monitor.backoff import Backoff
 from monitor.uplink import service
 from monitor.uplink.client import HubClient
 from monitor.uplink.joining import Applicant, enter, facts_of_machine

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.sensor.backoff import Backoff, RestartBackoff
+from monitor.backoff import Backoff, RestartBackoff
 
 JITTER = 0.2
 
