@@ -11,7 +11,7 @@ import difflib
 import os
 import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -128,8 +128,8 @@ def _kind(annotation: Any) -> Any:
 def settings_of(model: type[BaseModel]) -> tuple[Setting, ...]:
     """Return the settings of a model, in the order of its fields."""
     found, docs = [], _docs(model)
-    for name, field in model.model_fields.items():
-        extra = field.json_schema_extra
+    for name, described in model.model_fields.items():
+        extra = described.json_schema_extra
         if not isinstance(extra, dict):
             continue
         if "key" in extra:
@@ -137,9 +137,9 @@ def settings_of(model: type[BaseModel]) -> tuple[Setting, ...]:
             section, _, key = given.pop("key").partition(".")
             key = key or name
             given["option"] = given["option"] or f"--{key.replace('_', '-')}"
-            found.append(Setting(f"{section}.{key}", (name,), field, docs[name], **given))
+            found.append(Setting(f"{section}.{key}", (name,), described, docs[name], **given))
             continue
-        inner: Any = field.annotation
+        inner: Any = described.annotation
         options: Any = extra["options"]
         for part, part_field in inner.model_fields.items():
             key, words = f"{extra['section']}.{part}", _docs(inner)[part]
@@ -234,11 +234,15 @@ class SettingsFile:
 
 @dataclass(frozen=True)
 class Sources:
-    """What users have set: options by name (`None` or empty if not given), file, environment."""
+    """What users have set: options by name (`None` or empty if not given), file, environment.
+
+    `hub` holds what the hub wishes, by key; whatever is set on this machine comes first.
+    """
 
     options: Mapping[str, Any]
     file: SettingsFile | None = None
     environ: Mapping[str, str] | None = None
+    hub: Mapping[str, Any] = field(default_factory=dict)
 
     def find(self, setting: Setting) -> tuple[Any, str] | None:
         """Return the value that applies and its origin; `None` if nobody set it."""
@@ -256,6 +260,8 @@ class Sources:
         if self.file is not None and setting.key in self.file.values:
             value = self.file.values[setting.key]
             return _relative_to(self.file.path.parent, setting, value), self.file.place(setting.key)
+        if setting.key in self.hub:
+            return self.hub[setting.key], "the hub"
         return None
 
 
@@ -293,6 +299,12 @@ def check(file: SettingsFile) -> list[str]:
     sources = Sources({}, file, {})
     wrong = [sentence for model in MODELS for sentence in _make(model, sources, {})[1]]
     return list(dict.fromkeys([*file.unknown, *wrong]))
+
+
+def mistakes(model: type[BaseModel], values: Mapping[str, Any]) -> list[str]:
+    """Return a sentence for every wrong value, by key, of settings that a hub sends."""
+    found = (text.partition(": ")[2] for text in _make(model, Sources({}, None, {}, values), {})[1])
+    return [text[:1].upper() + text[1:] for text in found]
 
 
 def _make(

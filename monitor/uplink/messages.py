@@ -84,3 +84,8 @@ class Receipt(_Message):
         ge=1, le=MAX_NUMBER + 1, description="Number of the record that should come next."
     )
     time: AwareDatetime = Field(description="The hub's clock.")
+    desired: int | None = Field(
+        None,
+        ge=0,
+        description="`serial` of the kiosk's present document; with another one, get it at once.",
+    )
