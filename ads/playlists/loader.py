@@ -6,7 +6,7 @@ import logging
 import math
 import re
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from ads.errors import MediaError, MissingMediaError, PlaylistError, UnreadMediaError
@@ -76,13 +76,15 @@ def load_playlist(
         head, entries = read_playlist_file(path)
         folder = _media_folder(path, head.media_root)
         files = [folder / entry.file for entry in entries]
-    _refuse_duplicates(path, entries)
+    _refuse_other_files(path, entries)
     ads: list[Ad] = []
-    skipped: list[SkippedAd] = []
+    # In order, and each once: an ad may be listed several times.
+    skipped: dict[SkippedAd, None] = {}
 
     def skip(entry: Entry, file: Path, reason: MediaError) -> None:
         is_pending = isinstance(reason, UnreadMediaError)
-        skipped.append(SkippedAd(entry.ad_id, file, str(reason), is_pending))
+        left_out = SkippedAd(entry.ad_id, file, str(reason), is_pending)
+        skipped[left_out] = None
 
     filler, filler_entry = _filler(head)
     if filler_entry is not None:
@@ -93,25 +95,26 @@ def load_playlist(
         if isinstance(info, MediaError):
             skip(entry, file, info)
             continue
-        for remark in info.remarks:
-            logger.warning("Ad %s: %s", entry.ad_id, remark)
         if entry is not filler_entry:
             ads.append(_make_ad(path, file, entry, head, info, digest))
         elif info.kind == "image":
             filler = Filler(_make_ad(path, file, entry, head, info, digest))
         else:
             skip(entry, file, MediaError(f"{file} moves; expected a still picture."))
-    _warn_of(skipped)
+    pictures = [] if filler is None or filler.picture is None else [filler.picture]
+    for remark in dict.fromkeys((ad.ad_id, text) for ad in pictures + ads for text in ad.remarks):
+        logger.warning("Ad %s: %s", *remark)
+    _warn_of([*skipped])
     if others:
         logger.warning("%s", others_sentence(path, others))
-        skipped += others
     if not ads:
-        reasons = " ".join(f"[{ad.ad_id}] {ad.reason}" for ad in skipped[:3])
+        reasons = " ".join(f"[{ad.ad_id}] {ad.reason}" for ad in [*skipped, *others][:3])
         raise PlaylistError(
             f"Nothing in the playlist {path} can be played; "
             f"expected at least one working file. {reasons}"
         )
-    return Playlist(path, tuple(ads), tuple(skipped), head.timezone, head.cross_fade_s, filler)
+    left_out = (*skipped, *others)
+    return Playlist(path, tuple(ads), left_out, head.timezone, head.cross_fade_s, filler)
 
 
 def _filler(head: PlaylistHead) -> tuple[Filler | None, Entry | None]:
@@ -152,14 +155,16 @@ def _warn_of(skipped: Sequence[SkippedAd]) -> None:
             logger.warning("%d more ads are left out%s", len(ads) - MAX_WARNINGS, when)
 
 
-def _refuse_duplicates(path: Path, entries: Iterable[Entry]) -> None:
-    places: dict[str, int] = {}
+def _refuse_other_files(path: Path, entries: Iterable[Entry]) -> None:
+    """Refuse an id that is listed again with another file: it would be two ads."""
+    places: dict[str, tuple[int, PurePath]] = {}
     for place, entry in enumerate(entries, start=1):
-        first = places.setdefault(entry.ad_id, place)
-        if first != place:
+        first, file = places.setdefault(entry.ad_id, (place, PurePath(entry.file)))
+        if file != PurePath(entry.file):
             raise PlaylistError(
                 f"Ads {first} and {place} in the playlist {path} have the same id "
-                f"{entry.ad_id!r}; give each ad its own 'id'."
+                f"{entry.ad_id!r} but different files; give each ad its own 'id', or list the "
+                "same file for the same ad at other times."
             )
 
 

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from ads.errors import PlaylistError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import date, datetime
     from pathlib import Path
 
@@ -39,8 +39,10 @@ class Ad:
 
     The keys of a playlist are described in docs/ads.md; empty `moods`, `days` and `hours` mean all.
 
+    A playlist may list an ad more than once, for other times: with the same id and the same file.
+
     Attributes:
-        ad_id: Unique in its playlist and stable over time.
+        ad_id: Names the ad; stable over time.
         path: The media file, absolute.
         duration_s: How long it is shown, above 0.
         sha256: Of the media file, 64 hexadecimal digits; identifies the version of a creative.
@@ -137,7 +139,7 @@ class Playlist:
 
     Attributes:
         path: The YAML file or the folder, absolute.
-        ads: What can be played, at least one, in order.
+        ads: What can be played, at least one, in order; an ad once for each of its listings.
         timezone: IANA name of the zone for days and hours; None for the machine's.
         cross_fade_s: How long consecutive ads overlap, 0 to `MAX_CROSS_FADE_S`.
         filler: Shown in a wash-out, and while no ad may play; None for a black screen.
@@ -155,6 +157,14 @@ class Playlist:
         if at.tzinfo is None:
             raise PlaylistError(f"Invalid moment: expected one with a time zone, received {at}.")
         return at.astimezone(None if self.timezone is None else ZoneInfo(self.timezone))
+
+
+def distinct(ads: Iterable[Ad]) -> list[Ad]:
+    """Return each ad once, as it is listed first."""
+    first: dict[str, Ad] = {}
+    for ad in ads:
+        first.setdefault(ad.ad_id, ad)
+    return list(first.values())
 
 
 def parse_hours(value: str | list[str] | None) -> tuple[Hours, ...]:

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ads.errors import AdsError
+from ads.playlists.playlist import distinct
 from ads.show.playback import PlaybackLog
 from ads.show.schedule import MINUTE_NS, VirtualShow, local_time
+from ads.show.timetable import Timetable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -112,19 +114,22 @@ class _Tally:
     def __init__(self, ads: Sequence[Ad], begin: datetime, wash_out_ns: int) -> None:
         self.count = 0
         self.plays: list[PlannedPlay] = []
-        self._voices = [VoiceShare(ad) for ad in ads]
-        self._places = {ad.ad_id: place for place, ad in enumerate(ads)}
-        self._weights = np.array([ad.weight for ad in ads])
-        self._due_s = np.zeros(len(ads))
+        self._voices = [VoiceShare(ad) for ad in distinct(ads)]
+        self._places = {voice.ad.ad_id: place for place, voice in enumerate(self._voices)}
+        self._ads = ads
+        self._timetable = None if len(self._voices) == len(ads) else Timetable(ads)
+        self._due_s = np.zeros(len(self._voices))
         self._total_s = 0.0
         self._begin = begin
         self._wash_out_ns = wash_out_ns
         self._free_ns = 0
         self._idle: list[tuple[datetime, datetime]] = []
         self._play: Play | None = None
-        # The candidates of the play before, and their places; mostly the same as now.
+        # The candidates of the play before, their places and weights; mostly the same as now.
+        self._open: Sequence[Ad] = ()
         self._candidates: list[str] = []
         self._rivals: NDArray[np.intp] = np.empty(0, np.intp)
+        self._weights: NDArray[np.float64] = np.empty(0)
 
     def play_started(self, play: Play) -> None:
         self._play = play
@@ -137,19 +142,23 @@ class _Tally:
         self._note_idle(play.started_ns)
         self._free_ns = end.ended_ns
         shown_s = end.shown_ms / 1000
+        at = local_time(self._begin, play.started_ns)
         candidates = list(play.context["candidates"])
-        if candidates != self._candidates:
-            self._candidates = candidates
+        # A listing that counts at other times may bring another weight.
+        open_now = self._ads if self._timetable is None else self._timetable.open_at(at)
+        if candidates != self._candidates or open_now is not self._open:
+            self._candidates, self._open = candidates, open_now
+            weights = {ad.ad_id: ad.weight for ad in open_now}
             self._rivals = np.fromiter(map(self._places.__getitem__, candidates), np.intp)
-        weights = self._weights[self._rivals]
-        self._due_s[self._rivals] += shown_s * weights / weights.sum()
+            self._weights = np.fromiter(map(weights.__getitem__, candidates), np.float64)
+            self._weights /= self._weights.sum()
+        self._due_s[self._rivals] += shown_s * self._weights
         place = self._places[play.ad.ad_id]
         voice = self._voices[place]
         voice.plays += 1
         voice.shown_s += shown_s
         self._total_s += shown_s
         shares = voice.shown_s / self._total_s, float(self._due_s[place]) / self._total_s
-        at = local_time(self._begin, play.started_ns)
         planned = PlannedPlay(at, play.ad, shown_s, play.reason, play.probability, *shares)
         self.plays.append(planned)
 

@@ -11,7 +11,7 @@ from ads.errors import AdsError
 from ads.policies.base import Choice, Policy, Situation
 from ads.show.blocks import BlockSchedule
 from ads.show.playback import Outcome, Play, PlaybackListener, PlaybackLog, PlayEnd
-from ads.show.timetable import Timetable, is_timed, may_play
+from ads.show.timetable import Timetable, is_timed, rank
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -30,8 +30,10 @@ class Rotation:
     """Let the policy choose among the ads that may start now, and count rounds.
 
     Candidates are the ads whose dates, days, hours and hourly limit allow it; if any is a takeover,
-    only takeovers; of these, only those of the highest priority. A round is over after as many
-    plays as there are candidates; the show lasts `loops` rounds, or forever. Not thread-safe.
+    only takeovers; of these, only those of the highest priority. Of an ad that is listed several
+    times only the listing that counts is one, see `Timetable`; its hourly limit counts all starts
+    of the ad. A round is over after as many plays as there are candidates; the show lasts `loops`
+    rounds, or forever. Not thread-safe.
 
     A block of an experiment leaves out the ads of its other arm, unless nothing else may play: a
     screen does not go dark for an experiment. The context of a choice names its block.
@@ -68,7 +70,7 @@ class Rotation:
         self.ad_ids = frozenset(ad.ad_id for ad in ads)
         self.takeovers = tuple(ad for ad in ads if ad.takeover)
         self._timetable = Timetable(ads)
-        self._limits = {ad.ad_id: ad.max_per_hour for ad in ads if ad.max_per_hour is not None}
+        self._limited = {ad.ad_id for ad in ads if ad.max_per_hour is not None}
         # The ads that may play by their times, and the candidates if none of them is left out.
         self._ranked: tuple[Sequence[Ad], Sequence[Ad]] = ((), ())
 
@@ -105,23 +107,25 @@ class Rotation:
         )
 
     def _is_due(self, ad: Ad, now_ns: int, local: datetime | None) -> bool:
-        in_time = local is None or may_play(ad, local)
-        return in_time and not self._is_exhausted(ad.ad_id, now_ns)
+        return self._timetable.counts(ad, local) and not self._is_exhausted(ad, now_ns)
 
-    def _is_exhausted(self, ad_id: str, now_ns: int) -> bool:
-        limit = self._limits.get(ad_id)
-        if limit is None:
+    def _is_exhausted(self, ad: Ad, now_ns: int) -> bool:
+        if ad.max_per_hour is None:
             return False
-        return sum(at_ns > now_ns - HOUR_NS for at_ns in self._starts.get(ad_id, ())) >= limit
+        starts = self._starts.get(ad.ad_id, ())
+        return sum(at_ns > now_ns - HOUR_NS for at_ns in starts) >= ad.max_per_hour
 
     def interrupts(
         self, current: Ad, now_ns: int, local: datetime | None, without: Collection[str] = ()
     ) -> bool:
-        """Return whether a takeover must cut off the ad on the screen, if it is none itself."""
+        """Return whether a takeover must cut off the ad on the screen, if it is none itself.
+
+        An ad is not cut off to be shown again as a takeover.
+        """
         if self.complete or current.takeover:
             return False
         return any(
-            ad.ad_id not in without and self.allows(ad, now_ns, local, without)
+            ad.ad_id not in (current.ad_id, *without) and self.allows(ad, now_ns, local, without)
             for ad in self.takeovers
         )
 
@@ -168,7 +172,7 @@ class Rotation:
         only: Sequence[Ad] | None = None,
     ) -> int | None:
         """Return the next instant at which another ad may be allowed; None if there is none."""
-        ids = self._limits.keys() if only is None else {ad.ad_id for ad in only if ad.max_per_hour}
+        ids = self._limited if only is None else {ad.ad_id for ad in only if ad.max_per_hour}
         # Hourly limits change an hour after a start, the rest with minutes of local time.
         instants = [
             at_ns + HOUR_NS for ad_id in ids & self._starts.keys() for at_ns in self._starts[ad_id]
@@ -196,9 +200,10 @@ class Rotation:
         self, now_ns: int, local: datetime | None, without: Collection[str] = ()
     ) -> Sequence[Ad]:
         in_time = self._timetable.open_at(local)
-        limited = self._limits.keys() & self._starts.keys()
-        left_out = {ad_id for ad_id in limited if self._is_exhausted(ad_id, now_ns)}
-        left_out.update(without)
+        left_out = set(without)
+        if limited := self._limited & self._starts.keys():
+            limits = (ad for ad in in_time if ad.ad_id in limited)
+            left_out.update(ad.ad_id for ad in limits if self._is_exhausted(ad, now_ns))
         block = self._blocks.at(local)
         if not left_out and block is None:
             if self._ranked[0] is not in_time:
@@ -212,9 +217,8 @@ class Rotation:
 
 def _highest(allowed: Sequence[Ad]) -> Sequence[Ad]:
     """Return the takeovers, if there are any, else all; of these, those of highest priority."""
-    rivals = [ad for ad in allowed if ad.takeover] or allowed
-    highest = max((ad.priority for ad in rivals), default=0)
-    return [ad for ad in rivals if ad.priority == highest]
+    highest = max(map(rank, allowed), default=None)
+    return [ad for ad in allowed if rank(ad) == highest]
 
 
 def local_time(begin: datetime, at_ns: int) -> datetime:

@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 from ads.errors import AdsError
-from ads.playlists.playlist import Ad, parse_hours
+from ads.playlists.playlist import Ad, distinct, parse_hours
 from ads.playlists.yaml_file import YamlFileError, read_yaml
 from ads.policies.audience import GROUP_SIZES, play_reward
 from detector.emotion.labels import EMOTIONS
@@ -179,7 +179,7 @@ class SimulatedAudience(_Described):
     def require_tastes(self, ads: Sequence[Ad]) -> None:
         """Raise an `AdsError` unless there is a taste for each ad of a playlist."""
         known = {liked.id for liked in self.ads}
-        strange = [ad.ad_id for ad in ads if ad.ad_id not in known]
+        strange = [ad.ad_id for ad in distinct(ads) if ad.ad_id not in known]
         if strange:
             raise AdsError(
                 f"The description of the audience lacks a taste for {', '.join(strange)}; "
@@ -193,7 +193,7 @@ class SimulatedAudience(_Described):
         """
         rng = np.random.default_rng(seed)
         drawn = []
-        for ad in ads:
+        for ad in distinct(ads):
             values = rng.normal(0.1, 0.2, len(EMOTIONS))
             taste = {
                 mood: float(np.clip(value + (0.2 if mood in ad.moods else 0.0), -1, 1))

@@ -113,6 +113,7 @@ def _judged(
 
 
 def _target(name: str, plays: Sequence[LoggedPlay], playlist: Playlist | None) -> Target | None:
+    from ads.playlists.playlist import distinct
     from monitor.analytics.off_policy import always, by_mood, uniform, weighted
 
     if name == "learned":
@@ -135,9 +136,10 @@ def _target(name: str, plays: Sequence[LoggedPlay], playlist: Playlist | None) -
         )
     if playlist is None:
         raise click.UsageError(f"To judge the policy {name}, name the playlist with --playlist.")
-    rates = {ad.ad_id: ad.weight / ad.duration_s for ad in playlist.ads}
+    ads = distinct(playlist.ads)
+    rates = {ad.ad_id: ad.weight / ad.duration_s for ad in ads}
     return (
         weighted(rates)
         if name == "weighted"
-        else by_mood({ad.ad_id: ad.moods for ad in playlist.ads}, rates)
+        else by_mood({ad.ad_id: ad.moods for ad in ads}, rates)
     )

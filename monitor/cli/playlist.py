@@ -146,7 +146,7 @@ def _document(playlist: Playlist, coming: Forecast, policy: str) -> dict[str, An
             for ad in playlist.skipped
         ],
         "summary": {
-            "ads": len(playlist.ads),
+            "ads": _count(playlist),
             "errors": len(_errors(playlist)),
             "warnings": len(_warnings(playlist, coming.begin.date())),
         },
@@ -189,7 +189,7 @@ def _print_tables(playlist: Playlist, coming: Forecast, unmeasured: int) -> None
     say = partial(console.print, highlight=False)
     zone = playlist.timezone or "this machine's time zone"
     say(
-        f"[bold]{escape(str(playlist.path))}[/bold]: {len(playlist.ads)} ads can be played "
+        f"[bold]{escape(str(playlist.path))}[/bold]: {_count(playlist)} ads can be played "
         f"({escape(zone)}, cross-fade {playlist.cross_fade_s:g} s)"
     )
     today = coming.begin.date()
@@ -258,12 +258,28 @@ def _print_tables(playlist: Playlist, coming: Forecast, unmeasured: int) -> None
 
 def _warnings(playlist: Playlist, today: date) -> list[str]:
     """Return what the owner should know: ads not playing now, remarks, files that are no ads."""
-    dated = ((ad.ad_id, ad.why_not_on(today)) for ad in playlist.ads)
-    late = [f"{ad_id} {reason}, so it does not play now" for ad_id, reason in dated if reason]
-    remarks = [
-        f"{ad.ad_id} can be played, but {remark}" for ad in playlist.ads for remark in ad.remarks
+    from ads.playlists.playlist import distinct
+    from ads.show.timetable import shadowed
+
+    playing = {ad.ad_id for ad in playlist.ads if not ad.why_not_on(today)}
+    ads = distinct(playlist.ads)
+    late = [
+        f"{ad.ad_id} {ad.why_not_on(today)}, so it does not play now"
+        for ad in ads
+        if ad.ad_id not in playing
     ]
-    return late + remarks + [_left_out(one) for one in playlist.skipped if not one.is_ad]
+    again = [
+        f"{ad.ad_id} is listed again for times at which another listing of it counts, so this one "
+        "has no effect; give it other hours, days or dates"
+        for ad in shadowed(playlist.ads)
+    ]
+    remarks = [f"{ad.ad_id} can be played, but {remark}" for ad in ads for remark in ad.remarks]
+    return late + again + remarks + [_left_out(one) for one in playlist.skipped if not one.is_ad]
+
+
+def _count(playlist: Playlist) -> int:
+    """Return how many different ads can be played."""
+    return len({ad.ad_id for ad in playlist.ads})
 
 
 def _errors(playlist: Playlist) -> list[str]:
@@ -287,7 +303,7 @@ def _say_problems(say: Callable[[str], None], playlist: Playlist, today: date) -
         for sentence in found[:MAX_ROWS]:
             say(f"{mark} {escape(sentence)}")
         _say_more(say, len(found), MAX_ROWS, what)
-    ads = counted(len(playlist.ads), "ad")
+    ads = counted(_count(playlist), "ad")
     say(
         f"[bold]{ads} can be played, {counted(len(errors), 'error')}, "
         f"{counted(len(warnings), 'warning')}[/bold]"

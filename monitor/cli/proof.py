@@ -116,7 +116,7 @@ def _prices(
 
     prices = {
         ad.ad_id: Price(ad.price_per_thousand_s, "thousand_s")
-        for ad in (() if playlist is None else playlist.ads)
+        for ad in (() if playlist is None else reversed(playlist.ads))
         if ad.price_per_thousand_s is not None
     }
     named = {ad: Price(amount, "play") for ad, amount in play_prices(typed).items()}

@@ -21,7 +21,7 @@ from ads.media.decode import probe_all
 from ads.media.types import FITS
 from ads.playlists.folder import natural_key
 from ads.playlists.loader import DEFAULT_IMAGE_DURATION_S, load_playlist
-from ads.playlists.playlist import Ad, Filler, Hours, parse_hours
+from ads.playlists.playlist import Ad, Filler, Hours, distinct, parse_hours
 from detector.names import printable
 
 ODD_VALUES = st.one_of(
@@ -388,7 +388,10 @@ def test_folder_plays_all_media_in_natural_order(tmp_path, make_image, make_clip
             r"Ad 1 \(x\) .* lacks the key 'file'; expected a path relative to the playlist",
         ),
         ("ads: [{file: a.png}]", "still picture without 'duration_s'"),
-        ("ads: [{file: a.png, duration_s: 1}, {file: sub/a.png}]", "Ads 1 and 2 .* same id 'a'"),
+        (
+            "ads: [{file: a.png, duration_s: 1}, {file: sub/a.png}]",
+            "Ads 1 and 2 .* same id 'a' but different files",
+        ),
         (
             "ads: [{file: ../a.png, duration_s: 1}]",
             "invalid 'file': expected a path below the playlist's folder",
@@ -808,3 +811,22 @@ def test_a_json_playlist_with_escaped_emoji(tmp_path, make_image):
 def test_a_path_that_no_file_can_have(tmp_path):
     with pytest.raises(PlaylistError, match=r"cannot be looked up \(File name too long\)"):
         load_playlist(tmp_path / ("x" * 5000))
+
+
+def test_an_ad_may_be_listed_for_other_times_with_the_same_file(write, make_image):
+    make_image("tea.png")
+    playlist = load_playlist(
+        write("""
+            ads:
+              - {file: tea.png, duration_s: 8, hours: "08:00-12:00", weight: 2}
+              - {file: ./tea.png, duration_s: 8, hours: "12:00-20:00", max_per_hour: 3}
+              - {id: gone, file: gone.png, duration_s: 8, days: [mon]}
+              - {id: gone, file: gone.png, duration_s: 8, days: [tue]}
+        """)
+    )
+    assert [(one.ad_id, one.weight, one.max_per_hour) for one in playlist.ads] == [
+        ("tea", 2, None), ("tea", 1, 3),
+    ]  # fmt: skip
+    assert len({one.sha256 for one in playlist.ads}) == 1
+    assert [one.ad_id for one in distinct(playlist.ads)] == ["tea"]
+    assert [one.ad_id for one in playlist.skipped] == ["gone"]

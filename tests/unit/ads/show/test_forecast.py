@@ -121,8 +121,24 @@ def test_the_times_of_many_ads_are_looked_up_once_a_minute(monkeypatch):
         return may_play(one, local)
 
     monkeypatch.setattr("ads.show.timetable.may_play", counted)
-    monkeypatch.setattr("ads.show.schedule.may_play", counted)
     times = [{"hours": (Hours(0, 1440),)}, {"last_day": MORNING.date()}, {}]
     found = coming(*(ad(str(number), 5.0, **times[number % 3]) for number in range(300)))
     assert len(found.plays) == 720
     assert len(asked) <= 3 * 62
+
+
+def test_an_ad_listed_for_other_times_has_one_share_by_the_weight_that_counts_then():
+    noon = MORNING.replace(hour=11, minute=30, second=0)
+    found = coming(
+        ad("a", 30.0, hours=(Hours(480, 720),)),
+        ad("b", 30.0),
+        ad("a", 30.0, hours=(Hours(720, 1320),), weight=3.0),
+        at=noon,
+    )
+    assert [voice.ad.ad_id for voice in found.shares] == ["a", "b"]
+    assert [voice.plays for voice in found.shares] == [60, 60]
+    # Half of the time by 1 to 1, the other half by 3 to 1.
+    assert [voice.due for voice in found.shares] == pytest.approx([5 / 8, 3 / 8])
+    assert {(play.at.hour, play.ad.weight) for play in found.plays if play.ad.ad_id == "a"} == {
+        (11, 1.0), (12, 3.0),
+    }  # fmt: skip

@@ -344,3 +344,88 @@ def test_a_show_needs_the_zone_of_its_start():
             Notes(),
             wall_start=datetime(2026, 11, 20, 8),  # noqa: DTZ001
         )
+
+
+MORNING_HOURS, EVENING_HOURS = (Hours(480, 720),), (Hours(720, 1320),)
+
+
+def test_an_ad_listed_for_other_times_is_one_candidate_with_one_hourly_limit():
+    """Started twice before noon, it has used up its evening's limit until an hour has passed."""
+    ads = [
+        ad("a", hours=MORNING_HOURS, max_per_hour=9),
+        ad("b"),
+        ad("a", hours=EVENING_HOURS, max_per_hour=2),
+    ]
+    rotation = Rotation(ads, SequentialPolicy(), None)
+    chosen = []
+    for minute in range(0, 120, 10):
+        at_ns = minute * MINUTE_NS
+        local = FRIDAY + timedelta(hours=11, minutes=40 + minute)
+        choice = rotation.choose(at_ns, local)
+        assert choice.context["candidates"].keys() <= {"a", "b"}
+        rotation.started(choice.ad, at_ns)
+        chosen.append((choice.ad.ad_id, choice.ad.max_per_hour))
+    assert chosen == [
+        ("a", 9), ("b", None), ("a", 2), ("b", None), ("b", None), ("b", None), ("a", 2),
+        ("b", None), ("a", 2), ("b", None), ("b", None), ("b", None),
+    ]  # fmt: skip
+
+
+def test_an_exhausted_listing_is_not_replaced_by_another_of_its_ad():
+    ads = [ad("a", priority=5, max_per_hour=1), ad("a"), ad("b")]
+    rotation = Rotation(ads, SequentialPolicy(), None)
+    rotation.started(ads[0], 0)
+    assert not rotation.allows(ads[0], SECOND_NS, None)
+    assert not rotation.allows(ads[1], SECOND_NS, None)
+    assert rotation.choose(SECOND_NS, None).ad.ad_id == "b"
+
+
+def test_an_ad_does_not_cut_itself_off():
+    ads = [ad("a"), ad("b"), ad("a", hours=MORNING_HOURS, takeover=True)]
+    rotation = Rotation(ads, SequentialPolicy(), None)
+    night, morning = FRIDAY, FRIDAY + timedelta(hours=9)
+    assert not rotation.interrupts(ads[0], 0, morning)
+    assert rotation.interrupts(ads[1], 0, morning)
+    assert not rotation.interrupts(ads[1], 0, night)
+    assert not rotation.allows(ads[0], 0, morning)
+    assert rotation.allows(ads[0], 0, night)
+    assert rotation.choose(0, morning).ad is ads[2]
+
+
+@given(
+    st.lists(
+        st.builds(
+            ad,
+            st.sampled_from("abc"),
+            hours=st.sampled_from([(), MORNING_HOURS, EVENING_HOURS, (Hours(600, 780),)]),
+            max_per_hour=st.sampled_from([None, 1, 3]),
+            priority=st.sampled_from([0, 4]),
+            takeover=st.booleans(),
+        ),
+        min_size=1,
+        max_size=6,
+    ),
+    st.integers(0, 23 * 60),
+)
+@settings(max_examples=50)
+def test_whatever_is_listed_no_ad_is_twice_among_the_candidates(ads, minute):
+    class Noting(SequentialPolicy):
+        def _choose(self, candidates, situation):
+            ids = [one.ad_id for one in candidates]
+            assert len(ids) == len(set(ids))
+            return super()._choose(candidates, situation)
+
+    wall_start = FRIDAY + timedelta(minutes=minute)
+    notes = Notes()
+    show = VirtualShow(ads, Noting(), PlaybackLog(), notes, wall_start=wall_start)
+    for step in range(30):
+        show.advance(step * 7 * MINUTE_NS // 10)
+    show.stop(21 * MINUTE_NS)
+    for play in notes.plays:
+        earlier = [
+            one.started_ns
+            for one in notes.plays
+            if one.ad.ad_id == play.ad.ad_id
+            and play.started_ns - HOUR_NS < one.started_ns < play.started_ns
+        ]
+        assert play.ad.max_per_hour is None or len(earlier) < play.ad.max_per_hour

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ads.playlists.playlist import DAYS, Ad, Hours
-from ads.show.timetable import Timetable, may_play
+from ads.show.timetable import Timetable, may_play, rank, shadowed
 
 FRIDAY = datetime(2026, 11, 20, tzinfo=UTC)
 DATES = st.none() | st.dates(date(2026, 11, 18), date(2026, 11, 23))
@@ -91,3 +91,54 @@ def test_a_timetable_gives_the_ads_that_may_play(rules, minutes):
         local = FRIDAY + timedelta(minutes=minute, seconds=30)
         assert table.open_at(local) == tuple(one for one in ads if may_play(one, local))
         assert table.open_at(local) is table.open_at(local + timedelta(seconds=5))
+
+
+HOURS = st.lists(
+    st.sampled_from([Hours(480, 720), Hours(600, 1320), Hours(1320, 120), Hours(0, 1440)]),
+    max_size=2,
+).map(tuple)
+LISTINGS = st.lists(
+    st.builds(
+        ad,
+        st.sampled_from("abc"),
+        days=st.sampled_from([(), ("fri",), ("sat", "sun")]),
+        hours=HOURS,
+        first_day=DATES,
+        priority=st.sampled_from([0, 5]),
+        takeover=st.booleans(),
+    ),
+    max_size=8,
+)
+MOMENTS = st.none() | st.integers(0, 4 * 24 * 60).map(
+    lambda minutes: FRIDAY - timedelta(days=1) + timedelta(minutes=minutes)
+)
+
+
+@given(LISTINGS, st.lists(MOMENTS, min_size=1, max_size=6))
+def test_of_an_ad_listed_several_times_the_first_open_one_of_the_highest_rank_counts(ads, moments):
+    timetable = Timetable(ads)
+    for at in moments:
+        found = timetable.open_at(at)
+        may = [one for one in ads if at is None or may_play(one, at)]
+        assert [one.ad_id for one in found] == list(dict.fromkeys(one.ad_id for one in may))
+        for one in found:
+            rivals = [other for other in may if other.ad_id == one.ad_id]
+            assert one == next(each for each in rivals if rank(each) == max(map(rank, rivals)))
+        assert {one for one in ads if timetable.counts(one, at)} == set(found)
+
+
+@given(LISTINGS, MOMENTS)
+def test_a_shadowed_listing_makes_no_difference(ads, at):
+    hidden = [id(one) for one in shadowed(ads)]
+    rest = [one for one in ads if id(one) not in hidden]
+    assert set(Timetable(rest).open_at(at)) == set(Timetable(ads).open_at(at))
+
+
+def test_a_listing_for_the_same_times_or_behind_one_for_all_times_is_shadowed():
+    morning = (Hours(480, 720),)
+    always, again = ad("a"), ad("a", hours=morning, weight=2.0)
+    first, same = ad("b", hours=morning), ad("b", hours=morning, weight=2.0)
+    urgent = ad("b", hours=morning, priority=3)
+    assert shadowed([always, again, first, same]) == [again, same]
+    assert shadowed([first, urgent]) == [first]
+    assert not shadowed([again, always])
