@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, func, insert, or_, select, update
 
@@ -24,6 +24,9 @@ SEEN_EVERY = timedelta(minutes=5)
 
 MAX_NAME_LENGTH = 100
 
+NO_FOLDER = 0
+"""Matches no folder."""
+
 
 @dataclass(frozen=True, slots=True)
 class Account:
@@ -32,11 +35,25 @@ class Account:
     Attributes:
         id: Row id; 0 for a program with the hub's token.
         role: One of `db.hub.tables.ROLES`.
+        folder_id: The folder of the library that an agency is limited to.
     """
 
     id: int
     name: str
     role: str
+    folder_id: int | None = None
+
+    @property
+    def folder_scope(self) -> int | None:
+        """The only folder whose ads, files and figures may be seen; `None` for all folders.
+
+        An agency without a folder has `NO_FOLDER`.
+        """
+        return (self.folder_id or NO_FOLDER) if self.role == "agency" else None
+
+    def sees_folder(self, folder_id: int | None) -> bool:
+        """Whether the account may see what lies in a folder; `None`: in no folder."""
+        return self.folder_scope is None or self.folder_scope == folder_id
 
     def may(self, *roles: str) -> bool:
         """Whether the account has one of these roles; an administrator has every right."""
@@ -52,6 +69,13 @@ class Member:
     disabled_at: datetime | None
     has_password: bool
     last_seen_at: datetime | None
+
+
+_ACCOUNT = (User.id, User.name, User.role, User.folder_id)
+
+
+def _account(row: Any) -> Account:
+    return Account(row.id, row.name, row.role, row.folder_id)
 
 
 def has_administrator(connection: Connection) -> bool:
@@ -103,7 +127,7 @@ def invite(
 def invited(connection: Connection, token: str, now: datetime) -> Account | None:
     """Return whose link a token belongs to; `None` if it is unknown, used or over."""
     query = (
-        select(User.id, User.name, User.role)
+        select(*_ACCOUNT)
         .join(UserToken, UserToken.user_id == User.id)
         .where(
             UserToken.token_sha256 == key_digest(token),
@@ -113,7 +137,7 @@ def invited(connection: Connection, token: str, now: datetime) -> Account | None
         )
     )
     row = connection.execute(query).one_or_none()
-    return None if row is None else Account(row.id, row.name, row.role)
+    return None if row is None else _account(row)
 
 
 def set_password(
@@ -138,11 +162,11 @@ def set_password(
 
 def find_login(connection: Connection, name: str) -> tuple[Account, str] | None:
     """Return an account that can log in, and its password's hash."""
-    query = select(User.id, User.name, User.role, User.password_hash).where(
+    query = select(*_ACCOUNT, User.password_hash).where(
         User.name == name, User.disabled_at.is_(None), User.password_hash.is_not(None)
     )
     row = connection.execute(query).one_or_none()
-    return None if row is None else (Account(row.id, row.name, row.role), row.password_hash)
+    return None if row is None else (_account(row), row.password_hash)
 
 
 def begin_login(connection: Connection, account: Account, now: datetime) -> str:
@@ -160,7 +184,7 @@ def end_login(connection: Connection, token: str) -> None:
 def account_of(connection: Connection, token: str, now: datetime) -> tuple[Account, bool] | None:
     """Return who logged in with a token, and whether `note_seen` is due; `None` if it is over."""
     query = (
-        select(User.id, User.name, User.role, UserToken.last_seen_at)
+        select(*_ACCOUNT, UserToken.last_seen_at)
         .join(UserToken, UserToken.user_id == User.id)
         .where(
             UserToken.token_sha256 == key_digest(token),
@@ -173,7 +197,7 @@ def account_of(connection: Connection, token: str, now: datetime) -> tuple[Accou
     row = connection.execute(query).one_or_none()
     if row is None:
         return None
-    return Account(row.id, row.name, row.role), row.last_seen_at < now - SEEN_EVERY
+    return _account(row), row.last_seen_at < now - SEEN_EVERY
 
 
 def note_seen(connection: Connection, token: str, now: datetime) -> None:
@@ -192,7 +216,7 @@ def members(connection: Connection) -> list[Member]:
     query = select(User.__table__, seen.label("seen")).order_by(User.name)
     return [
         Member(
-            Account(row.id, row.name, row.role),
+            _account(row),
             row.created_at,
             row.disabled_at,
             row.password_hash is not None,

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import logging
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from flask import Blueprint, g, redirect, render_template, request, url_for
+from flask import Blueprint, current_app, g, redirect, render_template, request, url_for
 from flask_limiter.util import get_remote_address
 from werkzeug.exceptions import Forbidden
 
@@ -78,7 +79,8 @@ class AccountGate(Gate):
     def template_values(self) -> dict[str, Any]:
         """Return what every template may use; a page about an error asks no database."""
         user = g.get("user")
-        return {"login_needed": True, "logged_in": user is not None, "user": user}
+        values = {"login_needed": True, "logged_in": user is not None, "user": user}
+        return values | {"may_open": partial(_may_open, user)}
 
     def check_visitor(self, *, counts: bool = True) -> Response | None:
         """Refuse a visitor without an account or right, or a request from another page."""
@@ -243,6 +245,20 @@ def _check_right(user: Account) -> None:
         f"Your account has the role {user.role}: expected one of {names}. Ask an administrator of "
         "the hub."
     )
+
+
+def _may_open(user: Account | None, endpoint: str) -> bool:
+    """Whether somebody may read the page of an endpoint, for menus."""
+    roles = getattr(current_app.view_functions.get(endpoint), "roles", READERS)
+    return user is not None and user.may(*roles)
+
+
+def folder_scope() -> int | None:
+    """Return the only folder of the library that the person may see; `None` for all.
+
+    Everything else must not be there for them: answer 404, as for what does not exist.
+    """
+    return current_user().folder_scope
 
 
 def _is_small() -> bool:

@@ -18,6 +18,7 @@ from monitor.web.pages.sessions import asked_page, page_of_sessions
 from monitor.web.pictures import picture_of_call
 from monitor.web.problems import API_PREFIX, TITLES, ProblemError
 from monitor.web.reports import comparison_document, session_report_document
+from monitor.web.rights import EVERYBODY, READERS, requires
 from monitor.web.services import HubServices, services
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def page() -> str:
 
 
 @blueprint.post(f"{API_PREFIX}classify")
+@requires(*READERS, scope="read")
 def classify() -> Response:
     """The faces of one picture, as `ad-monitor classify --json` prints them."""
     with services().pictures.taken():
@@ -122,6 +124,7 @@ def openapi() -> Response:
     API_PREFIX, defaults={"rest": ""}, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]
 )
 @blueprint.route(f"{API_PREFIX}<path:rest>", methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
+@requires(*EVERYBODY, scope="read")
 def nothing(rest: str) -> Response:
     """Anything else below the prefix."""
     raise ProblemError(

@@ -29,6 +29,7 @@ from monitor.web.picture_process import PictureProcess
 from monitor.web.picture_reader import PictureReader
 from monitor.web.pictures import MemoryRequest
 from monitor.web.problems import install_problems
+from monitor.web.rights import open_to_all
 from monitor.web.security import install_security
 from monitor.web.services import EXTENSION, Services
 from monitor.web.worker import PictureWorker
@@ -126,7 +127,7 @@ def make_app(
     for pages in (session_pages, report_pages, live_pages, api):
         app.register_blueprint(pages.blueprint)
     # For the report's page, which names no icon.
-    app.add_url_rule("/favicon.ico", "icon", lambda: app.send_static_file("icon.svg"))
+    app.add_url_rule("/favicon.ico", "icon", open_to_all(lambda: app.send_static_file("icon.svg")))
     install_problems(app)
     install_security(
         app,

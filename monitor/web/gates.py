@@ -70,7 +70,8 @@ class Gate(ABC):
 
     def template_values(self) -> dict[str, Any]:
         """Return what every template may use."""
-        return {"login_needed": self.login_needed, "logged_in": self.logged_in(), "user": None}
+        values = {"login_needed": self.login_needed, "logged_in": self.logged_in(), "user": None}
+        return values | {"may_open": lambda _endpoint: True}
 
     def check_origin(self) -> None:
         """Refuse a request that a foreign page sent."""

@@ -16,6 +16,7 @@ from monitor.web.late_reader import LateReader
 from monitor.web.pages import alerts as alert_pages
 from monitor.web.pages import screens as screen_pages
 from monitor.web.pairing import pairing_calls
+from monitor.web.rights import EVERYBODY, requires
 from monitor.web.services import HubServices
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ def create_hub_app(settings: HubSettings) -> Flask:
     for blueprint in (*own, *HUB_BLUEPRINTS):
         app.register_blueprint(blueprint)
 
+    @requires(*EVERYBODY)
     def home() -> Response:
         return redirect(url_for(navigation[0].endpoint), 303)
 

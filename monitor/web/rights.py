@@ -12,18 +12,36 @@ View = TypeVar("View", bound="Callable[..., Any]")
 READERS = ("viewer", "editor", "approver", "operator")
 """Roles that may see pages without a mark; an agency sees only pages marked for it."""
 
+EVERYBODY = (*READERS, "agency")
 
-def requires(*roles: str) -> Callable[[View], View]:
+SCOPES = ("read", "reports", "library", "screens")
+"""What a key for a program may be made for; see `requires`."""
+
+
+def requires(*roles: str, scope: str | None = None) -> Callable[[View], View]:
     """Return a decorator for a view that only accounts with one of these roles may use.
 
     An administrator may use all. Without it, `READERS` may read, and only administrators send.
+
+    Args:
+        roles: Of accounts.
+        scope: One of `SCOPES`: a key for a program must have it. By default a key needs `read` to
+            read, and cannot send anything.
     """
 
     def mark(view: View) -> View:
         view.roles = roles  # type: ignore[attr-defined]
+        if scope is not None:
+            view.scope = scope  # type: ignore[attr-defined]
         return view
 
     return mark
+
+
+def for_people(view: View) -> View:
+    """Decorate a view that no key for a program opens, such as the pages of accounts."""
+    view.is_for_people = True  # type: ignore[attr-defined]
+    return view
 
 
 def open_to_all(view: View) -> View:

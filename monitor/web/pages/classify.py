@@ -6,6 +6,7 @@ from flask import Blueprint, Response, make_response, render_template, request
 
 from monitor.web.pictures import picture_at, picture_in, show
 from monitor.web.problems import ProblemError
+from monitor.web.rights import READERS, requires
 from monitor.web.services import services
 
 blueprint = Blueprint("classify", __name__)
@@ -18,6 +19,7 @@ def form() -> str:
 
 
 @blueprint.post("/")
+@requires(*READERS, scope="read")
 def classify() -> Response:
     """The form, and above it the picture with its faces or what is wrong with it."""
     url = request.form.get("url", "").strip()

@@ -119,7 +119,7 @@ def page(uid: str) -> str:
 
 
 @blueprint.post("/<string(length=32):uid>/place")
-@requires(CHANGING)
+@requires(CHANGING, scope="screens")
 def edit(uid: str) -> AnyResponse | tuple[str, int]:
     """Give a screen another name or place."""
     try:
@@ -135,7 +135,7 @@ def edit(uid: str) -> AnyResponse | tuple[str, int]:
 
 
 @blueprint.post("/<string(length=32):uid>/retire")
-@requires(CHANGING)
+@requires(CHANGING, scope="screens")
 def retire(uid: str) -> AnyResponse:
     """Take a screen off the wall."""
     with _changing() as change:
@@ -157,7 +157,7 @@ def make_code(uid: str) -> AnyResponse:
 
 
 @blueprint.post("/<string(length=32):uid>/keys/<int:key_id>/revoke")
-@requires(CHANGING)
+@requires(CHANGING, scope="screens")
 def revoke(uid: str, key_id: int) -> AnyResponse:
     """Make the key of a screen's kiosk void."""
     with _changing() as change:
