@@ -73,10 +73,10 @@ def check(file: Path) -> None:
 @output_options
 def show(options: tuple[str, ...], config: Path | None, as_json: bool) -> None:
     """Show every setting in force, and where it comes from."""
+    from monitor.cli.options import settings_file_of
     from monitor.cli.run import run
     from monitor.settings.models import MODELS, RunSettings
     from monitor.settings.sources import (
-        SettingsFile,
         Sources,
         all_settings,
         load,
@@ -86,8 +86,7 @@ def show(options: tuple[str, ...], config: Path | None, as_json: bool) -> None:
     from monitor.ui.texts import default_language
 
     given = run.make_context(f"{PROGRAM} run", list(options)).params
-    path = config or given["config"]
-    file = None if path is None else SettingsFile(path)
+    file = settings_file_of({"config": config or given["config"]})
     rows: dict[str, dict[str, Any]] = {key: {} for key in all_settings()}
     for model in MODELS:
         is_run = model is RunSettings

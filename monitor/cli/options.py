@@ -14,6 +14,7 @@ import click
 
 from monitor.settings.models import ModelSettings, RunSettings, StoredSettings
 from monitor.settings.options import setting_option
+from monitor.settings.paths import default_settings_file
 from monitor.settings.sources import Model, SettingsFile, Sources, load
 
 if TYPE_CHECKING:
@@ -180,14 +181,25 @@ def say_left_out(counts: Mapping[str, int], *, replays: bool = True) -> None:
 
 
 def load_settings(model: type[Model], options: dict[str, Any], **computed: Any) -> Model:
-    """Return settings from a command's options, the environment and the file of `--config`.
+    """Return settings from a command's options, the environment and its settings file.
 
     Raises:
         SettingsError: A value or the file is wrong.
     """
-    config = options.get("config")
-    file = None if config is None else SettingsFile(config)
-    return load(model, Sources(options, file), **computed)
+    return load(model, Sources(options, settings_file_of(options)), **computed)
+
+
+def settings_file_of(options: Mapping[str, Any]) -> SettingsFile | None:
+    """Return the settings file of a command that has `--config`: the named one, else the usual one.
+
+    Raises:
+        SettingsError: It cannot be read.
+    """
+    named = options.get("config")
+    if named is None and "config" in options:
+        usual = default_settings_file()
+        named = usual if usual.is_file() else None
+    return None if named is None else SettingsFile(named)
 
 
 def time_zone(name: str | None) -> Any:
@@ -254,10 +266,8 @@ def moment(typed: datetime | None, zone: Any = None) -> datetime | None:
 
 
 def database_url(named: str | None) -> str:
-    """Return the named database, else the default one."""
-    from monitor.settings.paths import default_database
-
-    return named or default_database()
+    """Return the named database, else that of the settings."""
+    return named or load_settings(StoredSettings, {"config": None}).database
 
 
 @contextmanager

@@ -94,8 +94,9 @@ config_option = click.option(
     "--config",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Settings file; `ad-monitor config init` writes one. Options and environment variables "
-    "(AD_MONITOR_...) override it.",
+    help="Settings file; `ad-monitor config init` writes one. By default kiosk.yaml in your "
+    "settings folder, if it is there. Options and environment variables (AD_MONITOR_...) override "
+    "it.",
 )
 
 

@@ -24,7 +24,10 @@ Made by `python -m monitor.settings.page`; do not edit.
 
 `ad-monitor config init kiosk.yaml` writes a file with every setting, commented out.
 `ad-monitor config check kiosk.yaml` names each mistake with its line. `run`, `replay`,
-`serve`, `hub serve`, `train` and `install` read it with `--config kiosk.yaml`.
+`serve`, `hub serve`, `train` and `install` read it with `--config kiosk.yaml`. Without `--config`
+they read `~/.config/ad-monitor/kiosk.yaml` if it is there; the set-up of a new kiosk and the
+console's page of settings write that file. They change only what was changed there: comments,
+order and all other lines stay, and the file as it was before lies beside it as `kiosk.yaml.bak`.
 
 A setting comes from the first of these that has it: option, environment variable, settings file,
 default. `ad-monitor config show --config kiosk.yaml` prints each value and where it comes from.

@@ -11,6 +11,11 @@ APPLICATION = "ad-monitor"
 DATABASE_VARIABLE = "AD_MONITOR_DB"
 
 
+def default_settings_file() -> Path:
+    """Return the settings file that is read if `--config` names none and it exists."""
+    return Path(platformdirs.user_config_dir(APPLICATION)) / "kiosk.yaml"
+
+
 def default_database() -> str:
     """Return the default database: `AD_MONITOR_DB`, else a file in the user's data folder."""
     named = os.environ.get(DATABASE_VARIABLE)

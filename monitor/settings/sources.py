@@ -176,6 +176,10 @@ def _classes(module: str) -> dict[str, ast.ClassDef]:
 class SettingsFile:
     """A settings file: YAML with sections of keys.
 
+    Args:
+        path: The file.
+        text: What is in it, or is to be written there; `None` reads the file.
+
     Attributes:
         values: What it sets, by key.
         unknown: A sentence for every unknown key.
@@ -184,14 +188,20 @@ class SettingsFile:
         SettingsError: It cannot be read.
     """
 
-    def __init__(self, path: Path) -> None:
-        from ads.playlists.yaml_file import YamlFileError, read_yaml  # noqa: PLC0415
+    def __init__(self, path: Path, text: str | None = None) -> None:
+        from ads.playlists.yaml_file import (  # noqa: PLC0415
+            YamlFileError,
+            parse_yaml,
+            read_yaml,
+        )
 
         self.path = path
         self.values: dict[str, Any] = {}
         self.unknown: list[str] = []
         try:
-            self._document: YamlDocument = read_yaml(path, "settings file")
+            self._document: YamlDocument = (
+                read_yaml(path, "settings file") if text is None else parse_yaml(text)
+            )
         except YamlFileError as error:
             raise SettingsError(str(error)) from None
         known, content = all_settings(), self._document.content or {}
