@@ -50,6 +50,7 @@ class MediaFile(Base):
     has_sound: Mapped[bool]
     warnings: Mapped[list[str]]
     thumbnail: Mapped[bytes | None] = mapped_column(sa.LargeBinary)
+    strip: Mapped[bytes | None] = mapped_column(sa.LargeBinary)
     created_at: Mapped[datetime]
 
 
@@ -114,6 +115,7 @@ class Upload(Base):
     folder_id: Mapped[int] = owned_by("folders")
     creative_id: Mapped[int | None] = owned_by("creatives")
     file_name: Mapped[str]
+    fingerprint: Mapped[str]
     size: Mapped[int] = mapped_column(sa.BigInteger)
     received: Mapped[int] = mapped_column(sa.BigInteger)
     created_at: Mapped[datetime]

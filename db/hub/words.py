@@ -125,7 +125,7 @@ WORDS: dict[str, tuple[str, dict[str, str]]] = {
         {
             "id, sha256, size, ending": "which file",
             "kind, width, height, duration_s, has_sound, warnings": "what it holds",
-            "thumbnail, created_at": "a small picture of it, and since when",
+            "thumbnail, strip, created_at": "small pictures of it, and since when",
         },
     ),
     "creatives": (
@@ -148,7 +148,7 @@ WORDS: dict[str, tuple[str, dict[str, str]]] = {
         "Files on their way into the library.",
         {
             "id, uid, user_id, folder_id, creative_id": "whose, and where to",
-            "file_name, size, received, problem": "which file, and how far it is",
+            "file_name, fingerprint, size, received, problem": "which file, and how far it is",
             "created_at, touched_at": "when",
         },
     ),

@@ -96,6 +96,7 @@ def _written(settings: HubSettings, *, own: bool) -> list[Path]:
     database = sqlite_file(settings.database)
     if database is not None and (own or "database" in settings.model_fields_set):
         folders.append(Path(database).absolute().parent)
-    if settings.lake is not None and "://" not in settings.lake:
-        folders.append(Path(settings.lake).absolute())
+    for named in (settings.lake, settings.media):
+        if named is not None and "://" not in named:
+            folders.append(Path(named).absolute())
     return sorted(set(folders))

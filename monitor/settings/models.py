@@ -523,6 +523,16 @@ class HubSettings(WebSettings, PublishingSettings):
         None, "hub", fallback="none", metavar="FOLDER|s3://BUCKET/PREFIX", first=True
     )
     """The lake: Parquet files of sums and plays by day, which `hub serve` writes each night."""
+    media: str | None = setting(
+        None,
+        "hub",
+        fallback="the folder media beside the database",
+        metavar="FOLDER|s3://BUCKET/PREFIX",
+        first=True,
+    )
+    """The media store: pictures and clips of the library."""
+    max_upload: float = setting(2.0, "hub", metavar="GB", gt=0, le=4)
+    """Largest file of the library, in GB."""
     # A hundred people behind one address watch the wall, which asks every five seconds.
     read_limit: str = "6000 per minute"
 

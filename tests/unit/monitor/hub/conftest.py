@@ -20,3 +20,24 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
     engine = open_database(str(tmp_path / "hub.db"))
     yield engine
     engine.dispose()
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The address of a folder in an empty bucket of a server that speaks S3."""
+    server = pytest.importorskip("moto.server", reason="needs moto: install the extra dev")
+    import boto3
+
+    running = server.ThreadedMotoServer(port=0)
+    running.start()
+    host, port = running.get_host_and_port()
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    client = boto3.client("s3", endpoint_url=f"http://{host}:{port}")
+    place = {"LocationConstraint": "eu-central-1"}
+    client.create_bucket(Bucket="ads", CreateBucketConfiguration=place)
+    yield "s3://ads/lake"
+    running.stop()

@@ -19,27 +19,6 @@ from monitor.hub.lake.writing import write_changed, write_days
 from tests.unit.monitor.hub.lake.test_writing import DAY, NIGHT
 
 
-@pytest.fixture
-def bucket(monkeypatch):
-    """The address of an empty bucket of a server that speaks S3."""
-    server = pytest.importorskip("moto.server", reason="needs moto: install the extra dev")
-    import boto3
-
-    running = server.ThreadedMotoServer(port=0)
-    running.start()
-    host, port = running.get_host_and_port()
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "test")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    client = boto3.client("s3", endpoint_url=f"http://{host}:{port}")
-    place = {"LocationConstraint": "eu-central-1"}
-    client.create_bucket(Bucket="ads", CreateBucketConfiguration=place)
-    yield "s3://ads/lake"
-    running.stop()
-
-
 @pytest.mark.slow
 def test_a_bucket_holds_what_a_folder_holds(hub, lake, bucket):
     remote = Lake(bucket)
@@ -60,7 +39,7 @@ def test_a_bucket_holds_what_a_folder_holds(hub, lake, bucket):
     here, there = (lake_report(one, ["summer", "winter"], scope) for one in (lake, remote))
     assert [ad["exposures"] for ad in there["ads"]] == [4, 2]
     assert here["ads"] == there["ads"]
-    assert remote._list("ads/lake/_writing") == []
+    assert remote._place.listed("ads/lake/_writing") == []
     with pytest.raises(LakeError, match="s3://nowhere cannot be used"):
         write_days(hub, Lake("s3://nowhere"), [DAY], min_viewers=1)
 

@@ -106,7 +106,7 @@ def test_every_kiosk_stays_in_its_part_while_a_day_is_written_again(hub, lake, m
             real.move(*paths)
             seen.append(sorted((r["kiosk"], r["ad_id"]) for r in rows(lake) if r["second"] == -1))
 
-    monkeypatch.setattr(lake, "files", Watched())
+    monkeypatch.setattr(lake._place, "files", Watched())
     monkeypatch.setattr(module.pq, "ParquetWriter", _writer_of(real))
     write_days(hub, lake, [DAY], min_viewers=1)
     assert len(seen) >= 4
@@ -213,7 +213,7 @@ def test_a_failed_writing_leaves_the_old_file(hub, lake, monkeypatch):
     with pytest.raises(RuntimeError):
         write_days(hub, lake, [DAY], min_viewers=1)
     assert rows(lake) == before
-    assert lake._list(f"{lake.root}/_writing") == []
+    assert lake._place.listed(f"{lake.root}/_writing") == []
 
 
 def test_progress_counts_screens(hub, lake):
