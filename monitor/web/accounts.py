@@ -21,6 +21,7 @@ from db.hub.accounts import Account
 from db.hub.attempts import AttemptLimit, count_attempt, forgive
 from db.hub.audit import note
 from monitor.hub.passwords import MIN_LENGTH, PasswordError, hash_password, is_right
+from monitor.languages import _, lazy
 from monitor.web.connections import ConnectionLimits, origin_of
 from monitor.web.gates import (
     OPEN,
@@ -91,7 +92,9 @@ class AccountGate(Gate):
         token = bearer_token()
         if token is not None:
             if not self.is_right(token, self._token, counts=counts):
-                raise unauthorized("The token is wrong: expected the one that the hub was given.")
+                raise unauthorized(
+                    lazy("The token is wrong: expected the one that the hub was given.")
+                )
             g.user = PROGRAM
         else:
             self.check_origin()
@@ -101,7 +104,9 @@ class AccountGate(Gate):
             if is_open:
                 return None
             if g.user is None:
-                return ask_to_log_in("You are not logged in: expected an account of this hub.")
+                return ask_to_log_in(
+                    lazy("You are not logged in: expected an account of this hub.")
+                )
         _check_right(g.user)
         return None
 
@@ -177,8 +182,11 @@ class AccountGate(Gate):
             raise ProblemError(
                 429,
                 "too_many_requests",
-                "Too many wrong passwords came from your address, or for this account. Wait "
-                f"{BY_ADDRESS.within // timedelta(minutes=1)} minutes, then try again.",
+                lazy(
+                    "Too many wrong passwords came from your address, or for this account. "
+                    "Wait %(minutes)s minutes, then try again.",
+                    minutes=BY_ADDRESS.within // timedelta(minutes=1),
+                ),
                 retry_after_s=round(BY_ADDRESS.within.total_seconds()),
             )
         account, password_hash = found or (None, None)
@@ -205,7 +213,7 @@ def invitation_pages(gate: AccountGate) -> Blueprint:
         token, password = request.form.get("token", "").strip(), request.form.get("password", "")
         if password != request.form.get("again", ""):
             return _invitation_page(
-                "The two passwords differ: type the same one twice.", token
+                _("The two passwords differ: type the same one twice."), token
             ), 400
         engine, now = hub_services().engine, datetime.now(UTC)
         with engine.connect() as connection:
@@ -221,7 +229,7 @@ def invitation_pages(gate: AccountGate) -> Blueprint:
                 if account is not None:
                     note(connection, account.name, "user.set_password", account.name, now)
         if account is None:
-            wrong = (
+            wrong = _(
                 "This link has been used, is older than 24 hours, or was not copied completely. "
                 "Ask an administrator for another one."
             )
@@ -242,8 +250,12 @@ def _check_right(user: Account) -> None:
         return
     names = ", ".join(dict.fromkeys([*roles, "admin"]))
     raise Forbidden(
-        f"Your account has the role {user.role}: expected one of {names}. Ask an administrator of "
-        "the hub."
+        lazy(
+            "Your account has the role %(role)s: expected one of %(names)s. Ask an "
+            "administrator of the hub.",
+            role=user.role,
+            names=names,
+        )
     )
 
 

@@ -14,7 +14,8 @@ from markupsafe import Markup, escape
 from werkzeug.routing import IntegerConverter
 
 from detector.names import printable
-from monitor.languages import lazy, long_date
+from monitor.languages import lazy, long_date, numeral
+from monitor.languages.words import word
 from monitor.reports import formatting as shown
 from monitor.settings.time_zone import common_zone, zone_words
 from monitor.version import VERSION
@@ -113,6 +114,8 @@ def make_app(
         "code": code,
         "day": day,
         "minute": minute,
+        "numeral": numeral,
+        "word": word,
         "zone": lambda session: common_zone([session.timezone]),
         "zone_words": zone_words,
     }

@@ -10,6 +10,7 @@ from flask import request
 
 from db.read.scope import Scope, all_screens
 from db.read.sessions import site_zones
+from monitor.languages import _, lazy
 from monitor.settings.time_zone import SessionZones, local_zone
 from monitor.web.problems import ProblemError
 
@@ -41,19 +42,29 @@ class Chosen:
         named = {"site": self.sites, "group": self.groups, "tag": self.tags}
         return {name: values for name, values in named.items() if values}
 
-    def words(self, site: str = "at") -> str:
-        """Return ` at “Berlin”, of the group “North”, with the tag “food”`; empty for all."""
-        parts = (
-            (site, self.sites),
-            ("of the group", self.groups),
-            ("with the tag", self.tags),
-        )
-        named = [
-            f"{words} {' or '.join(f'“{value}”' for value in values)}"
-            for words, values in parts
-            if values
-        ]
+    def words(self, *, part: bool = False) -> str:
+        """Return ` at “Berlin”, of the group “North”, with the tag “food”`; empty for all.
+
+        Args:
+            part: Whether sites are named by a part of their names.
+        """
+        named = []
+        if self.sites:
+            names = _any_of(self.sites)
+            named.append(
+                _("at sites matching %(names)s", names=names)
+                if part
+                else _("at %(names)s", names=names)
+            )
+        if self.groups:
+            named.append(_("of the group %(names)s", names=_any_of(self.groups)))
+        if self.tags:
+            named.append(_("with the tag %(names)s", names=_any_of(self.tags)))
         return f" {', '.join(named)}" if named else ""
+
+
+def _any_of(names: tuple[str, ...]) -> str:
+    return _(" or ").join(_("“%(name)s”", name=name) for name in names)
 
 
 def _named(name: str) -> tuple[str, ...]:
@@ -107,5 +118,9 @@ def _day(name: str) -> date | None:
         raise ProblemError(
             400,
             "bad_request",
-            f"Invalid {name}: expected a date such as 2026-03-01, received {text[:20]!r}.",
+            lazy(
+                "Invalid %(name)s: expected a date such as 2026-03-01, received %(text)s.",
+                name=name,
+                text=repr(text[:20]),
+            ),
         ) from None

@@ -17,6 +17,8 @@ from limits import parse
 from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Forbidden, TooManyRequests, Unauthorized
 
+from monitor.languages import lazy
+
 if TYPE_CHECKING:
     from limits.strategies import RateLimiter
     from werkzeug.wrappers import Response as AnyResponse
@@ -76,14 +78,16 @@ class Gate(ABC):
     def check_origin(self) -> None:
         """Refuse a request that a foreign page sent."""
         if self._is_from_elsewhere():
-            raise Forbidden("The request came from another page: expected one of this server.")
+            raise Forbidden(
+                lazy("The request came from another page: expected one of this server.")
+            )
 
     def is_right(self, given: str, expected: bytes | None, *, counts: bool = True) -> bool:
         """Whether a token is the expected one; too many wrong ones end the request."""
         visitor = get_remote_address()
         if not self.counts.test(WRONG_TOKENS, "token", visitor):
             raise TooManyRequests(
-                "Too many wrong tokens came from this address: wait a minute.", retry_after=60
+                lazy("Too many wrong tokens came from this address: wait a minute."), retry_after=60
             )
         if expected is not None and hmac.compare_digest(given.encode(), expected):
             return True
@@ -157,13 +161,18 @@ class TokenGate(Gate):
             if self.is_right(token, self._token, counts=counts):
                 return None  # No browser adds this header by itself, so the origin does not matter.
             raise unauthorized(
-                "The token is wrong: expected the one that was printed when the server started."
+                lazy(
+                    "The token is wrong: expected the one that was printed when the server started."
+                )
             )
         self.check_origin()
         if self._token is None or request.endpoint in OPEN or self.logged_in():
             return None
         return ask_to_log_in(
-            "You are not logged in: expected the token that was printed when the server started."
+            lazy(
+                "You are not logged in: expected the token that was printed when the "
+                "server started."
+            )
         )
 
 

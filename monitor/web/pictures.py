@@ -17,6 +17,7 @@ from detector.sources.image_decoder import FORMAT_NAMES
 from monitor.fetch.errors import FetchError
 from monitor.fetch.fetch import fetch_picture
 from monitor.fetch.target import PUBLIC, AddressPolicy
+from monitor.languages import lazy
 from monitor.web.picture_reader import shown_size
 from monitor.web.problems import TITLES, ProblemError
 from monitor.web.schemas import PictureAddress
@@ -86,7 +87,9 @@ def picture_of_call() -> NamedPicture:
         file = request.files.get("image")
         if file is None:
             raise ProblemError(
-                400, "no_picture", "The form has no picture: expected a file in the field `image`."
+                400,
+                "no_picture",
+                lazy("The form has no picture: expected a file in the field `image`."),
             )
         return picture_in(file)
     if kind.startswith("image/"):
@@ -94,9 +97,12 @@ def picture_of_call() -> NamedPicture:
     raise ProblemError(
         415,
         "unknown_media",
-        'Expected JSON such as {"url": "https://…"}, a form with a file in the field `image`, or '
-        "the bytes of a picture with an image/* content type; received "
-        f"{kind or 'no content type'!r}.",
+        lazy(
+            'Expected JSON such as {"url": "https://…"}, a form with a file in the '
+            "field `image`, or the bytes of a picture with an image/* content type; "
+            "received %(kind)s.",
+            kind=repr(kind or "no content type"),
+        ),
     )
 
 
@@ -109,15 +115,24 @@ def _address_in(content: bytes) -> str:
         raise ProblemError(
             400,
             "bad_request",
-            'Expected JSON such as {"url": "https://example.org/faces.jpg"}: '
-            f"{where}{first['msg']}.",
+            lazy(
+                'Expected JSON such as {"url": "https://example.org/faces.jpg"}: '
+                "%(where)s%(problem)s.",
+                where=where,
+                problem=first["msg"],
+            ),
         ) from error
 
 
 def _classified(name: str, content: bytes) -> NamedPicture:
     if not content:
         raise ProblemError(
-            400, "no_picture", f"No picture was sent: expected the bytes of a {FORMAT_NAMES} file."
+            400,
+            "no_picture",
+            lazy(
+                "No picture was sent: expected the bytes of a %(formats)s file.",
+                formats=FORMAT_NAMES,
+            ),
         )
     try:
         return NamedPicture(name, services().worker.read(content, get_remote_address()))

@@ -13,6 +13,7 @@ from db.error_classes import describe, is_environment
 from db.errors import DatabaseUnavailableError
 from detector.names import printable_json
 from detector.sources.passwords import hide_passwords
+from monitor.languages import lazy
 from monitor.uplink.messages import HUB_API
 from monitor.web.security import MAX_UPLOAD_BYTES
 
@@ -25,64 +26,67 @@ logger = logging.getLogger(__name__)
 API_PREFIX = "/api/v1/"
 
 TITLES = {
-    "bad_request": "The request cannot be understood",
-    "fetch": "The picture could not be fetched",
-    "not_a_picture": "This picture cannot be read",
-    "no_picture": "No picture was sent",
-    "too_large": "The picture is too large",
-    "unknown_media": "This kind of content cannot be read",
-    "login_needed": "You are not logged in",
-    "forbidden": "This is not allowed",
-    "not_found": "Not found",
-    "damaged": "The envelope was damaged",
-    "not_an_envelope": "This is not an envelope",
-    "hub_too_old": "The hub is older than the kiosk",
-    "no_ad": "There is no such ad",
-    "no_session": "There is no such session",
-    "readings_elsewhere": "The live view is on the kiosk",
-    "no_database": "There is no database yet",
-    "database_away": "The database cannot be used now",
-    "not_comparable": "These ads cannot be compared",
-    "wrong_method": "This method is not supported",
-    "too_many_plays": "This is too much for one page",
-    "too_many_requests": "Too many requests",
-    "too_many_listeners": "Too many live pages are open",
-    "busy": "The server is busy",
-    "too_slow": "The picture took too long",
-    "upload_too_slow": "The upload was too slow",
-    "model_unusable": "The model cannot be used",
-    "closing": "The server is stopping",
-    "format_unavailable": "This format is not available here",
-    "wrong_code": "This code lets no kiosk in",
-    "code_expired": "This code has expired",
-    "kiosk_known": "There is such a kiosk already",
-    "key_revoked": "This kiosk's key is not valid",
-    "internal": "Internal error",
+    "bad_request": lazy("The request cannot be understood"),
+    "fetch": lazy("The picture could not be fetched"),
+    "not_a_picture": lazy("This picture cannot be read"),
+    "no_picture": lazy("No picture was sent"),
+    "too_large": lazy("The picture is too large"),
+    "unknown_media": lazy("This kind of content cannot be read"),
+    "login_needed": lazy("You are not logged in"),
+    "forbidden": lazy("This is not allowed"),
+    "not_found": lazy("Not found"),
+    "damaged": lazy("The envelope was damaged"),
+    "not_an_envelope": lazy("This is not an envelope"),
+    "hub_too_old": lazy("The hub is older than the kiosk"),
+    "no_ad": lazy("There is no such ad"),
+    "no_session": lazy("There is no such session"),
+    "readings_elsewhere": lazy("The live view is on the kiosk"),
+    "no_database": lazy("There is no database yet"),
+    "database_away": lazy("The database cannot be used now"),
+    "not_comparable": lazy("These ads cannot be compared"),
+    "wrong_method": lazy("This method is not supported"),
+    "too_many_plays": lazy("This is too much for one page"),
+    "too_many_requests": lazy("Too many requests"),
+    "too_many_listeners": lazy("Too many live pages are open"),
+    "busy": lazy("The server is busy"),
+    "too_slow": lazy("The picture took too long"),
+    "upload_too_slow": lazy("The upload was too slow"),
+    "model_unusable": lazy("The model cannot be used"),
+    "closing": lazy("The server is stopping"),
+    "format_unavailable": lazy("This format is not available here"),
+    "wrong_code": lazy("This code lets no kiosk in"),
+    "code_expired": lazy("This code has expired"),
+    "kiosk_known": lazy("There is such a kiosk already"),
+    "key_revoked": lazy("This kiosk's key is not valid"),
+    "internal": lazy("Internal error"),
 }
 """The title of each code; `docs/web.md` and the page `/api` list them."""
 
 DETAILS = {
-    400: ("bad_request", "The request cannot be understood; go back and try again."),
-    401: ("login_needed", "Log in with the token that was printed when the server started."),
-    403: ("forbidden", "This request is not allowed."),
-    404: ("not_found", "There is no page at this address. Check it, or use the menu."),
-    405: ("wrong_method", "This address does not support this method."),
-    408: ("upload_too_slow", "The upload was too slow. Use a smaller picture or file."),
+    400: ("bad_request", lazy("The request cannot be understood; go back and try again.")),
+    401: ("login_needed", lazy("Log in with the token that was printed when the server started.")),
+    403: ("forbidden", lazy("This request is not allowed.")),
+    404: ("not_found", lazy("There is no page at this address. Check it, or use the menu.")),
+    405: ("wrong_method", lazy("This address does not support this method.")),
+    408: ("upload_too_slow", lazy("The upload was too slow. Use a smaller picture or file.")),
     413: (
         "too_large",
-        f"More than {MAX_UPLOAD_BYTES >> 20} MiB were sent. Use a smaller picture or file.",
+        lazy(
+            "More than %(most)s MiB were sent. Use a smaller picture or file.",
+            most=MAX_UPLOAD_BYTES >> 20,
+        ),
     ),
-    415: ("unknown_media", "This kind of content cannot be read."),
-    421: ("forbidden", "This server does not answer to that name."),
+    415: ("unknown_media", lazy("This kind of content cannot be read.")),
+    421: ("forbidden", lazy("This server does not answer to that name.")),
     429: (
         "too_many_requests",
-        "Too many requests came from your address. Wait a minute, then try again.",
+        lazy("Too many requests came from your address. Wait a minute, then try again."),
     ),
     500: (
         "internal",
-        "The page failed. The server's log has the details; trying again may help.",
+        lazy("The page failed. The server's log has the details; trying again may help."),
     ),
-    503: ("busy", "The server is busy with other requests. Try again in a few seconds."),
+    503: ("busy", lazy("The server is busy with other requests. Try again in a few seconds.")),
 }
 """The code of each status of HTTP, and what to do."""
 
@@ -132,7 +136,7 @@ class ProblemError(Exception):
 DATABASE_AWAY = ProblemError(
     503,
     "database_away",
-    "The database does not answer now. Nothing is lost; try again in a minute.",
+    lazy("The database does not answer now. Nothing is lost; try again in a minute."),
     retry_after_s=15,
 )
 
@@ -162,7 +166,7 @@ def _answer_http(error: HTTPException) -> Response | AnyResponse:
     default = ("bad_request" if status < 500 else "internal", str(error.description))
     code, detail = DETAILS.get(status, default)
     if status < 500 and error.description != type(error).description:
-        detail = str(error.description)
+        detail = error.description or ""
     response = _answer(ProblemError(status, code, detail))
     for name, value in error.get_headers():
         if name.lower() in {"allow", "retry-after", "www-authenticate"}:

@@ -14,6 +14,7 @@ from db.read.sessions import require_session
 from monitor.analytics.comparison import MEASURES, compare_ads
 from monitor.analytics.errors import EmptyScopeError
 from monitor.analytics.report_data import load_report_data
+from monitor.languages import lazy, numeral
 from monitor.reports.document import make_report
 from monitor.reports.export import report_bytes
 from monitor.reports.thumbnails import find_thumbnails
@@ -130,9 +131,13 @@ def report_over(
         raise ProblemError(
             400,
             "too_many_plays",
-            f"These sessions have {plays:,} plays; a report in the browser takes at most "
-            f"{MAX_PLAYS:,}. Choose fewer days or screens, or use `ad-monitor report`, which takes "
-            "any number.",
+            lazy(
+                "These sessions have %(plays)s plays; a report in the browser takes at "
+                "most %(max_plays)s. Choose fewer days or screens, or use `ad-monitor "
+                "report`, which takes any number.",
+                plays=numeral(f"{plays:,}"),
+                max_plays=numeral(f"{MAX_PLAYS:,}"),
+            ),
         )
     try:
         return make_report(engine, scope, min_viewers=min_viewers, media=folders)
@@ -140,8 +145,10 @@ def report_over(
         raise ProblemError(
             404,
             "no_session",
-            "No live session is at these places and days. Choose others; replays and sessions of "
-            "the demo viewer do not count.",
+            lazy(
+                "No live session is at these places and days. Choose others; replays "
+                "and sessions of the demo viewer do not count."
+            ),
         ) from None
 
 
@@ -185,16 +192,22 @@ def comparison_document(
         raise ProblemError(
             404,
             "no_ad",
-            f"No play of {', '.join(unknown)} is in this database, or none at these places; the "
-            "page Compare lists all ads.",
+            lazy(
+                "No play of %(unknown)s is in this database, or none at these places; "
+                "the page Compare lists all ads.",
+                unknown=", ".join(unknown),
+            ),
         )
     sessions = session_ids_with(engine, ads, scope)
     if not sessions:
         raise ProblemError(
             404,
             "no_ad",
-            f"Only replays and sessions of the demo viewer showed {', '.join(ads)}, which do not "
-            "count; `ad-monitor compare --replays --demos` compares them.",
+            lazy(
+                "Only replays and sessions of the demo viewer showed %(ads)s, which do "
+                "not count; `ad-monitor compare --replays --demos` compares them.",
+                ads=", ".join(ads),
+            ),
         )
     data = load_report_data(engine, Scope(session_ids=tuple(sessions)), seconds=False)
     found = compare_ads(data, ads, measure=measure, min_viewers=min_viewers)

@@ -32,6 +32,7 @@ from werkzeug.exceptions import (
 )
 
 from monitor.errors import SetupError
+from monitor.languages import lazy
 from monitor.uplink.messages import HUB_API
 from monitor.web.gates import SAFE_METHODS
 
@@ -212,8 +213,10 @@ def _check_refusal() -> None:
         raise ServiceUnavailable(retry_after=5)
     if why == "too_slow":
         raise RequestTimeout(
-            "The upload was too slow: expected all of it within three minutes, without long "
-            "pauses. Use a smaller picture, or a better connection."
+            lazy(
+                "The upload was too slow: expected all of it within three minutes, "
+                "without long pauses. Use a smaller picture, or a better connection."
+            )
         )
     raise RequestEntityTooLarge
 
@@ -224,7 +227,9 @@ def _check_text() -> None:
     if request.mimetype == "application/x-www-form-urlencoded":
         texts += [text for given in request.form.listvalues() for text in given]
     if any("\0" in text for text in texts):
-        raise BadRequest("A field of the form or address holds a zero character: expected text.")
+        raise BadRequest(
+            lazy("A field of the form or address holds a zero character: expected text.")
+        )
 
 
 def _add_headers(response: Response) -> Response:
@@ -240,8 +245,10 @@ def _check_host(hosts: set[str]) -> None:
         name = ""
     if name not in hosts and not _is_address(name):
         raise MisdirectedRequest(
-            "This server does not answer to that name: use an address, or allow the name with "
-            "`--allow-host`."
+            lazy(
+                "This server does not answer to that name: use an address, or allow the "
+                "name with `--allow-host`."
+            )
         )
 
 
@@ -258,8 +265,12 @@ def _limit_body() -> None:
     request.max_content_length = limit = view_mark("max_body", MAX_FORM_BYTES)
     if (request.content_length or 0) > limit:
         raise RequestEntityTooLarge(
-            f"The form or text is too large: expected at most {limit >> 10} kB, "
-            f"received {request.content_length} bytes."
+            lazy(
+                "The form or text is too large: expected at most %(most)s kB, received "
+                "%(content_length)s bytes.",
+                most=limit >> 10,
+                content_length=request.content_length,
+            )
         )
 
 
@@ -268,8 +279,12 @@ def _limit_reading(limit: RateLimitItem, counts: RateLimiter) -> None:
         return
     if not counts.hit(limit, "read", get_remote_address()):
         raise TooManyRequests(
-            f"Too many requests came from your address: expected at most {limit.amount} pages "
-            f"in {limit.get_expiry()} s. Wait a minute, then try again.",
+            lazy(
+                "Too many requests came from your address: expected at most %(amount)s "
+                "pages in %(seconds)s s. Wait a minute, then try again.",
+                amount=limit.amount,
+                seconds=limit.get_expiry(),
+            ),
             retry_after=60,
         )
 

@@ -16,6 +16,7 @@ from db.engine import open_database
 from db.errors import DatabaseError
 from detector.sources.passwords import hide_passwords
 from monitor.hub.committer import Committer
+from monitor.languages import lazy
 from monitor.settings.paths import sqlite_file
 from monitor.web.problems import ProblemError
 
@@ -42,7 +43,7 @@ REPORTS, REPORTS_WAITING = 2, 4
 INTAKE = 200
 """Envelopes of kiosks that are stored at the same time."""
 
-_OTHERS = "Others have asked for as much as this server does at a time."
+_OTHERS = lazy("Others have asked for as much as this server does at a time.")
 
 
 class Places:
@@ -89,7 +90,12 @@ class Places:
     def _enter(self, visitor: str) -> None:
         with self._guard:
             if self._present[visitor] >= self._each:
-                raise _busy(f"Your address has {self._each} requests of this kind under way.")
+                raise _busy(
+                    lazy(
+                        "Your address has %(each)s requests of this kind under way.",
+                        each=self._each,
+                    )
+                )
             if self._present.total() >= self._all:
                 raise _busy(_OTHERS)
             self._present[visitor] += 1
@@ -128,7 +134,9 @@ class KioskPlaces:
                 raise ProblemError(
                     429,
                     "too_many_requests",
-                    "Another envelope of this kiosk is being stored: send one after the other.",
+                    lazy(
+                        "Another envelope of this kiosk is being stored: send one after the other."
+                    ),
                     retry_after_s=2,
                 )
             if len(self._kiosks) >= self._at_once:
@@ -142,7 +150,7 @@ class KioskPlaces:
 
     def full(self) -> ProblemError:
         """Return the refusal of an envelope for which there is no room."""
-        return _busy("The hub stores as many envelopes as it can at a time.")
+        return _busy(lazy("The hub stores as many envelopes as it can at a time."))
 
 
 class Services:
@@ -181,8 +189,12 @@ class Services:
                     raise ProblemError(
                         503,
                         "no_database",
-                        f"There is no database {path.name}. `ad-monitor run` or `ad-monitor "
-                        "replay` creates it; if yours is elsewhere, start the page with `--db`.",
+                        lazy(
+                            "There is no database %(name)s. `ad-monitor run` or `ad-monitor "
+                            "replay` creates it; if yours is elsewhere, start the page with "
+                            "`--db`.",
+                            name=path.name,
+                        ),
                     )
                 try:
                     self._engine = open_database(self.settings.database, read_only=True)
@@ -219,8 +231,11 @@ class Services:
             raise ProblemError(
                 503,
                 "too_many_listeners",
-                f"{self.settings.listeners} live pages are open already, which is as many as this "
-                "server feeds. Close one, then try again.",
+                lazy(
+                    "%(listeners)s live pages are open already, which is as many as this "
+                    "server feeds. Close one, then try again.",
+                    listeners=self.settings.listeners,
+                ),
                 retry_after_s=10,
             )
 
@@ -261,7 +276,9 @@ class HubServices(Services):
 
 
 def _busy(why: str) -> ProblemError:
-    return ProblemError(503, "busy", f"{why} Try again in a few seconds.", retry_after_s=5)
+    return ProblemError(
+        503, "busy", lazy("%(why)s Try again in a few seconds.", why=why), retry_after_s=5
+    )
 
 
 def services() -> Services:

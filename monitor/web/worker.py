@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from detector.errors import DetectorError, PictureDecodeError
+from monitor.languages import lazy
 from monitor.web.problems import ProblemError
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ class PictureWorker:
             raise ProblemError(
                 503,
                 "busy",
-                "Too many pictures are waiting already. Try again in a few seconds.",
+                lazy("Too many pictures are waiting already. Try again in a few seconds."),
                 retry_after_s=3,
             ) from None
         if self._closing.is_set():
@@ -138,8 +139,11 @@ class PictureWorker:
             raise ProblemError(
                 503,
                 "too_slow",
-                f"The picture was not classified within {self._limit_s:g} s. Try again in a few "
-                "seconds, or use a smaller picture.",
+                lazy(
+                    "The picture was not classified within %(seconds)s s. Try again in a "
+                    "few seconds, or use a smaller picture.",
+                    seconds=format(self._limit_s, "g"),
+                ),
                 retry_after_s=10,
             ) from None
         finally:
@@ -205,11 +209,13 @@ def _unusable(reason: str) -> ProblemError:
     return ProblemError(
         503,
         "model_unusable",
-        f"The model cannot be loaded, so no picture can be classified: {reason}",
+        lazy(
+            "The model cannot be loaded, so no picture can be classified: %(reason)s", reason=reason
+        ),
     )
 
 
 def _closing() -> ProblemError:
     return ProblemError(
-        503, "closing", "The server is stopping. Try again when it is back.", retry_after_s=10
+        503, "closing", lazy("The server is stopping. Try again when it is back."), retry_after_s=10
     )

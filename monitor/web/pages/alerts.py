@@ -20,6 +20,7 @@ from monitor.hub.delivery import send_test
 from monitor.hub.forms import FormError
 from monitor.hub.messages import kind_words, one_message
 from monitor.hub.senders import SendError, masked, policy_of, sender
+from monitor.languages import lazy
 from monitor.settings.time_zone import local_zone, zone_names
 from monitor.web.accounts import current_user
 from monitor.web.changes import back, changing, done, now
@@ -47,11 +48,11 @@ CHANGING = "operator"
 """The role that may change channels, besides administrators."""
 
 DONE = {
-    "added": "The channel was added. Send a test message to see whether it works.",
-    "tested": "The test message was sent. Check that it has arrived.",
-    "disabled": "The channel is disabled. Waiting messages are not sent either.",
-    "enabled": "The channel is enabled again, for events from now on.",
-    "removed": "The channel was removed, with its address and its log.",
+    "added": lazy("The channel was added. Send a test message to see whether it works."),
+    "tested": lazy("The test message was sent. Check that it has arrived."),
+    "disabled": lazy("The channel is disabled. Waiting messages are not sent either."),
+    "enabled": lazy("The channel is enabled again, for events from now on."),
+    "removed": lazy("The channel was removed, with its address and its log."),
 }
 """What a page says after a change, by the word in its address."""
 
@@ -223,7 +224,11 @@ def _pages(page: int, count: int) -> int:
     """Return how many pages there are, at least 1; refuse one that there is not."""
     pages = max(1, ceil(count / PAGE_SIZE))
     if not 1 <= page <= pages:
-        raise ProblemError(404, "not_found", f"There is no page {page}: expected 1 to {pages}.")
+        raise ProblemError(
+            404,
+            "not_found",
+            lazy("There is no page %(page)s: expected 1 to %(pages)s.", page=page, pages=pages),
+        )
     return pages
 
 
@@ -232,7 +237,9 @@ def _found(connection: Connection, channel_id: int) -> KnownChannel:
         if channel.id == channel_id:
             return channel
     raise ProblemError(
-        404, "not_found", "There is no such channel. The page of channels lists those there are."
+        404,
+        "not_found",
+        lazy("There is no such channel. The page of channels lists those there are."),
     )
 
 

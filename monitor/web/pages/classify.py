@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, make_response, render_template, request
 
+from monitor.languages import lazy
 from monitor.web.pictures import picture_at, picture_in, show
 from monitor.web.problems import ProblemError
 from monitor.web.rights import READERS, requires
@@ -32,7 +33,7 @@ def classify() -> Response:
                 found = picture_at(url)
             else:
                 raise ProblemError(
-                    400, "no_picture", "Give the address of a picture, or choose a file."
+                    400, "no_picture", lazy("Give the address of a picture, or choose a file.")
                 )
     except ProblemError as problem:
         page = render_template("classify.html", picture=None, problem=problem, url=url)

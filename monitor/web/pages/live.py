@@ -11,6 +11,8 @@ from db.errors import NoSuchSessionError, ReadingsElsewhereError
 from db.read.live import live_state, open_session_ids
 from detector.emotion.labels import EMOTIONS
 from detector.emotion.prevalence import GROUPS
+from monitor.languages import lazy
+from monitor.languages.words import WORDS
 from monitor.reports.formatting import utc_text
 from monitor.web.problems import ProblemError
 from monitor.web.schemas import Live, LiveAd, LiveGap, LiveSecond
@@ -59,7 +61,13 @@ def latest() -> str | AnyResponse:
 def page(session_id: int) -> str:
     """The figures of a session at this moment; a script keeps them up to date."""
     live = live_document(services(), session_id)
-    return render_template("live.html", live=live, curve=curve_points(live), window=WINDOW_S)
+    return render_template(
+        "live.html",
+        live=live,
+        curve=curve_points(live),
+        causes={cause: str(words) for cause, words in WORDS.items()},
+        window=WINDOW_S,
+    )
 
 
 @blueprint.get("/sessions/<session:session_id>/events")
@@ -88,14 +96,23 @@ def live_document(here: Services, session_id: int) -> Live:
         state = live_state(here.database(), session_id, WINDOW_S, min_viewers=min_viewers)
     except NoSuchSessionError as error:
         raise ProblemError(
-            404, "no_session", f"{here.told(error)} The page of sessions lists those there are."
+            404,
+            "no_session",
+            lazy(
+                "There is no session %(number)s. The page of sessions lists those there are.",
+                number=session_id,
+            ),
         ) from error
     except ReadingsElsewhereError as error:
         raise ProblemError(
             404,
             "readings_elsewhere",
-            f"{here.told(error)} The page Screens shows what is on air and how many people were in "
-            "view a minute ago; the live view is on the kiosk itself (`ad-monitor serve`).",
+            lazy(
+                "%(why)s The page Screens shows what is on air and how many people "
+                "were in view a minute ago; the live view is on the kiosk itself "
+                "(`ad-monitor serve`).",
+                why=here.told(error),
+            ),
         ) from error
     ad, mood = state.ad, state.probabilities
     return Live(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, render_template, request
 
+from monitor.languages import lazy
 from monitor.web.chosen import Chosen, with_days
 from monitor.web.problems import ProblemError
 from monitor.web.reports import DOWNLOADS, file_of, report_over, report_page
@@ -31,7 +32,13 @@ def download(ending: str) -> Response:
     if ending not in DOWNLOADS:
         expected = ", ".join(DOWNLOADS)
         raise ProblemError(
-            404, "not_found", f"There is no report.{ending}: expected one of {expected}."
+            404,
+            "not_found",
+            lazy(
+                "There is no report.%(ending)s: expected one of %(expected)s.",
+                ending=ending,
+                expected=expected,
+            ),
         )
     here, settings, chosen = services(), services().settings, Chosen.asked()
     with here.reports.taken():

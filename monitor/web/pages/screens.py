@@ -20,7 +20,7 @@ from monitor.hub.forms import FormError
 from monitor.hub.messages import kind_words
 from monitor.hub.place_form import form_of, read_place
 from monitor.hub.wall import CONDITIONS, Choice, Wall, entry, tile_of
-from monitor.languages import language
+from monitor.languages import language, lazy
 from monitor.settings.models import HubSettings
 from monitor.settings.time_zone import local_zone, zone_named, zone_names
 from monitor.web.accounts import current_user
@@ -53,11 +53,13 @@ CHANGING = "operator"
 """The role that may change screens and let kiosks in, besides administrators."""
 
 DONE = {
-    "place": "The screen's name and place are saved.",
-    "new": "The screen was added. Now join a kiosk to it.",
-    "accepted": "The kiosk was accepted. It gets its key within seconds, then its data arrive.",
-    "revoked": "The key was revoked and no longer works. The data it sent are kept.",
-    "retired": "The screen was retired and left the wall. Its measurements are kept.",
+    "place": lazy("The screen's name and place are saved."),
+    "new": lazy("The screen was added. Now join a kiosk to it."),
+    "accepted": lazy(
+        "The kiosk was accepted. It gets its key within seconds, then its data arrive."
+    ),
+    "revoked": lazy("The key was revoked and no longer works. The data it sent are kept."),
+    "retired": lazy("The screen was retired and left the wall. Its measurements are kept."),
 }
 """What a page says after a change, by the word in its address."""
 
@@ -163,7 +165,7 @@ def revoke(uid: str, key_id: int) -> AnyResponse:
     with _changing() as change:
         screen = _found(change.connection, uid)
         if key_id not in {kiosk.key_id for kiosk in read_kiosks(change.connection, screen.id)}:
-            raise ProblemError(404, "not_found", "This screen has no such kiosk.")
+            raise ProblemError(404, "not_found", lazy("This screen has no such kiosk."))
         pairing.revoke(change.connection, key_id, change.user.name, change.at)
     return back("screens.page", done="revoked", uid=uid)
 
@@ -342,7 +344,11 @@ def _asked_day(today: date) -> date:
         raise ProblemError(
             404,
             "not_found",
-            f"There is no day {text[:20]!r}: expected one such as {today}, and none to come.",
+            lazy(
+                "There is no day %(text)s: expected one such as %(today)s, and none to come.",
+                text=repr(text[:20]),
+                today=today,
+            ),
         )
     return asked
 
@@ -379,15 +385,20 @@ def _in_use(connection: Connection, uid: str) -> ScreenInfo:
         raise ProblemError(
             409,
             "bad_request",
-            f"The screen {screen.place.name} is retired, so no kiosk can fill it. Make a new one.",
-            title="The screen is retired",
+            lazy(
+                "The screen %(name)s is retired, so no kiosk can fill it. Make a new one.",
+                name=screen.place.name,
+            ),
+            title=lazy("The screen is retired"),
         )
     return screen
 
 
 def _no_screen() -> ProblemError:
     return ProblemError(
-        404, "not_found", "There is no such screen. The page of screens lists those there are."
+        404,
+        "not_found",
+        lazy("There is no such screen. The page of screens lists those there are."),
     )
 
 

@@ -12,6 +12,7 @@ from db.read.cells import untold_among
 from db.read.sessions import find_sessions, site_zones
 from monitor.analytics.comparison import MEASURES
 from monitor.analytics.report_data import kinds_left_out
+from monitor.languages import lazy
 from monitor.web.chosen import Chosen, choices
 from monitor.web.problems import ProblemError
 from monitor.web.reports import (
@@ -57,7 +58,11 @@ def page_of_sessions(engine: Engine, places: Chosen, page: int) -> tuple[Session
         )
         pages = max(1, ceil(found.total / PAGE_SIZE))
     if found is None or page > pages:
-        raise ProblemError(404, "not_found", f"There is no page {page}: expected 1 to {pages}.")
+        raise ProblemError(
+            404,
+            "not_found",
+            lazy("There is no page %(page)s: expected 1 to %(pages)s.", page=page, pages=pages),
+        )
     return found, pages
 
 
@@ -70,7 +75,11 @@ def asked_page() -> int:
     text = request.args.get("page", "1")
     if not (text.isascii() and text.isdecimal()) or len(text) > 9:
         raise ProblemError(
-            400, "bad_request", f"Invalid page: expected a number from 1, received {text[:20]!r}."
+            400,
+            "bad_request",
+            lazy(
+                "Invalid page: expected a number from 1, received %(text)s.", text=repr(text[:20])
+            ),
         )
     return int(text)
 
@@ -116,7 +125,13 @@ def download(session_id: int, ending: str) -> Response:
     if ending not in DOWNLOADS:
         expected = ", ".join(DOWNLOADS)
         raise ProblemError(
-            404, "not_found", f"There is no report.{ending}: expected one of {expected}."
+            404,
+            "not_found",
+            lazy(
+                "There is no report.%(ending)s: expected one of %(expected)s.",
+                ending=ending,
+                expected=expected,
+            ),
         )
     here, settings = services(), services().settings
     with here.reports.taken():

@@ -10,7 +10,7 @@
   const send = (files) => {
     const picture = [...files].find((one) => one.type.startsWith("image/"));
     if (!picture) {
-      status.textContent = "That is not a picture. JPEG, PNG, WebP, GIF, BMP and TIFF files can be read.";
+      status.textContent = status.dataset.noPicture;
       return;
     }
     const one = new DataTransfer();
@@ -55,7 +55,7 @@
 
   for (const form of document.querySelectorAll("form.panel")) {
     form.addEventListener("submit", () => {
-      status.textContent = form === upload ? "Analysing the picture…" : "Fetching and analysing the picture…";
+      status.textContent = form === upload ? status.dataset.reading : status.dataset.fetching;
       for (const button of document.querySelectorAll("form.panel button")) button.disabled = true;
     });
   }

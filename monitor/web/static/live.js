@@ -5,19 +5,21 @@
   const root = document.getElementById("live");
   const byId = (id) => document.getElementById(id);
   const lookBack = Number(root.dataset.window);
+  const words = root.dataset;
+  const causeWords = JSON.parse(words.causes);
   const UNKNOWN = "–";
 
   const put = (id, text) => {
     const place = byId(id);
     if (place.textContent !== String(text)) place.textContent = text;
   };
-  const percent = (share) => (share === null ? UNKNOWN : `${Math.round(100 * share)}%`);
+  const percent = (share) => (share === null ? UNKNOWN : words.percent.replace("42", Math.round(100 * share)));
   const signed = (value) => {
     if (value === null) return UNKNOWN;
-    const text = Math.abs(value).toFixed(2);
-    return Number(text) === 0 ? text : (value < 0 ? "−" : "+") + text;
+    const number = Math.abs(value).toFixed(2), text = number.replace(".", words.decimal);
+    return Number(number) === 0 ? text : (value < 0 ? "−" : "+") + text;
   };
-  const duration = (seconds) => (seconds < 3600 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 360) / 10} h`);
+  const duration = (seconds) => (seconds < 3600 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 360) / 10} h`.replace(".", words.decimal));
 
   const drawCurve = (curve) => {
     const stretches = [];
@@ -40,13 +42,13 @@
 
   const draw = (live) => {
     put("viewers", live.viewers);
-    put("viewers-note", `${live.recent_viewers} in the last ${lookBack} s`);
+    put("viewers-note", words.recent.replace("{}", live.recent_viewers));
     put("attention", live.attentive === null ? UNKNOWN : percent(live.viewers ? live.attentive / live.viewers : 0));
-    put("attention-note", live.attentive === null ? "too few viewers to show" : `${live.attentive} of ${live.viewers}`);
+    put("attention-note", live.attentive === null ? words.few : words.looking.replace("{0}", live.attentive).replace("{1}", live.viewers));
     put("valence", signed(live.valence_corrected));
     put("read", live.emotion_viewers);
-    put("ad", live.ad ? live.ad.name : "No ad");
-    put("ad-time", live.ad ? `${Math.round(live.ad.position_s)} of ${Math.round(live.ad.duration_s)} s` : "");
+    put("ad", live.ad ? live.ad.name : words.noAd);
+    put("ad-time", live.ad ? words.position.replace("{0}", Math.round(live.ad.position_s)).replace("{1}", Math.round(live.ad.duration_s)) : "");
     byId("ad-progress").value = live.ad ? live.ad.position_s / live.ad.duration_s : 0;
     byId("mood-note").hidden = live.mood !== null;
     byId("calibration-note").hidden = live.mood === null || live.shares !== null;
@@ -56,7 +58,7 @@
       row.querySelector(".n").textContent = percent(share);
     }
     drawCurve(live.curve);
-    const causes = live.gaps.map((gap) => gap.cause.replaceAll("_", " ") + (gap.detail ? ` (${gap.detail})` : ""));
+    const causes = live.gaps.map((gap) => (causeWords[gap.cause] ?? gap.cause.replaceAll("_", " ")) + (gap.detail ? ` (${gap.detail})` : ""));
     put("gap-causes", causes.join(", "));
     byId("gaps").hidden = causes.length === 0;
     byId("silence").hidden = live.silent_s <= QUIET_S || !live.running;
@@ -73,21 +75,21 @@
     if (!live.running) {
       events.close();
       connected(false);
-      put("state", "This session is over");
+      put("state", words.over);
     }
   });
   events.addEventListener("error", async () => {
     connected(false);
     if (events.readyState !== EventSource.CLOSED) {
-      say("The connection was lost; trying again…");
+      say(words.lost);
       return;
     }
     // Refused: the reason is in the answer, which the browser does not hand out for events.
     const answer = await fetch(root.dataset.events, { headers: { Accept: "application/problem+json" } }).catch(() => null);
     if (answer === null) {
-      say("The server cannot be reached. Reload the page when it is back.");
+      say(words.away);
     } else if (answer.status === 204) {
-      put("state", "This session is over");
+      put("state", words.over);
     } else if (answer.ok) {
       location.reload();
     } else {

@@ -15,6 +15,7 @@ from werkzeug.test import EnvironBuilder
 
 from monitor.errors import SetupError
 from monitor.web.gates import WRONG_TOKENS, TokenGate
+from monitor.web.language import install_languages
 from monitor.web.security import (
     MAX_FORM_BYTES,
     MAX_UPLOAD_BYTES,
@@ -54,6 +55,7 @@ def client(
             "report", headers={"Content-Security-Policy": "sandbox", "Cache-Control": "max-age=9"}
         )
 
+    install_languages(app, secure_cookies=False)
     install_security(app, TokenGate(token), hosts, **settings)  # type: ignore[arg-type]
     return app.test_client()
 

@@ -51,7 +51,7 @@ def test_the_list(client, database, running, monkeypatch):
     found = client.get("/sessions?site=%3C3%3E").text
     assert found.count("Site &lt;") == 1
     assert 'value="&lt;3&gt;"' in found
-    assert "No session was recorded at a site matching" in client.get("/sessions?site=nowhere").text
+    assert "No session was recorded at sites matching" in client.get("/sessions?site=nowhere").text
     assert client.get("/sessions?page=9").status_code == 404
     assert client.get("/sessions?page=x").status_code == 400
 

@@ -1,0 +1,44 @@
+"""Words for values that data hold: emotions, kinds of sessions, causes of gaps, and the like."""
+
+from __future__ import annotations
+
+from monitor.languages import lazy
+
+WORDS = {
+    "angry": lazy("angry"),
+    "disgust": lazy("disgust"),
+    "fear": lazy("fear"),
+    "happy": lazy("happy"),
+    "sad": lazy("sad"),
+    "surprise": lazy("surprise"),
+    "neutral": lazy("neutral"),
+    "negative": lazy("negative"),
+    "live": lazy("live"),
+    "demo": lazy("demo"),
+    "replay": lazy("replay"),
+    "finished": lazy("finished"),
+    "stopped": lazy("stopped"),
+    "failed": lazy("failed"),
+    "interrupted": lazy("interrupted"),
+    "running": lazy("running"),
+    "camera_lost": lazy("camera lost"),
+    "camera_busy": lazy("camera busy"),
+    "stream_stalled": lazy("stream stalled"),
+    "camera_frozen": lazy("camera frozen"),
+    "camera_black": lazy("camera black"),
+    "camera_covered": lazy("camera covered"),
+    "format_changed": lazy("format changed"),
+    "sensor_died": lazy("sensor died"),
+    "sensor_stuck": lazy("sensor stuck"),
+    "sensor_starting": lazy("sensor starting"),
+    "notice": lazy("notice"),
+    "hours": lazy("hours"),
+    "no_camera": lazy("no camera"),
+    "database_replaced": lazy("database replaced"),
+}
+
+
+def word(value: str) -> str:
+    """Return what people call a value; one of a newer version as it is, without underscores."""
+    found = WORDS.get(value)
+    return value.replace("_", " ") if found is None else str(found)
