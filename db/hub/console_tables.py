@@ -231,12 +231,16 @@ class DesiredState(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     screen_id: Mapped[int] = owned_by("screens")
     version: Mapped[int]
+    serial: Mapped[int]
     document: Mapped[dict[str, Any]]
+    digest: Mapped[str] = mapped_column(sa.String(64))
     made_at: Mapped[datetime]
     made_by: Mapped[str]
+    is_empty: Mapped[bool]
     reported_version: Mapped[int | None]
     reported_state: Mapped[str | None] = mapped_column(sa.String(16))
     reason: Mapped[str]
+    progress: Mapped[float | None]
     reported_at: Mapped[datetime | None]
 
 

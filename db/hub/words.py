@@ -185,8 +185,11 @@ WORDS: dict[str, tuple[str, dict[str, str]]] = {
     "desired_states": (
         "What each screen is to show.",
         {
-            "id, screen_id, version, document, made_at, made_by": "what, since when, by whom",
-            "reported_version, reported_state, reason, reported_at": "what the kiosk said of it",
+            "id, screen_id, version, serial, document, digest": "what",
+            "made_at, made_by": "since when, by whom",
+            "is_empty": "whether nothing of what is booked now can be shown",
+            "reported_version, reported_state, reason, progress, reported_at": "what the kiosk "
+            "said of it",
         },
     ),
     "commands": (

@@ -88,7 +88,9 @@ class DesiredDocument(_Message):
     """
 
     version: int = Field(
-        ge=0, description="Grows when playlist, media or settings change; 0: nothing was published."
+        ge=0,
+        description="Grows when playlist, media or settings change; 0: nothing was published. A "
+        "lower one than before also counts: the hub's database was restored.",
     )
     serial: int = Field(ge=0, description="Grows with the version, and with each command.")
     made_at: AwareDatetime = Field(description="When this version was made.")

@@ -286,7 +286,7 @@ ROWS = {
     "INSERT INTO playlist_revisions VALUES (1, 1, 1, '{}', '2026-03-02 08:00:00.000000', 'ann', NULL, NULL);"
     "INSERT INTO campaigns VALUES (1, 'ab', 1, 'Tea', '[]', '2026-03-01', '2026-03-09', 'plays', 100, '2026-03-02 08:00:00.000000', 'ann', NULL);"
     "INSERT INTO bookings VALUES (1, 'ab', 1, 1, 'site', 'Foyer', NULL, NULL, '[]', '[]', 0, 0, '2026-03-02 08:00:00.000000', 'ann');"
-    "INSERT INTO desired_states VALUES (1, 1, 3, '{}', '2026-03-02 08:00:00.000000', 'ann', 2, 'applied', '', '2026-03-02 08:00:00.000000');"
+    "INSERT INTO desired_states VALUES (1, 1, 3, 4, '{}', 'dd', '2026-03-02 08:00:00.000000', 'ann', 0, 2, 'applied', '', NULL, '2026-03-02 08:00:00.000000');"
     "INSERT INTO commands VALUES (1, 'ab', 1, 'picture', 'ann', '2026-03-02 08:00:00.000000', '2026-03-02 08:00:00.000000', '2026-03-02 08:00:00.000000', 1, '', x'00', 'image/png');"
     "INSERT INTO saved_reports VALUES (1, 'ab', 1, 'Week', '{}', 'weekly', '[]', '2026-03-02 08:00:00.000000', '2026-03-02 08:00:00.000000', NULL, NULL);"
     "INSERT INTO shared_documents VALUES (1, 'ab', 'cd', 'Week', x'00', '2026-03-02 08:00:00.000000', 'ann', '2026-03-02 08:00:00.000000', NULL, 0, NULL);"
