@@ -19,6 +19,7 @@ from sqlalchemy import and_, delete, func, insert, or_, select, text, update
 from db.hub.audit import note
 from db.hub.digests import key_digest
 from db.hub.tables import FailedAttempt, KioskKey, Pairing, Screen
+from detector.texts import lazy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -262,8 +263,12 @@ def accept(connection: Connection, code: str, screen_id: int, by: str, now: date
     ).scalar_one_or_none()
     if found is None:
         raise PairingError(
-            f"No kiosk waits with the code {code[:20]!r}: codes are valid for "
-            f"{LIFETIME.seconds // 60} minutes and once. Type the one that the kiosk shows now."
+            lazy(
+                "No kiosk waits with the code %(code)s: codes are valid for "
+                "%(lifetime)s minutes and once. Type the one that the kiosk shows now.",
+                code=repr(code[:20]),
+                lifetime=LIFETIME.seconds // 60,
+            )
         )
     note(connection, by, "kiosk.accept", f"screen {screen_id}", now, after={"kiosk": found})
     return str(found)
@@ -392,7 +397,9 @@ def _check_id(connection: Connection, applicant: Applicant) -> None:
 
 def _require_screen(connection: Connection, screen_id: int) -> None:
     if connection.scalar(select(Screen.id).where(*_in_use(screen_id))) is None:
-        raise PairingError(f"There is no screen with the number {screen_id} in use.")
+        raise PairingError(
+            lazy("There is no screen with the number %(screen_id)s in use.", screen_id=screen_id)
+        )
 
 
 def _in_use(screen_id: Any) -> tuple[ColumnElement[bool], ColumnElement[bool]]:

@@ -15,6 +15,7 @@ from db.engine import snapshot, writing
 from db.hub.alerts import end_alert, open_alerts, raise_alert
 from db.hub.conditions import screen_conditions
 from monitor.hub.opening import may_be_open
+from monitor.languages import lazy
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -36,13 +37,13 @@ PAUSE: Final = timedelta(seconds=45)
 """After a longer pause between evaluations the hub may have missed what kiosks said, too."""
 
 WORDS: Final[Mapping[AlertKind, str]] = {
-    "silent": "Silent",
-    "camera": "Camera lost",
-    "notice": "Notice not shown",
-    "disk": "Disk almost full",
-    "clock": "Clock wrong",
-    "readings": "Readings lost",
-    "set_aside": "Data set aside",
+    "silent": lazy("Silent"),
+    "camera": lazy("Camera lost"),
+    "notice": lazy("Notice not shown"),
+    "disk": lazy("Disk almost full"),
+    "clock": lazy("Clock wrong"),
+    "readings": lazy("Readings lost"),
+    "set_aside": lazy("Data set aside"),
 }
 """What people call the kinds of alerts, the gravest first."""
 

@@ -12,6 +12,7 @@ from db.hub.channels import add_channel
 from monitor.hub.forms import FormError, ListedHours, Name, TimeZone, read_form
 from monitor.hub.messages import quiet_until
 from monitor.hub.senders import ChannelAddressError, check_address, kind_of, masked, new_secret
+from monitor.languages import lazy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from db.hub.channels import KnownChannel
     from monitor.fetch.target import AddressPolicy
+    from monitor.hub.forms import Message
 
 
 def _quiet(hours: tuple[str, ...]) -> tuple[str, ...]:
@@ -38,10 +40,16 @@ class ChannelForm(BaseModel):
     time_zone: TimeZone
 
 
-_MESSAGES = {
-    "string_too_short": "Give the channel a name, and the address to which it sends.",
-    "string_too_long": "This is too long: expected at most {max_length} characters.",
-    "literal_error": "There is no such kind of alert: expected some of {expected}.",
+_MESSAGES: dict[str, Message] = {
+    "string_too_short": lambda **values: lazy(
+        "Give the channel a name, and the address to which it sends.", **values
+    ),
+    "string_too_long": lambda **values: lazy(
+        "This is too long: expected at most %(max_length)s characters.", **values
+    ),
+    "literal_error": lambda **values: lazy(
+        "There is no such kind of alert: expected some of %(expected)s.", **values
+    ),
 }
 
 

@@ -8,6 +8,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, TypeAlias
 
 from monitor.hub.opening import may_be_open
+from monitor.languages import _
+from monitor.languages.words import word
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -90,7 +92,7 @@ def picture_of(
         measured,
         tuple(_stretch(span, one, _words(one, zone)) for one in running),
         tuple(
-            _stretch(span, one, f"{cause_words(gap.cause)}, {_words(one, zone)}")
+            _stretch(span, one, f"{word(gap.cause)}, {_words(one, zone)}")
             for one, gap in zip(gaps, day.gaps, strict=True)
             if one[0] < one[1]
         ),
@@ -100,11 +102,6 @@ def picture_of(
             for label, (played, failed) in zip(hours, counts, strict=True)
         ),
     )
-
-
-def cause_words(cause: str) -> str:
-    """Return the cause of a gap as people read it."""
-    return cause.replace("_", " ")
 
 
 def _hours(span: Span, zone: ZoneInfo) -> list[str]:
@@ -159,4 +156,5 @@ def _stretch(span: Span, part: Span, words: str) -> Stretch:
 
 
 def _words(part: Span, zone: ZoneInfo) -> str:
-    return " to ".join(f"{moment.astimezone(zone):%H:%M}" for moment in part)
+    start, end = (f"{moment.astimezone(zone):%H:%M}" for moment in part)
+    return _("%(low)s to %(high)s", low=start, high=end)

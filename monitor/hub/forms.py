@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
 
@@ -10,9 +10,14 @@ from monitor.hub.opening import parse_opening
 from monitor.settings.time_zone import zone_named
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+    from monitor.languages import LazyText
 
 Form = TypeVar("Form", bound=BaseModel)
+
+Message: TypeAlias = "Callable[..., LazyText]"
+"""Makes a text about what pydantic says of an error, such as `max_length`."""
 
 
 class FormError(ValueError):
@@ -59,13 +64,15 @@ ListedHours = Annotated[tuple[str, ...], AfterValidator(_hours), Listed]
 """Time spans such as "Mon-Fri 08:00-20:00, Sat 10:00-16:00"."""
 
 
-def read_form(model: type[Form], values: Mapping[str, Any], messages: Mapping[str, str]) -> Form:
+def read_form(
+    model: type[Form], values: Mapping[str, Any], messages: Mapping[str, Message]
+) -> Form:
     """Read a form.
 
     Args:
         model: What it is read into.
         values: As they were typed.
-        messages: What to say instead of pydantic's words, by its types of errors.
+        messages: Make what to say instead of pydantic's words, by its types of errors.
 
     Raises:
         FormError: A field cannot be used.
@@ -78,9 +85,9 @@ def read_form(model: type[Form], values: Mapping[str, Any], messages: Mapping[st
         raise FormError(problems) from None
 
 
-def _message(error: Any, messages: Mapping[str, str]) -> str:
-    template = messages.get(error["type"])
-    if template is not None:
-        return template.format(**error.get("ctx", {}))
+def _message(error: Any, messages: Mapping[str, Message]) -> str:
+    message = messages.get(error["type"])
+    if message is not None:
+        return message(**error.get("ctx", {}))
     text = str(error["msg"]).removeprefix("Value error, ")
     return f"{text[:1].upper()}{text[1:]}."

@@ -6,6 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from monitor.errors import MonitorError
+from monitor.languages import lazy
 
 if TYPE_CHECKING:
     from argon2 import PasswordHasher
@@ -26,8 +27,13 @@ def hash_password(password: str) -> str:
     """
     if not MIN_LENGTH <= len(password) <= MAX_LENGTH:
         raise PasswordError(
-            f"The password has {len(password)} characters: expected {MIN_LENGTH} to {MAX_LENGTH}. "
-            "Four or five unrelated words make a good one."
+            lazy(
+                "The password has %(password)s characters: expected %(min_length)s to "
+                "%(max_length)s. Four or five unrelated words make a good one.",
+                password=len(password),
+                min_length=MIN_LENGTH,
+                max_length=MAX_LENGTH,
+            )
         )
     return hasher().hash(password.encode("utf-8", "surrogatepass"))
 

@@ -8,10 +8,13 @@ from pydantic import BaseModel, BeforeValidator, Field
 
 from db.hub.screens import Place
 from monitor.hub.forms import Listed, ListedHours, Name, TimeZone, Words, read_form
+from monitor.languages import lazy
 from monitor.settings.models import Venue
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from monitor.hub.forms import Message
 
 
 _Tag = Annotated[str, Field(max_length=40)]
@@ -30,10 +33,16 @@ class _PlaceForm(BaseModel):
 FIELDS = tuple(_PlaceForm.model_fields)
 """The names of the form's fields; tags and opening hours are separated by commas."""
 
-_MESSAGES = {
-    "string_too_short": "Give the screen a name, such as Entrance or Till 3.",
-    "string_too_long": "This is too long: expected at most {max_length} characters.",
-    "too_long": "These are too many: expected at most {max_length}.",
+_MESSAGES: dict[str, Message] = {
+    "string_too_short": lambda **values: lazy(
+        "Give the screen a name, such as Entrance or Till 3.", **values
+    ),
+    "string_too_long": lambda **values: lazy(
+        "This is too long: expected at most %(max_length)s characters.", **values
+    ),
+    "too_long": lambda **values: lazy(
+        "These are too many: expected at most %(max_length)s.", **values
+    ),
 }
 
 

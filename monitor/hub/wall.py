@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, cast, get_ar
 from db.hub.wall import read_wall
 from monitor.hub.alerts import SILENCE
 from monitor.hub.opening import may_be_open
+from monitor.languages import lazy, nlazy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -29,7 +30,7 @@ CONDITIONS: tuple[Condition, ...] = get_args(Condition)
 SNAPSHOT_S = 2.0
 """How old the wall may be, so that a hundred people who look cost as much as one."""
 
-_REVOKED = "its kiosk's key was revoked"
+_REVOKED = lazy("its kiosk's key was revoked")
 
 Kind = TypeVar("Kind")
 
@@ -169,8 +170,8 @@ def tile_of(screen: ScreenNow, now: datetime, min_viewers: int) -> Tile:
         condition,
         reasons,
         entry(health, str, "ad", "name") if is_heard else None,
-        viewers_words(entry(health, int, "viewers"), min_viewers) if is_heard else "unknown",
-        "never" if screen.contact_at is None else age_words(now - screen.contact_at),
+        viewers_words(entry(health, int, "viewers"), min_viewers) if is_heard else lazy("unknown"),
+        lazy("never") if screen.contact_at is None else age_words(now - screen.contact_at),
         len(screen.alerts),
     )
 
@@ -178,13 +179,13 @@ def tile_of(screen: ScreenNow, now: datetime, min_viewers: int) -> Tile:
 def condition_of(screen: ScreenNow, now: datetime) -> tuple[Condition, tuple[str, ...]]:
     """Return how a screen is in one word, and why it is not well, a few words each."""
     if screen.received_at is None or screen.contact_at is None:
-        why = "its kiosk has not run yet" if screen.has_kiosk else "no kiosk has joined"
+        why = lazy("its kiosk has not run yet") if screen.has_kiosk else lazy("no kiosk has joined")
         return "never seen", (why, *_alerts(screen))
     place, silence = screen.screen.place, now - screen.contact_at
     if not may_be_open(place.opening, place.time_zone, now):
         return "closed now", ()
     if silence > SILENCE:
-        why = f"no contact for {age_words(silence).removesuffix(' ago')}"
+        why = lazy("no contact for %(duration)s", duration=_coarse(silence))
         return "silent", (why,) if screen.has_kiosk else (why, _REVOKED)
     reasons = tuple(_warnings(screen))
     return ("warns" if reasons else "ok"), reasons
@@ -195,37 +196,45 @@ def _warnings(screen: ScreenNow) -> Iterable[str]:
     if not screen.has_kiosk:
         yield _REVOKED
     if entry(health, str, "camera", "state") == "lost":
-        yield "camera lost"
+        yield lazy("camera lost")
     if entry(health, str, "session_kind") == "demo":
-        yield "demonstration, without a camera"
+        yield lazy("demonstration, without a camera")
     if entry(health, str, "state") == "paused":
-        yield "paused"
+        yield lazy("paused")
     if entry(health, bool, "notice_shown") is False and entry(health, bool, "measuring"):
-        yield "notice not shown"
+        yield lazy("notice not shown")
     yield from _alerts(screen)
 
 
 def _alerts(screen: ScreenNow) -> Iterable[str]:
     if screen.alerts:
-        yield "1 open alert" if len(screen.alerts) == 1 else f"{len(screen.alerts)} open alerts"
+        yield nlazy("%(num)s open alert", "%(num)s open alerts", len(screen.alerts))
 
 
 def viewers_words(viewers: int | None, min_viewers: int) -> str:
     """Return how many viewers there are now, `fewer than 5` where they are too few to be told."""
     if viewers is None:
-        return "unknown"
-    return f"fewer than {min_viewers}" if 0 < viewers < min_viewers else f"{viewers or 'none'}"
+        return lazy("unknown")
+    if 0 < viewers < min_viewers:
+        return lazy("fewer than %(count)s", count=min_viewers)
+    return f"{viewers}" if viewers else lazy("none")
 
 
 def age_words(age: timedelta) -> str:
     """Return how long ago something was, so coarse that it rarely changes."""
-    minutes = int(age.total_seconds() // 60)
-    if minutes < 1:
-        return "just now"
+    if age < timedelta(minutes=1):
+        return lazy("just now")
+    return lazy("%(duration)s ago", duration=_coarse(age))
+
+
+def _coarse(length: timedelta) -> str:
+    minutes = int(length.total_seconds() // 60)
     if minutes < 60:
-        return f"{minutes} min ago"
+        return lazy("%(count)s min", count=minutes)
     hours = minutes // 60
-    return f"{hours} h ago" if hours < 48 else f"{hours // 24} days ago"
+    if hours < 48:
+        return lazy("%(count)s h", count=hours)
+    return nlazy("%(num)s day", "%(num)s days", hours // 24)
 
 
 def entry(health: Mapping[str, Any], kind: type[Kind], *path: str) -> Kind | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitor.languages import lazy
+from monitor.languages import lazy, nlazy
 
 WORDS = {
     "angry": lazy("angry"),
@@ -35,6 +35,16 @@ WORDS = {
     "hours": lazy("hours"),
     "no_camera": lazy("no camera"),
     "database_replaced": lazy("database replaced"),
+    "lost": lazy("lost"),
+    "off": lazy("off"),
+    "paused": lazy("paused"),
+    "outside_hours": lazy("outside hours"),
+    "ads_only": lazy("ads only"),
+    "silent": lazy("silent"),
+    "warns": nlazy("warns", "warn", 1),
+    "never seen": lazy("never seen"),
+    "closed now": lazy("closed now"),
+    "ok": lazy("ok"),
 }
 
 

@@ -123,6 +123,7 @@ def make_app(
     app.jinja_env.globals |= {
         "version": VERSION,
         "unknown": shown.UNKNOWN,
+        "long_date": long_date,
         "navigation": navigation,
     }
     install_languages(app, secure_cookies=settings.secure_cookies)

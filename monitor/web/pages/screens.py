@@ -15,7 +15,7 @@ from markupsafe import Markup
 from db.hub import pairing, screens
 from db.hub.screen_day import read_day, read_kiosks
 from db.hub.wall import read_wall
-from monitor.hub.day import bounds, cause_words, picture_of
+from monitor.hub.day import bounds, picture_of
 from monitor.hub.forms import FormError
 from monitor.hub.messages import kind_words
 from monitor.hub.place_form import form_of, read_place
@@ -239,7 +239,6 @@ def _page(
         happened=happened,
         max_rows=MAX_ROWS,
         picture=picture_of(happened, span, screen.place, zone, at),
-        cause_words=cause_words,
         kiosks=kiosks,
         code=code and (pairing.shown_code(code[0]), code[1]),
         hub=_hub_address(),

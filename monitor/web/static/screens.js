@@ -47,7 +47,7 @@
         signal: AbortSignal.timeout(10000),
       });
       if (answer.status === 401 || answer.status === 403) {
-        say("You are logged out, so this is the state of before. Load the page again.", true);
+        say(live.dataset.loggedOut, true);
         return;
       }
       if (answer.status !== 304 && !answer.ok) throw new Error(answer.statusText);
@@ -57,7 +57,7 @@
       }
       say("", false);
     } catch {
-      say("The hub cannot be reached, so this is the state of before. Trying again.", true);
+      say(live.dataset.away, true);
     }
   };
 

@@ -24,6 +24,7 @@ from monitor.languages import (
     short_date,
     speaking,
 )
+from monitor.languages.words import word
 
 
 def test_english_comes_first_and_each_language_names_itself() -> None:
@@ -104,3 +105,9 @@ def test_dates_and_lists() -> None:
             "2. Sept.",
             "a, b und c",
         )
+
+
+def test_words_for_values_are_translated_and_unknown_values_stay() -> None:
+    with speaking("de"):
+        assert [word("warns"), word("camera_lost")] == ["Warnung", "Kamera weg"]
+        assert word("lens_fogged") == "lens fogged"

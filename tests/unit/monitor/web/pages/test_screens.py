@@ -180,12 +180,12 @@ def test_the_day_of_a_screen_tells_what_happened(as_, engine, screen):
     day = START.astimezone(UTC).date()
     text = viewer.get(f"/screens/{screen.uid}?day={day}").text
     assert '<h2 class="again" id="day">1 March 2026' in text
-    assert "3 plays began, and there was 1 gap" in text
+    assert "3 plays began. There was 1 gap." in text
     assert f"/sessions/{session_id}" in text
     assert f"day={day - timedelta(days=1)}" in text
     assert f"day={day + timedelta(days=1)}" in text
     today = viewer.get(f"/screens/{screen.uid}").text
-    assert "no time; 0 plays began" in today
+    assert "Nobody was measured. 0 plays began." in today
     assert "Next day" not in today
     assert "compact-3" in today
     for wrong in ("tomorrow", "2999-01-01", "0001-01-01"):
