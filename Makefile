@@ -31,7 +31,7 @@ run: $(VENV)/.run
 train-setup: $(VENV)/.python
 	$(call install,training)
 
-# What a hub of many screens needs on top: PostgreSQL's driver, argon2, DuckDB, Apprise.
+# What a hub of many screens needs on top: PostgreSQL's driver, DuckDB, Apprise.
 hub-setup: $(VENV)/.python
 	$(call install,hub)
 

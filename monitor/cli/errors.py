@@ -47,17 +47,7 @@ def one_sentence(error: Exception) -> str:
     if _is_too_long(error):
         name = shortened(str(getattr(error, "filename", "")))
         return f"The path {name} is too long for a file: check it."
-    if lacks_hub(error):
-        return (
-            f"The hub needs {getattr(error, 'name', '')}, which is not installed; install it with "
-            "`make hub-setup` or `pip install 'ad-reaction-monitor[hub]'`."
-        )
     return str(MissingExtraError()) if lacks_extra(error) else str(error)
-
-
-def lacks_hub(error: BaseException) -> bool:
-    """Return whether an import failed because the extra `hub` is not installed."""
-    return isinstance(error, ModuleNotFoundError) and error.name in {"argon2", "prometheus_client"}
 
 
 def is_known(error: Exception) -> bool:
@@ -68,6 +58,6 @@ def is_known(error: Exception) -> bool:
     from training.errors import PromotionRefusedError, TrainingDivergedError
 
     known = MonitorError | DatabaseError | DetectorError
-    if lacks_extra(error) or lacks_hub(error):
+    if lacks_extra(error):
         return True
     return isinstance(error, known | PromotionRefusedError | TrainingDivergedError)

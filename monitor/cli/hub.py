@@ -19,6 +19,9 @@ from monitor.settings.models import HubSettings
 from monitor.settings.options import SettingsCommand, setting_option, settings_options
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from monitor.settings.console import ConsoleOrder
     from monitor.web.services import HubServices
     from monitor.web.tls import Certificate
 
@@ -140,6 +143,25 @@ def serve(**options: Any) -> None:
     """
     settings = load_settings(HubSettings, options)
     silence_native_libraries()
+    serve_hub(settings, lambda page: click.echo(f"The hub is at {page} (Ctrl+C ends it)", err=True))
+    click.echo("Stopped.", err=True)
+
+
+def serve_hub(
+    settings: HubSettings,
+    ready: Callable[[str], None],
+    *,
+    order: ConsoleOrder | None = None,
+    begin: Callable[[HubServices, str], None] = lambda _services, _page: None,
+) -> None:
+    """Answer requests until a signal, or what `begin` has started, ends it.
+
+    Args:
+        settings: Of the hub.
+        ready: Called with the address once the pages can be reached.
+        order: Names the kiosk if this is the console of one.
+        begin: Called with the application's services and the address before `ready`.
+    """
     import signal
 
     from monitor.hub.duties import Duties
@@ -163,7 +185,7 @@ def serve(**options: Any) -> None:
         or certificate is not None,
     }
     settings = settings.model_copy(update=changes)
-    app = create_hub_app(settings)
+    app = create_hub_app(settings, order)
     # The thread that stores waits for the database many times a batch. After each wait it would
     # stand behind up to a hundred threads that answer, each for Python's usual five milliseconds.
     sys.setswitchinterval(0.0005)
@@ -174,13 +196,13 @@ def serve(**options: Any) -> None:
     page = settings.url or page_address(host, listening.getsockname()[1])
     if certificate is not None:
         page = page.replace("http://", "https://", 1)
-    click.echo(f"The hub is at {page} (Ctrl+C ends it)", err=True)
     try:
+        begin(here, page)
+        ready(page)
         answer(app, listening, trusted_proxy=settings.trusted_proxy, certificate=certificate)
     finally:
         duties.close()
         close_app(app)
-    click.echo("Stopped.", err=True)
 
 
 def _certificate(settings: HubSettings) -> Certificate | None:

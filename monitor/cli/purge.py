@@ -13,6 +13,7 @@ from detector.sources.passwords import hide_passwords
 from monitor.cli.options import database_option, database_url, opened, output_options, spool_option
 from monitor.cli.output import print_json
 from monitor.cli.stored import (
+    console_files,
     day,
     file_document,
     files_of,
@@ -58,7 +59,7 @@ def days_of(text: str) -> int:
     "--everything",
     is_flag=True,
     help="Delete all data of this program: database, backups beside it, records waiting to be "
-    "written, the key of a hub, saved choices, logs.",
+    "written, the console's database, the key of a hub, saved choices, logs.",
 )
 @spool_option
 @click.option("--yes", is_flag=True, help="Do not ask.")
@@ -141,7 +142,8 @@ def _purge_everything(
     file = sqlite_file(url)
     files = files_of(url, spool)
     key = key_of_hub(url)
-    choices = [*key, *saved_choices()]
+    console = console_files(url)
+    choices = [*key, *console, *saved_choices()]
     tables = file is None
     if not files and not choices and not tables:
         raise click.UsageError(
@@ -168,5 +170,5 @@ def _purge_everything(
         print_json({"deleted": deleted, "tables": tables, "dry_run": dry_run})
     elif not dry_run:
         click.echo("Deleted. Delete backups and reports in other places yourself.")
-        if key:
+        if key and not console:
             click.echo("The hub has what was sent to it; revoke this kiosk's key there.")

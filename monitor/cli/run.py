@@ -18,6 +18,8 @@ from monitor.settings.options import SettingsCommand, settings_options
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from monitor.settings.console import ConsoleOrder
+
 logger = logging.getLogger(__name__)
 
 _ARGUMENTS = f"{__name__}.arguments"
@@ -107,7 +109,11 @@ def run(
         what = "The display cannot be opened" if is_dead else "There is no screen here"
         click.echo(f"{what}: the window is drawn into memory and shows each ad once.", err=True)
         settings = settings.model_copy(update={"loops": 1})
-    with logging_to(log_path(settings.log)), _failure_logged():
+    with (
+        logging_to(log_path(settings.log)),
+        _failure_logged(),
+        _console(options, settings),
+    ):
         announce(settings)
         with report_after_failure(settings):
             if settings.headless:
@@ -152,6 +158,8 @@ def refuse_contradictions(
     options: dict[str, Any], settings: RunSettings, *, has_screen: bool
 ) -> None:
     """Refuse settings that contradict each other."""
+    if options["console"]:
+        refuse_console(settings)
     if settings.notice == "required" and (settings.headless or not has_screen):
         raise click.BadParameter(
             "expected a window on a screen, because nothing may be measured before the notice was "
@@ -166,6 +174,52 @@ def refuse_contradictions(
                 f"({options['source']}).",
                 param_hint="--picker" if contradicts else "--no-camera",
             )
+
+
+@contextmanager
+def _console(options: dict[str, Any], settings: RunSettings) -> Iterator[None]:
+    """Offer the pages of this kiosk beside it, if the settings say so; the ads never wait."""
+    if not settings.console:
+        yield
+        return
+    from monitor.cli.console import order_of, say_address
+    from monitor.errors import MonitorError
+    from monitor.kiosk.console import ConsoleProcess
+
+    process = None
+    try:
+        order = refuse_console(settings, order_of(options, settings))
+    except MonitorError as error:
+        # Only the settings file wants it, and has perhaps done so for years.
+        logger.warning("There is no console. %s", error)
+    else:
+        process = ConsoleProcess(order, say_address)
+        process.start()
+    try:
+        yield
+    finally:
+        if process is not None:
+            process.stop()
+
+
+def refuse_console(settings: RunSettings, order: ConsoleOrder | None = None) -> ConsoleOrder:
+    """Return the order for a console; refuse one where the kiosk sends to a hub.
+
+    Raises:
+        SetupError: It does, or is to, or its database is on a server.
+    """
+    from monitor.cli.console import order_of
+    from monitor.errors import SetupError
+    from monitor.hub.own_kiosk import refuse_other_hub
+
+    order = order or order_of({}, settings)
+    if settings.hub is not None:
+        raise SetupError(
+            f"This kiosk joins the hub {settings.hub} (uplink.hub), whose pages show it: leave out "
+            "--console, or that setting."
+        )
+    refuse_other_hub(order)
+    return order
 
 
 def _supervise(arguments: Sequence[str], settings: RunSettings) -> int:

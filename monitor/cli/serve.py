@@ -17,15 +17,25 @@ EVERYWHERE = {"0.0.0.0", "::", ""}  # noqa: S104 (compared with, not listened at
 
 @click.command(cls=SettingsCommand, epilog="Example: ad-monitor serve --db monitor.db --open")
 @settings_options(WebSettings)
+@click.option(
+    "--console",
+    "as_console",
+    is_flag=True,
+    help="Serve the console of the kiosk that has this database: accounts, ads, playlists, "
+    "settings.",
+)
 @click.option("--open", "open_browser", is_flag=True, help="Open the page in the browser.")
 @debug_option
-def serve(open_browser: bool, **options: Any) -> None:
+def serve(open_browser: bool, as_console: bool, **options: Any) -> None:
     """Serve the web page: classify pictures, follow the running session, read reports, compare ads.
 
     Ctrl+C ends it. Pictures from visitors are processed in memory and never stored.
     """
     settings = load_settings(WebSettings, options)
     silence_native_libraries()
+    if as_console:
+        _serve_console(settings, options, open_browser=open_browser)
+        return
     import signal
 
     from detector.emotion.model_card import read_card
@@ -61,6 +71,25 @@ def serve(open_browser: bool, **options: Any) -> None:
         answer(app, listening, trusted_proxy=settings.trusted_proxy)
     finally:
         close_app(app)
+    click.echo("Stopped.", err=True)
+
+
+def _serve_console(settings: WebSettings, options: dict[str, Any], *, open_browser: bool) -> None:
+    """Serve the console of a kiosk that runs already, or will."""
+    from monitor.cli.console import order_of, say_address, serve_console
+    from monitor.settings.models import RunSettings
+
+    own = {"config": options["config"], "database": settings.database}
+    order = order_of({"config": options["config"]}, load_settings(RunSettings, own))
+    order = order.model_copy(update={"host": settings.host, "port": settings.port})
+
+    def ready(event: dict[str, Any]) -> None:
+        say_address(event["address"], event["link"])
+        click.echo("Ctrl+C ends it.", err=True)
+        if open_browser:
+            _open(event["link"] or event["address"])
+
+    serve_console(order, ready)
     click.echo("Stopped.", err=True)
 
 

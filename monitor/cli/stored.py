@@ -39,7 +39,7 @@ def stored(database: str | None, spool: Path | None, as_json: bool) -> None:
     url = existing_database(database_url(database))
     with opened(url) as engine:
         tables = contents(engine)
-    files = [*files_of(url, spool), *key_of_hub(url), *saved_choices()]
+    files = [*files_of(url, spool), *key_of_hub(url), *console_files(url), *saved_choices()]
     if as_json:
         print_json(
             {
@@ -110,6 +110,23 @@ def key_of_hub(url: str) -> list[StoredFile]:
     if file is None or not file.is_file():
         return []
     return [StoredFile(file, "the key of the hub that was joined", file.stat().st_size)]
+
+
+def console_files(url: str) -> list[StoredFile]:
+    """Return the files of the console's database; it has the sums of this kiosk, and accounts."""
+    from db.upkeep.inventory import StoredFile
+    from monitor.settings.paths import console_database, sqlite_file
+
+    database = sqlite_file(url)
+    if database is None:
+        return []
+    console = console_database(database)
+    found = [console.with_name(console.name + end) for end in ("", "-wal", "-shm")]
+    return [
+        StoredFile(file, "the database of this kiosk's console", file.stat().st_size)
+        for file in found
+        if file.is_file()
+    ]
 
 
 def saved_choices() -> list[StoredFile]:

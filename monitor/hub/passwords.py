@@ -40,7 +40,7 @@ def hash_password(password: str) -> str:
 
 def is_right(password: str, password_hash: str | None) -> bool:
     """Whether a password matches a hash; checking against `None`, no account, takes as long."""
-    from argon2.exceptions import Argon2Error, InvalidHashError  # noqa: PLC0415 (an extra)
+    from argon2.exceptions import Argon2Error, InvalidHashError  # noqa: PLC0415 (slow to import)
 
     given = password[: MAX_LENGTH + 1].encode("utf-8", "surrogatepass")
     try:
@@ -52,7 +52,7 @@ def is_right(password: str, password_hash: str | None) -> bool:
 @cache
 def hasher() -> PasswordHasher:
     """Return what hashes passwords, with the cost that argon2-cffi recommends."""
-    from argon2 import PasswordHasher  # noqa: PLC0415 (an extra)
+    from argon2 import PasswordHasher  # noqa: PLC0415 (slow to import)
 
     return PasswordHasher()
 

@@ -32,6 +32,7 @@ SECTIONS = {
     "run": "How long the kiosk runs, and what keeps it running",
     "uplink": "The hub of many screens that the kiosk joins",
     "mqtt": "What is published for other programs",
+    "console": "The console: pages for this kiosk alone, where no hub of many screens is joined",
     "web": "The web page of `serve` and `hub`",
     "hub": "The hub of many screens",
     "training": "What `train` does",
@@ -293,9 +294,10 @@ class StoredSettings(_Settings):
 
 
 _NOT_LOGGED = (
-    "camera database detection hub hub_ca log min_viewers mount mqtt mqtt_discovery "
-    "mqtt_min_viewers playlist report report_overwrite restart_limit site source spool started_at "
-    "stuck_after_s supervised timezone upload upload_min_viewers video zones"
+    "camera console console_host console_port database detection hub hub_ca log min_viewers mount "
+    "mqtt mqtt_discovery mqtt_min_viewers playlist report report_overwrite restart_limit site "
+    "source spool started_at stuck_after_s supervised timezone upload upload_min_viewers video "
+    "zones"
 )
 
 
@@ -439,6 +441,12 @@ class RunSettings(RecordingSettings, PublishingSettings):
     """File with the certificate authority that signed the hub's certificate (PEM)."""
     mqtt_min_viewers: int = setting(5, "mqtt.min_viewers", "--mqtt-min-viewers", ge=1)
     """Do not publish how many look or what they feel while fewer viewers are there."""
+    console: bool = setting(False, "console.enabled", "--console", first=True)
+    """Offer pages for this kiosk alone in the browser: ads, playlists, reports, settings."""
+    console_host: str = setting("127.0.0.1", "console.host", "--console-host")
+    """Address on which the console listens; 0.0.0.0 lets other machines in, which need a login."""
+    console_port: int = setting(8080, "console.port", "--console-port", ge=0, le=65535)
+    """Port of the console; 0 for any free one."""
     no_camera: str | None = None
     patient: bool = False
 

@@ -27,6 +27,11 @@ def default_hub_database() -> str:
     return str(Path(platformdirs.user_data_dir(APPLICATION)) / "hub.db")
 
 
+def console_database(database: Path) -> Path:
+    """Return the database of a console, beside that of its kiosk."""
+    return database.with_name(f"{database.stem}-console.db")
+
+
 def sqlite_file(database: str) -> Path | None:
     """Return the file of an SQLite database from its path or URL; `None` for a server."""
     path = database.removeprefix("sqlite:///")

@@ -33,6 +33,7 @@ class HubKey(BaseModel):
         entered: Whether the database knows of it, too.
         sent: The highest number that was sent. A database that has not come so far is not the one
             that sent it.
+        console: Whether it is no hub of many screens, but the console of this kiosk alone.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -48,6 +49,7 @@ class HubKey(BaseModel):
     ca: Path | None = None
     entered: bool = False
     sent: Annotated[int, Field(ge=0)] = 0
+    console: bool = False
 
     @property
     def joining(self) -> Joining:

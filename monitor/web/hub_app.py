@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from flask import Blueprint, Flask
     from werkzeug.wrappers import Response
 
+    from monitor.settings.console import ConsoleOrder
     from monitor.settings.models import HubSettings
 
 HUB_NAVIGATION: tuple[NavigationEntry, ...] = (
@@ -44,10 +45,14 @@ HUB_BLUEPRINTS: tuple[Blueprint, ...] = (
 """The hub's own pages, and what kiosks call. Mark their views as `monitor.web.rights` says."""
 
 
-def create_hub_app(settings: HubSettings) -> Flask:
+def create_hub_app(settings: HubSettings, order: ConsoleOrder | None = None) -> Flask:
     """Build the application of a hub, whose database is created if needed.
 
     End it with `monitor.web.app.close_app`.
+
+    Args:
+        settings: Of the hub.
+        order: Names the kiosk if this is the console of one, which has further pages.
 
     Raises:
         DatabaseError: The database cannot be used; see `db.engine.open_database`.

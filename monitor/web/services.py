@@ -253,7 +253,7 @@ class HubServices(Services):
     """
 
     def __init__(self, settings: WebSettings, worker: PictureWorker, engine: Engine) -> None:
-        from monitor.hub.metrics import HubMetrics  # noqa: PLC0415 (an extra)
+        from monitor.hub.metrics import HubMetrics  # noqa: PLC0415 (slow to import)
 
         super().__init__(settings, worker)
         self.engine = engine

@@ -18,6 +18,7 @@ from db.write.records import SessionEnded
 from db.write.session_writer import SessionWriter
 from monitor.cli.main import cli
 from monitor.logs import default_log
+from monitor.settings.paths import console_database
 from monitor.uplink.key_file import key_path
 from tests.helpers.making import Make
 
@@ -153,6 +154,7 @@ def test_purge_everything(run, database, tmp_path, monkeypatch):
     done(run("backup", elsewhere))
     letter = tmp_path / "letter.txt"
     letter.touch()
+    console_database(database).touch()
 
     assert "This would delete" in done(run("purge", "--everything", "--dry-run")).stdout
     assert run("purge", "--everything", answer="n\n").exit_code == 1
@@ -165,6 +167,7 @@ def test_purge_everything(run, database, tmp_path, monkeypatch):
         "camera.json",
         "the database",
         "a backup",
+        "this kiosk's console",
         "which camera was chosen",
         "a log of",
     ):

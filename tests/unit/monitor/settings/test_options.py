@@ -10,6 +10,7 @@ from monitor.cli.main import cli
 from monitor.cli.run import run
 
 FIRST = {
+    "--console",
     "--config",
     "--source",
     "--playlist",
@@ -31,7 +32,7 @@ def options_in(text):
     return {line.split()[0].rstrip(",") for line in text.splitlines() if line.startswith("  --")}
 
 
-def test_the_help_shows_ten_options_in_groups_and_the_rest_on_request():
+def test_the_help_shows_the_first_options_in_groups_and_the_rest_on_request():
     short, full = invoke("--help", of=run).output, invoke("--help-all", of=run).output
     assert options_in(short) - {"--json", "--debug", "--help", "--help-all"} == FIRST
     assert options_in(full) > options_in(short) | {"--volume", "--supervised", "--camera-angle"}

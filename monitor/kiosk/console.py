@@ -1,0 +1,130 @@
+"""Runs the console of this kiosk beside it, in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from typing import IO, TYPE_CHECKING, Any, cast
+
+from monitor.backoff import Backoff
+from monitor.sensor.child_process import child_environment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from monitor.settings.console import ConsoleOrder
+
+logger = logging.getLogger(__name__)
+
+SETTLED_S = 60.0
+"""A console that lived this long did not fail at its start."""
+
+
+class ConsoleProcess:
+    """Starts the console, restarts it when it ends, and ends it with the kiosk; thread-safe.
+
+    The ads and the readings never wait for it. It reads the order from its standard input and ends
+    when that is closed, so also when the kiosk is killed.
+
+    Args:
+        order: What it is to do.
+        ready: Called with its address and the link that sets the first password, if there is none
+            yet, each time it has started; from another thread.
+        first_pause_s: Before the first restart; further pauses double up to a minute.
+    """
+
+    def __init__(
+        self,
+        order: ConsoleOrder,
+        ready: Callable[[str, str | None], None],
+        *,
+        first_pause_s: float = 1.0,
+    ) -> None:
+        self._order = order
+        self._ready = ready
+        self._backoff = Backoff(first_pause_s, 60.0)
+        self._stopping = threading.Event()
+        self._guard = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._thread = threading.Thread(target=self._run, name="console", daemon=True)
+
+    @property
+    def pid(self) -> int | None:
+        """Of the process that runs now."""
+        process = self._process
+        return None if process is None or process.poll() is not None else process.pid
+
+    def start(self) -> None:
+        """Start it; returns at once."""
+        self._thread.start()
+
+    def stop(self, timeout_s: float = 5.0) -> None:
+        """End it; harmless when repeated. Pages that are being answered have that long."""
+        self._stopping.set()
+        with self._guard:
+            process = self._process
+        if process is not None:
+            with suppress(OSError):
+                cast("IO[bytes]", process.stdin).close()
+            try:
+                process.wait(timeout_s)
+            except subprocess.TimeoutExpired:
+                process.kill()
+        if self._thread.is_alive():
+            self._thread.join(timeout_s)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            began_s, why = time.monotonic(), "it could not be started"
+            try:
+                why = self._run_once()
+            except OSError as error:
+                why = str(error)
+            if self._stopping.is_set():
+                return
+            if time.monotonic() - began_s > SETTLED_S:
+                self._backoff.reset()
+            pause_s = self._backoff.pause_s()
+            logger.warning(
+                "The console ended and is started again in %.0f s; the ads go on. %s", pause_s, why
+            )
+            self._stopping.wait(pause_s)
+
+    def _run_once(self) -> str:
+        """Run the process until it ends; return why it did."""
+        with self._guard:
+            if self._stopping.is_set():
+                return ""
+            process = self._process = subprocess.Popen(
+                [sys.executable, "-m", "monitor.cli.console"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env=child_environment(),
+                start_new_session=True,  # Ctrl+C asks the kiosk alone, which then ends this.
+            )
+        pipe = cast("IO[bytes]", process.stdin)
+        why = ""
+        with process:
+            with suppress(BrokenPipeError):
+                pipe.write(self._order.model_dump_json().encode() + b"\n")
+                pipe.flush()
+            for line in cast("IO[bytes]", process.stdout):
+                why = self._take(line) or why
+            with suppress(OSError):
+                pipe.close()
+        return why or f"Its exit status was {process.returncode}."
+
+    def _take(self, line: bytes) -> str:
+        """Take an event; return why the console fails, if it says so."""
+        try:
+            event: dict[str, Any] = json.loads(line)
+        except ValueError:
+            return ""
+        if event.get("event") == "ready":
+            self._ready(str(event["address"]), event.get("link"))
+        return str(event.get("message", ""))
