@@ -162,6 +162,7 @@ def serve_hub(
         order: Names the kiosk if this is the console of one.
         begin: Called with the application's services and the address before `ready`.
     """
+    import gc
     import signal
 
     from monitor.hub.duties import Duties
@@ -189,6 +190,8 @@ def serve_hub(
     # The thread that stores waits for the database many times a batch. After each wait it would
     # stand behind up to a hundred threads that answer, each for Python's usual five milliseconds.
     sys.setswitchinterval(0.0005)
+    # What was made until here stays: collecting garbage need not look at it each time.
+    gc.freeze()
     here: HubServices = app.extensions[EXTENSION]
     stopping, duties = here.stopping, Duties(here.engine, hub_duties(settings))
     for number in (signal.SIGINT, signal.SIGTERM):
