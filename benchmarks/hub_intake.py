@@ -24,11 +24,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import zstandard
 from sqlalchemy import func, select
 
 from db.engine import open_database
 from db.schema import Exposure, ExposureSecond, Play
 from db.transfer.envelope import pack
+from monitor.backoff import Backoff
 from tests.helpers.hub_process import hub_process
 from tests.helpers.postgres_server import binaries, running
 from tests.helpers.simulated_kiosks import Line, SimulatedKiosk
@@ -41,18 +43,30 @@ VIEWERS, AD_SECONDS = 3, 10
 
 @dataclass
 class Measured:
-    """What the kiosks saw; times in seconds."""
+    """What the kiosks saw; times in seconds, of an answer from the first byte sent to its last.
+
+    `behind` is how many kiosks have a backlog, `drained_s` when the last of these had none.
+    """
 
     live: list[float] = field(default_factory=list)
     backlog: list[float] = field(default_factory=list)
     refused: dict[str, int] = field(default_factory=dict)
     late: int = 0
+    behind: int = 0
+    drained_s: float | None = None
     guard: threading.Lock = field(default_factory=threading.Lock)
+    began: float = field(default_factory=time.monotonic)
 
     def refuse(self, why: str) -> None:
         """Count an answer that was no success."""
         with self.guard:
             self.refused[why] = self.refused.get(why, 0) + 1
+
+    def caught_up(self) -> None:
+        """Count a kiosk whose backlog the hub has."""
+        with self.guard:
+            self.behind -= 1
+            self.drained_s = round(time.monotonic() - self.began, 1)
 
 
 def resident_mb(process: subprocess.Popen[str]) -> float:
@@ -67,26 +81,48 @@ def cpu_s(process: subprocess.Popen[str]) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def prepared(kiosk: SimulatedKiosk, backlog: int, seconds: int) -> tuple[list[bytes], int]:
-    """Return the envelopes of a kiosk, and how many are of the backlog.
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """What one kiosk sends, to be sent by any in its own name: making it is slower than storing it.
 
-    They are made before the hub is measured, because making them takes as long as storing them.
+    Attributes:
+        model: Whose names are in the texts.
+        texts: Of envelopes, in the order in which they are sent.
+        old: How many of these are of the backlog.
+        backlog: Plays in them.
     """
-    envelopes: list[bytes] = []
 
-    def add() -> None:
-        envelope = kiosk.envelope(100)
-        envelopes.append(pack(envelope))
-        kiosk.confirm(envelope.last)
+    model: SimulatedKiosk
+    texts: list[bytes]
+    old: int
+    backlog: int
 
-    kiosk.play(backlog)
-    while kiosk.watermark < kiosk.made:
-        add()
-    old = len(envelopes)
-    for _ in range(seconds):
-        kiosk.play()
-        add()
-    return envelopes, old
+    @classmethod
+    def make(cls, backlog: int, live: int) -> Texts:
+        """Make the envelopes of so many plays, a hundred together, and of so many more, one each."""
+        model = SimulatedKiosk(0, viewers=VIEWERS)
+        texts: list[bytes] = []
+
+        def add() -> None:
+            envelope = model.envelope(100)
+            texts.append(zstandard.decompress(pack(envelope)))
+            model.confirm(envelope.last)
+
+        model.play(backlog)
+        while model.watermark < model.made:
+            add()
+        old = len(texts)
+        for _ in range(live):
+            model.play()
+            add()
+        return cls(model, texts, old, backlog)
+
+    def of(self, kiosk: SimulatedKiosk) -> list[bytes]:
+        """Return the envelopes of a kiosk, packed."""
+        packer = zstandard.ZstdCompressor()
+        kiosks = self.model.kiosk.encode(), kiosk.kiosk.encode()
+        epochs = self.model.epoch.encode(), kiosk.epoch.encode()
+        return [packer.compress(text.replace(*kiosks).replace(*epochs)) for text in self.texts]
 
 
 class Sender(threading.Thread):
@@ -94,36 +130,48 @@ class Sender(threading.Thread):
 
     Args:
         kiosk: Which one.
-        envelopes: Of it, and how many are of the backlog.
+        texts: Of its envelopes.
         urls: Of the hub's processes; it takes one after the other.
+        measured: Gets what it sees.
+        ends_early: Whether to end as soon as no kiosk has a backlog.
+
+    Attributes:
+        plays: How many of them the hub has confirmed.
     """
 
     def __init__(
         self,
         kiosk: SimulatedKiosk,
-        envelopes: tuple[list[bytes], int],
+        texts: Texts,
         urls: list[str],
         measured: Measured,
+        *,
+        ends_early: bool,
     ) -> None:
         super().__init__(daemon=True)
         self._kiosk = kiosk
-        self._envelopes, self._old = envelopes
+        self._envelopes, self._texts = texts.of(kiosk), texts
         self._lines = [Line(url) for url in urls]
         self._measured = measured
+        self._ends_early = ends_early
         self._random = np.random.default_rng(kiosk.index)
+        self._backoff = Backoff(5.0, 300.0, jitter=0.5)  # As a kiosk has it.
+        self.plays = 0
 
     def run(self) -> None:
         """Send all envelopes, each until it is stored."""
         began = time.monotonic() + self._random.random()
-        for number, packed in enumerate(self._envelopes):
-            is_live = number >= self._old
-            if is_live:
-                due = began + number - self._old
-                time.sleep(max(0.0, due - time.monotonic()))
-                self._measured.late += time.monotonic() > due + 1
-            self._deliver(
-                packed, number, self._measured.live if is_live else self._measured.backlog
-            )
+        for number, packed in enumerate(self._envelopes[: self._texts.old]):
+            self._deliver(packed, number, self._measured.backlog)
+        self.plays = self._texts.backlog
+        self._measured.caught_up()
+        for number, packed in enumerate(self._envelopes[self._texts.old :]):
+            time.sleep(max(0.0, began + number - time.monotonic()))
+            if self._ends_early and not self._measured.behind:
+                break
+            self._measured.late += time.monotonic() > began + number + 1
+            self._deliver(packed, number, self._measured.live)
+            self.plays += 1
         for line in self._lines:
             line.close()
 
@@ -135,13 +183,14 @@ class Sender(threading.Thread):
                 status, _ = line.send(self._kiosk, packed)
             except (OSError, http.client.HTTPException) as error:
                 self._measured.refuse(type(error).__name__)
-                time.sleep(0.5)
-                continue
-            if status == 200:
-                times.append(time.monotonic() - began)
-                return
-            self._measured.refuse(str(status))
-            time.sleep(1 + self._random.random())
+            else:
+                if status == 200:
+                    times.append(time.monotonic() - began)
+                    self._backoff.reset()
+                    return
+                self._measured.refuse(str(status))
+            line.close()
+            time.sleep(self._backoff.pause_s())
 
 
 def stored(url: str) -> dict[str, int]:
@@ -164,28 +213,28 @@ def measure(url: str, options: argparse.Namespace, folder: Path) -> dict[str, An
         kiosk.join(engine, f"Screen {number}")
     engine.dispose()
     seconds, behind = round(options.seconds), options.behind
-    envelopes = [
-        prepared(kiosk, options.backlog, seconds)
-        if behind is None
-        else prepared(kiosk, *((options.backlog, 0) if number < behind else (0, seconds)))
-        for number, kiosk in enumerate(kiosks)
-    ]
-    measured = Measured()
+    if behind is None:
+        texts = [Texts.make(options.backlog, seconds)] * len(kiosks)
+    else:
+        texts = [Texts.make(options.backlog, 0)] * behind
+        texts += [Texts.make(0, seconds)] * (len(kiosks) - behind)
     with ExitStack() as stack:
         hubs = [
             stack.enter_context(hub_process(url, folder / f"hub-{number}.log"))
             for number in range(options.processes)
         ]
-        began, used = time.monotonic(), sum(cpu_s(process) for _, process in hubs)
         addresses = [address for address, _ in hubs]
+        used = sum(cpu_s(process) for _, process in hubs)
+        measured = Measured(behind=len(kiosks))
         senders = [
-            Sender(kiosk, made, addresses, measured)
-            for kiosk, made in zip(kiosks, envelopes, strict=True)
+            Sender(kiosk, own, addresses, measured, ends_early=behind is not None)
+            for kiosk, own in zip(kiosks, texts, strict=True)
         ]
+        began = measured.began = time.monotonic()
         for sender in senders:
             sender.start()
         memory, seen = [], 0
-        while time.monotonic() < began + options.seconds:
+        while any(sender.is_alive() for sender in senders):
             time.sleep(min(10.0, options.seconds / 10))
             memory.append([round(resident_mb(process)) for _, process in hubs])
             took = time.monotonic() - began
@@ -196,11 +245,9 @@ def measure(url: str, options: argparse.Namespace, folder: Path) -> dict[str, An
                 f"memory {memory[-1]} MB",
                 file=sys.stderr,
             )
-        for sender in senders:
-            sender.join(300)
         took = time.monotonic() - began
         used = sum(cpu_s(process) for _, process in hubs) - used
-    made = sum(kiosk.made - 1 for kiosk in kiosks)
+    made = sum(sender.plays for sender in senders)
     expected = {
         "plays": made,
         "exposures": made * VIEWERS,
@@ -213,7 +260,7 @@ def measure(url: str, options: argparse.Namespace, folder: Path) -> dict[str, An
         "kiosks": options.kiosks,
         "seconds": round(took, 1),
         "live": figures(measured.live, took),
-        "backlog": figures(measured.backlog, took),
+        "backlog": figures(measured.backlog, took) | {"drained_s": measured.drained_s},
         "refused": measured.refused,
         "late": measured.late,
         "hub_cpu_ms_per_envelope": round(
@@ -226,7 +273,7 @@ def measure(url: str, options: argparse.Namespace, folder: Path) -> dict[str, An
     }
 
 
-def figures(times: list[float], took: float) -> dict[str, float]:
+def figures(times: list[float], took: float) -> dict[str, float | None]:
     """Return rate and quantiles of answers, in milliseconds."""
     if not times:
         return {"envelopes": 0}
@@ -249,7 +296,10 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--backlog", type=int, default=0, help="plays that wait at the start")
     parser.add_argument(
-        "--behind", type=int, help="only so many kiosks have a backlog, and send nothing else"
+        "--behind",
+        type=int,
+        help="only so many kiosks have a backlog, and send nothing else; the others go on for "
+        "--seconds, or until it is stored",
     )
     parser.add_argument("--postgresql", action="store_true", help="by default SQLite")
     options = parser.parse_args()
