@@ -111,7 +111,8 @@ def create_playlist(
     values = {"uid": uid, "name": name, "created_at": now, "created_by": by}
     result = connection.execute(insert(PlaylistPlan).values(**values))
     playlist_id = int(result.inserted_primary_key[0])  # type: ignore[index]
-    _insert_draft(connection, playlist_id, 1, body or {"ads": []}, by, now)
+    first = {"playlist_id": playlist_id, "number": 1, "body": body or {"ads": []}}
+    _insert_draft(connection, first, by, now)
     return PlaylistInfo(playlist_id, uid, name, now, by, None)
 
 
@@ -135,7 +136,9 @@ def find_playlist(connection: Connection, uid: str, *, change: bool = False) -> 
 
 def list_playlists(connection: Connection, *, archived: bool = False) -> list[PlaylistState]:
     """Return the playlists in use, or the archived ones, by name."""
-    which = PlaylistPlan.archived_at.is_not(None) if archived else PlaylistPlan.archived_at.is_(None)
+    which = (
+        PlaylistPlan.archived_at.is_not(None) if archived else PlaylistPlan.archived_at.is_(None)
+    )
     order = (func.lower(PlaylistPlan.name), PlaylistPlan.id)
     rows = connection.execute(select(PlaylistPlan.__table__).where(which).order_by(*order))
     return _states(connection, rows.all())
@@ -163,12 +166,7 @@ def find_revision(connection: Connection, playlist: PlaylistInfo, number: int) -
 
 
 def save_draft(
-    connection: Connection,
-    state: PlaylistState,
-    body: Body,
-    seen: str,
-    by: str,
-    now: datetime,
+    connection: Connection, state: PlaylistState, body: Body, *, seen: str, by: str, now: datetime
 ) -> None:
     """Store a draft, or drop it if it is what was published last.
 
@@ -194,7 +192,8 @@ def save_draft(
             .values(body=body, changed_at=now, changed_by=by)
         )
     else:
-        _insert_draft(connection, state.info.id, state.newest.number + 1, body, by, now)
+        new = {"playlist_id": state.info.id, "number": state.newest.number + 1, "body": body}
+        _insert_draft(connection, new, by, now)
 
 
 def check_seen(state: PlaylistState, seen: str) -> None:
@@ -257,9 +256,7 @@ def target_of(uid: str) -> str:
 
 def _states(connection: Connection, rows: Any) -> list[PlaylistState]:
     infos = [
-        PlaylistInfo(
-            row.id, row.uid, row.name, row.created_at, row.created_by, row.archived_at
-        )
+        PlaylistInfo(row.id, row.uid, row.name, row.created_at, row.created_by, row.archived_at)
         for row in rows
     ]
     revision = PlaylistRevision
@@ -296,9 +293,8 @@ def _is_draft(playlist: PlaylistInfo) -> tuple[Any, Any]:
 
 
 def _insert_draft(
-    connection: Connection, playlist_id: int, number: int, body: Body, by: str, now: datetime
+    connection: Connection, values: Mapping[str, Any], by: str, now: datetime
 ) -> None:
-    values = {"playlist_id": playlist_id, "number": number, "body": body}
     changed = {"changed_at": now, "changed_by": by}
     connection.execute(insert(PlaylistRevision).values(**values, **changed))
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from annotated_types import Ge, Gt, Le
 from pydantic import BaseModel, ValidationError
 
 from ads.playlists.playlist import DAYS
@@ -21,8 +20,6 @@ from monitor.languages import _, lazy
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
-
-    from monitor.languages import LazyText
 
 Body = dict[str, Any]
 
@@ -38,33 +35,6 @@ AD_FIELDS = (
 HEAD_FIELDS = ("cross_fade_s", "filler", "fit", "volume", "mute")
 RAIL_FIELDS = ("holdout", "floor", "min_audience", "wash_out_s")
 """Guard rails; besides them there is `blocked`, with ids of ads."""
-
-POLICY_WORDS: dict[str, tuple[LazyText, LazyText]] = {
-    "sequential": (lazy("In this order"), lazy("One ad after the other, round and round.")),
-    "shuffle": (
-        lazy("Shuffled"),
-        lazy("Each ad once per round, in random order, never the same one twice in a row."),
-    ),
-    "weighted": (
-        lazy("By weight"),
-        lazy("Screen time in proportion to the weights, spread evenly over the day."),
-    ),
-    "mood": (
-        lazy("By mood"),
-        lazy(
-            "Prefers ads that are made for the mood of the people in front of the screen. While it "
-            "is not known, by weight."
-        ),
-    ),
-    "learn": (
-        lazy("Learning"),
-        lazy(
-            "Learns which ad works best for which mood, group size and time of day, and shows it "
-            "more often. While nobody is measured, by weight."
-        ),
-    ),
-}
-"""Each policy in words: its name, and what it does."""
 
 
 def read_ad(form: Mapping[str, Any], creative: str) -> Body:
@@ -176,15 +146,15 @@ def form_of_settings(body: Mapping[str, Any]) -> dict[str, Any]:
 
 def bounds(key: str) -> tuple[float | None, float | None]:
     """Return the least and the greatest number that a key may have; `None` for no bound."""
-    low = high = None
+    low: float | None = None
+    high: float | None = None
     for model in (Entry, PlaylistHead, PolicySettings):
         for name, field in model.model_fields.items():
             if key in (name, field.alias):
                 for rule in _rules(field):
-                    low = rule.ge if isinstance(rule, Ge) else low
-                    low = rule.gt if isinstance(rule, Gt) else low
-                    high = rule.le if isinstance(rule, Le) else high
-                return low, high  # type: ignore[return-value]
+                    low = getattr(rule, "ge", getattr(rule, "gt", low))
+                    high = getattr(rule, "le", high)
+                return low, high
     raise KeyError(key)
 
 
@@ -285,7 +255,7 @@ def _not_expected(key: str, received: str) -> str:
     sentence = _(
         "%(expected)s, received %(received)s.",
         expected=what_is_expected(key),
-        received=received or "–",
+        received=received or "-",
     )
     return f"{sentence[:1].upper()}{sentence[1:]}"
 

@@ -7,8 +7,8 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from monitor.hub.playlist_body import POLICY_WORDS
-from monitor.languages import _, lazy
+from monitor.hub.playlist_words import KEY_WORDS, value_words
+from monitor.languages import _
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -53,96 +53,6 @@ class Difference:
         return _("%(ad)s moved from %(before)s to %(after)s", **values)
 
 
-KEY_WORDS = {
-    "weight": lazy("weight"),
-    "max_per_hour": lazy("starts per hour"),
-    "hours": lazy("hours"),
-    "days": lazy("days"),
-    "from": lazy("first day"),
-    "until": lazy("last day"),
-    "moods": lazy("moods"),
-    "priority": lazy("priority"),
-    "takeover": lazy("takeover"),
-    "fit": lazy("fit"),
-    "volume": lazy("volume"),
-    "mute": lazy("sound"),
-    "duration_s": lazy("seconds"),
-    "price_per_thousand_s": lazy("price of 1,000 attentive seconds"),
-    "cross_fade_s": lazy("Cross-fade"),
-    "filler": lazy("Filler"),
-    "policy": lazy("Order"),
-    "holdout": lazy("Hold-out"),
-    "floor": lazy("Floor"),
-    "min_audience": lazy("Viewers needed"),
-    "wash_out_s": lazy("Pause between ads"),
-    "blocked": lazy("Held back"),
-}
-"""What people call the keys of a body."""
-
-DAY_WORDS = {
-    "mon": lazy("Mon"),
-    "tue": lazy("Tue"),
-    "wed": lazy("Wed"),
-    "thu": lazy("Thu"),
-    "fri": lazy("Fri"),
-    "sat": lazy("Sat"),
-    "sun": lazy("Sun"),
-}
-
-MOOD_WORDS = {
-    "angry": lazy("angry"),
-    "disgust": lazy("disgusted"),
-    "fear": lazy("fearful"),
-    "happy": lazy("happy"),
-    "neutral": lazy("neutral"),
-    "sad": lazy("sad"),
-    "surprise": lazy("surprised"),
-}
-
-FIT_WORDS = {
-    "contain": lazy("whole, with black beside it"),
-    "cover": lazy("fills the screen, edges cut off"),
-    "blur": lazy("whole, on a blurred copy of itself"),
-}
-
-_UNSET = {
-    "weight": lazy("1"),
-    "max_per_hour": lazy("any number"),
-    "hours": lazy("all day"),
-    "days": lazy("every day"),
-    "from": lazy("none"),
-    "until": lazy("none"),
-    "moods": lazy("all"),
-    "priority": lazy("0"),
-    "takeover": lazy("no"),
-    "fit": lazy("as usual"),
-    "volume": lazy("full"),
-    "mute": lazy("on"),
-    "duration_s": lazy("its own length"),
-    "filler": lazy("black"),
-    "cross_fade_s": lazy("none"),
-    "policy": lazy("as the screen is set"),
-}
-
-
-def value_words(key: str, value: Any) -> str:
-    """Return a value of a body in words; `None` is what it means to say nothing."""
-    if value in (None, [], ""):
-        return str(_UNSET.get(key, _("as usual")))
-    words: Mapping[str, Any] = {"days": DAY_WORDS, "moods": MOOD_WORDS, "fit": FIT_WORDS}.get(
-        key, {}
-    )
-    if isinstance(value, list):
-        return ", ".join(str(words.get(one, one)) for one in value)
-    if key == "policy" and value in POLICY_WORDS:
-        return str(POLICY_WORDS[value][0])
-    if key == "mute":
-        return _("off") if value else _("on")
-    if isinstance(value, bool):
-        return _("yes") if value else _("no")
-    return str(words.get(value, value))
-
-
 def compare(
     before: Mapping[str, Any], after: Mapping[str, Any], names: Mapping[str, str]
 ) -> list[Difference]:
@@ -159,8 +69,9 @@ def compare(
     called = _labels(old, new, pairs, names)
     staying = _longest_rising([there for _here, there in sorted(pairs)])
     partner = {there: here for here, there in pairs}
-    for here, ad in enumerate(old):
-        if here not in dict(pairs):
+    matched = dict(pairs)
+    for here in range(len(old)):
+        if here not in matched:
             found.append(Difference(called[here, None], PLACE, here + 1, None))
     for there, ad in enumerate(new):
         origin = partner.get(there)
