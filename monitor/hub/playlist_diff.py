@@ -70,9 +70,11 @@ def compare(
     staying = _longest_rising([there for _here, there in sorted(pairs)])
     partner = {there: here for here, there in pairs}
     matched = dict(pairs)
-    for here in range(len(old)):
-        if here not in matched:
-            found.append(Difference(called[here, None], PLACE, here + 1, None))
+    found += [
+        Difference(called[here, None], PLACE, here + 1, None)
+        for here in range(len(old))
+        if here not in matched
+    ]
     for there, ad in enumerate(new):
         origin = partner.get(there)
         if origin is None:

@@ -14,6 +14,7 @@ from monitor.web.accounts import AccountGate, invitation_pages
 from monitor.web.app import NAVIGATION, NavigationEntry, make_app
 from monitor.web.late_reader import LateReader
 from monitor.web.pages import alerts as alert_pages
+from monitor.web.pages import playlists as playlist_pages
 from monitor.web.pages import screens as screen_pages
 from monitor.web.pairing import pairing_calls
 from monitor.web.rights import EVERYBODY, requires
@@ -31,6 +32,11 @@ HUB_NAVIGATION: tuple[NavigationEntry, ...] = (
         lazy("Screens"), "screens.wall", ("screens.page", "screens.pair", "screens.accept")
     ),
     NavigationEntry(
+        lazy("Playlists"),
+        "playlists.listing",
+        ("playlists.page", "playlists.ad", "playlists.settings", "playlists.publish_page"),
+    ),
+    NavigationEntry(
         lazy("Alerts"), "alerts.listing", ("alerts.channel_page", "alerts.add", "alerts.log")
     ),
 )
@@ -41,6 +47,7 @@ HUB_BLUEPRINTS: tuple[Blueprint, ...] = (
     metrics.blueprint,
     screen_pages.blueprint,
     alert_pages.blueprint,
+    playlist_pages.blueprint,
 )
 """The hub's own pages, and what kiosks call. Mark their views as `monitor.web.rights` says."""
 

@@ -1,11 +1,11 @@
-"""The playlists of a hub: their list, the editor of a draft, what differs, publishing, reverting."""
+"""The playlists of a hub: their list, the editor of a draft, publishing, reverting."""
 
 from __future__ import annotations
 
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, current_app, render_template, request, url_for
 from pydantic import BaseModel
 
 from db.engine import snapshot
@@ -19,7 +19,7 @@ from db.hub.playlists import (
     token_of,
 )
 from detector.emotion.labels import EMOTIONS
-from monitor.hub.forms import FormError, Name, read_form
+from monitor.hub.forms import FormError, Message, Name, read_form
 from monitor.hub.playlist_body import (
     bounds,
     default_of,
@@ -84,6 +84,16 @@ blueprint = Blueprint("playlists", __name__, url_prefix="/playlists")
 
 class _NameForm(BaseModel):
     name: Name
+
+
+_MESSAGES: dict[str, Message] = {
+    "string_too_short": lambda **values: lazy(
+        "Give the playlist a name, such as Summer or Shop window.", **values
+    ),
+    "string_too_long": lambda **values: lazy(
+        "This is too long: expected at most %(max_length)s characters.", **values
+    ),
+}
 
 
 @blueprint.get("")
@@ -432,7 +442,7 @@ def _settings_page(
         others=others,
         fits=FIT_WORDS,
         policies=POLICY_WORDS,
-        pictures=[known[uid] for uid in _pictures(known)],
+        pictures=[(uid, known[uid].name) for uid in _pictures(known)],
         ads=[known[uid] for uid in listed if uid in known],
         **_shared(state),
     )
@@ -492,8 +502,8 @@ def _store(change: Change, state: PlaylistState, body: Body) -> None:
     old = state.newest.body
     if body == old:
         return
-    who = {"by": change.user.name, "now": change.at}
-    playlists.save_draft(change.connection, state, body, seen=state.token, **who)
+    by, at = change.user.name, change.at
+    playlists.save_draft(change.connection, state, body, seen=state.token, by=by, now=at)
     before, after = as_notes(compare(old, body, _names(_creatives(change.connection))))
     change.note(
         CHANGED,
@@ -589,12 +599,14 @@ def _meanwhile(state: PlaylistState) -> list[tuple[Any, list[Difference]]]:
     return [(one, from_notes(one.before, one.after)) for one in noted]
 
 
+def thumbnail_of(creative: str) -> str:
+    """Return the address of a small picture of an ad of the library."""
+    known = "library.thumbnail" in current_app.view_functions
+    return url_for("library.thumbnail", uid=creative) if known else ""
+
+
 def _read_name() -> str:
-    messages = {
-        "string_too_short": _("Give the playlist a name, such as Summer or Shop window."),
-        "string_too_long": _("This is too long: expected at most 80 characters."),
-    }
-    return read_form(_NameForm, {"name": request.form.get("name", "")}, messages).name
+    return read_form(_NameForm, {"name": request.form.get("name", "")}, _MESSAGES).name
 
 
 def _shared(state: PlaylistState) -> dict[str, Any]:
@@ -604,6 +616,7 @@ def _shared(state: PlaylistState) -> dict[str, Any]:
         "playlist": state.info,
         "uid": state.info.uid,
         "seen": state.token,
+        "thumbnail_of": thumbnail_of,
         "bounds": bounds,
         "default_of": default_of,
         "zone": local_zone(),
