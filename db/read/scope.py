@@ -39,6 +39,7 @@ class Scope:
         sites, groups, tags: Only sessions at one of these sites, at a screen of one of these
             groups, and at a screen with one of these tags.
         since, until: Only plays that began then or later, and before; aware.
+        ads: Only plays of these ads, by `ad_id`.
         replays, demos: Whether replays, and sessions of the demo viewer, count as well.
     """
 
@@ -50,22 +51,23 @@ class Scope:
     until: datetime | None = None
     replays: bool = False
     demos: bool = False
+    ads: tuple[str, ...] = ()
 
     def sessions(self) -> list[ColumnElement[bool]]:
         """Return conditions on sessions, those without a play in scope left out."""
-        if self.since is None and self.until is None:
+        if self.since is None and self.until is None and not self.ads:
             return self._sessions()
-        with_plays = select(Play.session_id).where(*self._times())
+        with_plays = select(Play.session_id).where(*self._times(), *self._ads())
         return [*self._sessions(), Session.id.in_(with_plays)]
 
     def plays(self) -> list[ColumnElement[bool]]:
         """Return conditions on plays joined with their sessions."""
-        return [*self._sessions(), *self._times()]
+        return [*self._sessions(), *self._times(), *self._ads()]
 
     def document(self) -> dict[str, Any]:
         """Return where, for JSON: the `site` if it is one, and all else only where it is asked."""
         site = self.sites[0] if len(self.sites) == 1 else None
-        more = {"sites": self.sites, "groups": self.groups, "tags": self.tags}
+        more = {"sites": self.sites, "groups": self.groups, "tags": self.tags, "ads": self.ads}
         if len(self.sites) < 2:
             del more["sites"]
         return {"site": site} | {name: list(values) for name, values in more.items() if values}
@@ -80,6 +82,10 @@ class Scope:
                 else of_kinds(replays=self.replays, demos=self.demos)
             ),
         ]
+
+    def _ads(self) -> list[ColumnElement[bool]]:
+        versions = select(Ad.id).where(Ad.ad_id.in_(self.ads))
+        return [Play.ad_version_id.in_(versions)] if self.ads else []
 
     def _times(self) -> list[ColumnElement[bool]]:
         if self.since is None and self.until is None:

@@ -169,6 +169,7 @@ def serve_hub(
     from monitor.hub.schedule import hub_duties
     from monitor.web.app import close_app
     from monitor.web.hub_app import create_hub_app
+    from monitor.web.kept_reports import report_duty
     from monitor.web.security import is_local
     from monitor.web.services import EXTENSION
     from monitor.web.serving import listen
@@ -193,7 +194,8 @@ def serve_hub(
     # What was made until here stays: collecting garbage need not look at it each time.
     gc.freeze()
     here: HubServices = app.extensions[EXTENSION]
-    stopping, duties = here.stopping, Duties(here.engine, hub_duties(settings))
+    duties = Duties(here.engine, (*hub_duties(settings), report_duty(settings)))
+    stopping = here.stopping
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.set())
     page = settings.url or page_address(host, listening.getsockname()[1])

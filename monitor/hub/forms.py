@@ -81,7 +81,11 @@ def read_form(
         return model.model_validate(values)
     except ValidationError as error:
         found = error.errors(include_url=False)
-        problems = {str(one["loc"][0]): _message(one, messages) for one in reversed(found)}
+        # What is wrong with several fields together has no place of its own.
+        problems = {
+            str(one["loc"][0] if one["loc"] else "form"): _message(one, messages)
+            for one in reversed(found)
+        }
         raise FormError(problems) from None
 
 

@@ -163,7 +163,7 @@ def table_of(name: str, document: dict[str, Any], data: ReportData) -> Table:
 
 def to_csv(table: Table) -> str:
     """Return a table as CSV: comma, line feed, moments in UTC, an empty field where not known."""
-    return _csv(table.columns, table.rows())
+    return to_csv_rows(table.columns, table.rows())
 
 
 def proof_csv(document: dict[str, Any]) -> str:
@@ -175,7 +175,7 @@ def proof_csv(document: dict[str, Any]) -> str:
         for row in document["rows"]
     )
     # Without a byte order mark some spreadsheets guess a wrong encoding.
-    return "\N{ZERO WIDTH NO-BREAK SPACE}" + _csv(columns, rows)
+    return "\N{ZERO WIDTH NO-BREAK SPACE}" + to_csv_rows(columns, rows)
 
 
 def lake_csv(document: dict[str, Any]) -> str:
@@ -190,10 +190,11 @@ def lake_csv(document: dict[str, Any]) -> str:
             entries.append({**name, "site": "", "second": None, **part, **named})
     columns = list(dict.fromkeys(key for entry in entries for key in entry if key != "emotions"))
     rows = ([entry.get(key) for key in columns] for entry in entries)
-    return "\N{ZERO WIDTH NO-BREAK SPACE}" + _csv(columns, rows)
+    return "\N{ZERO WIDTH NO-BREAK SPACE}" + to_csv_rows(columns, rows)
 
 
-def _csv(columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
+def to_csv_rows(columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
+    """Return rows as CSV that no spreadsheet takes a formula from."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)

@@ -131,6 +131,14 @@ def _broker(value: str | None) -> str | None:
     return value
 
 
+def _mail(value: str | None) -> str | None:
+    from monitor.settings.mail_server import MailServer  # noqa: PLC0415 (rarely needed)
+
+    if value is not None:
+        MailServer.parse(value)
+    return value
+
+
 def _hub(value: str | None) -> str | None:
     from urllib.parse import urlsplit  # noqa: PLC0415
 
@@ -211,6 +219,7 @@ Network = Annotated[str, AfterValidator(_network)]
 Zone = Annotated[str | None, AfterValidator(_zone)]
 HubAddress = Annotated[str | None, AfterValidator(_hub)]
 BrokerAddress = Annotated[str | None, AfterValidator(_broker)]
+MailAddress = Annotated[str | None, AfterValidator(_mail)]
 DiscoveryPrefix = Annotated[str, AfterValidator(_discovery)]
 Venue = Annotated[str, AfterValidator(_venue)]
 Address = Annotated[str, AfterValidator(_address)]
@@ -533,7 +542,8 @@ class HubSettings(WebSettings, PublishingSettings):
     """The lake: Parquet files of sums and plays by day, which `hub serve` writes each night."""
     media: str | None = setting(
         None,
-        "hub",
+        "hub.media",
+        "--media-store",
         fallback="the folder media beside the database",
         metavar="FOLDER|s3://BUCKET/PREFIX",
         first=True,
@@ -541,6 +551,11 @@ class HubSettings(WebSettings, PublishingSettings):
     """The media store: pictures and clips of the library."""
     max_upload: float = setting(2.0, "hub", metavar="GB", gt=0, le=4)
     """Largest file of the library, in GB."""
+    mail: MailAddress = setting(
+        None, "hub", fallback="none, so reports are not sent", metavar="URL"
+    )
+    """Mail server that sends reports: smtps://user:password@host?from=ads@example.com, or smtp://
+    for STARTTLS; safer in $AD_MONITOR_MAIL, where other users cannot see it."""
     # A hundred people behind one address watch the wall, which asks every five seconds.
     read_limit: str = "6000 per minute"
 

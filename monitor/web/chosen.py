@@ -15,6 +15,8 @@ from monitor.settings.time_zone import SessionZones, local_zone
 from monitor.web.problems import ProblemError
 
 if TYPE_CHECKING:
+    from datetime import tzinfo
+
     from sqlalchemy.engine import Engine
 
 
@@ -84,28 +86,38 @@ def choices(engine: Engine) -> dict[str, Any]:
 
 
 def with_days(engine: Engine, chosen: Chosen) -> Scope:
-    """Return the sessions at the chosen places, sites named by a part, and on the asked days.
-
-    The days are whole ones, `from` and `to` included, in the zone that the places share, else in
-    this machine's.
+    """Return the sessions at the chosen places, on the asked days; see `on_days`.
 
     Raises:
         ProblemError: A day is no date.
     """
-    scope = chosen.scope
-    if chosen.sites:
-        parts = [part.casefold() for part in chosen.sites]
+    return on_days(engine, chosen.scope, _day("from"), _day("to"))
+
+
+def on_days(engine: Engine, scope: Scope, first: date | None, last: date | None) -> Scope:
+    """Return the sessions in a scope whose sites are named by a part, on some days.
+
+    The days are whole ones, both included, in the zone that the places share, else in this
+    machine's.
+    """
+    if scope.sites:
+        parts = [part.casefold() for part in scope.sites]
         known = sorted(site_zones(engine))
         named = [site for site in known if any(part in site.casefold() for part in parts)]
         # A name that no site has leaves nothing.
-        scope = replace(scope, sites=tuple(named) or chosen.sites)
-    zone = SessionZones(dict(enumerate(site_zones(engine, scope).values()))).common or local_zone()
-    first, last = _day("from"), _day("to")
+        scope = replace(scope, sites=tuple(named) or scope.sites)
+    zone = zone_of(engine, scope)
     return replace(
         scope,
         since=None if first is None else datetime.combine(first, time(), zone),
         until=None if last is None else datetime.combine(last + timedelta(days=1), time(), zone),
     )
+
+
+def zone_of(engine: Engine, scope: Scope) -> tzinfo:
+    """Return the time zone that the places of a scope share, else that of this machine."""
+    zones = SessionZones(dict(enumerate(site_zones(engine, scope).values())))
+    return zones.common or local_zone()
 
 
 def _day(name: str) -> date | None:

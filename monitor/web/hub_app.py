@@ -15,6 +15,7 @@ from monitor.web.app import NAVIGATION, NavigationEntry, make_app
 from monitor.web.late_reader import LateReader
 from monitor.web.pages import alerts as alert_pages
 from monitor.web.pages import playlists as playlist_pages
+from monitor.web.pages import report_builder
 from monitor.web.pages import screens as screen_pages
 from monitor.web.pairing import pairing_calls
 from monitor.web.rights import EVERYBODY, requires
@@ -37,6 +38,9 @@ HUB_NAVIGATION: tuple[NavigationEntry, ...] = (
         ("playlists.page", "playlists.ad", "playlists.settings", "playlists.publish_page"),
     ),
     NavigationEntry(
+        lazy("Reports"), "builder.listing", ("builder.figures", "builder.share", "builder.save")
+    ),
+    NavigationEntry(
         lazy("Alerts"), "alerts.listing", ("alerts.channel_page", "alerts.add", "alerts.log")
     ),
 )
@@ -48,6 +52,7 @@ HUB_BLUEPRINTS: tuple[Blueprint, ...] = (
     screen_pages.blueprint,
     alert_pages.blueprint,
     playlist_pages.blueprint,
+    report_builder.blueprint,
 )
 """The hub's own pages, and what kiosks call. Mark their views as `monitor.web.rights` says."""
 

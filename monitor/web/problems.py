@@ -59,6 +59,7 @@ TITLES = {
     "kiosk_known": lazy("There is such a kiosk already"),
     "key_revoked": lazy("This kiosk's key is not valid"),
     "internal": lazy("Internal error"),
+    "not_sent": lazy("The report was not sent"),
 }
 """The title of each code; `docs/web.md` and the page `/api` list them."""
 

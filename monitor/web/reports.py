@@ -68,19 +68,21 @@ def report_page(
     """
     from monitor.reports.html import render_html  # noqa: PLC0415 - slow to import
 
-    page = render_html(document, find_thumbnails(document, folders))
-    found = re.search(r'<meta http-equiv="Content-Security-Policy" content="([^"]*)">\n?', page)
-    if found is None:
-        raise ValueError("The report's page has no policy for its content; expected one.")
-    policy = (
-        html.unescape(found[1])
-        .replace("style-src ", "style-src 'self' ")
-        .replace("img-src ", "img-src 'self' ")
+    page, policy = with_policy(render_html(document, find_thumbnails(document, folders)))
+    policy = policy.replace("style-src ", "style-src 'self' ").replace(
+        "img-src ", "img-src 'self' "
     )
     # The visible part begins with this header; only a link that skips to the content is before it.
     header = '<header class="top">'
-    page = page.replace(found[0], "", 1).replace(header, bar + header, 1)
-    return page, f"{policy}; frame-ancestors 'none'"
+    return page.replace(header, bar + header, 1), policy
+
+
+def with_policy(page: str) -> tuple[str, str]:
+    """Return a report's page without its own policy for contents, and that as a header."""
+    found = re.search(r'<meta http-equiv="Content-Security-Policy" content="([^"]*)">\n?', page)
+    if found is None:
+        raise ValueError("The report's page has no policy for its content; expected one.")
+    return page.replace(found[0], "", 1), f"{html.unescape(found[1])}; frame-ancestors 'none'"
 
 
 def report_file(

@@ -1,0 +1,164 @@
+"""What a saved or shared report asks: ads, places, days and a measure."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime, time, timedelta
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from monitor.analytics.breakdown import COUNTS, Division
+from monitor.analytics.comparison import MEASURES
+from monitor.hub.forms import Listed, Name, read_form
+from monitor.languages import lazy
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import tzinfo
+
+    from monitor.hub.forms import Message
+    from monitor.languages import LazyText
+
+MAX_ADS = 50
+MAX_RECIPIENTS = 20
+SENT_AT = time(7)
+"""When reports are sent, by the clock of their places."""
+
+PERIODS = {
+    "yesterday": lazy("Yesterday"),
+    "week": lazy("The last 7 days"),
+    "month": lazy("The last 30 days"),
+    "last_month": lazy("Last calendar month"),
+    "all": lazy("All days"),
+    "days": lazy("These days:"),
+}
+"""Which days a report is about, in words."""
+
+RHYTHMS = {
+    "daily": lazy("Every day"),
+    "weekly": lazy("Every Monday"),
+    "monthly": lazy("On the first of each month"),
+}
+"""How often a report can be sent, in words."""
+
+
+def _measure(name: str) -> str:
+    if name not in (*COUNTS, *MEASURES):
+        raise ValueError(f"expected one of {', '.join((*COUNTS, *MEASURES))}, received {name!r}")
+    return name
+
+
+def _addresses(addresses: tuple[str, ...]) -> tuple[str, ...]:
+    for address in addresses:
+        if not re.fullmatch(r"[^\s@,;<>\"()]{1,64}@[^\s@,;<>\"()]{1,250}", address):
+            raise ValueError(
+                f"{address!r} is no mail address; expected one such as anna@example.com"
+            )
+    return addresses
+
+
+Texts = Annotated[tuple[str, ...], BeforeValidator(lambda v: tuple(dict.fromkeys(filter(None, v))))]
+Day = Annotated[date | None, BeforeValidator(lambda v: v or None)]
+
+
+class ReportQuery(BaseModel):
+    """A question to the figures; empty tuples mean all."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    ads: Annotated[Texts, Field(max_length=MAX_ADS)] = ()
+    sites: Texts = ()
+    groups: Texts = ()
+    tags: Texts = ()
+    period: Literal["yesterday", "week", "month", "last_month", "all", "days"] = "week"
+    first: Day = None
+    last: Day = None
+    measure: Annotated[str, AfterValidator(_measure)] = "attention"
+    division: Division = "none"
+
+    @model_validator(mode="after")
+    def _in_order(self) -> ReportQuery:
+        if self.first and self.last and self.last < self.first:
+            raise ValueError(f"The last day {self.last} is before the first, {self.first}.")
+        return self
+
+    def days(self, today: date) -> tuple[date | None, date | None]:
+        """Return the first and the last day, both included, as seen on a day."""
+        yesterday = today - timedelta(days=1)
+        this_month = today.replace(day=1)
+        before = this_month - timedelta(days=1)
+        return {
+            "yesterday": (yesterday, yesterday),
+            "week": (today - timedelta(days=7), yesterday),
+            "month": (today - timedelta(days=30), yesterday),
+            "last_month": (before.replace(day=1), before),
+            "all": (None, None),
+            "days": (self.first, self.last),
+        }[self.period]
+
+
+class Keeping(BaseModel):
+    """How a report is kept: its name, and to whom it is sent."""
+
+    name: Name
+    rhythm: Annotated[
+        Literal["daily", "weekly", "monthly"] | None, BeforeValidator(lambda v: v or None)
+    ] = None
+    recipients: Annotated[
+        tuple[str, ...], Field(max_length=MAX_RECIPIENTS), AfterValidator(_addresses), Listed
+    ] = ()
+
+    @model_validator(mode="after")
+    def _is_sent_to_somebody(self) -> Keeping:
+        if bool(self.rhythm) != bool(self.recipients):
+            raise ValueError("To send a report, choose how often and to which mail addresses.")
+        return self
+
+
+def _no_date(**_values: object) -> LazyText:
+    return lazy("Expected a date such as 2026-03-01.")
+
+
+_MESSAGES: dict[str, Message] = {
+    "string_too_short": lambda **_: lazy("Give the report a name."),
+    "string_too_long": lambda **values: lazy(
+        "This is too long: expected at most %(max_length)s characters.", **values
+    ),
+    "too_long": lambda **values: lazy(
+        "These are too many: expected at most %(max_length)s.", **values
+    ),
+    "date_from_datetime_parsing": _no_date,
+    "date_parsing": _no_date,
+    "literal_error": lambda **values: lazy("Expected %(expected)s.", **values),
+}
+
+
+def read_query(values: Mapping[str, Any]) -> ReportQuery:
+    """Return the question in a form.
+
+    Raises:
+        FormError: A field cannot be used.
+    """
+    return read_form(ReportQuery, values, _MESSAGES)
+
+
+def read_keeping(values: Mapping[str, Any]) -> Keeping:
+    """Return how a report is to be kept.
+
+    Raises:
+        FormError: A field cannot be used.
+    """
+    return read_form(Keeping, values, _MESSAGES)
+
+
+def next_sending(rhythm: str, after: datetime, zone: tzinfo) -> datetime:
+    """Return the next time at which a report is sent: at seven in the morning of its places."""
+    local = after.astimezone(zone)
+    day = local.date()
+    while True:
+        is_day = {"daily": True, "weekly": day.weekday() == 0, "monthly": day.day == 1}[rhythm]
+        at = datetime.combine(day, SENT_AT, zone)
+        if is_day and at > after:
+            return at
+        day += timedelta(days=1)

@@ -1,0 +1,55 @@
+"""The address of a mail server, as the settings name it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from urllib.parse import parse_qs, unquote, urlsplit
+
+
+@dataclass(frozen=True, slots=True)
+class MailServer:
+    """A mail server that takes messages from this program.
+
+    Attributes:
+        host, port: Where it is reached.
+        user, password: Empty for a server that asks for none.
+        sender: The mail address that messages come from.
+        encryption: `tls` from the first byte on, `starttls`, or `none`.
+    """
+
+    host: str
+    port: int
+    sender: str
+    encryption: str
+    user: str = ""
+    password: str = field(default="", repr=False)
+
+    @classmethod
+    def parse(cls, address: str) -> MailServer:
+        """Read `smtps://user:password@host:465?from=ads@example.com`.
+
+        `smtp://` encrypts by STARTTLS, unless `tls=no` is set, for a server on this machine. The
+        sender is the user where that is a mail address.
+
+        Raises:
+            ValueError: It is none.
+        """
+        parts = urlsplit(address)
+        options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+        user = unquote(parts.username or "")
+        sender = options.pop("from", user)
+        tls = options.pop("tls", "yes")
+        known = parts.scheme in {"smtp", "smtps"} and parts.hostname and tls in {"yes", "no"}
+        if not known or options or "@" not in sender:
+            raise ValueError(
+                "expected smtps://user:password@host?from=ads@example.com, or smtp:// for STARTTLS"
+            )
+        is_encrypted = parts.scheme == "smtps"
+        return cls(
+            host=str(parts.hostname),
+            port=parts.port or (465 if is_encrypted else 587),
+            sender=sender,
+            encryption="tls" if is_encrypted else "starttls" if tls == "yes" else "none",
+            user=user,
+            password=unquote(parts.password or ""),
+        )
