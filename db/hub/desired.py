@@ -106,7 +106,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class NewDocument:
-    """What a screen is to show from now on: `content` has `playlist`, `media` and `settings`."""
+    """What a screen is to show from now on; its content has the keys of `Desired.content`."""
 
     screen_id: int
     content: Mapping[str, Any]
@@ -130,7 +130,7 @@ class Desired:
     Attributes:
         version: Of the document; 0 before the first.
         serial: Grows with the version and with each command.
-        content: With `playlist`, `media` and `settings`; empty before the first.
+        content: With `name`, `playlist`, `media` and `settings`; empty before the first.
         reported_version: Of which the kiosk spoke.
         progress: Share of the media that it had fetched, 0 to 1.
     """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from sqlalchemy import delete, func, insert, or_, select, update
 
 from db.engine import writing
 from db.error_classes import is_environment
+from db.hub.desired import serials_of
 from db.hub.digests import key_digest
 from db.hub.screens import store_healths
 from db.hub.tables import KioskKey, SetAside
@@ -78,12 +79,14 @@ class Outcome:
         is_missing: Whether records before it are missing, so that nothing was stored.
         is_revoked: Whether the key is no longer valid, so that nothing was stored.
         is_set_aside: Whether its records could not be stored, and it was kept apart.
+        desired: Serial of what the kiosk's screen is to show, if it has one.
     """
 
     watermark: int
     is_missing: bool = False
     is_revoked: bool = False
     is_set_aside: bool = False
+    desired: int | None = None
 
 
 def find_sender(connection: Connection, key: str) -> Sender | None:
@@ -162,7 +165,11 @@ def _store_together(engine: Engine, arrivals: Sequence[Arrival], now: datetime) 
             ]
             batch.flush()
             _store_healths(connection, arrivals, now)
-        return [Outcome(mark) for mark in marks]
+            serials = _serials(connection, arrivals)
+        return [
+            Outcome(mark, desired=serials.get(one.sender.screen_id))
+            for mark, one in zip(marks, arrivals, strict=True)
+        ]
     except Exception as error:
         if is_environment(error):
             raise
@@ -174,12 +181,21 @@ def _store_apart(engine: Engine, arrivals: Sequence[Arrival], now: datetime) -> 
     with writing(engine) as connection:
         valid = _valid_keys(connection, arrivals)
         _note_seen(connection, valid, now)
-        return [
+        outcomes = [
             _store(connection, arrival, now)
             if arrival.sender.key_id in valid
             else Outcome(0, is_revoked=True)
             for arrival in arrivals
         ]
+        serials = _serials(connection, arrivals)
+    return [
+        replace(outcome, desired=serials.get(arrival.sender.screen_id))
+        for outcome, arrival in zip(outcomes, arrivals, strict=True)
+    ]
+
+
+def _serials(connection: Connection, arrivals: Sequence[Arrival]) -> dict[int, int]:
+    return serials_of(connection, {arrival.sender.screen_id for arrival in arrivals})
 
 
 def _store(connection: Connection, arrival: Arrival, now: datetime) -> Outcome:

@@ -88,6 +88,12 @@ def find_screen(connection: Connection, uid: str) -> ScreenInfo:
     return screen_info(row)
 
 
+def screen_of(connection: Connection, screen_id: int) -> ScreenInfo:
+    """Return the screen of a row that there is."""
+    row = connection.execute(select(Screen.__table__).where(Screen.id == screen_id)).one()
+    return screen_info(row)
+
+
 def list_screens(connection: Connection, *, retired: bool = False) -> list[ScreenInfo]:
     """Return the screens by site and name, those in use or the retired ones."""
     which = Screen.retired_at.is_not(None) if retired else Screen.retired_at.is_(None)

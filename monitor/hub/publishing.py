@@ -18,7 +18,7 @@ from db.engine import writing
 from db.hub.audit import note
 from db.hub.desired import NewDocument, hold_plan, mark_empty, read_plan, store_documents
 from monitor.errors import MonitorError
-from monitor.hub.show import Shows, digest_of
+from monitor.hub.show import Shows
 from monitor.languages import listed, ngettext
 
 if TYPE_CHECKING:
@@ -155,7 +155,6 @@ def _work_out(
     changed, documents, recovered = [], [], []
     left_out: dict[LeftOut, None] = {}
     refused: dict[tuple[str, bool], list[ScreenInfo]] = {}
-    digests: dict[tuple[int, str], str] = {}
     for planned in plan.screens:
         show = shows.show_of(planned)
         left_out |= dict.fromkeys(show.left_out)
@@ -165,13 +164,9 @@ def _work_out(
             continue
         if planned.is_empty:
             recovered.append(planned.screen)
-        content = show.content(planned)
-        # Screens that show the same need it worked out once.
-        key = id(show), repr(sorted(planned.settings.items()))
-        digest = digests.setdefault(key, "") or digest_of(content)
-        digests[key] = digest
-        is_new = planned.version == 0 and not content["settings"] and content["playlist"] is None
-        if digest != planned.digest and not is_new:
+        content, digest = show.content(planned), show.digest(planned)
+        is_nothing = planned.version == 0 and not content["settings"] and show.playlist is None
+        if digest != planned.digest and not is_nothing:
             changed.append(planned.screen)
             documents.append(NewDocument(planned.screen.id, content, digest))
     outcome = Outcome(

@@ -12,6 +12,7 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import ValidationError
@@ -73,7 +74,7 @@ class LeftOut:
         return str(words[self.why])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Show:
     """What a screen is to show.
 
@@ -95,12 +96,24 @@ class Show:
 
     def content(self, screen: PlannedScreen) -> dict[str, Any]:
         """Return what is stored for a screen; its own settings come first."""
-        settings = {**self.settings, **screen.settings}
-        return {"playlist": self.playlist, "media": list(self.media), "settings": settings}
+        return {
+            "name": screen.screen.place.name,
+            "playlist": self.playlist,
+            "media": list(self.media),
+            "settings": {**self.settings, **screen.settings},
+        }
+
+    @cached_property
+    def _digest(self) -> str:
+        return _digest([self.playlist, self.media])
+
+    def digest(self, screen: PlannedScreen) -> str:
+        """Return the digest by which the content of two documents for a screen is compared."""
+        content = self.content(screen)
+        return _digest([self._digest, content["name"], content["settings"]])
 
 
-def digest_of(content: Mapping[str, Any]) -> str:
-    """Return the digest by which the content of two documents is compared."""
+def _digest(content: object) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

@@ -45,7 +45,7 @@ MAX_ATTACHMENT_BYTES = 8 << 20
 
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Ending = Annotated[str, StringConstraints(pattern=r"^\.[a-z0-9]{1,10}$")]
-Words = Annotated[str, StringConstraints(max_length=500)]
+Words = Annotated[str, StringConstraints(max_length=500, pattern=r"^[^\x00]*$")]
 CommandKind = Literal["identify", "restart", "picture", "logs"]
 AttachmentType = Literal["", "image/png", "image/jpeg", "application/zstd"]
 

@@ -9,7 +9,7 @@ from flask import redirect, url_for
 
 from db.engine import open_database
 from monitor.languages import lazy
-from monitor.web import intake, metrics
+from monitor.web import desired, intake, metrics
 from monitor.web.accounts import AccountGate, invitation_pages
 from monitor.web.app import NAVIGATION, NavigationEntry, make_app
 from monitor.web.late_reader import LateReader
@@ -48,6 +48,7 @@ HUB_NAVIGATION: tuple[NavigationEntry, ...] = (
 
 HUB_BLUEPRINTS: tuple[Blueprint, ...] = (
     intake.blueprint,
+    desired.blueprint,
     metrics.blueprint,
     screen_pages.blueprint,
     alert_pages.blueprint,

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, Response, request
 
 from db.errors import DatabaseUnavailableError
-from db.hub.digests import key_digest
-from db.hub.intake import Arrival, find_sender
+from db.hub.intake import Arrival
 from db.migrations import HEAD
 from db.transfer.envelope import MAX_BYTES, EnvelopeError, digest, salvage, unpack
 from monitor.hub.committer import CommitterFullError
 from monitor.uplink.messages import HUB_API, Receipt
-from monitor.web.gates import bearer_token, unauthorized
+from monitor.web.kiosk_calls import calling_kiosk, no_key
 from monitor.web.problems import DATABASE_AWAY, ProblemError
 from monitor.web.rights import for_kiosks
 from monitor.web.services import hub_services
@@ -35,35 +34,23 @@ blueprint = Blueprint("intake", __name__)
 def envelopes() -> Response:
     """Store an envelope; the answer says what the kiosk may forget."""
     hub_services().intake.check()
-    sender = _sender()
+    sender = calling_kiosk()
     with hub_services().intake.taken(sender.kiosk):
         outcome = _stored(_arrival(sender))
     if outcome.is_revoked:
         hub_services().senders.clear()
-        raise _no_key()
+        raise no_key()
     receipt = Receipt(
-        watermark=outcome.watermark, expected=outcome.watermark + 1, time=datetime.now(UTC)
+        watermark=outcome.watermark,
+        expected=outcome.watermark + 1,
+        time=datetime.now(UTC),
+        desired=outcome.desired,
     )
     return Response(
         receipt.model_dump_json(),
         409 if outcome.is_missing else 200,
         content_type="application/json",
     )
-
-
-def _sender() -> Sender:
-    key, known = bearer_token(), hub_services().senders
-    if key is None:
-        raise _no_key()
-    name = key_digest(key)
-    sender: Sender | None = known.get(name)
-    if sender is None:
-        with hub_services().engine.connect() as connection:
-            sender = find_sender(connection, key)
-        if sender is None:
-            raise _no_key()
-        known[name] = sender
-    return sender
 
 
 def _arrival(sender: Sender) -> Arrival:
@@ -123,10 +110,3 @@ def _stored(arrival: Arrival) -> Outcome:
     except (DatabaseUnavailableError, FutureTimeoutError, CancelledError):
         future.cancel()
         raise DATABASE_AWAY from None
-
-
-def _no_key() -> Exception:
-    return unauthorized(
-        "The key of this kiosk is unknown, or was revoked: join the hub again with "
-        "`ad-monitor join`."
-    )

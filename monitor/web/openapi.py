@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 PICTURE = "picture"
 
 _SCHEMAS = "#/components/schemas/"
+_BINARY = {"type": "string", "contentMediaType": "application/octet-stream"}
+_EMPTY = {
+    202: "Not yet: ask again after `Retry-After`.",
+    304: "Nothing has changed since the answer with the `ETag` that was sent.",
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,19 +62,20 @@ class Call:
     others: dict[int, str | None] = field(default_factory=dict)
 
 
-def _parameter(where: str, name: str, about: str, *, required: bool = False, **schema: Any) -> Any:
+def parameter(where: str, name: str, about: str, *, required: bool = False, **schema: Any) -> Any:
+    """Return a parameter as OpenAPI describes it; the keywords are its JSON schema."""
     found = {"name": name, "in": where, "description": about, "schema": schema}
     return found | ({"required": True} if required else {})
 
 
-_SESSION = _parameter(
+_SESSION = parameter(
     "path", "session_id", "Id of the session.", required=True, type="integer", minimum=1
 )
 _TWO_IDS: dict[str, Any] = {"type": "array", "items": {"type": "string"}, "minItems": 2}
 _NAMES: dict[str, Any] = {"type": "array", "items": {"type": "string"}}
 _OF_SCREENS = (
-    _parameter("query", "group", "Group of a hub's screens; may be repeated.", **_NAMES),
-    _parameter("query", "tag", "Tag of a hub's screens; may be repeated.", **_NAMES),
+    parameter("query", "group", "Group of a hub's screens; may be repeated.", **_NAMES),
+    parameter("query", "tag", "Tag of a hub's screens; may be repeated.", **_NAMES),
 )
 _MEASURE: dict[str, Any] = {"type": "string", "enum": list(MEASURES), "default": "valence"}
 _NO_DATABASE = {503: "There is no database."}
@@ -110,9 +116,9 @@ CALLS = (
         schemas.Sessions,
         {400: "The page is not a number.", 404: "There is no such page."} | _NO_DATABASE,
         (
-            _parameter("query", "site", "Part of the site's name, in any case.", **_NAMES),
+            parameter("query", "site", "Part of the site's name, in any case.", **_NAMES),
             *_OF_SCREENS,
-            _parameter("query", "page", "Page, from 1.", type="integer", minimum=1, default=1),
+            parameter("query", "page", "Page, from 1.", type="integer", minimum=1, default=1),
         ),
         examples=(f"curl '$SERVER{API_PREFIX}sessions?site=foyer'",),
     ),
@@ -153,9 +159,9 @@ CALLS = (
         }
         | _NO_DATABASE,
         (
-            _parameter("query", "ad", "Id of an ad; at least two.", required=True, **_TWO_IDS),
-            _parameter("query", "measure", "What the ads are compared by.", **_MEASURE),
-            _parameter("query", "site", "Only sessions at this site; may be repeated.", **_NAMES),
+            parameter("query", "ad", "Id of an ad; at least two.", required=True, **_TWO_IDS),
+            parameter("query", "measure", "What the ads are compared by.", **_MEASURE),
+            parameter("query", "site", "Only sessions at this site; may be repeated.", **_NAMES),
             *_OF_SCREENS,
         ),
         examples=(f"curl '$SERVER{API_PREFIX}compare?ad=summer&ad=winter'",),
@@ -231,14 +237,18 @@ def description(calls: tuple[Call, ...] = CALLS) -> dict[str, Any]:
 
 
 def _operation(call: Call) -> dict[str, Any]:
-    answer = {"type": "object"} if call.answer is None else _reference(call.answer)
+    answer = _BINARY if call.kind == _BINARY["contentMediaType"] else {"type": "object"}
+    if call.answer is not None:
+        answer = _reference(call.answer)
     success = f"{call.summary.rstrip('?')}."
     responses: dict[str, Any] = {str(call.status): _response(success, call.kind, answer)}
     if call.status == 204:
         responses["204"] = {"description": success}
     for status, meaning in call.others.items():
-        empty = {"description": "Not yet: ask again after `Retry-After`."}
-        responses[str(status)] = empty if meaning is None else _response(meaning, call.kind, answer)
+        if meaning is None:
+            responses[str(status)] = {"description": _EMPTY[status]}
+        else:
+            responses[str(status)] = _response(meaning, call.kind, answer)
     everywhere = EVERYWHERE if call.key == "token" else {}
     for status, why in sorted((everywhere | call.problems).items()):
         problem = _reference(schemas.ProblemDocument)
@@ -263,16 +273,15 @@ def _operation(call: Call) -> dict[str, Any]:
 
 
 def _content(sends: type[BaseModel] | str) -> dict[str, Any]:
-    binary = {"type": "string", "contentMediaType": "application/octet-stream"}
     if sends == PICTURE:
-        form = {"type": "object", "required": ["image"], "properties": {"image": binary}}
+        form = {"type": "object", "required": ["image"], "properties": {"image": _BINARY}}
         return {
             "application/json": {"schema": _reference(schemas.PictureAddress)},
             "multipart/form-data": {"schema": form},
-            "image/*": {"schema": binary},
+            "image/*": {"schema": _BINARY},
         }
     if isinstance(sends, str):
-        return {sends: {"schema": binary}}
+        return {sends: {"schema": _BINARY}}
     return {"application/json": {"schema": _reference(sends)}}
 
 

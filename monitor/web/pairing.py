@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 from flask_limiter.util import get_remote_address
-from pydantic import BaseModel, ValidationError
 
 from db.engine import writing
 from db.hub import pairing
@@ -26,6 +25,7 @@ from monitor.uplink.messages import (
     PairingRequest,
 )
 from monitor.web.gates import bearer_token
+from monitor.web.kiosk_calls import answer, read_message
 from monitor.web.problems import ProblemError
 from monitor.web.rights import for_kiosks
 
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from sqlalchemy.engine import Engine
-
-Message = TypeVar("Message", bound=BaseModel)
 
 MAX_BODY = 16 * 1024
 
@@ -47,10 +45,10 @@ def pairing_calls(database: Callable[[], Engine]) -> Blueprint:
     @for_kiosks(max_body=MAX_BODY)
     def ask() -> Response:
         """Give a kiosk a code to show."""
-        asked = _message(PairingRequest)
+        asked = read_message(PairingRequest)
         with _refusals(), writing(database()) as connection:
             offer = pairing.ask(connection, _applicant(asked), datetime.now(UTC))
-        return _answer(
+        return answer(
             PairingOffer(code=offer.code, claim=offer.claim, expires_at=offer.expires_at), 201
         )
 
@@ -58,7 +56,7 @@ def pairing_calls(database: Callable[[], Engine]) -> Blueprint:
     @for_kiosks(max_body=MAX_BODY)
     def collect() -> Response:
         """Whether a kiosk's code was accepted, and its key if so."""
-        claim = _message(Claim).claim
+        claim = read_message(Claim).claim
         with writing(database()) as connection:
             found = pairing.collect(connection, claim, datetime.now(UTC))
         if found == "waiting":
@@ -75,7 +73,7 @@ def pairing_calls(database: Callable[[], Engine]) -> Blueprint:
     @for_kiosks(max_body=MAX_BODY)
     def join() -> Response:
         """The key of a screen, for who knows the screen's code."""
-        asked = _message(JoinRequest)
+        asked = read_message(JoinRequest)
         with _refusals(), writing(database()) as connection:
             found = pairing.join(connection, asked.code, _applicant(asked), datetime.now(UTC))
         if found is None:
@@ -100,17 +98,6 @@ def pairing_calls(database: Callable[[], Engine]) -> Blueprint:
     return calls
 
 
-def _message(model: type[Message]) -> Message:
-    try:
-        return model.model_validate_json(request.get_data())
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, first["loc"])) or "body"
-        raise ProblemError(
-            400, "bad_request", f"Invalid {where}: {first['msg']}. The page /api shows the calls."
-        ) from None
-
-
 def _applicant(asked: PairingRequest) -> pairing.Applicant:
     facts = asked.facts.model_dump()
     return pairing.Applicant(asked.kiosk, facts, get_remote_address(), bearer_token())
@@ -130,7 +117,7 @@ def _refusals() -> Iterator[None]:
 
 
 def _membership(found: pairing.Joined) -> Response:
-    return _answer(
+    return answer(
         Membership(
             key=found.key,
             screen=found.screen,
@@ -139,7 +126,3 @@ def _membership(found: pairing.Joined) -> Response:
             time_zone=found.time_zone,
         )
     )
-
-
-def _answer(message: BaseModel, status: int = 200) -> Response:
-    return Response(message.model_dump_json(), status, content_type="application/json")

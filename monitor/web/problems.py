@@ -58,6 +58,9 @@ TITLES = {
     "code_expired": lazy("This code has expired"),
     "kiosk_known": lazy("There is such a kiosk already"),
     "key_revoked": lazy("This kiosk's key is not valid"),
+    "unknown_version": lazy("There is no such version"),
+    "bad_attachment": lazy("The attachment cannot be used"),
+    "media_away": lazy("The file cannot be read now"),
     "internal": lazy("Internal error"),
     "not_sent": lazy("The report was not sent"),
 }

@@ -275,7 +275,8 @@ def _limit_body() -> None:
 
 
 def _limit_reading(limit: RateLimitItem, counts: RateLimiter) -> None:
-    if request.method not in SAFE_METHODS or request.endpoint == "static":
+    is_free = request.endpoint == "static" or view_mark("is_for_kiosks", False)
+    if request.method not in SAFE_METHODS or is_free:
         return
     if not counts.hit(limit, "read", get_remote_address()):
         raise TooManyRequests(

@@ -6,6 +6,7 @@ import logging
 import threading
 from collections import Counter
 from contextlib import contextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING, cast
 
 from boltons.cacheutils import LRU
@@ -21,12 +22,13 @@ from monitor.settings.paths import sqlite_file
 from monitor.web.problems import ProblemError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from sqlalchemy.engine import Engine
 
     from db.hub.intake import Sender
-    from monitor.settings.models import WebSettings
+    from monitor.hub.media_store import MediaStore
+    from monitor.settings.models import HubSettings, WebSettings
     from monitor.web.worker import PictureWorker
 
 logger = logging.getLogger(__name__)
@@ -42,6 +44,9 @@ REPORTS, REPORTS_WAITING = 2, 4
 
 INTAKE = 200
 """Envelopes of kiosks that are stored at the same time."""
+
+MEDIA = 16
+"""Pieces of media files that kiosks get at the same time; as many may wait for a moment."""
 
 _OTHERS = lazy("Others have asked for as much as this server does at a time.")
 
@@ -67,13 +72,16 @@ class Places:
         self._present: Counter[str] = Counter()
 
     @contextmanager
-    def taken(self) -> Iterator[None]:
-        """Take a place for a `with` block, for the visitor of the current request.
+    def taken(self, visitor: str | None = None) -> Iterator[None]:
+        """Take a place for a `with` block.
+
+        Args:
+            visitor: Who takes it, by default the network address of the current request.
 
         Raises:
             ProblemError: None became free, or this visitor holds too many.
         """
-        visitor = get_remote_address()
+        visitor = visitor or get_remote_address()
         self._enter(visitor)
         try:
             if not self._working.acquire(timeout=self._limit_s):
@@ -250,6 +258,8 @@ class HubServices(Services):
         intake: Places for that.
         senders: Who sent lately, by the digest of the key. A key may have been revoked since; the
             committer looks.
+        media_places: For pieces of media files that kiosks get.
+        media_of: The sizes of the files that a screen's document names, by screen and version.
     """
 
     def __init__(self, settings: WebSettings, worker: PictureWorker, engine: Engine) -> None:
@@ -262,11 +272,20 @@ class HubServices(Services):
         self.metrics.watch(self.committer)
         self.intake = KioskPlaces(INTAKE)
         self.senders: LRU[str, Sender] = LRU(max_size=20_000)
-        self.threads += INTAKE
+        self.media_places = Places(MEDIA, waiting=MEDIA, each=2)
+        self.media_of: LRU[tuple[int, int], Mapping[str, int]] = LRU(max_size=2_000)
+        self.threads += INTAKE + 2 * MEDIA
 
     def database(self) -> Engine:
         """Return the hub's database, which is open already."""
         return self.engine
+
+    @cached_property
+    def media(self) -> MediaStore:
+        """Where the files of the library lie."""
+        from monitor.hub.media_store import media_store  # noqa: PLC0415 (slow to import)
+
+        return media_store(cast("HubSettings", self.settings))
 
     def close(self) -> None:
         """Stop the worker and close the database; harmless when repeated."""

@@ -25,4 +25,8 @@ ROUTES = [
     post("/hub/v1/pairings/claim", OPEN),
     post("/hub/v1/join", OPEN),
     post("/hub/v1/leave", OPEN),
+    get("/hub/v1/desired", OPEN, None),
+    get("/hub/v1/media/{sha256}", OPEN, None),
+    post("/hub/v1/desired/report", OPEN),
+    post("/hub/v1/commands/{uid}", OPEN),
 ]
