@@ -38,8 +38,8 @@ same for one envelope as for ten."""
 SMALL = 10
 """Records of an envelope that is not of a backlog."""
 
-RECORDS_AT_ONCE = 200
-"""Records of backlogs in one transaction, about half a second of work."""
+RECORDS_AT_ONCE = 100
+"""Records of backlogs in one transaction, about a quarter of a second of work."""
 
 MAX_BACKLOGS = 8
 """Envelopes of backlogs that may wait; their kiosks are told to come back."""
@@ -107,25 +107,30 @@ class Committer:
         self._thread.join(15)
 
     def _run(self) -> None:
-        while found := self._next_batch():
+        while batches := self._next_batches():
             began = time.monotonic()
-            batch = [one for one in found if one[1].set_running_or_notify_cancel()]
-            if batch:
-                self._commit(batch)
-            if len(found) > 1:  # A kiosk that is alone need not wait for others.
+            for found in batches:
+                batch = [one for one in found if one[1].set_running_or_notify_cancel()]
+                if batch:
+                    self._commit(batch)
+            if len(batches[0]) > 1:  # A kiosk that is alone need not wait for others.
                 time.sleep(max(0.0, began + GATHER_S - time.monotonic()))
 
-    def _next_batch(self) -> list[Entry]:
-        """Wait for envelopes; return those to store together, or none when the hub stops."""
+    def _next_batches(self) -> list[list[Entry]]:
+        """Wait for envelopes; return what to store next, or nothing when the hub stops.
+
+        Those of backlogs have a transaction of their own, so that the others have their answers
+        before it.
+        """
         with self._changed:
             self._changed.wait_for(lambda: self._live or self._backlogs or self._is_closing)
-            live = min(AT_ONCE, len(self._live))
-            batch = [self._live.popleft() for _ in range(live)]
+            live = [self._live.popleft() for _ in range(min(AT_ONCE, len(self._live)))]
+            backlogs: list[Entry] = []
             records = 0
             while self._backlogs and records < RECORDS_AT_ONCE:
                 records += len(self._backlogs[0][0].envelope.records)
-                batch.append(self._backlogs.popleft())
-        return batch
+                backlogs.append(self._backlogs.popleft())
+        return [batch for batch in (live, backlogs) if batch]
 
     def _commit(self, batch: list[Entry]) -> None:
         arrivals = [arrival for arrival, _ in batch]
