@@ -6,6 +6,7 @@ first decoded here for a moment, under limits of memory and computing time.
 
 from __future__ import annotations
 
+import base64
 import json
 import logging
 import math
@@ -29,6 +30,7 @@ from ads.media.cache import read_cache, write_cache
 from ads.media.clip_sound import sound_blocks
 from ads.media.decode import frames, probe, probe_all
 from ads.media.digests import TimeLimit
+from ads.media.preview import Preview, make_preview
 from ads.media.speed import DecodingSpeed, decoding_speed
 from ads.media.types import MediaInfo
 
@@ -166,6 +168,30 @@ def measure_apart(paths: Iterable[Path], limit_s: float) -> dict[Path, DecodingS
     return found
 
 
+def examine_apart(path: Path) -> tuple[MediaInfo, Preview | None]:
+    """Probe a file that a stranger sent, always in another process, and make its preview there.
+
+    Nothing is cached. Without a preview the file plays, but its stills cost too much.
+
+    Raises:
+        MediaError: The file cannot be played, or no such process can be started.
+    """
+    try:
+        with closing(_Checker(_Patience(TimeLimit()))) as checker:
+            info = checker.ask(path)
+            if isinstance(info, MediaError):
+                raise info
+            preview = checker.preview(path)
+        if preview is None:
+            with closing(_Checker(_Patience(TimeLimit()))) as checker:
+                preview = checker.preview(path, brief=True)
+    except _UnavailableError as error:
+        raise MediaError(
+            f"{path} cannot be checked now, because {error}; try again later."
+        ) from error
+    return info, preview
+
+
 class _Checker:
     def __init__(self, patience: _Patience) -> None:
         self._patience = patience
@@ -222,6 +248,20 @@ class _Checker:
             except (ValueError, KeyError, TypeError):
                 how = "answered with nonsense"
         return _BrokenFileError(f"{path} broke the decoder, which {how}; replace the file.")
+
+    def preview(self, path: Path, *, brief: bool = False) -> Preview | None:
+        """Return the stills of a file; after None, the process must be replaced."""
+        line = self._answer("brief" if brief else "preview", path, _reading_limit_s(path))
+        try:
+            answer = json.loads(line or b"")
+            still, strip = answer["still"], answer["strip"]
+            return Preview(
+                base64.b64decode(still),
+                None if strip is None else base64.b64decode(strip),
+                bool(answer["is_hdr"]),
+            )
+        except (ValueError, KeyError, TypeError):
+            return None
 
     def close(self) -> None:
         self._process.kill()
@@ -336,6 +376,13 @@ def _decode_a_while(path: Path) -> MediaInfo:
     return info
 
 
+def _preview(path: Path, *, brief: bool) -> dict[str, Any]:
+    made = make_preview(path, probe(path), brief=brief)
+    strip = None if made.strip is None else base64.b64encode(made.strip).decode()
+    still = base64.b64encode(made.still).decode()
+    return {"still": still, "strip": strip, "is_hdr": made.is_hdr}
+
+
 def _run_for(decoded: Iterator[Any], cpu_s: float) -> None:
     end_s = time.process_time() + cpu_s
     with closing(decoded):  # type: ignore[type-var]
@@ -345,7 +392,9 @@ def _run_for(decoded: Iterator[Any], cpu_s: float) -> None:
 
 
 def main() -> int:
-    """Read tasks as lines of JSON, `["probe" or "measure", path]`; answer each with a line.
+    """Read tasks as lines of JSON and answer each with a line.
+
+    A task is `["probe", path]`, or "measure", "preview" or "brief" instead.
 
     Argument: CPU seconds for a file.
     """
@@ -372,6 +421,8 @@ def main() -> int:
                 if task == "measure":
                     speed = decoding_speed(path)
                     answer = None if speed is None else asdict(speed)
+                elif task in {"preview", "brief"}:
+                    answer = _preview(path, brief=task == "brief")
                 else:
                     answer = asdict(_decode_a_while(path))
             except MediaError as error:

@@ -29,12 +29,9 @@ if TYPE_CHECKING:
     from db.hub.accounts import Account
 
 
-def scope_of(connection: Connection, account: Account) -> Scope:
+def scope_of(account: Account) -> Scope:
     """Return what an account sees: an agency its folder, if it has one, others everything."""
-    if account.role != "agency":
-        return EVERYTHING
-    found = connection.scalar(select(User.folder_id).where(User.id == account.id))
-    return Scope(found or 0)
+    return Scope(account.folder_scope)
 
 
 def list_folders(connection: Connection, scope: Scope) -> list[FolderInfo]:

@@ -76,7 +76,8 @@ class MediaStore:
             MediaStoreError: It cannot be written.
         """
         path = self._path(sha256)
-        if self._place.size_of(path) == file.stat().st_size:
+        if self._place.is_local and self._place.size_of(path) == file.stat().st_size:
+            Path(path).touch()  # It is in use again, so nothing may take it for a leftover.
             return
         with self._place.replacing(path) as unfinished:
             if self._place.is_local:

@@ -14,8 +14,9 @@ from monitor.web.accounts import AccountGate, invitation_pages
 from monitor.web.app import NAVIGATION, NavigationEntry, make_app
 from monitor.web.late_reader import LateReader
 from monitor.web.pages import alerts as alert_pages
+from monitor.web.pages import library as library_pages
+from monitor.web.pages import library_media, library_uploads, report_builder
 from monitor.web.pages import playlists as playlist_pages
-from monitor.web.pages import report_builder
 from monitor.web.pages import screens as screen_pages
 from monitor.web.pairing import pairing_calls
 from monitor.web.rights import EVERYBODY, requires
@@ -31,6 +32,11 @@ if TYPE_CHECKING:
 HUB_NAVIGATION: tuple[NavigationEntry, ...] = (
     NavigationEntry(
         lazy("Screens"), "screens.wall", ("screens.page", "screens.pair", "screens.accept")
+    ),
+    NavigationEntry(
+        lazy("Library"),
+        "library.listing",
+        ("library.page", "library.queue", "library.folder_page", "library.edit"),
     ),
     NavigationEntry(
         lazy("Playlists"),
@@ -52,6 +58,9 @@ HUB_BLUEPRINTS: tuple[Blueprint, ...] = (
     metrics.blueprint,
     screen_pages.blueprint,
     alert_pages.blueprint,
+    library_pages.blueprint,
+    library_uploads.blueprint,
+    library_media.blueprint,
     playlist_pages.blueprint,
     report_builder.blueprint,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import tempfile
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
 
 import cv2
@@ -21,6 +22,7 @@ from monitor.languages import lazy
 from monitor.web.picture_reader import shown_size
 from monitor.web.problems import TITLES, ProblemError
 from monitor.web.schemas import PictureAddress
+from monitor.web.security import view_mark
 from monitor.web.services import services
 
 if TYPE_CHECKING:
@@ -33,9 +35,14 @@ if TYPE_CHECKING:
 
 
 class MemoryRequest(Request):
-    """A request whose uploads stay in memory; werkzeug would put large ones into files."""
+    """A request whose uploads stay in memory; werkzeug would put large ones into files.
+
+    Views that `monitor.web.rights.takes_files` marks get files without a name.
+    """
 
     def _get_file_stream(self, *_: Any, **_options: Any) -> IO[bytes]:
+        if view_mark("has_files_on_disk", False):
+            return tempfile.TemporaryFile()
         return io.BytesIO()
 
 

@@ -61,6 +61,10 @@ TITLES = {
     "unknown_version": lazy("There is no such version"),
     "bad_attachment": lazy("The attachment cannot be used"),
     "media_away": lazy("The file cannot be read now"),
+    "file_refused": lazy("This file cannot be shown as an ad"),
+    "no_room": lazy("There is no room for this file"),
+    "store_away": lazy("The media store cannot be used now"),
+    "in_use": lazy("This cannot be changed now"),
     "internal": lazy("Internal error"),
     "not_sent": lazy("The report was not sent"),
 }

@@ -50,6 +50,32 @@ def open_to_all(view: View) -> View:
     return view
 
 
+def takes_parts(*, max_body: int) -> Callable[[View], View]:
+    """Return a decorator for a view that a script calls once for each part of a file.
+
+    Thousands of parts are not thousands of changes, so the limit of requests a minute does not
+    count them: the view takes a place for each instead.
+
+    Args:
+        max_body: Largest body in bytes.
+    """
+
+    def mark(view: View) -> View:
+        view.is_uncounted = True  # type: ignore[attr-defined]
+        view.max_body = max_body  # type: ignore[attr-defined]
+        return view
+
+    return mark
+
+
+def takes_files(view: View) -> View:
+    """Decorate a view with a form whose files go to the disk: to one without a name, so that
+    nothing stays; the files of other forms are kept in memory.
+    """
+    view.has_files_on_disk = True  # type: ignore[attr-defined]
+    return view
+
+
 def for_kiosks(*, max_body: int) -> Callable[[View], View]:
     """Return a decorator for a view that kiosks call; it checks their keys itself.
 

@@ -42,6 +42,10 @@ PICTURES = 8
 REPORTS, REPORTS_WAITING = 2, 4
 """Reports and comparisons made at the same time, and waiting for their turn."""
 
+PARTS, EXAMINED = 4, 2
+"""Parts of files for the library that are stored at the same time, and files that are looked into;
+as many more may wait."""
+
 INTAKE = 200
 """Envelopes of kiosks that are stored at the same time."""
 
@@ -256,6 +260,7 @@ class HubServices(Services):
         metrics: For Prometheus.
         committer: Stores what kiosks send.
         intake: Places for that.
+        parts: Places for parts of files for the library; `examining` are those for whole files.
         senders: Who sent lately, by the digest of the key. A key may have been revoked since; the
             committer looks.
         media_places: For pieces of media files that kiosks get.
@@ -275,6 +280,9 @@ class HubServices(Services):
         self.media_places = Places(MEDIA, waiting=MEDIA, each=2)
         self.media_of: LRU[tuple[int, int], Mapping[str, int]] = LRU(max_size=2_000)
         self.threads += INTAKE + 2 * MEDIA
+        self.parts = Places(PARTS, waiting=PARTS, each=2 * PARTS)
+        self.examining = Places(EXAMINED, waiting=EXAMINED, each=EXAMINED + 1, limit_s=60)
+        self.threads += 2 * PARTS + 2 * EXAMINED
 
     def database(self) -> Engine:
         """Return the hub's database, which is open already."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -150,12 +151,12 @@ def test_an_agency_sees_its_folder_only(connection):
     mine, theirs = (add_creative(connection, name, NOW, name) for name in ("Mine", "Theirs"))
     known = {one.name: one for one in folders.list_folders(connection, EVERYTHING)}
     _, account = accounts.invite(connection, "Agency", "agency", NOW)
-    nothing = folders.scope_of(connection, account)
+    nothing = folders.scope_of(account)
     assert nothing == Scope(0)
     assert library.list_creatives(connection, nothing) == ([], 0)
     which = update(User).where(User.id == account.id)
     connection.execute(which.values(folder_id=known["Mine"].id))
-    scope = folders.scope_of(connection, account)
+    scope = folders.scope_of(replace(account, folder_id=known["Mine"].id))
     assert [one.name for one in folders.list_folders(connection, scope)] == ["Mine"]
     assert [one.name for one in library.list_creatives(connection, scope)[0]] == ["Mine"]
     assert [one.name for one in library.waiting_creatives(connection, scope)] == ["Mine"]
