@@ -76,7 +76,12 @@ def say_address(address: str, link: str | None) -> None:
     click.echo(f"The console of this kiosk is at {address}", err=True)
     if link is None:
         return
-    click.echo(f"Set the password of its account {ADMINISTRATOR} with this link: {link}", err=True)
+    if "/setup#" in link:
+        click.echo(f"Set this kiosk up with this link: {link}", err=True)
+    else:
+        click.echo(
+            f"Set the password of its account {ADMINISTRATOR} with this link: {link}", err=True
+        )
     if sys.stderr.isatty() and not is_here(address):
         print_code(link)
 
@@ -108,13 +113,15 @@ def serve_console(
     Args:
         order: Names the kiosk.
         tell: Called with `{"event": "ready", "address": ..., "link": ...}` once the pages can be
-            reached; the link sets the first password, and is `None` if there is one.
+            reached; the link sets the kiosk up if that is asked for, else the first password, and
+            is `None` if there is one. `{"event": "set_up"}` follows once it is set up.
         begin: Called with the application's services before that.
 
     Raises:
         SetupError: The port is taken, or the kiosk has joined a hub.
     """
     from monitor.hub.own_kiosk import refuse_other_hub
+    from monitor.web.console import Console
 
     refuse_other_hub(order)
     there = order.settings_file.is_file()
@@ -132,6 +139,10 @@ def serve_console(
 
     def started(services: HubServices, page: str) -> None:
         begin(services)
+        if order.setup is not None:
+            # The kiosk joins as what it is called then.
+            links.append(f"{page}setup#secret={order.setup}")
+            return
         links.append(_first_link(services.engine, page))
         threading.Thread(
             target=_join, args=(services, order, page.rstrip("/")), name="own-kiosk", daemon=True
@@ -140,7 +151,8 @@ def serve_console(
     def ready(page: str) -> None:
         tell({"event": "ready", "address": page, "link": links[0]})
 
-    serve_hub(settings, ready, order=order, begin=started)
+    console = Console(order, lambda: tell({"event": "set_up"}))
+    serve_hub(settings, ready, console=console, begin=started)
 
 
 def _first_link(engine: Engine, page: str) -> str | None:

@@ -21,7 +21,7 @@ from monitor.settings.options import SettingsCommand, setting_option, settings_o
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from monitor.settings.console import ConsoleOrder
+    from monitor.web.console import Console
     from monitor.web.services import HubServices
     from monitor.web.tls import Certificate
 
@@ -151,7 +151,7 @@ def serve_hub(
     settings: HubSettings,
     ready: Callable[[str], None],
     *,
-    order: ConsoleOrder | None = None,
+    console: Console | None = None,
     begin: Callable[[HubServices, str], None] = lambda _services, _page: None,
 ) -> None:
     """Answer requests until a signal, or what `begin` has started, ends it.
@@ -159,7 +159,7 @@ def serve_hub(
     Args:
         settings: Of the hub.
         ready: Called with the address once the pages can be reached.
-        order: Names the kiosk if this is the console of one.
+        console: The kiosk, if this is the console of one.
         begin: Called with the application's services and the address before `ready`.
     """
     import gc
@@ -187,7 +187,7 @@ def serve_hub(
         or certificate is not None,
     }
     settings = settings.model_copy(update=changes)
-    app = create_hub_app(settings, order)
+    app = create_hub_app(settings, console)
     # The thread that stores waits for the database many times a batch. After each wait it would
     # stand behind up to a hundred threads that answer, each for Python's usual five milliseconds.
     sys.setswitchinterval(0.0005)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from monitor.settings.options import SettingsCommand, settings_options
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from monitor.kiosk.console import OwnConsole
     from monitor.settings.console import ConsoleOrder
 
 logger = logging.getLogger(__name__)
@@ -87,14 +89,7 @@ def run(
     kind = "none" if reason is not None else _source_kind(settings.source)
     people = kind in {"camera", "stream"}
     if kind == "file":
-        from detector.names import printable
-
-        file = printable(str(settings.source))
-        click.echo(
-            f"{file} is a recording: the session is a replay, which comparisons, norms and proof "
-            "of play take only with --replays.",
-            err=True,
-        )
+        _say_replay(settings)
     if people and (settings.headless or not has_screen):
         click.echo(
             "No notice is visible in this mode. Inform people in front of the camera another way.",
@@ -112,12 +107,12 @@ def run(
     with (
         logging_to(log_path(settings.log)),
         _failure_logged(),
-        _console(options, settings),
+        _console(options, settings) as console,
     ):
         announce(settings)
         with report_after_failure(settings):
             if settings.headless:
-                session_id = run_headless(settings, heartbeat)
+                session_id = run_headless(settings, heartbeat, is_set_up=console.is_set_up)
             else:
                 from monitor.kiosk.app import run_window
 
@@ -126,12 +121,27 @@ def run(
                     offscreen=not has_screen,
                     heartbeat=heartbeat,
                     display=display if is_dead and heartbeat.supervised else None,
+                    console=console,
                 )
+        if console.is_set_up():
+            console.close()
+            _start_again(context.meta[_ARGUMENTS])
         heartbeat.beat(Phase.REPORTING)
         if session_id is None:
             click.echo("Stopped before the session began.", err=True)
             return
         after_session(session_id, settings, as_json)
+
+
+def _say_replay(settings: RunSettings) -> None:
+    from detector.names import printable
+
+    file = printable(str(settings.source))
+    click.echo(
+        f"{file} is a recording: the session is a replay, which comparisons, norms and proof of "
+        "play take only with --replays.",
+        err=True,
+    )
 
 
 def _source_kind(source: str | None) -> str:
@@ -177,29 +187,32 @@ def refuse_contradictions(
 
 
 @contextmanager
-def _console(options: dict[str, Any], settings: RunSettings) -> Iterator[None]:
+def _console(options: dict[str, Any], settings: RunSettings) -> Iterator[OwnConsole]:
     """Offer the pages of this kiosk beside it, if the settings say so; the ads never wait."""
-    if not settings.console:
-        yield
-        return
     from monitor.cli.console import order_of, say_address
     from monitor.errors import MonitorError
-    from monitor.kiosk.console import ConsoleProcess
+    from monitor.kiosk.console import OwnConsole
+    from monitor.session.first_run import is_first_run
 
-    process = None
+    console = OwnConsole(None, say_address)
+    can_set_up = is_first_run(settings, options)
+    if not settings.console and not can_set_up:
+        yield console
+        return
     try:
         order = refuse_console(settings, order_of(options, settings))
     except MonitorError as error:
-        # Only the settings file wants it, and has perhaps done so for years.
-        logger.warning("There is no console. %s", error)
+        if settings.console:
+            # Only the settings file wants it, and has perhaps done so for years.
+            logger.warning("There is no console. %s", error)
     else:
-        process = ConsoleProcess(order, say_address)
-        process.start()
+        console = OwnConsole(order, say_address, can_set_up=can_set_up)
+        if settings.console:
+            console.open()
     try:
-        yield
+        yield console
     finally:
-        if process is not None:
-            process.stop()
+        console.close()
 
 
 def refuse_console(settings: RunSettings, order: ConsoleOrder | None = None) -> ConsoleOrder:
@@ -220,6 +233,14 @@ def refuse_console(settings: RunSettings, order: ConsoleOrder | None = None) -> 
         )
     refuse_other_hub(order)
     return order
+
+
+def _start_again(arguments: Sequence[str]) -> None:
+    """Become the kiosk anew, with the settings that its set-up has written."""
+    from monitor.kiosk.supervision.supervisor import kiosk_command
+
+    click.echo("The kiosk is set up and starts again with its settings.", err=True)
+    os.execv(sys.executable, kiosk_command(["run", *arguments]))  # noqa: S606 (its own arguments)
 
 
 def _supervise(arguments: Sequence[str], settings: RunSettings) -> int:

@@ -10,7 +10,7 @@ from PyQt5.QtCore import QEventLoop, QTimer
 from detector.sources.orientation import Orientation
 from monitor.errors import SessionFailedError
 from monitor.kiosk.error_guard import ErrorGuard
-from monitor.kiosk.headless import TOO_MANY_ERRORS, say_code, with_saved_camera
+from monitor.kiosk.headless import SET_UP, TOO_MANY_ERRORS, say_code, with_saved_camera
 from monitor.kiosk.notice import make_notice_screen
 from monitor.kiosk.supervision.heartbeat import Heartbeat
 from monitor.kiosk.window_heartbeat import WindowHeartbeat
@@ -32,6 +32,7 @@ from monitor.version import VERSION
 if TYPE_CHECKING:
     from PyQt5.QtGui import QScreen
 
+    from monitor.kiosk.console import OwnConsole
     from monitor.sensor.live import LiveView
     from monitor.settings.models import RunSettings
     from monitor.ui.notice.notice import Notice
@@ -47,6 +48,7 @@ def run_window(
     offscreen: bool = False,
     heartbeat: Heartbeat | None = None,
     display: DisplayProbe | None = None,
+    console: OwnConsole | None = None,
 ) -> int | None:
     """Run the kiosk with its window, or in memory if `offscreen`, until it ends or is asked to.
 
@@ -86,6 +88,8 @@ def run_window(
             quitter.add("the sound", sound.close)
             quitter.add("the bridge", bridge.close)
             window = _open_window(kiosk, bridge, settings, screen, quitter, guard)
+            if console is not None:
+                _follow_set_up(console, window, quitter)
             if not offscreen:
                 _follow_notice(window.notice, kiosk)
             window.failed.connect(failures.append)
@@ -171,6 +175,19 @@ def _follow_notice(notice: Notice, kiosk: KioskRuntime) -> None:
 
     notice.shown.connect(follow)
     notice.hidden.connect(follow)
+
+
+def _follow_set_up(console: OwnConsole, window: KioskWindow, quitter: Quitter) -> None:
+    """End the session once the kiosk was set up, so that it starts again."""
+
+    def check() -> None:
+        if console.is_set_up():
+            quitter.quit(SET_UP)
+
+    timer = QTimer(window)
+    timer.timeout.connect(check)
+    timer.start(500)
+    quitter.add("the console's timer", timer.stop)
 
 
 def _quit_when_it_opens(display: DisplayProbe, window: KioskWindow, quitter: Quitter) -> None:

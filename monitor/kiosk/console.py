@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import secrets
 import subprocess
 import sys
 import threading
@@ -36,6 +37,10 @@ class ConsoleProcess:
         ready: Called with its address and the link that sets the first password, if there is none
             yet, each time it has started; from another thread.
         first_pause_s: Before the first restart; further pauses double up to a minute.
+
+    Attributes:
+        set_up: Set once somebody has set the kiosk up on the console's pages: it has to start
+            again, with the settings that were written.
     """
 
     def __init__(
@@ -48,6 +53,7 @@ class ConsoleProcess:
         self._order = order
         self._ready = ready
         self._backoff = Backoff(first_pause_s, 60.0)
+        self.set_up = threading.Event()
         self._stopping = threading.Event()
         self._guard = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
@@ -127,4 +133,73 @@ class ConsoleProcess:
             return ""
         if event.get("event") == "ready":
             self._ready(str(event["address"]), event.get("link"))
+        elif event.get("event") == "set_up":
+            self.set_up.set()
         return str(event.get("message", ""))
+
+
+class OwnConsole:
+    """The console of this kiosk, if it has or may have one; and its set-up, while that is open.
+
+    Args:
+        order: What the console is to do; `None` if this kiosk cannot have one.
+        say: Called with the console's address and link each time it has started, from another
+            thread.
+        can_set_up: Whether nobody has set the kiosk up yet.
+    """
+
+    def __init__(
+        self,
+        order: ConsoleOrder | None,
+        say: Callable[[str, str | None], None],
+        *,
+        can_set_up: bool = False,
+    ) -> None:
+        self._order = order
+        self._say = say
+        self._process: ConsoleProcess | None = None
+        self._by_hand = threading.Event()
+        self.can_set_up = can_set_up and order is not None
+        self.link: str | None = None
+
+    @property
+    def order(self) -> ConsoleOrder | None:
+        """What the console is to do."""
+        return self._order
+
+    def open(self, host: str | None = None) -> None:
+        """Start the console, or start it again at another address; returns at once.
+
+        Args:
+            host: Where it is to listen; by default where the settings say.
+        """
+        if self._order is None:
+            return
+        self.close()
+        self.link = None
+        order = self._order.model_copy(
+            update={
+                "host": host or self._order.host,
+                "setup": secrets.token_urlsafe(16) if self.can_set_up else None,
+            }
+        )
+        self._process = ConsoleProcess(order, self._on_ready)
+        self._process.start()
+
+    def note_set_up(self) -> None:
+        """Note that the kiosk was set up at its own window."""
+        self._by_hand.set()
+
+    def is_set_up(self) -> bool:
+        """Whether somebody has just set the kiosk up, so that it has to start again."""
+        process = self._process
+        return self._by_hand.is_set() or (process is not None and process.set_up.is_set())
+
+    def close(self) -> None:
+        """End the console; harmless when repeated."""
+        if self._process is not None:
+            self._process.stop()
+
+    def _on_ready(self, address: str, link: str | None) -> None:
+        self.link = link
+        self._say(address, link)

@@ -16,6 +16,8 @@ from monitor.session.runtime import KioskRuntime
 from monitor.terminal import end_signals, leave_terminal
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from monitor.settings.models import RunSettings
 
 TOO_MANY_ERRORS = (
@@ -23,8 +25,16 @@ TOO_MANY_ERRORS = (
 )
 
 
-def run_headless(settings: RunSettings, heartbeat: Heartbeat | None = None) -> int | None:
-    """Run the kiosk without a window until it ends or is asked to.
+SET_UP = "the kiosk was set up"
+"""Why a session ends when the kiosk starts again with the settings that somebody has made."""
+
+
+def run_headless(
+    settings: RunSettings,
+    heartbeat: Heartbeat | None = None,
+    is_set_up: Callable[[], bool] = lambda: False,
+) -> int | None:
+    """Run the kiosk without a window until it ends, is asked to, or was set up.
 
     Return the session's id; `None` if it was asked to end before the session began.
 
@@ -64,6 +74,9 @@ def run_headless(settings: RunSettings, heartbeat: Heartbeat | None = None) -> i
                     kiosk.player.advance()
                     if kiosk.player.finished or kiosk.ended is not None:
                         reason = kiosk.ended or "all loops are done"
+                        break
+                    if is_set_up():
+                        reason = SET_UP
                         break
                     if guard.flooded:
                         raise SessionFailedError(TOO_MANY_ERRORS, kiosk.session_id)

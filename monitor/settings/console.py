@@ -20,6 +20,7 @@ class ConsoleOrder(BaseModel):
         site: What the kiosk calls its site; `default` if nobody named it.
         time_zone: Of the site; `None` for the machine's.
         upload, min_viewers: What the kiosk sends, see `db.transfer.uplink.Joining`.
+        setup: Secret of the link that leads to the set-up; `None` if nothing is to be set up.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -33,3 +34,4 @@ class ConsoleOrder(BaseModel):
     time_zone: str | None = None
     upload: Literal["sums", "cells"] = "sums"
     min_viewers: int = 5
+    setup: str | None = None

@@ -18,6 +18,7 @@ from monitor.web.pages import library as library_pages
 from monitor.web.pages import library_media, library_uploads, report_builder
 from monitor.web.pages import playlists as playlist_pages
 from monitor.web.pages import screens as screen_pages
+from monitor.web.pages.setup import setup_pages
 from monitor.web.pairing import pairing_calls
 from monitor.web.rights import EVERYBODY, requires
 from monitor.web.services import HubServices
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
     from flask import Blueprint, Flask
     from werkzeug.wrappers import Response
 
-    from monitor.settings.console import ConsoleOrder
     from monitor.settings.models import HubSettings
+    from monitor.web.console import Console
 
 HUB_NAVIGATION: tuple[NavigationEntry, ...] = (
     NavigationEntry(
@@ -67,14 +68,14 @@ HUB_BLUEPRINTS: tuple[Blueprint, ...] = (
 """The hub's own pages, and what kiosks call. Mark their views as `monitor.web.rights` says."""
 
 
-def create_hub_app(settings: HubSettings, order: ConsoleOrder | None = None) -> Flask:
+def create_hub_app(settings: HubSettings, console: Console | None = None) -> Flask:
     """Build the application of a hub, whose database is created if needed.
 
     End it with `monitor.web.app.close_app`.
 
     Args:
         settings: Of the hub.
-        order: Names the kiosk if this is the console of one, which has further pages.
+        console: The kiosk, if this is the console of one, which has further pages.
 
     Raises:
         DatabaseError: The database cannot be used; see `db.engine.open_database`.
@@ -93,6 +94,9 @@ def create_hub_app(settings: HubSettings, order: ConsoleOrder | None = None) -> 
     own = (invitation_pages(gate), pairing_calls(lambda: engine))
     for blueprint in (*own, *HUB_BLUEPRINTS):
         app.register_blueprint(blueprint)
+
+    if console is not None and console.order.setup is not None:
+        app.register_blueprint(setup_pages(console, gate))
 
     @requires(*EVERYBODY)
     def home() -> Response:

@@ -1,0 +1,202 @@
+"""The set-up of a new kiosk: what is asked, and what becomes of the answers.
+
+Window and pages ask the same five things; both keep the answers in a `Draft`.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import platformdirs
+
+from ads.media.check import check_apart
+from ads.media.types import KNOWN_ENDINGS, MediaInfo
+from ads.playlists.folder import media_in, natural_key
+from detector.names import plain_name, printable
+from detector.texts import lazy
+from monitor.sensor.camera_choice import list_cameras
+from monitor.settings.models import RunSettings
+from monitor.settings.paths import APPLICATION, default_settings_file
+from monitor.settings.sources import mistakes
+from monitor.settings.writing import write_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from detector.texts import LazyText
+
+DEMO, NO_CAMERA = "demo", "none"
+"""Answers to the question for a camera, besides cameras and addresses."""
+
+MAX_NAME_LENGTH = 120
+
+
+@dataclass(slots=True)
+class Draft:
+    """The answers so far.
+
+    Attributes:
+        source: A camera, an address, `DEMO` or `NO_CAMERA`; `None` for the first camera there is.
+        own_ads: Whether the operator's own ads play, not the bundled samples.
+        languages: Of the notice; empty for the window's.
+        required: Whether nothing is measured before the notice was shown alone.
+        url: Where people can read more.
+        site: Name of the place.
+        time_zone: IANA name; empty for the machine's.
+        shared: Whether others in the network may open the console, with an account.
+    """
+
+    source: str | None = None
+    own_ads: bool = False
+    languages: tuple[str, ...] = ()
+    required: bool = False
+    url: str = ""
+    site: str = ""
+    time_zone: str = ""
+    shared: bool = False
+
+    def settings(self, ads: Path) -> dict[str, Any]:
+        """Return the settings that the answers make, by key; `None` leaves the default.
+
+        Args:
+            ads: Folder of the operator's own ads.
+        """
+        measures = self.source != NO_CAMERA
+        return {
+            "camera.source": self.source if measures else None,
+            "camera.enabled": None if measures else False,
+            "ads.playlist": str(ads) if self.own_ads else None,
+            "notice.languages": self.languages or None,
+            "notice.mode": "required" if self.required else None,
+            "notice.url": self.url or None,
+            "data.site": self.site or None,
+            "data.timezone": self.time_zone or None,
+            "console.enabled": True,
+            "console.host": "0.0.0.0" if self.shared else None,  # noqa: S104 (asked for)
+        }
+
+
+def is_first_run(settings: RunSettings, options: Mapping[str, Any]) -> bool:
+    """Whether nobody has set this kiosk up: no settings file, ads or source, and no refusal."""
+    is_set = settings.playlist is not None or settings.source is not None
+    asked = options.get("config") is not None or is_set or not settings.camera
+    return not (asked or default_settings_file().exists() or declined_file().exists())
+
+
+def declined_file() -> Path:
+    """Return the file that remembers that somebody does not want to set the kiosk up."""
+    return Path(platformdirs.user_config_dir(APPLICATION)) / "no-setup"
+
+
+def decline() -> None:
+    """Remember that nobody wants to be asked again."""
+    file = declined_file()
+    with suppress(OSError):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+
+
+def ads_folder(database: Path) -> Path:
+    """Return the folder of the operator's own ads, beside the database."""
+    return database.absolute().parent / "ads"
+
+
+def sources() -> list[tuple[str, str]]:
+    """Return the cameras of this machine, as `--source` takes them, with their names."""
+    return [(one.source, one.name or f"Camera {one.index}") for one in list_cameras()]
+
+
+def problem_with(key: str, value: Any) -> str | None:
+    """Return what is wrong with a value of a setting of the kiosk, in a sentence."""
+    if value is None:
+        return None
+    found = mistakes(RunSettings, {key: value})
+    if not found:
+        return None
+    why = found[0].removeprefix(f"Invalid {key}: ")
+    return f"{why[:1].upper()}{why[1:]}"
+
+
+def ads_in(folder: Path) -> list[str]:
+    """Return the names of the media files in a folder."""
+    with suppress(OSError):
+        return sorted((file.name for file in media_in(folder)), key=natural_key)
+    return []
+
+
+def take_ads(folder: Path, files: Iterable[tuple[str, bytes]]) -> list[str]:
+    """Check ads that somebody handed over, and store those that can be played.
+
+    Each is decoded for a moment in a process of its own, as every ad is before it plays. One of the
+    same name is replaced.
+
+    Args:
+        folder: Where they go; made if needed.
+        files: Names and contents.
+
+    Returns:
+        A sentence for each that is refused. Nothing of these is left on the disk.
+    """
+    parts: dict[Path, str] = {}
+    refused: list[str] = []
+    try:
+        for name, content in files:
+            plain = _file_name(name)
+            ending = Path(plain).suffix.lower()
+            if ending not in KNOWN_ENDINGS:
+                expected = lazy(
+                    "by its ending it is neither a picture nor a video: expected .jpg, .png, .mp4 "
+                    "or another common one"
+                )
+                refused.append(_refusal(name, expected))
+                continue
+            part = folder / f".{plain}.part{ending}"
+            parts[part] = plain
+            folder.mkdir(parents=True, exist_ok=True)
+            part.write_bytes(content)
+        for part, found in zip(parts, check_apart([(part, "") for part in parts]), strict=True):
+            plain = parts[part]
+            if isinstance(found, MediaInfo):
+                part.replace(folder / plain)
+            else:
+                reason = str(found).replace(str(part), plain).replace(part.name, plain)
+                refused.append(_refusal(plain, reason))
+    except OSError as error:
+        refused.append(_refusal(folder.name, str(error.strerror)))
+    finally:
+        for part in parts:
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
+    return refused
+
+
+def remove_ad(folder: Path, name: str) -> None:
+    """Delete one of the ads in a folder; harmless if it is not there."""
+    if name in ads_in(folder):
+        with suppress(OSError):
+            (folder / name).unlink()
+
+
+def finish(settings_file: Path, draft: Draft, ads: Path) -> None:
+    """Write the answers into the settings file.
+
+    Raises:
+        SettingsError: It cannot be written, or an answer is wrong.
+    """
+    write_settings(settings_file, draft.settings(ads))
+
+
+def _file_name(name: str) -> str:
+    last = re.split(r"[/\\]", name)[-1].strip().lstrip(".")
+    stem, ending = Path(last).stem, Path(last).suffix
+    return f"{plain_name(stem)[:MAX_NAME_LENGTH]}{ending.lower()}"
+
+
+def _refusal(name: str, why: LazyText | str) -> LazyText:
+    return lazy(
+        "%(name)s cannot be used: %(why)s.", name=printable(name)[:80], why=str(why).rstrip(".")
+    )
