@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import platformdirs
 
-from detector.sources.passwords import HidingFormatter
+from detector.sources.passwords import HidingFormatter, hide_passwords
 from monitor.settings.paths import APPLICATION
 
 if TYPE_CHECKING:
@@ -136,6 +136,37 @@ def only_errors(name: str) -> Iterator[None]:
         yield
     finally:
         log.setLevel(before)
+
+
+def log_path(named: str | None) -> Path | None:
+    """Return the file that the setting `run.log` names; `None` for none."""
+    if named == NO_LOG:
+        return None
+    return default_log() if named is None else Path(named)
+
+
+def recent_log(path: Path, max_bytes: int) -> str:
+    """Return the newest lines of a log and of the supervisor's beside it, oldest first.
+
+    Passwords are masked again: an older version of the program may have written them.
+
+    Args:
+        path: Of the kiosk's log.
+        max_bytes: Of the files that are read; of each log the newer half at least.
+    """
+    parts = []
+    for log in (path.with_name(SUPERVISOR_LOG), path):
+        left, texts = max_bytes // 2, []
+        for file in log_files(log):
+            with suppress(OSError), file.open("rb") as opened:
+                size = opened.seek(0, 2)
+                opened.seek(max(0, size - left))
+                texts.append(opened.read(left).decode("utf-8", "replace"))
+                left -= min(size, left)
+        if texts:
+            lines = "".join(reversed(texts)).splitlines()
+            parts += [f"==> {log.name} <==", *map(hide_passwords, lines), ""]
+    return "\n".join(parts)
 
 
 def log_files(path: Path) -> list[Path]:

@@ -160,6 +160,11 @@ class AdPlayer:
         return self._timeline.is_paused
 
     @property
+    def picture(self) -> Picture | None:
+        """The newest picture that was handed out; `None` while nothing of the show is shown."""
+        return None if self.current is None and not self.filling else self._last_picture
+
+    @property
     def resting(self) -> bool:
         """Whether nothing is shown because of the wash-out between two ads."""
         return self._transition.rest_until_ns is not None
@@ -246,16 +251,29 @@ class AdPlayer:
             if not self._is_stopped:
                 self._timeline.seek(round(position_ms * 1e6))
 
-    def replace(self, ads: Sequence[Ad], filler: Filler | None = None) -> None:
-        """Switch playlists once the present ad ends; `AdsError` if the new one has no ad."""
+    def replace(
+        self, ads: Sequence[Ad], filler: Filler | None = None, cross_fade_s: float | None = None
+    ) -> None:
+        """Switch playlists once the present ad ends; `AdsError` if the new one has no ad.
+
+        Without `cross_fade_s` ads go on to overlap as before.
+        """
         with self._control:
             self._rotation.replace(ads)
+            if cross_fade_s is not None:
+                self._transition.set_cross_fade(cross_fade_s)
             self._filler = filler
             if self._is_started and not self._is_stopped:
                 self._filler_screen.replace(filler)
             self._failures.on_playlist_replaced()
             if self._transition.next is not None and self._transition.next.ad not in ads:
                 self._transition.drop_next()
+
+    def finish(self) -> None:
+        """End the show with the present ad: `finished` is true from then on."""
+        with self._control:
+            self._rotation.finish()
+            self._transition.drop_next()
 
     def seed(self, starts: Mapping[str, Iterable[int]]) -> None:
         """Count the starts of an earlier run against the hourly limits; see `Rotation.seed`."""

@@ -80,10 +80,6 @@ class Transition:
         cross_fade_s: float,
         wash_out_s: float,
     ) -> None:
-        if not 0 <= cross_fade_s <= MAX_CROSS_FADE_S:
-            raise AdsError(
-                f"The cross-fade must last 0 to {MAX_CROSS_FADE_S:.0f} seconds, got {cross_fade_s}."
-            )
         if not 0 <= wash_out_s < math.inf:
             raise AdsError(f"The wash-out must last 0 seconds or more, got {wash_out_s}.")
         self.next: Showing | None = None
@@ -99,7 +95,15 @@ class Transition:
         self._wall_clock = wall_clock
         self._audience = audience
         self._wash_out_ns = round(wash_out_s * 1e9)
-        self._cross_fade_ns = 0 if self._wash_out_ns else round(cross_fade_s * 1e9)
+        self.set_cross_fade(cross_fade_s)
+
+    def set_cross_fade(self, seconds: float) -> None:
+        """Let ads overlap for so long from the next one on; `AdsError` if it is out of range."""
+        if not 0 <= seconds <= MAX_CROSS_FADE_S:
+            raise AdsError(
+                f"The cross-fade must last 0 to {MAX_CROSS_FADE_S:.0f} seconds, got {seconds}."
+            )
+        self._cross_fade_ns = 0 if self._wash_out_ns else round(seconds * 1e9)
 
     def advance(self, now_ns: int) -> None:
         """Switch ads when it is time; near the end of one, prepare the next, its fade and sound."""

@@ -53,6 +53,7 @@ class Rotation:
         self._blocks = blocks or BlockSchedule()
         self._rounds = 0
         self._plays_in_round = 0
+        self._is_over = False
         # Of all ads, even without a limit: the next playlist may bring one.
         self._starts: dict[str, deque[int]] = {}
         self.replace(ads)
@@ -60,7 +61,11 @@ class Rotation:
     @property
     def complete(self) -> bool:
         """Whether all rounds are done, so no ad follows."""
-        return self._loops is not None and self._rounds >= self._loops
+        return self._is_over or (self._loops is not None and self._rounds >= self._loops)
+
+    def finish(self) -> None:
+        """Let no further ad follow."""
+        self._is_over = True
 
     def replace(self, ads: Sequence[Ad]) -> None:
         """Switch to another playlist, at least one ad; starts, rounds and policy are kept."""

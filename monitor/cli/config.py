@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from monitor.cli.options import PROGRAM, WRONG, debug_option, output_options
+from monitor.cli.options import PROGRAM, WRONG, debug_option, load_with_hub, output_options
 from monitor.cli.output import print_json
 from monitor.settings.options import config_option
 
@@ -79,7 +79,6 @@ def show(options: tuple[str, ...], config: Path | None, as_json: bool) -> None:
     from monitor.settings.sources import (
         Sources,
         all_settings,
-        load,
         settings_of,
         shown,
     )
@@ -90,8 +89,8 @@ def show(options: tuple[str, ...], config: Path | None, as_json: bool) -> None:
     rows: dict[str, dict[str, Any]] = {key: {} for key in all_settings()}
     for model in MODELS:
         is_run = model is RunSettings
-        sources = Sources(given if is_run else {}, file)
-        made = load(model, sources, **({"language": default_language()} if is_run else {}))
+        computed = {"language": default_language()} if is_run else {}
+        made, sources = load_with_hub(model, Sources(given if is_run else {}, file), **computed)
         for setting in settings_of(model):
             value: Any = made
             for name in setting.path:

@@ -14,7 +14,8 @@ import click
 
 from monitor.cli.options import PROGRAM, debug_option, load_settings
 from monitor.cli.report import announce
-from monitor.cli.run import log_path, refuse_contradictions, run
+from monitor.cli.run import refuse_contradictions, run
+from monitor.logs import log_path
 from monitor.settings.models import RunSettings
 from monitor.settings.options import config_option
 

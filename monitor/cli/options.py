@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from monitor.settings.from_hub import read_hub_settings
 from monitor.settings.models import ModelSettings, RunSettings, StoredSettings
 from monitor.settings.options import setting_option
 from monitor.settings.paths import default_settings_file
-from monitor.settings.sources import Model, SettingsFile, Sources, load
+from monitor.settings.sources import Model, SettingsError, SettingsFile, Sources, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
     from db.read.scope import Scope
     from monitor.workers import Map
+
+logger = logging.getLogger(__name__)
 
 DONE, FAILED, WRONG = 0, 1, 2
 PROGRAM = "ad-monitor"
@@ -186,7 +189,26 @@ def load_settings(model: type[Model], options: dict[str, Any], **computed: Any) 
     Raises:
         SettingsError: A value or the file is wrong.
     """
-    return load(model, Sources(options, settings_file_of(options)), **computed)
+    return load_with_hub(model, Sources(options, settings_file_of(options)), **computed)[0]
+
+
+def load_with_hub(model: type[Model], sources: Sources, **computed: Any) -> tuple[Model, Sources]:
+    """Return settings and where they come from, with those that a kiosk's hub has set.
+
+    Raises:
+        SettingsError: A value or the file is wrong.
+    """
+    made = load(model, sources, **computed)
+    hub = read_hub_settings(made.database) if isinstance(made, RunSettings) else {}
+    if not hub:
+        return made, sources
+    wider = replace(sources, hub=hub)
+    try:
+        return load(model, wider, **computed), wider
+    except SettingsError as error:
+        # Such as two that contradict each other; those of this machine were right.
+        logger.warning("The settings from the hub are not used: %s", error)
+        return made, sources
 
 
 def settings_file_of(options: Mapping[str, Any]) -> SettingsFile | None:

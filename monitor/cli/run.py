@@ -6,7 +6,6 @@ import logging
 import os
 import sys
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -76,7 +75,7 @@ def run(
         display.start()
 
     from monitor.kiosk.headless import run_headless
-    from monitor.logs import logging_to
+    from monitor.logs import log_path, logging_to
     from monitor.sensor.child_process import disable_core_dumps
 
     disable_core_dumps()
@@ -153,15 +152,6 @@ def _source_kind(source: str | None) -> str:
         return "camera" if source is None else SourceSpec.parse(source).kind
     except SourceOpenError:
         return "unknown"
-
-
-def log_path(named: str | None) -> Path | None:
-    """Return the file that `--log` names; `None` for none."""
-    from monitor.logs import NO_LOG, default_log
-
-    if named == NO_LOG:
-        return None
-    return default_log() if named is None else Path(named)
 
 
 def refuse_contradictions(
@@ -247,7 +237,7 @@ def _supervise(arguments: Sequence[str], settings: RunSettings) -> int:
     """Keep `run` running with these arguments, and return the exit status."""
     from monitor.cli.arguments import without_passwords
     from monitor.kiosk.supervision.supervisor import Limits, Restarts, Supervisor, kiosk_command
-    from monitor.logs import SUPERVISOR_LOG, logging_to
+    from monitor.logs import SUPERVISOR_LOG, log_path, logging_to
 
     shown, secret = without_passwords(arguments)
     log = log_path(settings.log)

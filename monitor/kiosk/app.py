@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from monitor.kiosk.console import OwnConsole
     from monitor.sensor.live import LiveView
     from monitor.settings.models import RunSettings
-    from monitor.ui.notice.notice import Notice
     from monitor.ui.notice.notice_screen import NoticeScreen
     from monitor.ui.qt_environment import DisplayProbe
 
@@ -74,6 +73,9 @@ def run_window(
         announce = partial(say_code, settings)
         kiosk = KioskRuntime(settings, bridge.publish, sound, announce)
         kiosk.notice_shown = None if offscreen else False  # in memory nobody sees it
+        quitter.quitting.connect(
+            lambda: window_heartbeat.restart() if kiosk.commands.is_restart_due else None
+        )
         wanted = settings.notice == "required" and settings.no_camera is None
         first = _notice_alone(settings, screen, quitter) if wanted else None
 
@@ -91,7 +93,7 @@ def run_window(
             if console is not None:
                 _follow_set_up(console, window, quitter)
             if not offscreen:
-                _follow_notice(window.notice, kiosk)
+                _follow_screen(window, kiosk)
             window.failed.connect(failures.append)
             window.failed.connect(lambda: quitter.quit("failed"))
             window_heartbeat.watch(window.ad_view)
@@ -143,6 +145,7 @@ def _open_window(  # noqa: PLR0917 (the parts of one session, handed over once)
         saver=lambda: saver.method,
     )
     quitter.add("the window", window.close)
+    kiosk.commands.painted_ad = window.ad_view.snapshot
 
     def check() -> None:
         if not guard.flooded:
@@ -158,7 +161,7 @@ def _open_window(  # noqa: PLR0917 (the parts of one session, handed over once)
             lambda: kiosk.pause_measuring("notice", "the notice was not on the screen")
         )
     window.quit_requested.connect(lambda: quitter.quit("the window was closed"))
-    window.finished.connect(lambda: quitter.quit("all loops are done"))
+    window.finished.connect(lambda: quitter.quit(kiosk.ended or "all loops are done"))
     checks = QTimer(window)
     checks.timeout.connect(check)
     checks.start(200)
@@ -167,8 +170,10 @@ def _open_window(  # noqa: PLR0917 (the parts of one session, handed over once)
     return window
 
 
-def _follow_notice(notice: Notice, kiosk: KioskRuntime) -> None:
-    """Tell the kiosk whether its notice is on the screen."""
+def _follow_screen(window: KioskWindow, kiosk: KioskRuntime) -> None:
+    """Tell the kiosk whether its notice is on the screen, and how to show its name there."""
+    notice = window.notice
+    kiosk.commands.show_name = window.name_card.show_name
 
     def follow() -> None:
         kiosk.notice_shown = notice.state == "shown"

@@ -74,6 +74,8 @@ def run_headless(
                     kiosk.player.advance()
                     if kiosk.player.finished or kiosk.ended is not None:
                         reason = kiosk.ended or "all loops are done"
+                        if kiosk.commands.is_restart_due:
+                            heartbeat.beat(Phase.RESTARTING)
                         break
                     if is_set_up():
                         reason = SET_UP

@@ -38,6 +38,10 @@ class WindowHeartbeat(QObject):
             view.drawn.connect(self._on_drawn)
             self._on_time()
 
+    def restart(self) -> None:
+        """Say that the kiosk is about to end, to be started again."""
+        self._heartbeat.beat(Phase.RESTARTING)
+
     def stop(self) -> None:
         """End the show with a last beat."""
         self._timer.stop()

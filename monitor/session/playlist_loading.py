@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
+from ads.errors import AdsError, LoadingStoppedError
 from ads.media.check import check_apart
 from ads.media.digests import TimeLimit
 from ads.playlists.loader import load_playlist
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ads.playlists.playlist import Playlist
+
+logger = logging.getLogger(__name__)
 
 START_LIMIT_S = 5.0
 """Files not read by then join the show later."""
@@ -44,10 +48,32 @@ class WatchedPlaylist(NamedTuple):
     stop_loading: threading.Event
 
 
-def load_watched(path: Path | None, should_continue: Callable[[], bool]) -> WatchedPlaylist | None:
+def watch(playlist: Playlist) -> WatchedPlaylist:
+    """Return a playlist that was loaded, with its watcher; may wait for a disk."""
+    stopping = threading.Event()
+
+    def keep_going() -> bool:
+        return not stopping.is_set()
+
+    watcher = PlaylistWatcher(
+        playlist, load=lambda again: load_ads(again, TimeLimit(RELOAD_LIMIT_S, keep_going))
+    )
+    return WatchedPlaylist(playlist, watcher, stopping)
+
+
+def load_watched(
+    path: Path | None,
+    should_continue: Callable[[], bool],
+    of_hub: Callable[[], Path | None] = lambda: None,
+) -> WatchedPlaylist | None:
     """Load a playlist in a thread; None as soon as `should_continue`, asked often, returns false.
 
     A thread that hangs in a file is left behind.
+
+    Args:
+        path: The local playlist; None for the bundled one.
+        should_continue: Whether to go on.
+        of_hub: Returns the playlist that the hub sent, to be taken instead if it can be shown.
 
     Raises:
         PlaylistError: See `load_playlist`.
@@ -60,11 +86,7 @@ def load_watched(path: Path | None, should_continue: Callable[[], bool]) -> Watc
 
     def load() -> None:
         try:
-            playlist = load_ads(path, TimeLimit(START_LIMIT_S, keep_going))
-            watcher = PlaylistWatcher(
-                playlist, load=lambda again: load_ads(again, TimeLimit(RELOAD_LIMIT_S, keep_going))
-            )
-            results.append(WatchedPlaylist(playlist, watcher, stopping))
+            results.append(watch(_load_first(of_hub(), path, keep_going)))
         except Exception as error:  # noqa: BLE001 (raised again below)
             results.append(error)
 
@@ -81,3 +103,16 @@ def load_watched(path: Path | None, should_continue: Callable[[], bool]) -> Watc
     if isinstance(result, Exception):
         raise result
     return result
+
+
+def _load_first(
+    of_hub: Path | None, local: Path | None, keep_going: Callable[[], bool]
+) -> Playlist:
+    if of_hub is not None:
+        try:
+            return load_ads(of_hub, TimeLimit(START_LIMIT_S, keep_going))
+        except LoadingStoppedError:
+            raise
+        except AdsError as error:
+            logger.warning("The hub's show cannot be shown, but the local playlist: %s", error)
+    return load_ads(local, TimeLimit(START_LIMIT_S, keep_going))

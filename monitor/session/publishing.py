@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,8 +11,11 @@ from typing import TYPE_CHECKING
 from detector.sources.passwords import hide_passwords
 from monitor.session.machine import machine_id
 from monitor.settings.broker import Broker
+from monitor.settings.from_hub import read_hub_settings
 from monitor.settings.paths import sqlite_file
-from monitor.uplink.service import UplinkService, Wishes
+from monitor.uplink.follower import HubFollower
+from monitor.uplink.service import UplinkService, Wishes, connect
+from monitor.uplink.show import stored_playlist
 from monitor.uplink.status import UplinkStatus
 
 if TYPE_CHECKING:
@@ -22,6 +26,9 @@ if TYPE_CHECKING:
     from monitor.mqtt.publisher import MqttPublisher
     from monitor.session.health import KioskHealth
     from monitor.settings.models import RunSettings
+    from monitor.uplink.applying import Stage
+    from monitor.uplink.desired import CommandOrder, CommandResult
+    from monitor.uplink.key_file import HubKey
 
 logger = logging.getLogger(__name__)
 
@@ -34,25 +41,38 @@ class Publishing:
         health: Returns its state for a least number of viewers, from any thread, once its session
             has begun.
         announce: Called with each code that is to be accepted on the hub, from another thread.
+        stage: Where the hub's show is put on.
+        perform: Does what the hub orders, from another thread; see `CommandLog`.
     """
 
     def __init__(
         self,
         settings: RunSettings,
         health: Callable[[int], KioskHealth],
-        announce: Callable[[str], None] = lambda _code: None,
+        announce: Callable[[str], None],
+        stage: Stage,
+        perform: Callable[[CommandOrder, HubKey], CommandResult | None],
     ) -> None:
         self._settings = settings
+        self._stage = stage
+        self._perform = perform
         self._health = health
         self._announce = announce
         self._has_begun = False
         self._publisher: MqttPublisher | None = None
         self._service: UplinkService | None = None
+        self._follower: HubFollower | None = None
 
     @property
     def uplink(self) -> UplinkStatus:
         """How it is between this kiosk and its hub."""
-        return UplinkStatus() if self._service is None else self._service.status
+        status = UplinkStatus() if self._service is None else self._service.status
+        return status if self._follower is None else replace(status, show=self._follower.status)
+
+    def playlist_of_hub(self) -> Path | None:
+        """Return the playlist that the hub sent, see `stored_playlist`; may wait for a disk."""
+        file = sqlite_file(self._settings.database)
+        return None if file is None else stored_playlist(Path(file).absolute())
 
     def start(self, engine: Engine) -> None:
         """Speak to the hub from now on; before the session begins, which may get another name."""
@@ -61,6 +81,7 @@ class Publishing:
             engine,
             lambda min_viewers: self._health(min_viewers) if self._has_begun else None,
             self._announce,
+            lambda serial: None if self._follower is None else self._follower.hint(serial),
         )
         if self._service is not None:
             self._service.prepare()
@@ -69,15 +90,24 @@ class Publishing:
     def begin(self) -> None:
         """Tell how the kiosk is from now on: its session and show have begun."""
         self._has_begun = True
+        if self._service is not None:
+            self._follower = make_follower(
+                self._settings, self._service, self._stage, self._perform
+            )
+            self._follower.start()
         self._publisher = start_publishing(self._settings, self._health)
 
     def request_stop(self) -> None:
         """Begin to stop what takes long; `stop` has to follow."""
+        if self._follower is not None:
+            self._follower.request_stop()
         if self._publisher is not None:
             self._publisher.request_stop()
 
     def stop(self) -> None:
         """Stop; takes at most a good second. The database must still be open."""
+        if self._follower is not None:
+            self._follower.stop()
         if self._service is not None:
             self._service.stop()
         if self._publisher is not None:
@@ -117,6 +147,7 @@ def make_uplink(
     engine: Engine,
     health: Callable[[int], KioskHealth | None],
     announce: Callable[[str], None],
+    hint: Callable[[int | None], None],
 ) -> UplinkService | None:
     """Return what keeps the kiosk in touch with its hub; `None` if its database is on a server.
 
@@ -125,6 +156,7 @@ def make_uplink(
         engine: Of its database.
         health: Returns the state for a least number of viewers; `None` before the session.
         announce: Called with each code that is to be accepted on the hub, from another thread.
+        hint: As in `UplinkService`.
     """
     file = sqlite_file(settings.database)
     if file is None:
@@ -141,7 +173,25 @@ def make_uplink(
         settings.hub_ca,
         settings.site,
     )
-    return UplinkService(engine, Path(file).absolute(), wishes, health, announce)
+    return UplinkService(engine, Path(file).absolute(), wishes, health, announce, hint=hint)
+
+
+def make_follower(
+    settings: RunSettings,
+    service: UplinkService,
+    stage: Stage,
+    perform: Callable[[CommandOrder, HubKey], CommandResult | None],
+) -> HubFollower:
+    """Return what does the wishes of the hub that a service speaks to; see `HubFollower`."""
+    return HubFollower(
+        Path(settings.database.removeprefix("sqlite:///")).absolute(),
+        lambda: service.membership,
+        lambda key: connect(key.hub, settings.hub_ca or key.ca),
+        stage,
+        perform,
+        limit_bytes=settings.hub_media_gb * 1e9,
+        settings=read_hub_settings(settings.database),
+    )
 
 
 def device_id(database: str) -> str:

@@ -26,11 +26,13 @@ from monitor.session.clock import ClockWatch, SessionClock
 from monitor.session.experiments import BlockWatcher
 from monitor.session.feedback import plays_since, recent_starts
 from monitor.session.health import KioskHealth, read_health
+from monitor.session.hub_commands import HubCommands
 from monitor.session.measuring import MeasuringSwitch
-from monitor.session.playlist_loading import WatchedPlaylist, load_ads, load_watched
+from monitor.session.playlist_loading import load_ads
 from monitor.session.plays_today import PlaysToday
 from monitor.session.publishing import Publishing
 from monitor.session.router import MessageRouter
+from monitor.session.show_stage import ShowStage
 from monitor.settings.time_zone import local_time
 
 if TYPE_CHECKING:
@@ -76,6 +78,8 @@ class KioskRuntime:
     every code that somebody should accept on the hub, from another one.
 
     Attributes:
+        player: Plays the ads.
+        commands: What the hub may order; a window says there how it does its part.
         notice_shown: Whether the privacy notice is on the screen, as the window says; `None`
             without one.
 
@@ -84,7 +88,6 @@ class KioskRuntime:
         ModelLoadError: The model cannot be read.
     """
 
-    playlist: Playlist
     player: AdPlayer
 
     def __init__(
@@ -103,10 +106,13 @@ class KioskRuntime:
         self._sensor: SupervisedSensor | None = None
         self._source = _find_source(settings) if settings.source is None else settings.source
         self._session: ActiveSession | None = None
-        self._watched: WatchedPlaylist | None = None
+        self._stage = ShowStage(settings.playlist)
+        self.commands = HubCommands(settings)
         self._clock_watch: ClockWatch | None = None
         self._blocks: BlockWatcher | None = None
-        self._publishing = Publishing(settings, self.health, announce)
+        self._publishing = Publishing(
+            settings, self.health, announce, self._stage, self.commands.perform
+        )
         self._stopped = False
         self.notice_shown: bool | None = None
 
@@ -154,13 +160,20 @@ class KioskRuntime:
     @property
     def playlist_problem(self) -> str | None:
         """Why the last change of the playlist was not taken over, in one sentence, or `None`."""
-        return None if self._watched is None else self._watched.watcher.problem
+        return self._stage.problem
+
+    @property
+    def playlist(self) -> Playlist:
+        """What is shown now, the kiosk's own playlist or that of its hub; once `start` is done."""
+        return self._stage.playlist
 
     @property
     def ended(self) -> str | None:
         """Why the run should end by itself, or `None` while it should go on."""
         if self._router.ended is not None:
             return "the recording is over"
+        if self.commands.is_restart_due:
+            return "the hub asked for a restart"
         limit_s = self._settings.duration_s
         if limit_s is not None and time.monotonic_ns() - self.began_ns >= limit_s * 1e9:
             return "the duration is over"
@@ -177,10 +190,8 @@ class KioskRuntime:
             SetupError: The source or the model cannot be used.
             SessionFailedError: The sensor dies again and again.
         """
-        self._watched = load_watched(self._settings.playlist, should_continue)
-        if self._watched is None:
+        if not self._stage.begin(should_continue, self._publishing.playlist_of_hub):
             return False
-        self.playlist = self._watched.playlist
         self._database = ready_database(self._settings)
         with ExitStack() as undo:
             undo.callback(self._database.engine.dispose)
@@ -258,6 +269,7 @@ class KioskRuntime:
             filler=playlist.filler,
         )
         self._seed(session)
+        self.commands.player = self.player
         self.player.start()
         self._publishing.begin()
 
@@ -314,7 +326,7 @@ class KioskRuntime:
     def tick(self) -> None:
         """Take over a changed playlist or experiment, and follow the wall clock if it was set.
 
-        Call it a few times a second from the show's thread.
+        Also do what the hub ordered. Call it a few times a second from the show's thread.
         """
         if self._session is not None and self._clock_watch is not None:
             step = self._session.follow_clock(self._clock_watch)
@@ -323,10 +335,8 @@ class KioskRuntime:
                 self._seed(self._session)
         if self._blocks is not None:
             self._blocks.poll(time.monotonic_ns())
-        changed = None if self._watched is None else self._watched.watcher.poll(time.monotonic_ns())
-        if changed is not None:
-            self.playlist = changed
-            self.player.replace(changed.ads, changed.filler)
+        self._stage.poll(self.player, time.monotonic_ns())
+        self.commands.poll()
 
     def stop(self, reason: str) -> None:
         """Stop show, sensor and session, once; `SessionFailedError` if a part was not saved."""
@@ -335,9 +345,7 @@ class KioskRuntime:
         self._stopped = True
         self._publishing.request_stop()
         self.player.stop()
-        if self._watched is not None:
-            self._watched.stop_loading.set()
-            self._watched.watcher.close()
+        self._stage.close()
         if self._blocks is not None:
             self._blocks.close()
         problems = []

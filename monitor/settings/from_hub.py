@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
+from boltons.fileutils import atomic_save
+
 from monitor.settings.models import RunSettings
-from monitor.settings.sources import Setting, mistakes, settings_of
+from monitor.settings.paths import hub_folder, sqlite_file
+from monitor.settings.sources import Setting, SettingsError, SettingsFile, mistakes, settings_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
+
+logger = logging.getLogger(__name__)
+
+FILE = "settings.yaml"
 
 SHOW_KEYS = (
     "ads.policy",
@@ -43,3 +52,66 @@ def hub_mistakes(values: Mapping[str, Any]) -> list[str]:
     if unknown:
         return [f"{key} cannot be set by a hub." for key in unknown]
     return mistakes(RunSettings, values)
+
+
+def keep_hub_settings(
+    folder: Path, values: Mapping[str, Any], in_force: Mapping[str, Any]
+) -> list[str]:
+    """Store for the next start what a hub sent; return what people should know, in sentences.
+
+    Args:
+        folder: For what the hub sends.
+        values: By key; what a hub may not set, or is out of range, is left out.
+        in_force: The hub's settings with which the kiosk was started.
+
+    Raises:
+        OSError: They cannot be stored.
+    """
+    import yaml  # noqa: PLC0415 (not needed to read settings)
+
+    remarks, right = [], {}
+    for key, value in values.items():
+        wrong = hub_mistakes({key: value})
+        remarks += wrong
+        if not wrong:
+            right[key] = value
+    if right != in_force:
+        remarks.append("The settings apply at the next start of the kiosk.")
+    sections: dict[str, dict[str, Any]] = {}
+    for key, value in right.items():
+        section, _, name = key.partition(".")
+        sections.setdefault(section, {})[name] = value
+    file = folder / FILE
+    if right or file.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        with atomic_save(str(file), text_mode=True, file_perms=0o600, overwrite_part=True) as out:
+            out.write("# From the hub; do not edit: it is written again.\n")
+            out.write(yaml.safe_dump(sections, allow_unicode=True, sort_keys=False))
+    return remarks
+
+
+def read_hub_settings(database: str) -> dict[str, Any]:
+    """Return what the hub of a kiosk has set, by key; empty without one.
+
+    What cannot be read, or is no longer right, is left out, with a warning.
+
+    Args:
+        database: Path or URL of the kiosk's database.
+    """
+    found = sqlite_file(database)
+    file = None if found is None else hub_folder(found) / FILE
+    try:
+        if file is None or not file.exists():
+            return {}
+        values = SettingsFile(file).values
+    except (SettingsError, OSError) as error:
+        logger.warning("The settings from the hub are not used: %s", error)
+        return {}
+    right = {}
+    for key, value in values.items():
+        wrong = hub_mistakes({key: value})
+        if wrong:
+            logger.warning("A setting from the hub is not used: %s", wrong[0])
+        else:
+            right[key] = value
+    return right

@@ -303,10 +303,10 @@ class StoredSettings(_Settings):
 
 
 _NOT_LOGGED = (
-    "camera console console_host console_port database detection hub hub_ca log min_viewers mount "
-    "mqtt mqtt_discovery mqtt_min_viewers playlist report report_overwrite restart_limit site "
-    "source spool started_at stuck_after_s supervised timezone upload upload_min_viewers video "
-    "zones"
+    "camera console console_host console_port database detection hub hub_ca hub_media_gb log "
+    "min_viewers mount mqtt mqtt_discovery mqtt_min_viewers playlist report report_overwrite "
+    "restart_limit site source spool started_at stuck_after_s supervised timezone upload "
+    "upload_min_viewers video zones"
 )
 
 
@@ -448,6 +448,10 @@ class RunSettings(RecordingSettings, PublishingSettings):
     """Send no cell, and no reactions of those present, of fewer viewers."""
     hub_ca: Path | None = setting(None, "uplink.ca", "--hub-ca", fallback="the public ones")
     """File with the certificate authority that signed the hub's certificate (PEM)."""
+    hub_media_gb: float = setting(
+        20.0, "uplink.media_gb", "--hub-media-size", metavar="GB", ge=0, le=100_000
+    )
+    """The most that the media of the hub's shows may take on this machine's disk, in gigabytes."""
     mqtt_min_viewers: int = setting(5, "mqtt.min_viewers", "--mqtt-min-viewers", ge=1)
     """Do not publish how many look or what they feel while fewer viewers are there."""
     console: bool = setting(False, "console.enabled", "--console", first=True)

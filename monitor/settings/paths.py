@@ -51,3 +51,8 @@ def spool_folder(database: str, named: Path | None) -> Path | None:
     if named is not None or sqlite_file(database) is not None:
         return named
     return Path(platformdirs.user_data_dir(APPLICATION)) / "spool"
+
+
+def hub_folder(database: Path) -> Path:
+    """Return the folder for what a kiosk gets from its hub: show, media, settings, commands."""
+    return database.with_name(f"{database.name}.hub")

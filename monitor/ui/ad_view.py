@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 from PyQt5.QtCore import QRectF, Qt, pyqtSignal
 from PyQt5.QtGui import QImage, QPainter, QPaintEvent, QRegion
 from PyQt5.QtWidgets import QWidget
@@ -12,7 +13,6 @@ from monitor.ui import style
 from monitor.ui.painting import CENTRE, draw_text, fit_centred, painter_on
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from ads.player.player import Picture
@@ -37,6 +37,16 @@ def image_from_rgb(rgb: NDArray[np.uint8]) -> QImage:
     borrowed: QImage = QImage(rgb.data, width, height, 3 * width, kind)  # type: ignore[call-overload]
     # The conversion copies, so the image does not refer to the array's memory.
     return borrowed.convertToFormat(QImage.Format.Format_RGB32)
+
+
+def rgb_from_image(image: QImage) -> NDArray[np.uint8]:
+    """Copy an image into a uint8 array `(height, width, 3)`."""
+    plain = image.convertToFormat(QImage.Format.Format_RGB888)
+    height, width, line = plain.height(), plain.width(), plain.bytesPerLine()
+    bits = plain.constBits()
+    content = b"" if bits is None else bits.asstring(height * line)
+    rows = np.frombuffer(content, np.uint8).reshape(height, line)
+    return np.ascontiguousarray(rows[:, : 3 * width]).reshape(height, width, 3)
 
 
 class _Layer(NamedTuple):
@@ -95,6 +105,21 @@ class AdView(QWidget):
         self._message = text
         self.update()
 
+    def snapshot(self, max_side_px: int = 1280) -> NDArray[np.uint8]:
+        """Return the ad as this view paints it, `(height, width, 3)`, scaled to fit a square.
+
+        It is painted anew from the pictures of the ads alone. What lies over the view, such as the
+        overlay with the camera's preview, cannot be in it.
+        """
+        ratio = self.devicePixelRatioF()
+        scale = min(ratio, max_side_px / max(1, self.width(), self.height()))
+        width, height = (max(1, round(side * scale)) for side in (self.width(), self.height()))
+        image = QImage(width, height, QImage.Format.Format_RGB32)
+        with painter_on(image) as painter:
+            painter.scale(width / max(1, self.width()), height / max(1, self.height()))
+            self._paint(painter)
+        return rgb_from_image(image)
+
     def set_scale(self, scale: float) -> None:
         self._scale = scale
         self.update()
@@ -148,19 +173,22 @@ class AdView(QWidget):
         painter.drawImage(place, image, QRectF(image.rect()))
         painter.restore()
 
-    def paintEvent(self, _event: QPaintEvent | None) -> None:
+    def _paint(self, painter: QPainter) -> None:
         blend = None if self._picture is None else self._picture.blend
+        if self._layers:
+            self._draw(painter, self._layers[0])
+        else:
+            painter.fillRect(self.rect(), Qt.GlobalColor.black)
+        if blend is not None:
+            painter.setOpacity(blend.opacity)
+            self._draw(painter, self._layers[1])
+        if self._message:
+            rect, size = QRectF(self.rect()), 22 * self._scale
+            draw_text(painter, rect, self._message, size, style.TEXT_SOFT, align=CENTRE)
+
+    def paintEvent(self, _event: QPaintEvent | None) -> None:
         with painter_on(self) as painter:
-            if self._layers:
-                self._draw(painter, self._layers[0])
-            else:
-                painter.fillRect(self.rect(), Qt.GlobalColor.black)
-            if blend is not None:
-                painter.setOpacity(blend.opacity)
-                self._draw(painter, self._layers[1])
-            if self._message:
-                rect, size = QRectF(self.rect()), 22 * self._scale
-                draw_text(painter, rect, self._message, size, style.TEXT_SOFT, align=CENTRE)
+            self._paint(painter)
         self.drawn.emit()
         if self._unseen is not None:
             picture, self._unseen = self._unseen, None

@@ -1,4 +1,4 @@
-"""Cards over the ad: help with the keys, badges of a paused show and of a code, mark of a demo."""
+"""Cards over the ad: help with the keys, the screen's name, badges, and the mark of a demo."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from PyQt5.QtCore import QPointF, QRectF, QSize, QTimer, pyqtSlot
 from PyQt5.QtGui import QColor, QPainterPath, QPen, QTransform
 
+from detector.names import printable
 from monitor.ui import style
 from monitor.ui.painting import (
     CENTRE,
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 
     from PyQt5.QtGui import QPainter
     from PyQt5.QtWidgets import QWidget
+
+
+SHOWN_MS = 10_000
+"""How long the name of the screen is shown."""
 
 
 class HelpCard(PaintedWidget):
@@ -145,6 +150,47 @@ class PausedBadge(PaintedWidget):
         words = rect.adjusted(42 * scale, 0, 0, 0)
         size = style.MIN_TEXT * scale
         draw_text(painter, words, self._text, size, style.TEXT, bold=True)
+
+
+class NameCard(PaintedWidget):
+    """Say in large letters over the ad which screen of the hub this is, for some seconds."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.name = self.site = ""
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.timeout.connect(self.hide)
+        self.hide()
+
+    def show_name(self, name: str, site: str) -> None:
+        """Show the name of a screen, and of its site if it has one."""
+        self.name, self.site = printable(name), printable(site)
+        self.refresh()
+        self.show()
+        self.raise_()
+        self._timer.start(SHOWN_MS)
+
+    def stop(self) -> None:
+        self._timer.stop()
+        self.hide()
+
+    def draw(self, painter: QPainter, rect: QRectF) -> None:
+        width, height = 0.9 * rect.width(), 0.3 * rect.height()
+        name = self._letters(self.name, width, height)
+        site = self._letters(self.site, width, 0.5 * name) if self.site else 0.0
+        panel = QRectF(0, 0, rect.width(), 1.5 * name + 1.6 * site)
+        panel.moveCenter(rect.center())
+        draw_panel(painter, panel, 16 * self.scale)
+        line = QRectF(panel.left(), panel.top() + 0.1 * name, panel.width(), 1.3 * name)
+        draw_text(painter, line, self.name, name, style.TEXT, align=CENTRE, bold=True)
+        if self.site:
+            line = QRectF(panel.left(), line.bottom(), panel.width(), 1.3 * site)
+            draw_text(painter, line, self.site, site, style.TEXT_SOFT, align=CENTRE)
+
+    def _letters(self, text: str, width: float, height: float) -> float:
+        """Return the size of letters at which a text fills a width, or a height before that."""
+        return min(height, width / max(1.0, text_width(text, 100, bold=True)) * 100)
 
 
 class CodeBadge(PaintedWidget):

@@ -12,7 +12,7 @@ from PyQt5.QtWidgets import QWidget
 from ads.errors import AdsError
 from monitor.ui.ad_view import AdView
 from monitor.ui.application import APPLICATION_NAME
-from monitor.ui.cards import CodeBadge, DemoMark, HelpCard, PausedBadge
+from monitor.ui.cards import CodeBadge, DemoMark, HelpCard, NameCard, PausedBadge
 from monitor.ui.notice.notice import Notice
 from monitor.ui.operator.facts import sections
 from monitor.ui.operator.panel import OperatorPanel
@@ -114,6 +114,7 @@ class KioskWindow(QWidget):
         self.notice = Notice(notice_texts, notice_url, self, measures=measures)
         self.paused_badge = PausedBadge(self._texts, self)
         self.code_badge = CodeBadge(self._texts, self._hub_code, self)
+        self.name_card = NameCard(self)
         self.operator_panel = OperatorPanel(self._texts, self.operator_facts, self)
         self.help_card = HelpCard(self._texts, self)
 
@@ -222,7 +223,7 @@ class KioskWindow(QWidget):
         width, height = self.width(), self.height()
         scale = scale_for(width, height)
         self.ad_view.set_scale(scale)
-        cards = (self.paused_badge, self.code_badge, self.help_card, self.demo_mark)
+        cards = (self.paused_badge, self.code_badge, self.help_card, self.demo_mark, self.name_card)
         for part in (*cards, self.operator_panel):
             part.set_scale(scale)
         notice_height = self.notice.fit(width, height, scale)
@@ -246,6 +247,7 @@ class KioskWindow(QWidget):
         card = QRect(QPoint(), self.help_card.natural_size())
         card.moveCenter(room.center())
         self.help_card.setGeometry(card)
+        self.name_card.setGeometry(room)
 
     def _arrange_demo_mark(self, room: QRect) -> None:
         """Centre the mark in the room that the overlay leaves."""
@@ -310,6 +312,7 @@ class KioskWindow(QWidget):
             self.notice.stop()
             self.help_card.stop()
             self.code_badge.stop()
+            self.name_card.stop()
             self.quit_requested.emit()
         # Accepted: the window is out of sight while the threads are being joined.
         super().closeEvent(event)

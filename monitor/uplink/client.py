@@ -7,8 +7,11 @@ are not followed: the key goes to the hub that was joined and nowhere else.
 
 from __future__ import annotations
 
+import re
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -17,6 +20,7 @@ from pydantic import BaseModel, ValidationError
 from db.transfer.envelope import digest
 from detector.names import printable
 from monitor.uplink.address import HubRefusedError, HubUnreachableError
+from monitor.uplink.desired import MAX_DOCUMENT_BYTES, SignedDocument
 from monitor.uplink.messages import (
     HUB_API,
     Claim,
@@ -29,9 +33,12 @@ from monitor.uplink.messages import (
 from monitor.version import VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from datetime import datetime
     from pathlib import Path
     from typing import TypeVar
+
+    from monitor.uplink.desired import CommandResult, DesiredReport
 
     Message = TypeVar("Message", bound=BaseModel)
 
@@ -55,6 +62,21 @@ class Answer:
     receipt: Receipt | None = None
     detail: str = ""
     retry_after_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredAnswer:
+    """What the hub says that the screen is to show and to do.
+
+    Attributes:
+        signed: As it came; `None` if it is the one that is known.
+        etag: Names it in the next request.
+        hub_time: The hub's clock, if it said so.
+    """
+
+    signed: SignedDocument | None
+    etag: str | None
+    hub_time: datetime | None
 
 
 class HubClient:
@@ -118,11 +140,77 @@ class HubClient:
             "Content-Digest": digest(packed),
         }
         limit_s = timeout_s or TIMEOUT_S
-        status, body, answered = self._call("envelopes", packed, headers, key, limit_s)
+        status, body, answered = self._call(
+            "POST", "envelopes", packed, headers, key, timeout_s=limit_s
+        )
         if status in {200, 409}:
             return Answer(status, self._parsed(Receipt, body))
         refused = _refused(status, body, answered)
         return Answer(status, None, str(refused), refused.retry_after_s)
+
+    def desired(self, key: str, etag: str | None = None) -> DesiredAnswer:
+        """Return what the screen is to show and to do, unless it is the one that `etag` names.
+
+        Raises:
+            HubRefusedError: The hub does not say; with 404 it is too old to.
+            HubUnreachableError: There was no answer of a hub.
+        """
+        headers = {} if etag is None else {"If-None-Match": etag}
+        # JSON may take two bytes for one of the text within.
+        limit = 2 * MAX_DOCUMENT_BYTES + MAX_ANSWER_BYTES
+        status, body, answered = self._call("GET", "desired", b"", headers, key, max_bytes=limit)
+        hub_time = _moment(answered.get("Date"))
+        if status == 304:
+            return DesiredAnswer(None, etag, hub_time)
+        signed = self._read(SignedDocument, status, body, answered)
+        return DesiredAnswer(signed, answered.get("ETag"), hub_time)
+
+    def media(
+        self, sha256: str, span: tuple[int, int], key: str, take: Callable[[bytes], object]
+    ) -> int:
+        """Get a part of a file; return how many bytes the whole has.
+
+        Args:
+            sha256: Names the file.
+            span: First and last byte.
+            key: The kiosk's.
+            take: Called with what arrives, in order, also before the connection breaks.
+
+        Raises:
+            HubRefusedError: The hub does not give it; with 404 it is not there, or not for this
+                kiosk, with 416 it has no such part.
+            HubUnreachableError: The part did not arrive whole.
+        """
+        first, last = span
+        headers = {"Range": f"bytes={first}-{last}", "Accept-Encoding": "identity"}
+        with self._request("GET", f"media/{sha256}", b"", headers, key) as answer:
+            if answer.status_code != 206:
+                body = b"".join(self._parts(answer, MAX_ANSWER_BYTES))
+                raise _refused(answer.status_code, body, answer.headers)
+            total = self._total(answer.headers.get("Content-Range", ""), first)
+            for part in self._parts(answer, last - first + 1):
+                take(part)
+        return total
+
+    def report(self, report: DesiredReport, key: str) -> None:
+        """Say what became of a document; raises as `join`."""
+        self._tell("desired/report", report, key)
+
+    def answer(self, uid: str, result: CommandResult, key: str) -> None:
+        """Say what became of a command; raises as `join`."""
+        self._tell(f"commands/{uid}", result, key)
+
+    def _tell(self, path: str, message: BaseModel, key: str) -> None:
+        status, body, headers = self._post(path, message, key)
+        if status not in {200, 204}:
+            raise _refused(status, body, headers)
+
+    def _total(self, content_range: str, first: int) -> int:
+        """Return the size of the whole from a header such as `bytes 0-99/1000`."""
+        found = re.fullmatch(r"bytes (\d{1,15})-(\d{1,15})/(\d{1,15})", content_range.strip())
+        if found is None or int(found[1]) != first:
+            raise HubUnreachableError(f"{self.hub} sends another part of a file than asked for.")
+        return int(found[3])
 
     def _expect(
         self, model: type[Message], path: str, request: BaseModel, key: str | None
@@ -134,7 +222,7 @@ class HubClient:
     ) -> tuple[int, bytes, Any]:
         body = b"" if request is None else request.model_dump_json().encode()
         headers = {"Content-Type": "application/json"}
-        return self._call(path, body, headers, key, TIMEOUT_S)
+        return self._call("POST", path, body, headers, key)
 
     def _read(self, model: type[Message], status: int, body: bytes, headers: Any) -> Message:
         if status not in {200, 201}:
@@ -150,11 +238,45 @@ class HubClient:
             ) from None
 
     def _call(
-        self, path: str, body: bytes, headers: dict[str, str], key: str | None, timeout_s: float
+        self,
+        method: str,
+        path: str,
+        body: bytes,
+        headers: dict[str, str],
+        key: str | None,
+        *,
+        timeout_s: float = TIMEOUT_S,
+        max_bytes: int = MAX_ANSWER_BYTES,
     ) -> tuple[int, bytes, Any]:
-        deadline = time.monotonic() + 2 * timeout_s
+        with self._request(method, path, body, headers, key, timeout_s) as answer:
+            content = b"".join(self._parts(answer, max_bytes, timeout_s))
+            return answer.status_code, content, answer.headers
+
+    def _parts(
+        self, answer: requests.Response, max_bytes: int, timeout_s: float = TIMEOUT_S
+    ) -> Iterator[bytes]:
+        """Yield an answer's body as it arrives."""
+        deadline, size = time.monotonic() + 2 * timeout_s, 0
+        for part in answer.iter_content(1 << 16 if max_bytes > 1 << 16 else 4096):
+            size += len(part)
+            if size > max_bytes or time.monotonic() > deadline:
+                raise HubUnreachableError(f"{self.hub} answers too much, or too slowly.")
+            yield part
+
+    @contextmanager
+    def _request(  # noqa: PLR0917 (what a request is made of)
+        self,
+        method: str,
+        path: str,
+        body: bytes,
+        headers: dict[str, str],
+        key: str | None,
+        timeout_s: float = TIMEOUT_S,
+    ) -> Iterator[requests.Response]:
+        """Yield an answer of which only the headers were read."""
         try:
-            with self._session.post(
+            with self._session.request(
+                method,
                 f"{self.hub}{HUB_API}{path}",
                 data=body,
                 headers=headers,
@@ -164,13 +286,7 @@ class HubClient:
                 allow_redirects=False,
                 stream=True,
             ) as answer:
-                parts, size = [], 0
-                for part in answer.iter_content(4096):
-                    parts.append(part)
-                    size += len(part)
-                    if size > MAX_ANSWER_BYTES or time.monotonic() > deadline:
-                        raise HubUnreachableError(f"{self.hub} answers too much, or too slowly.")
-                return answer.status_code, b"".join(parts), answer.headers
+                yield answer
         except requests.exceptions.SSLError as error:
             raise HubUnreachableError(
                 f"The certificate of {self.hub} is not trusted ({_reason(error)}); if the hub has "
@@ -216,6 +332,15 @@ def _refused(status: int, body: bytes, headers: Any) -> HubRefusedError:
     except ValueError:
         retry_after_s = None
     return HubRefusedError(printable(detail[:500]), status, retry_after_s)
+
+
+def _moment(date: str | None) -> datetime | None:
+    try:
+        found = None if date is None else parsedate_to_datetime(date)
+    except ValueError:
+        return None
+    # A date without a zone is none of HTTP.
+    return None if found is None or found.tzinfo is None else found
 
 
 class _Problem(BaseModel):

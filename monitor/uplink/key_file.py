@@ -96,7 +96,8 @@ def write_key(path: Path, key: HubKey) -> None:
         KeyFileError: It cannot be written.
     """
     try:
-        with atomic_save(str(path), text_mode=True, file_perms=0o600, overwrite=True) as file:
+        # A kill may have left a part of an earlier attempt.
+        with atomic_save(str(path), text_mode=True, file_perms=0o600, overwrite_part=True) as file:
             file.write(key.model_dump_json(indent=1) + "\n")
     except OSError as error:
         raise KeyFileError(

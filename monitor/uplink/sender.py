@@ -49,6 +49,7 @@ class Sender:
         problem: What is wrong now, in a sentence; `None` while all is well.
         revoked: Whether the hub no longer takes the key.
         unknown: Whether the database knows of no hub any more, as another one took its place.
+        desired: Serial of the hub's document for this kiosk, as it said last; `None` before.
         abandoned: Set it where nobody waits for an answer any more; then none is taken in.
     """
 
@@ -76,6 +77,7 @@ class Sender:
         self.problem: str | None = None
         self.revoked = False
         self.unknown = False
+        self.desired: int | None = None
 
     def poll(
         self, now_s: float, health: Callable[[], dict[str, Any] | None], *, changed: bool
@@ -127,6 +129,7 @@ class Sender:
             return False
         self.last_contact = datetime.now(UTC)
         self.revoked = False
+        self.desired = answer.receipt.desired
         if answer.status == 409:
             self._rewind(answer.receipt, now_s)
             return False

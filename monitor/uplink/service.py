@@ -75,6 +75,7 @@ class UplinkService:
         wishes: From the settings.
         health: Describes the kiosk for a least number of viewers; `None` before its session.
         announce: Called with each code that is to be shown.
+        hint: Called with the serial of the document that the hub has for this kiosk, if it says so.
 
     Attributes:
         status: The latest state.
@@ -87,6 +88,8 @@ class UplinkService:
         wishes: Wishes,
         health: Callable[[int], KioskHealth | None],
         announce: Callable[[str], None] = lambda _code: None,
+        *,
+        hint: Callable[[int | None], None] = lambda _serial: None,
     ) -> None:
         self.status = UplinkStatus()
         self._store = UplinkStore(engine)
@@ -95,6 +98,7 @@ class UplinkService:
         self._wishes = wishes
         self._health = health
         self._announce = announce
+        self._hint = hint
         self._stopping = threading.Event()
         self._key: HubKey | None = None
         self._client: HubClient | None = None
@@ -138,6 +142,11 @@ class UplinkService:
             os.close(self._lock)
             self._lock = None
 
+    @property
+    def membership(self) -> HubKey | None:
+        """The key of the hub while this process is the one that speaks to it; thread-safe."""
+        return self._key
+
     def _run(self) -> None:
         pause_s = 0.0
         while not self._stopping.wait(pause_s):
@@ -180,7 +189,7 @@ class UplinkService:
             self._forget_sender()
             key = self._resume(key)
             self._key = key
-            self._client = _connect(key.hub, self._wishes.ca or key.ca)
+            self._client = connect(key.hub, self._wishes.ca or key.ca)
             self._sender = Sender(
                 self._store, self._client, key.key, self._note_sent, sent=key.sent
             )
@@ -195,6 +204,7 @@ class UplinkService:
         before = sender.last_contact, sender.problem
         if sender.poll(now_s, lambda: _document(health), changed=changed):
             self._told = health
+        self._hint(sender.desired)
         if sender.unknown:
             # A damaged database was replaced meanwhile; the next turn begins an epoch in it.
             self._forget_sender()
@@ -246,7 +256,7 @@ class UplinkService:
 
     def _pair(self, hub: str) -> float:
         if self._pairing is None:
-            self._client = _connect(hub_address(hub), self._wishes.ca)
+            self._client = connect(hub_address(hub), self._wishes.ca)
             if (warning := plain_warning(hub)) is not None:
                 logger.warning("%s", warning)
             facts = facts_of_machine(self._wishes.site, self._wishes.upload or "sums")
@@ -310,7 +320,13 @@ class UplinkService:
         self.status = replace(self.status, problem=problem)
 
 
-def _connect(hub: str, ca: Path | None) -> HubClient:
+def connect(hub: str, ca: Path | None) -> HubClient:
+    """Return what speaks to a hub.
+
+    Args:
+        hub: Its address.
+        ca: File with its certificate authority; `None` for the system's.
+    """
     from monitor.uplink.client import HubClient  # noqa: PLC0415 (slow to import)
 
     return HubClient(hub, ca)

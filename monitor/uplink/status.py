@@ -10,6 +10,27 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class ShowStatus:
+    """Which show is on: the kiosk's own, or that of its hub.
+
+    Attributes:
+        source: Where it comes from.
+        version: Of the hub's document that was applied; `None` before the first one.
+        since: When that was.
+        fetching: The share of the next show's media that is here, 0 to 1; `None` if none is
+            fetched.
+        problem: Why the hub's latest document is not applied, or cannot be asked for, in a
+            sentence; `None` while all is well.
+    """
+
+    source: Literal["local", "hub"] = "local"
+    version: int | None = None
+    since: datetime | None = None
+    fetching: float | None = None
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class UplinkStatus:
     """How it is between this kiosk and its hub.
 
@@ -21,6 +42,7 @@ class UplinkStatus:
         last_contact: When the hub answered last; `None` before.
         waiting, lost: Records that the hub does not have yet, and that it will never have.
         problem: What is wrong, in a sentence; `None` while all is well.
+        show: Which show is on.
     """
 
     state: Literal["off", "pairing", "joined", "revoked"] = "off"
@@ -31,3 +53,4 @@ class UplinkStatus:
     waiting: int = 0
     lost: int = 0
     problem: str | None = None
+    show: ShowStatus = ShowStatus()

@@ -28,6 +28,8 @@ class Phase(Enum):
     """Reading the playlist, opening the database, waiting for the sensor."""
     SHOWING = b"."
     """The loop turns, and the window paints."""
+    RESTARTING = b"a"
+    """About to end, to be started again at once."""
     CLOSING = b"c"
     """Stopping the sensor, writing what waits."""
     REPORTING = b"r"

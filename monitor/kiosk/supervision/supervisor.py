@@ -46,6 +46,7 @@ class Limits:
     showing_s: float = 10.0
     closing_s: float = 60.0  # also from being asked to end until the report begins
     reporting_s: float = 900.0
+    restarting_s: float = 60.0
 
     def of(self, phase: Phase) -> float:
         """Return the limit of a phase."""
@@ -60,7 +61,7 @@ class Ending:
     status: int  # negative for a signal
     stuck: bool = False
     showed: bool = False
-    renewed: bool = False  # whether the supervisor ended it to try measuring again
+    renewed: bool = False  # whether it ended to be started again at once
 
     @property
     def words(self) -> str:
@@ -240,6 +241,7 @@ class Supervisor:
             # First what it has said: it may be the supervisor that slept.
             for said in _read(reader):
                 phase, heard_s = said, now_s
+                renewed = renewed or said is Phase.RESTARTING
             if phase is Phase.SHOWING and not showed:
                 showed = True
                 self._notifier.ready()
