@@ -96,9 +96,9 @@ def load_playlist(
             skip(entry, file, info)
             continue
         if entry is not filler_entry:
-            ads.append(_make_ad(path, file, entry, head, info, digest))
+            ads.append(make_ad(path, file, entry, head, info, digest))
         elif info.kind == "image":
-            filler = Filler(_make_ad(path, file, entry, head, info, digest))
+            filler = Filler(make_ad(path, file, entry, head, info, digest))
         else:
             skip(entry, file, MediaError(f"{file} moves; expected a still picture."))
     pictures = [] if filler is None or filler.picture is None else [filler.picture]
@@ -200,9 +200,14 @@ def _probed(
     ]
 
 
-def _make_ad(  # noqa: PLR0917 (an ad is made of all of these)
+def make_ad(  # noqa: PLR0917 (an ad is made of all of these)
     path: Path, file: Path, entry: Entry, head: PlaylistHead, info: MediaInfo, digest: str
 ) -> Ad:
+    """Return the ad of an entry whose file was probed.
+
+    Raises:
+        PlaylistError: A still picture has no duration, or a brand moment lies behind the end.
+    """
     duration_s = entry.duration_s or _own_duration_s(info)
     where = f"Ad {entry.ad_id!r} in the playlist {path}"
     if duration_s is None:

@@ -16,6 +16,7 @@ from monitor.web.late_reader import LateReader
 from monitor.web.pages import alerts as alert_pages
 from monitor.web.pages import library as library_pages
 from monitor.web.pages import library_media, library_uploads, report_builder
+from monitor.web.pages import playlist_hour as playlist_hour_pages
 from monitor.web.pages import playlists as playlist_pages
 from monitor.web.pages import screens as screen_pages
 from monitor.web.pages.setup import setup_pages
@@ -64,6 +65,7 @@ HUB_BLUEPRINTS: tuple[Blueprint, ...] = (
     library_media.blueprint,
     playlist_pages.blueprint,
     report_builder.blueprint,
+    playlist_hour_pages.blueprint,
 )
 """The hub's own pages, and what kiosks call. Mark their views as `monitor.web.rights` says."""
 

@@ -11,6 +11,8 @@ from pydantic import BaseModel
 from db.engine import snapshot
 from db.hub import playlists
 from db.hub.desired import read_plan
+from db.hub.library import list_creatives
+from db.hub.library_types import EVERYTHING
 from db.hub.playlists import (
     CHANGED,
     NoSuchPlaylistError,
@@ -285,14 +287,16 @@ def discard(uid: str) -> Response:
 def revision(uid: str, number: int) -> str:
     """Show a revision that was published, and how the draft differs from it."""
     state, known = _state(uid)
-    with snapshot(hub_services().engine) as connection, _not_found():
+    with snapshot(hub_services().engine) as connection, not_found():
         found = playlists.find_revision(connection, state.info, number)
+        pictures = thumbnails(connection)
     return render_template(
         "playlist_revision.html",
         revision=found,
         rows=rows_of(found.body, known, state.info, now()),
         differences=compare(found.body, state.newest.body, _names(known)),
-        **_shared(state),
+        pictures=pictures,
+        **shared(state),
     )
 
 
@@ -303,7 +307,7 @@ def revert(uid: str, number: int) -> Response | tuple[str, int]:
     is_published = request.form.get("do") == "publish"
     try:
         with _changing(uid) as (change, state):
-            with _not_found():
+            with not_found():
                 old = playlists.find_revision(change.connection, state.info, number)
             _store(change, state, old.body)
             if is_published:
@@ -348,7 +352,7 @@ def conflict(_error: PlaylistChangedError) -> tuple[str, int]:
     """Show what somebody else changed, instead of overwriting it."""
     state, _known = _state((request.view_args or {})["uid"])
     others = _meanwhile(state)
-    return render_template("playlist_conflict.html", others=others, **_shared(state)), 409
+    return render_template("playlist_conflict.html", others=others, **shared(state)), 409
 
 
 # --- what the views share ---
@@ -374,10 +378,11 @@ def _listing(form: Mapping[str, str] | None = None, problems: Any = None) -> str
 
 def _page(uid: str, problems: Mapping[str, str] | None = None) -> str:
     find = request.args.get("find", "").strip()[:100]
-    with snapshot(hub_services().engine) as connection, _not_found():
+    with snapshot(hub_services().engine) as connection, not_found():
         state = playlists.find_playlist(connection, uid)
         revisions = playlists.list_revisions(connection, state.info)
         plan = read_plan(connection)
+        pictures = thumbnails(connection)
     body = state.newest.body
     found = [
         one
@@ -394,11 +399,12 @@ def _page(uid: str, problems: Mapping[str, str] | None = None) -> str:
         revisions=revisions,
         find=find,
         found=found[:MAX_FOUND],
+        pictures=pictures,
         more=max(0, len(found) - MAX_FOUND),
         listed={one["creative"] for one in body["ads"]},
         differences=_since_published(state, _names(plan.creatives)),
         problems=problems or {},
-        **_shared(state),
+        **shared(state),
     )
 
 
@@ -423,7 +429,7 @@ def _ad_page(  # noqa: PLR0917 (a page of its own)
         fits=FIT_WORDS,
         day_words=DAY_WORDS,
         moods={mood: WORDS[mood] for mood in EMOTIONS},
-        **_shared(state),
+        **shared(state),
     )
 
 
@@ -444,12 +450,12 @@ def _settings_page(
         policies=POLICY_WORDS,
         pictures=[(uid, known[uid].name) for uid in _pictures(known)],
         ads=[known[uid] for uid in listed if uid in known],
-        **_shared(state),
+        **shared(state),
     )
 
 
 def _publish_page(uid: str, refusal: str = "") -> str:
-    with trying(hub_services().engine) as connection, _not_found():
+    with trying(hub_services().engine) as connection, not_found():
         state = playlists.find_playlist(connection, uid, change=True)
         known = _creatives(connection)
         playlists.publish_draft(connection, state, current_user().name, now())
@@ -463,7 +469,7 @@ def _publish_page(uid: str, refusal: str = "") -> str:
         left_out=alone.left_out,
         refusal=refusal or alone.problem or outcome.refusal,
         screens=screens,
-        **_shared(state),
+        **shared(state),
     )
 
 
@@ -528,7 +534,7 @@ def _changing(
         PlaylistChangedError: The form has seen another state.
     """
     with changing() as change:
-        with _not_found():
+        with not_found():
             state = playlists.find_playlist(change.connection, uid, change=True)
         if state.info.archived_at is not None and not archived:
             raise ProblemError(
@@ -540,7 +546,8 @@ def _changing(
 
 
 @contextmanager
-def _not_found() -> Iterator[None]:
+def not_found() -> Iterator[None]:
+    """Answer that there is no such playlist or revision."""
     try:
         yield
     except NoSuchPlaylistError as error:
@@ -548,7 +555,7 @@ def _not_found() -> Iterator[None]:
 
 
 def _state(uid: str) -> tuple[PlaylistState, Mapping[str, PlannedCreative]]:
-    with snapshot(hub_services().engine) as connection, _not_found():
+    with snapshot(hub_services().engine) as connection, not_found():
         return playlists.find_playlist(connection, uid), _creatives(connection)
 
 
@@ -599,24 +606,29 @@ def _meanwhile(state: PlaylistState) -> list[tuple[Any, list[Difference]]]:
     return [(one, from_notes(one.before, one.after)) for one in noted]
 
 
-def thumbnail_of(creative: str) -> str:
-    """Return the address of a small picture of an ad of the library."""
-    known = "library.thumbnail" in current_app.view_functions
-    return url_for("library.thumbnail", uid=creative) if known else ""
+def thumbnails(connection: Connection) -> dict[str, str]:
+    """Return the address of a small picture of each ad of the library, by uid."""
+    if "media.thumbnail" not in current_app.view_functions:
+        return {}
+    found, _count = list_creatives(connection, EVERYTHING)
+    return {
+        one.uid: url_for("media.thumbnail", uid=one.uid, number=one.approved or one.newest.number)
+        for one in found
+    }
 
 
 def _read_name() -> str:
     return read_form(_NameForm, {"name": request.form.get("name", "")}, _MESSAGES).name
 
 
-def _shared(state: PlaylistState) -> dict[str, Any]:
+def shared(state: PlaylistState) -> dict[str, Any]:
+    """Return what all pages of one playlist show."""
     may_change = current_user().may(CHANGING) and state.info.archived_at is None
     return {
         "state": state,
         "playlist": state.info,
         "uid": state.info.uid,
         "seen": state.token,
-        "thumbnail_of": thumbnail_of,
         "bounds": bounds,
         "default_of": default_of,
         "zone": local_zone(),

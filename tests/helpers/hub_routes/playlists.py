@@ -16,6 +16,8 @@ ROUTES = [
     get("/playlists/{uid}/settings"),
     post("/playlists/{uid}/settings", EDITORS),
     post("/playlists/{uid}/rename", EDITORS),
+    get("/playlists/{uid}/hour"),
+    get("/playlists/{uid}/preview"),
     get("/playlists/{uid}/publish", PUBLISHERS),
     post("/playlists/{uid}/publish", PUBLISHERS),
     post("/playlists/{uid}/discard", EDITORS),

@@ -283,3 +283,25 @@ def test_a_place_and_a_playlist_that_there_is_not(listed, send):
     assert send.browser.get(f"/playlists/{listed}/ads/0").status_code == 404
     assert send.browser.get(f"/playlists/{'0' * 32}").status_code == 404
     assert send(listed, "/ads/4/move", do="up").status_code == 404
+
+
+def test_the_next_hour_of_the_draft_and_of_what_is_published(engine, ads, listed, send):
+    till = add_screen(engine, "Till", time_zone="Europe/Berlin")
+    with writing(engine) as connection:
+        add_booking(connection, BookingPlan(listed, hours=("10:00-20:00",)), "eva", NOW)
+        uid = connection.scalars(select(Screen.uid).where(Screen.id == till)).one()
+    send(listed, "/ads/3/move", do="to", to="1")
+    send(listed, "/ads/2", creative=ads["tea"], hours="08:00-09:00")
+    at = "at=2026-03-02T10:00"
+    text = shown(send.browser.get(f"/playlists/{listed}/hour?{at}"))
+    assert "Tea : It plays only 08:00-09:00." in text
+    assert "10:00:00 Cake 8 next in the playlist" in text
+    text = shown(send.browser.get(f"/playlists/{listed}/hour?{at}&which=published&screen={uid}"))
+    assert "Till, 2 March 2026 10:00" in text
+    assert "10:00:00 Tea 8 next in the playlist" in text
+    early = send.browser.get(f"/playlists/{listed}/hour?at=2026-03-02T09:30&screen={uid}")
+    assert "Nothing may play from 09:30 to 10:00." in shown(early)
+    wrong = send.browser.get(f"/playlists/{listed}/hour?at=tomorrow")
+    assert "Expected a time like" in shown(wrong)
+    assert send.browser.get(f"/playlists/{listed}/hour?screen={'0' * 32}").status_code == 404
+    assert "2. Tea" in shown(send.browser.get(f"/playlists/{listed}/preview"))
