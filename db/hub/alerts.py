@@ -26,6 +26,7 @@ AlertKind: TypeAlias = Literal[
     "disk",  # almost full
     "clock",  # wrong
     "readings",  # some were never stored
+    "not_applied",  # it does not show what it is to show
     "set_aside",  # the kiosk sent what the hub cannot store
 ]
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
 
+from db.hub.console_tables import DesiredState
 from db.hub.tables import KioskKey, Screen, ScreenState, SetAside
 from db.schema import Origin
 
@@ -14,6 +15,22 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from sqlalchemy.engine import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class ShowState:
+    """Which version a screen is to show, and what its kiosk said last, as `db.hub.desired`."""
+
+    version: int
+    reported_version: int | None
+    state: str | None
+    reason: str
+    progress: float | None
+
+    @property
+    def is_applied(self) -> bool:
+        """Whether the kiosk shows this very version."""
+        return self.state == "applied" and self.reported_version == self.version
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +47,8 @@ class ScreenCondition:
         clock_offset_s: By how much the kiosk's clock was ahead then.
         health: As `monitor.session.health.KioskHealth` describes it.
         set_aside_at: When something from it last could not be stored.
+        show: What it is to show, and what its kiosk said of that; `None` before anything was
+            published.
     """
 
     screen_id: int
@@ -40,6 +59,7 @@ class ScreenCondition:
     clock_offset_s: float | None = None
     health: dict[str, Any] | None = None
     set_aside_at: datetime | None = None
+    show: ShowState | None = None
 
 
 def screen_conditions(connection: Connection) -> list[ScreenCondition]:
@@ -61,16 +81,31 @@ def screen_conditions(connection: Connection) -> list[ScreenCondition]:
         select(
             *(Screen.id, Screen.opening, Screen.time_zone, keys.c.at, ScreenState.received_at),
             *(ScreenState.clock_offset_s, ScreenState.health, aside.c.at),
+            *(DesiredState.version, DesiredState.reported_version, DesiredState.reported_state),
+            *(DesiredState.reason, DesiredState.progress),
         )
         .outerjoin(keys, keys.c.screen_id == Screen.id)
         .outerjoin(aside, aside.c.screen_id == Screen.id)
         .outerjoin(ScreenState, ScreenState.screen_id == Screen.id)
+        .outerjoin(DesiredState, DesiredState.screen_id == Screen.id)
         .where(Screen.retired_at.is_(None))
         .order_by(Screen.id)
     )
     return [
-        ScreenCondition(screen, tuple(opening), zone, _latest(heard, said), said, *rest)
-        for screen, opening, zone, heard, said, *rest in connection.execute(query).tuples()
+        ScreenCondition(
+            screen,
+            tuple(opening),
+            zone,
+            _latest(heard, said),
+            said,
+            offset_s,
+            health,
+            aside_at,
+            ShowState(*show) if show[0] else None,
+        )
+        for screen, opening, zone, heard, said, offset_s, health, aside_at, *show in (
+            connection.execute(query).tuples()
+        )
     ]
 
 

@@ -112,6 +112,18 @@ def edit_screen(connection: Connection, uid: str, place: Place) -> ScreenInfo:
     return before
 
 
+def screen_settings(connection: Connection, screen_id: int) -> dict[str, Any]:
+    """Return the settings that were made for a screen, by key."""
+    found = connection.scalars(select(Screen.settings).where(Screen.id == screen_id)).one()
+    return dict(found)
+
+
+def set_settings(connection: Connection, screen_id: int, settings: Mapping[str, Any]) -> None:
+    """Store the settings of a screen, by key; then call `monitor.hub.publishing.refresh`."""
+    changed = update(Screen).where(Screen.id == screen_id)
+    connection.execute(changed.values(settings=dict(settings)))
+
+
 def retire_screen(connection: Connection, uid: str, now: datetime) -> ScreenInfo:
     """Take a screen off the wall and revoke its kiosk's key; what it measured is kept.
 

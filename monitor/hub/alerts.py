@@ -43,6 +43,7 @@ WORDS: Final[Mapping[AlertKind, str]] = {
     "disk": lazy("Disk almost full"),
     "clock": lazy("Clock wrong"),
     "readings": lazy("Readings lost"),
+    "not_applied": lazy("Playlist not applied"),
     "set_aside": lazy("Data set aside"),
 }
 """What people call the kinds of alerts, the gravest first."""
@@ -51,6 +52,8 @@ _HOLD: Final[Mapping[AlertKind, timedelta]] = {
     "notice": timedelta(minutes=1),
     # What a kiosk said may have been late once; it speaks once a minute.
     "clock": timedelta(seconds=90),
+    # Kiosks ask every 30 seconds; large clips take their time.
+    "not_applied": timedelta(minutes=10),
 }
 """How long a fault must be seen whose own beginning is unknown."""
 
@@ -58,10 +61,17 @@ _GIB = 1 << 30
 
 
 class Finding(NamedTuple):
-    """What a rule says: `wrong` is `None` if it cannot tell, and `detail` says what is wrong."""
+    """What a rule says.
+
+    Attributes:
+        wrong: `None` if it cannot tell.
+        detail: What is wrong.
+        is_certain: Whether it need not be seen for longer.
+    """
 
     wrong: bool | None
     detail: str = ""
+    is_certain: bool = False
 
 
 _WELL, _UNKNOWN = Finding(False), Finding(None)
@@ -95,6 +105,8 @@ def judge(
         findings["disk"] = _disk(health, "disk" in open_kinds)
         findings["clock"] = _clock(screen.clock_offset_s, "clock" in open_kinds)
         findings["readings"] = _readings(health)
+    if is_heard or screen.show is None:
+        findings["not_applied"] = _not_applied(screen, now)
     findings["set_aside"] = _set_aside(screen.set_aside_at, now)
     return {kind: findings.get(kind, _UNKNOWN) for kind in WORDS}
 
@@ -193,6 +205,34 @@ def _readings(health: Mapping[str, Any]) -> Finding:
     )
 
 
+def _not_applied(screen: ScreenCondition, now: datetime) -> Finding:
+    show = screen.show
+    if show is None or show.is_applied:
+        return _WELL
+    if not _is_open(screen, now):
+        return _UNKNOWN
+    if show.reported_version == show.version and show.state == "refused":
+        why = f" ({show.reason.rstrip('.')})" if show.reason else ""
+        return Finding(
+            True,
+            f"The kiosk cannot show version {show.version}{why}. It goes on with what it showed "
+            "before.",
+            is_certain=True,
+        )
+    if show.reported_version == show.version and show.state == "fetching":
+        part = "" if show.progress is None else f", {show.progress:.0%} of them so far"
+        return Finding(
+            True,
+            f"The kiosk is still fetching the ads of version {show.version}{part}: check its "
+            "network. It goes on with what it showed before.",
+        )
+    return Finding(
+        True,
+        f"The kiosk has not fetched version {show.version}: check that its program is as new as "
+        "the hub's. It goes on with what it showed before.",
+    )
+
+
 def _set_aside(at: datetime | None, now: datetime) -> Finding:
     if at is None or now - at > timedelta(days=1):
         return _WELL
@@ -283,6 +323,6 @@ class AlertDuty:
             self._seen_since.pop((screen_id, kind), None)
             return found.wrong is not None
         hold = _HOLD.get(kind)
-        if hold is None:
+        if hold is None or found.is_certain:
             return True
         return now - self._seen_since.setdefault((screen_id, kind), now) >= hold

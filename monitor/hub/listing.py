@@ -40,6 +40,13 @@ class Times:
         """Whether it says nothing."""
         return self == Times()
 
+    def is_over(self, yesterday: date) -> bool:
+        """Return whether its last day has passed, with hours that reach into the day after."""
+        if self.last_day is None:
+            return False
+        is_late = any(span.end < span.start for span in self.hours)
+        return self.last_day < yesterday if is_late else self.last_day <= yesterday
+
     def day_names(self) -> list[str]:
         """Return the days as a playlist names them; none for every day."""
         return [] if self.days == _ALL else [DAYS[day] for day in sorted(self.days)]

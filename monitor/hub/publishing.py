@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from db.engine import writing
 from db.hub.audit import note
+from db.hub.commands import forget_old_commands
 from db.hub.desired import NewDocument, hold_plan, mark_empty, read_plan, store_documents
 from monitor.errors import MonitorError
 from monitor.hub.show import Shows
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
     from db.hub.screens import ScreenInfo
     from monitor.hub.show import LeftOut
+
+HUB = "hub"
+"""Who changes shows because days have passed."""
 
 _NAMED = 5
 """Screens that a sentence names; an entry of the audit log names a hundred."""
@@ -137,6 +141,13 @@ def refresh(
     return outcome
 
 
+def renew(engine: Engine, now: datetime) -> None:
+    """Work out all shows anew, as a duty of the hub: days pass, and ads end with them."""
+    with writing(engine) as connection:
+        refresh(connection, HUB, now, keep_empty=True)
+        forget_old_commands(connection, now)
+
+
 @contextmanager
 def trying(engine: Engine) -> Iterator[Connection]:
     """Begin a transaction that is rolled back at the end of the block."""
@@ -151,7 +162,7 @@ def _work_out(
     connection: Connection, at: datetime, screens: Collection[int] | None
 ) -> tuple[Outcome, list[NewDocument]]:
     plan = read_plan(connection, screens)
-    shows = Shows(plan, at.date())
+    shows = Shows(plan, at)
     changed, documents, recovered = [], [], []
     left_out: dict[LeftOut, None] = {}
     refused: dict[tuple[str, bool], list[ScreenInfo]] = {}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from monitor.hub.alerts import AlertDuty
 from monitor.hub.delivery import DeliveryDuty
 from monitor.hub.duties import Duty
+from monitor.hub.publishing import renew
 from monitor.hub.senders import sender
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def hub_duties(settings: HubSettings) -> tuple[Duty, ...]:
     return (
         Duty("alerts", 15, AlertDuty().run),
         Duty("deliveries", 5, DeliveryDuty(sender(settings)).run),
+        Duty("shows", 900, renew),
         *(() if settings.lake is None else (Duty("lake", 600, lake_writer(settings)),)),
         *(() if settings.mqtt is None else (Duty("mqtt", 10, publisher(settings.mqtt, settings)),)),
     )

@@ -22,10 +22,12 @@ from ads.playlists.playlist_file import SHOWN_KEYS, Entry, colour_of
 from monitor.hub.listing import Times, common_times, times_of
 from monitor.languages import LazyText, _, lazy
 from monitor.languages import short_date as day_words
+from monitor.settings.time_zone import zone_named
 from monitor.uplink.desired import MAX_DOCUMENT_BYTES, files_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
 
     from db.hub.bookings import BookingInfo, BookingPlan
     from db.hub.desired import ApprovedVersion, Plan, PlannedCreative, PlannedScreen
@@ -122,13 +124,12 @@ class Shows:
 
     Args:
         plan: All that decides what they show.
-        today: By the calendar of UTC.
+        at: Aware; what ended before it is left out.
     """
 
-    def __init__(self, plan: Plan, today: date) -> None:
+    def __init__(self, plan: Plan, at: datetime) -> None:
         self._plan = plan
-        # A day that has ended everywhere; places east of here may begin theirs earlier.
-        self._ended = today - timedelta(days=1)
+        self._at = at
         self._made: dict[tuple[str, ...], Show] = {}
 
     def show_of(self, screen: PlannedScreen) -> Show:
@@ -144,7 +145,7 @@ class Shows:
                 self._plan.bodies,
                 self._plan.creatives,
                 place.time_zone,
-                ended=self._ended,
+                ended=_local_day(place.time_zone, self._at) - timedelta(days=1),
             )
         return self._made[key]
 
@@ -164,7 +165,7 @@ def desired_show(
         bodies: The published body of each playlist, by uid; see `db.hub.console_tables`.
         creatives: By uid.
         time_zone: Of the screen.
-        ended: The last day that lies behind everywhere; what ended then is left out.
+        ended: The day before today, by its calendar; what ended then is left out.
     """
     published = [one for one in bookings if one.plan.playlist in bodies]
     if not published:
@@ -265,7 +266,7 @@ class _Collector:
             return
         own = asked.within(version.first_day, version.last_day)
         found = [] if own is None else common_times(own, _times(booking.plan))
-        open_ones = [one for one in found if one.last_day is None or one.last_day > self._ended]
+        open_ones = [one for one in found if not one.is_over(self._ended)]
         if not open_ones:
             last = max((one.last_day for one in found if one.last_day), default="")
             why: Why = "ended" if found else "never"
@@ -293,6 +294,13 @@ class _Collector:
         self, uid: str, name: str, booking: BookingInfo, why: Why, detail: str | date = ""
     ) -> None:
         self.left_out.append(LeftOut(uid, name, booking.playlist_name, why, detail))
+
+
+def _local_day(time_zone: str, at: datetime) -> date:
+    try:
+        return at.astimezone(zone_named(time_zone)).date()
+    except ValueError:
+        return at.date()
 
 
 def _entry(

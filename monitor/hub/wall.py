@@ -207,6 +207,8 @@ def _warnings(screen: ScreenNow) -> Iterable[str]:
 
 
 def _alerts(screen: ScreenNow) -> Iterable[str]:
+    if any(alert.kind == "not_applied" for alert in screen.alerts):
+        yield lazy("playlist not applied")
     if screen.alerts:
         yield nlazy("%(num)s open alert", "%(num)s open alerts", len(screen.alerts))
 

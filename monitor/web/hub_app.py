@@ -15,7 +15,7 @@ from monitor.web.app import NAVIGATION, NavigationEntry, make_app
 from monitor.web.late_reader import LateReader
 from monitor.web.pages import alerts as alert_pages
 from monitor.web.pages import library as library_pages
-from monitor.web.pages import library_media, library_uploads, report_builder
+from monitor.web.pages import library_media, library_uploads, report_builder, screen_commands
 from monitor.web.pages import playlist_hour as playlist_hour_pages
 from monitor.web.pages import playlists as playlist_pages
 from monitor.web.pages import screens as screen_pages
@@ -59,6 +59,7 @@ HUB_BLUEPRINTS: tuple[Blueprint, ...] = (
     desired.blueprint,
     metrics.blueprint,
     screen_pages.blueprint,
+    screen_commands.blueprint,
     alert_pages.blueprint,
     library_pages.blueprint,
     library_uploads.blueprint,

@@ -19,12 +19,15 @@ from monitor.hub.day import bounds, picture_of
 from monitor.hub.forms import FormError
 from monitor.hub.messages import kind_words
 from monitor.hub.place_form import form_of, read_place
+from monitor.hub.publishing import refresh
 from monitor.hub.wall import CONDITIONS, Choice, Wall, entry, tile_of
 from monitor.languages import language, lazy
 from monitor.settings.models import HubSettings
 from monitor.settings.time_zone import local_zone, zone_named, zone_names
 from monitor.web.accounts import current_user
 from monitor.web.changes import Change, back, changing, done, now
+from monitor.web.pages.screen_commands import DONE as SHOW_DONE
+from monitor.web.pages.screen_commands import IN_BULK, KINDS, bulk_words, show_values
 from monitor.web.problems import ProblemError
 from monitor.web.rights import requires
 from monitor.web.services import EXTENSION, hub_services
@@ -97,7 +100,8 @@ def wall() -> str:
         live=Markup(_rendered(snapshot, choice).html),  # noqa: S704 (by a template)
         poll=url_for("screens.poll", **_arguments(choice)),
         may_change=_may_change(),
-        done=done(DONE),
+        done=bulk_words() or done(DONE),
+        commands={kind: KINDS[kind] for kind in IN_BULK},
     )
 
 
@@ -117,7 +121,7 @@ def poll() -> AnyResponse:
 @blueprint.get("/<string(length=32):uid>")
 def page(uid: str) -> str:
     """One screen: how it is now, its day, and its place."""
-    return _page(uid)
+    return page_of(uid)
 
 
 @blueprint.post("/<string(length=32):uid>/place")
@@ -127,12 +131,13 @@ def edit(uid: str) -> AnyResponse | tuple[str, int]:
     try:
         place = read_place(request.form)
     except FormError as error:
-        return _page(uid, form=request.form, problems=error.problems), 400
+        return page_of(uid, form=request.form, problems=error.problems), 400
     with _changing() as change:
         before = _found(change.connection, uid)
         screens.edit_screen(change.connection, uid, place)
         if before.place != place:
             change.note("screen.edit", _target(before), asdict(before.place), asdict(place))
+            _show_anew(change, before)
     return back("screens.page", done="place", uid=uid)
 
 
@@ -193,6 +198,7 @@ def accept() -> AnyResponse | tuple[str, int]:
             else:
                 screen = screens.create_screen(change.connection, place, change.at)
                 change.note("screen.create", _target(screen), after=asdict(place))
+                _show_anew(change, screen)
             who = change.user.name
             if code:
                 pairing.accept(change.connection, code, screen.id, who, change.at)
@@ -206,9 +212,15 @@ def accept() -> AnyResponse | tuple[str, int]:
     return back("screens.page", word, uid=screen.uid, _anchor="kiosk")
 
 
-def _page(
-    uid: str, form: Mapping[str, str] | None = None, problems: Mapping[str, str] | None = None
+def page_of(
+    uid: str,
+    form: Mapping[str, str] | None = None,
+    problems: Mapping[str, str] | None = None,
+    *,
+    settings_form: Mapping[str, str] | None = None,
+    settings_problems: Mapping[str, str] | None = None,
 ) -> str:
+    """Return the page of a screen, also after a form of it could not be used."""
     at = now()
     with hub_services().engine.connect() as connection:
         found = read_wall(connection, uid)
@@ -222,6 +234,7 @@ def _page(
         happened = read_day(connection, screen.id, *span)
         kiosks = read_kiosks(connection, screen.id)
         code = pairing.open_code(connection, screen.id, at) if _may_change() else None
+        shown = show_values(connection, screen, at, settings_form, settings_problems)
     return render_template(
         "screen.html",
         screen=screen,
@@ -243,7 +256,8 @@ def _page(
         code=code and (pairing.shown_code(code[0]), code[1]),
         hub=_hub_address(),
         may_change=_may_change(),
-        done=done(DONE),
+        done=done({**DONE, **SHOW_DONE}),
+        **shown,
         **_form_values(form or form_of(screen.place), problems),
     )
 
@@ -403,6 +417,11 @@ def _no_screen() -> ProblemError:
 
 def _target(screen: ScreenInfo) -> str:
     return f"screen {screen.id}"
+
+
+def _show_anew(change: Change, screen: ScreenInfo) -> None:
+    """Work out what a screen is to show at its new place."""
+    refresh(change.connection, change.user.name, change.at, [screen.id], keep_empty=True)
 
 
 def _may_change() -> bool:

@@ -13,7 +13,8 @@ from sqlalchemy import delete, insert, select, update
 
 from db.engine import snapshot, writing
 from db.hub.alerts import ALERT_KINDS, find_alerts
-from db.hub.conditions import ScreenCondition
+from db.hub.conditions import ScreenCondition, ShowState
+from db.hub.desired import NewDocument, Reported, note_report, store_documents
 from db.hub.tables import Delivery, KioskKey, Screen, ScreenState
 from monitor.hub.alerts import WORDS, AlertDuty, judge
 from tests.helpers.hub_rows import NOON, add_channel, add_screen
@@ -68,7 +69,7 @@ def test_a_screen_is_silent_after_two_minutes(heard_s, expected):
 
 def test_a_silent_screen_keeps_its_other_alerts():
     screen = a_screen(600, camera=lost(LONG_AGO), lost_records=3)
-    assert wrong(screen) == ({"silent"}, {"set_aside"})
+    assert wrong(screen) == ({"silent"}, {"set_aside", "not_applied"})
 
 
 @pytest.mark.parametrize(
@@ -379,6 +380,59 @@ def test_one_late_word_of_a_kiosk_is_no_wrong_clock(engine):
 
     assert say([0.2, -50.0, 0.3]) == []
     assert say([-50.0, -50.0]) == ["clock"]
+
+
+SHOWN = ShowState(3, 3, "applied", "", None)
+
+
+@pytest.mark.parametrize(
+    ("show", "detail"),
+    [
+        (None, ""),
+        (SHOWN, ""),
+        (replace(SHOWN, version=4), "has not fetched version 4"),
+        (replace(SHOWN, state="fetching", progress=0.25), "of version 3, 25% of them so far:"),
+        (replace(SHOWN, state="fetching"), "of version 3: check"),
+        (replace(SHOWN, state="refused", reason="The disk is full."), "3 (The disk is full). It"),
+    ],
+)
+def test_a_show_that_is_not_applied_is_an_alert_with_its_reason(show, detail):
+    screen = replace(a_screen(), show=show)
+    found = judge(screen, NOON, LONG_AGO)["not_applied"]
+    assert (found.wrong, detail in found.detail) == (bool(detail), True)
+    # A kiosk that is off catches up when it is back; closed shops have nobody to look.
+    assert judge(replace(a_screen(600), show=SHOWN), NOON, LONG_AGO)["not_applied"].wrong is None
+    closed = replace(screen, opening=("13:00-14:00",))
+    assert judge(closed, NOON, LONG_AGO)["not_applied"].wrong is (None if detail else False)
+
+
+def test_a_show_has_ten_minutes_of_opening_hours_to_be_applied_but_not_to_be_refused(engine):
+    screen = add_screen(engine, opening=["12:00-20:00"], time_zone="UTC")
+    join(engine, screen)
+    duty = AlertDuty()
+    before = NOON - 20 * MINUTE
+    with writing(engine) as connection:
+        store_documents(connection, [NewDocument(screen, {}, "d" * 64)], "eva", before)
+
+    def until(start, end):
+        for step in range(int((end - start) / (15 * SECOND))):
+            heard(engine, screen, start + step * 15 * SECOND)
+            duty.run(engine, start + step * 15 * SECOND)
+        return [(kind, ended is None) for _, kind, *_, ended in alerts(engine)]
+
+    def report(state):
+        with writing(engine) as connection:
+            assert note_report(connection, screen, Reported(1, state), NOON)
+
+    assert until(before, NOON + 10 * MINUTE) == []
+    assert until(NOON + 10 * MINUTE, NOON + 11 * MINUTE) == [("not_applied", True)]
+    report("applied")
+    later = NOON + 12 * MINUTE
+    assert until(NOON + 11 * MINUTE, later) == [("not_applied", False)]
+    with writing(engine) as connection:
+        store_documents(connection, [NewDocument(screen, {}, "e" * 64)], "eva", later)
+        assert note_report(connection, screen, Reported(2, "refused", "no disk"), later)
+    assert until(later, later + MINUTE) == [("not_applied", True), ("not_applied", False)]
 
 
 def test_a_screen_that_is_retired_or_loses_its_kiosk_has_no_open_alerts(engine):

@@ -82,3 +82,12 @@ def test_days_in_common_that_there_are_not_mean_never() -> None:
     assert common_times(times_of(["mon"]), times_of(["tue"])) == []
     april = Times(first_day=date(2026, 4, 1))
     assert common_times(april, Times(last_day=date(2026, 3, 31))) == []
+
+
+def test_hours_past_midnight_end_the_day_after() -> None:
+    day = date(2026, 3, 31)
+    plain, late = (times_of((), hours, None, day) for hours in ("20:00-24:00", "22:00-02:00"))
+    assert [plain.is_over(day), late.is_over(day)] == [True, False]
+    assert late.is_over(day + timedelta(days=1))
+    assert not plain.is_over(day - timedelta(days=1))
+    assert not Times().is_over(day)

@@ -14,7 +14,7 @@ from db.hub.bookings import BookingPlan, add_booking
 from db.hub.console_tables import DesiredState
 from db.hub.desired import find_desired
 from db.hub.tables import AuditEntry, Screen
-from monitor.hub.publishing import ShowError, preview, refresh, trying
+from monitor.hub.publishing import ShowError, preview, refresh, renew, trying
 from tests.helpers.hub_screens import NOW, fill_wall
 from tests.helpers.hub_shows import add_creative, add_playlist, publish_revision, set_approval
 
@@ -129,6 +129,26 @@ def test_a_rejection_is_possible_and_screens_without_anything_else_keep_what_the
         found = find_desired(connection, 1)
         assert found is not None
         assert (found.version, found.is_empty) == (1, False)
+
+
+def test_days_that_pass_end_ads(engine: Engine) -> None:
+    fill_wall(engine, 1, NOW)
+    with writing(engine) as connection:
+        ads = [
+            add_creative(connection, "tea"),
+            add_creative(connection, "milk", last_day=NOW.date()),
+        ]
+        playlist = add_playlist(connection, [{"creative": uid} for uid in ads])
+        add_booking(connection, BookingPlan(playlist), "eva", NOW)
+        refresh(connection, "eva", NOW)
+    # It is 11:00 in Berlin.
+    for hours, expected in ((12, ["tea", "milk"]), (14, ["tea"])):
+        renew(engine, NOW + timedelta(hours=hours))
+        with engine.connect() as connection:
+            found = find_desired(connection, 1)
+            assert found is not None
+            assert [ad["id"] for ad in found.content["playlist"]["ads"]] == expected
+    assert found.made_by == "hub"
 
 
 def test_a_preview_stores_nothing(engine: Engine) -> None:

@@ -44,6 +44,7 @@ def test_a_screen_without_complaints_is_ok():
         ({"health": a_health(session_kind="demo")}, "warns", "demonstration"),
         ({"health": a_health(notice_shown=False)}, "warns", "notice not shown"),
         ({"alerts": (ALERT,)}, "warns", "1 open alert"),
+        ({"alerts": (replace(ALERT, kind="not_applied"),)}, "warns", "playlist not applied"),
         ({"has_kiosk": False}, "warns", "its kiosk's key was revoked"),
         ({"contact_at": NOW - timedelta(minutes=3)}, "silent", "no contact for 3 min"),
         (NEVER, "never seen", "its kiosk has not run yet"),
