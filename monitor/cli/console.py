@@ -107,6 +107,8 @@ def serve_console(
     order: ConsoleOrder,
     tell: Callable[[dict[str, Any]], None],
     begin: Callable[[HubServices], None] = lambda _services: None,
+    *,
+    with_kiosk: bool = False,
 ) -> None:
     """Serve the console of a kiosk until it is stopped, and join the kiosk to it.
 
@@ -116,6 +118,7 @@ def serve_console(
             reached; the link sets the kiosk up if that is asked for, else the first password, and
             is `None` if there is one. `{"event": "set_up"}` follows once it is set up.
         begin: Called with the application's services before that.
+        with_kiosk: Whether the kiosk listens to what is told, and starts again when it has to.
 
     Raises:
         SetupError: The port is taken, or the kiosk has joined a hub.
@@ -151,7 +154,7 @@ def serve_console(
     def ready(page: str) -> None:
         tell({"event": "ready", "address": page, "link": links[0]})
 
-    console = Console(order, lambda: tell({"event": "set_up"}))
+    console = Console(order, (lambda: tell({"event": "set_up"})) if with_kiosk else None)
     serve_hub(settings, ready, console=console, begin=started)
 
 
@@ -212,7 +215,7 @@ def main() -> None:
         threading.Thread(target=wait, name="parent-watch", daemon=True).start()
 
     try:
-        serve_console(order, tell, end_with_kiosk)
+        serve_console(order, tell, end_with_kiosk, with_kiosk=True)
     except Exception as error:
         logger.debug("The console failed", exc_info=error)
         tell({"event": "failed", "message": one_sentence(error)})

@@ -19,15 +19,14 @@ from ads.playlists.folder import media_in, natural_key
 from detector.names import plain_name, printable
 from detector.texts import lazy
 from monitor.sensor.camera_choice import list_cameras
-from monitor.settings.models import RunSettings
 from monitor.settings.paths import APPLICATION, default_settings_file
-from monitor.settings.sources import mistakes
 from monitor.settings.writing import write_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from detector.texts import LazyText
+    from monitor.settings.models import RunSettings
 
 DEMO, NO_CAMERA = "demo", "none"
 """Answers to the question for a camera, besides cameras and addresses."""
@@ -108,17 +107,6 @@ def ads_folder(database: Path) -> Path:
 def sources() -> list[tuple[str, str]]:
     """Return the cameras of this machine, as `--source` takes them, with their names."""
     return [(one.source, one.name or f"Camera {one.index}") for one in list_cameras()]
-
-
-def problem_with(key: str, value: Any) -> str | None:
-    """Return what is wrong with a value of a setting of the kiosk, in a sentence."""
-    if value is None:
-        return None
-    found = mistakes(RunSettings, {key: value})
-    if not found:
-        return None
-    why = found[0].removeprefix(f"Invalid {key}: ")
-    return f"{why[:1].upper()}{why[1:]}"
 
 
 def ads_in(folder: Path) -> list[str]:

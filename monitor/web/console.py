@@ -20,17 +20,27 @@ class Console:
 
     Attributes:
         order: Names the kiosk.
-        on_set_up: Called once the kiosk has been set up, so that it starts again.
+        restart: Makes the kiosk start again; `None` where it was started apart from the console.
         draft: The answers so far.
         visitor: Mark of the browser that was the last to show the secret; `None` before.
         is_done: Whether the set-up is over; its secret is void then.
     """
 
     order: ConsoleOrder
-    on_set_up: Callable[[], None] = lambda: None
+    restart: Callable[[], None] | None = None
     draft: Draft = field(default_factory=Draft)
     visitor: str | None = None
     is_done: bool = False
+
+    @property
+    def can_restart(self) -> bool:
+        """Whether the console can make its kiosk start again."""
+        return self.restart is not None
+
+    def start_again(self) -> None:
+        """Make the kiosk start again, if it can be done from here."""
+        if self.restart is not None:
+            self.restart()
 
     def admit(self) -> str:
         """Let a browser in that has shown the secret; return its mark. Another one is out then."""

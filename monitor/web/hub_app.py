@@ -19,6 +19,7 @@ from monitor.web.pages import library_media, library_uploads, report_builder, sc
 from monitor.web.pages import playlist_hour as playlist_hour_pages
 from monitor.web.pages import playlists as playlist_pages
 from monitor.web.pages import screens as screen_pages
+from monitor.web.pages.kiosk_settings import settings_pages
 from monitor.web.pages.setup import setup_pages
 from monitor.web.pairing import pairing_calls
 from monitor.web.rights import EVERYBODY, requires
@@ -54,6 +55,11 @@ HUB_NAVIGATION: tuple[NavigationEntry, ...] = (
 )
 """The entries of the hub's own pages, before those of `serve`; the first one is the home page."""
 
+KIOSK_SETTINGS = NavigationEntry(
+    lazy("Settings"), "kiosk_settings.listing", ("kiosk_settings.section", "kiosk_settings.save")
+)
+"""The entry of a console, which a hub of many screens does not have."""
+
 HUB_BLUEPRINTS: tuple[Blueprint, ...] = (
     intake.blueprint,
     desired.blueprint,
@@ -85,7 +91,8 @@ def create_hub_app(settings: HubSettings, console: Console | None = None) -> Fla
     """
     engine = open_database(settings.database, private=True)
     gate = AccountGate(engine, settings.token, secure=settings.secure_cookies)
-    navigation = (*HUB_NAVIGATION, *NAVIGATION)
+    own_kiosk = () if console is None else (KIOSK_SETTINGS,)
+    navigation = (*HUB_NAVIGATION, *own_kiosk, *NAVIGATION)
     app = make_app(
         settings,
         gate,
@@ -98,8 +105,10 @@ def create_hub_app(settings: HubSettings, console: Console | None = None) -> Fla
     for blueprint in (*own, *HUB_BLUEPRINTS):
         app.register_blueprint(blueprint)
 
-    if console is not None and console.order.setup is not None:
-        app.register_blueprint(setup_pages(console, gate))
+    if console is not None:
+        app.register_blueprint(settings_pages(console))
+        if console.order.setup is not None:
+            app.register_blueprint(setup_pages(console, gate))
 
     @requires(*EVERYBODY)
     def home() -> Response:

@@ -23,11 +23,11 @@ from monitor.session.first_run import (
     ads_folder,
     ads_in,
     finish,
-    problem_with,
     remove_ad,
     sources,
     take_ads,
 )
+from monitor.settings.forms import problem_with
 from monitor.settings.time_zone import local_zone, zone_names
 from monitor.ui.texts import languages as window_languages
 from monitor.ui.texts import texts_for
@@ -258,7 +258,7 @@ class _SetupPages:
             ][:1]
         session.clear()
         response = self._gate.begin_login(account, url_for("setup.done"))
-        self._console.on_set_up()
+        self._console.start_again()
         return response
 
     def _make_account(self) -> str | None:

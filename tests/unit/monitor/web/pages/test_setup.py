@@ -44,7 +44,7 @@ def console(tmp_path):
     order = ConsoleOrder(
         database=tmp_path / "kiosk.db", settings_file=tmp_path / "kiosk.yaml", setup=SHOWN
     )
-    return Console(order, on_set_up=lambda: None)
+    return Console(order)
 
 
 @pytest.fixture
@@ -106,7 +106,7 @@ def test_another_browser_with_the_secret_puts_the_first_one_out(app, browser):
 
 def test_the_five_steps_write_the_file_and_make_the_account(app, browser, console, tmp_path):
     told = []
-    console.on_set_up = lambda: told.append("set up")
+    console.restart = lambda: told.append("set up")
     assert "HD Pro Webcam" in browser.get("/setup/camera").text
     assert send(browser, "camera", source="/dev/v4l/by-id/usb-cam").location == "/setup/ads"
     files = [(io.BytesIO(picture()), name) for name in ("../summer.png", "winter ü.PNG")]
@@ -118,11 +118,12 @@ def test_the_five_steps_write_the_file_and_make_the_account(app, browser, consol
     assert "No images are stored." in browser.get("/setup/notice").text
     sent = send(browser, "notice", languages=["de", "en", "xx"], url="https://shop.example/p")
     assert sent.location == "/setup/place"
+    assert "Where is this kiosk?" in browser.get("/setup/place").text
     place = {"site": " Shop   12 ", "time_zone": "Europe/Berlin", "shared": "yes"}
     sent = send(browser, "place", **place, password=LONG_ENOUGH, again=LONG_ENOUGH)
     assert sent.location == "/setup/check"
     page = browser.get("/setup/check").text
-    for words in ("HD Pro Webcam", "1 ad of your own", "de, en", "Shop 12"):
+    for words in ("HD Pro Webcam", "1 ad of your own", "Deutsch, English", "Shop 12"):
         assert words in page
     sent = send(browser, "check")
     assert (sent.status_code, sent.location) == (303, "/setup/done")
