@@ -50,7 +50,8 @@ def printable_json(value: object, **options: Any) -> str:
 def printable_document(value: Any) -> Any:
     """Return a JSON-like value in which all texts, keys too, are `printable`."""
     if isinstance(value, str):
-        return printable(value)
+        # What is translated where it is shown is translated here.
+        return printable(str(value))
     if isinstance(value, dict):
         return {printable_document(key): printable_document(one) for key, one in value.items()}
     if isinstance(value, list | tuple):

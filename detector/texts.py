@@ -5,59 +5,87 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
-class Translate(Protocol):
-    """Returns a text in the current language, with its placeholders."""
+class Translator(Protocol):
+    """Speaks the language of the moment."""
 
-    def __call__(self, one: str, many: str | None, num: int) -> str: ...
+    def text(self, one: str, many: str | None, num: int, context: str) -> str:
+        """Return a text with its placeholders."""
+
+    def number(self, text: str) -> str:
+        """Return a number that is written in English."""
 
 
 class LazyText(str):
     """A text whose content is English, and which is translated where it is shown.
 
     It is a normal English string for JSON, comparisons and `join`. `str(text)`, `f"{text}"` and
-    templates show it in the language of the moment.
+    templates show it in the language of the moment. Make it while English is spoken, if its values
+    are `Later`.
 
     Args:
         one: The English text; with `many`, that for one thing.
         values: What its `%(name)s` stand for.
         many: The English text for other numbers of things.
-        num: How many.
+        num: How many; `%(num)s` shows it.
+        context: Tells texts apart that are the same in English; see `plazy`.
     """
 
-    translator: Translate | None = None
+    translator: Translator | None = None
     """Set by what has the translations."""
 
     one: str
     many: str | None
     num: int
     values: dict[str, Any]
+    context: str
 
     def __new__(
-        cls, one: str, values: dict[str, Any] | None = None, many: str | None = None, num: int = 1
+        cls,
+        one: str,
+        values: dict[str, Any] | None = None,
+        many: str | None = None,
+        num: int = 1,
+        context: str = "",
     ) -> LazyText:
         values = values or {}
         english = {
             name: str.__str__(value) if isinstance(value, str) else value
-            for name, value in values.items()
+            for name, value in {"num": f"{num:,}", **values}.items()
         }
         made = super().__new__(cls, (one if many is None or num == 1 else many) % english)
-        made.one, made.values, made.many, made.num = one, values, many, num
+        made.one, made.values, made.many, made.num, made.context = one, values, many, num, context
         return made
 
-    def __getnewargs__(self) -> tuple[str, dict[str, Any], str | None, int]:  # type: ignore[override]
-        return self.one, self.values, self.many, self.num
+    def __getnewargs__(self) -> tuple[str, dict[str, Any], str | None, int, str]:  # type: ignore[override]
+        return self.one, self.values, self.many, self.num, self.context
 
     def __str__(self) -> str:
-        translate = type(self).translator
-        if translate is None:
+        spoken = type(self).translator
+        if spoken is None:
             return str.__str__(self)
-        return translate(self.one, self.many, self.num) % self.values
+        values = {"num": spoken.number(f"{self.num:,}"), **self.values}
+        return spoken.text(self.one, self.many, self.num, self.context) % values
 
     def __format__(self, spec: str) -> str:
         return format(str(self), spec)
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """A value of a `LazyText` that is written where the text is shown, such as a number."""
+
+    write: Callable[..., str]
+    arguments: tuple[Any, ...]
+
+    def __str__(self) -> str:
+        return str(self.write(*self.arguments))
 
 
 def lazy(message: str, **values: Any) -> LazyText:
@@ -72,4 +100,14 @@ def lazy(message: str, **values: Any) -> LazyText:
 
 def nlazy(one: str, many: str, num: int, **values: Any) -> LazyText:
     """Return a text about a number of things, which `%(num)s` shows; see `LazyText`."""
-    return LazyText(one, {"num": f"{num:,}", **values}, many, num)
+    return LazyText(one, values, many, num)
+
+
+def plazy(context: str, message: str, **values: Any) -> LazyText:
+    """Return a text that English also uses for something else, such as "measure"; see `lazy`."""
+    return LazyText(message, values, context=context)
+
+
+def later(write: Callable[..., str], *arguments: Any) -> Later:
+    """Return what a function writes, for a `LazyText`; it is called each time that is shown."""
+    return Later(write, arguments)

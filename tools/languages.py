@@ -39,6 +39,7 @@ KEYWORDS = {
     "ngettext": (1, 2),
     "nlazy": (1, 2),
     "pgettext": ((1, "c"), 2),
+    "plazy": ((1, "c"), 2),
 }
 """The functions of `monitor.languages`; the texts are these arguments of theirs."""
 
@@ -78,7 +79,7 @@ def update(current: bytes, template: Catalog) -> bytes:
     The entries have the order of their places, which are named without line numbers, so that
     branches seldom change the same lines.
     """
-    catalogue = read_po(BytesIO(current), abort_invalid=True)
+    catalogue = _read(current)
     catalogue.update(template, no_fuzzy_matching=True)
     target = BytesIO()
     write_po(
@@ -96,7 +97,7 @@ def update(current: bytes, template: Catalog) -> bytes:
 
 def problems(current: bytes, template: Catalog) -> Iterator[str]:
     """Say what is wrong with the file of a language."""
-    catalogue = read_po(BytesIO(current), abort_invalid=True)
+    catalogue = _read(current)
     expected = {_key(message): message for message in template if message.id}
     found = {_key(message): message for message in catalogue if message.id}
     for key in expected:
@@ -134,6 +135,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.write(f"{path.name}: {len(template)} texts, {len(found)} problems\n")
         count += len(found)
     return 1 if count else 0
+
+
+def _read(content: bytes) -> Catalog:
+    """Read the file of a language.
+
+    Of an entry that two branches added, one with a translation counts; babel would take the first.
+    """
+    head, *entries = content.strip(b"\n").split(b"\n\n")
+    translated = [entry for entry in entries if re.search(rb'^msgstr.*"[^"]+"', entry, re.M)]
+    return read_po(BytesIO(b"\n\n".join([head, *translated, b""])), abort_invalid=True)
 
 
 def _key(message: Message) -> tuple[str, str]:

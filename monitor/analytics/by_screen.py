@@ -11,6 +11,7 @@ import numpy as np
 from db.read.cells import HourlySums
 from monitor.analytics.metrics import take
 from monitor.analytics.report_data import places_to_withhold
+from monitor.languages import lazy
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -82,8 +83,11 @@ def by_screen(
         entries[place] |= dict.fromkeys(FIGURES)
     if not hidden:
         return entries, []
-    why = (
-        f"at {len(hidden)} of {len(entries)} screens fewer than {min_viewers} viewers "
-        "were in view, or the screen would give such a screen away"
+    why = lazy(
+        "at %(few)s of %(all)s screens fewer than %(least)s viewers were in view, or the screen "
+        "would give such a screen away",
+        few=len(hidden),
+        all=len(entries),
+        least=min_viewers,
     )
     return entries, [{"ad_id": None, "figures": [f"screens.{key}" for key in FIGURES], "why": why}]

@@ -42,6 +42,7 @@ from monitor.analytics.statistics import (
     to_document,
     viewers_lacking,
 )
+from monitor.languages import LazyText, gettext, later, lazy, numeral, plazy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -81,7 +82,7 @@ class Measure:
     that matters in practice, by default, `largest` the largest that is possible.
     """
 
-    words: str
+    words: LazyText
     unit: str
     digits: int
     relevant: float
@@ -91,10 +92,10 @@ class Measure:
 
     def figure(self, value: float, *, signed: bool = True) -> str:
         """Return a figure in words."""
-        return f"{value:{'+' if signed else ''}.{self.digits}f}{self.unit}"
+        return numeral(f"{value:{'+' if signed else ''}.{self.digits}f}{self.unit}")
 
 
-def _emotion(words: str, column: int, largest: float = 1.0) -> Measure:
+def _emotion(words: LazyText, column: int, largest: float = 1.0) -> Measure:
     def above(entries: ExposureArrays) -> Floats:
         return entries.sums[:, column]
 
@@ -103,7 +104,7 @@ def _emotion(words: str, column: int, largest: float = 1.0) -> Measure:
 
 MEASURES = {
     "valence": Measure(
-        "valence",
+        lazy("valence"),
         "",
         2,
         0.1,
@@ -111,12 +112,14 @@ MEASURES = {
         lambda e: e.emotion_readings,
         largest=2.0,
     ),
-    "attention": Measure("attention", "", 2, 0.1, lambda e: e.attention_s, lambda e: e.dwell_s),
-    "happy": _emotion("happiness", EMOTIONS.index("happy")),
-    "surprise": _emotion("surprise", EMOTIONS.index("surprise")),
-    "expressiveness": _emotion("expressiveness", EXPRESSIVENESS),
+    "attention": Measure(
+        lazy("attention"), "", 2, 0.1, lambda e: e.attention_s, lambda e: e.dwell_s
+    ),
+    "happy": _emotion(lazy("happiness"), EMOTIONS.index("happy")),
+    "surprise": _emotion(plazy("measure", "surprise"), EMOTIONS.index("surprise")),
+    "expressiveness": _emotion(lazy("expressiveness"), EXPRESSIVENESS),
     "dwell": Measure(
-        "dwell",
+        lazy("dwell"),
         " s",
         1,
         1.0,
@@ -124,10 +127,10 @@ MEASURES = {
         lambda e: np.ones(e.dwell_s.size),
         largest=3600.0,
     ),
-    "happy_share": _emotion("the share of happy faces", HAPPY_SCORE),
-    "surprise_share": _emotion("the share of surprised faces", SURPRISE_SCORE),
-    "negative_share": _emotion("the share of negative faces", NEGATIVE_SCORE),
-    "valence_raw": _emotion("uncorrected valence", VALENCE, largest=2.0),
+    "happy_share": _emotion(lazy("the share of happy faces"), HAPPY_SCORE),
+    "surprise_share": _emotion(lazy("the share of surprised faces"), SURPRISE_SCORE),
+    "negative_share": _emotion(lazy("the share of negative faces"), NEGATIVE_SCORE),
+    "valence_raw": _emotion(lazy("uncorrected valence"), VALENCE, largest=2.0),
 }
 """By name. Emotions: mean over a viewer's readings with an emotion, `valence` corrected for the
 prevalence of emotions (`detector.emotion.prevalence`); attention: share of the dwell; dwell: mean
@@ -187,55 +190,128 @@ class Comparison:
 
     def sentence(self) -> str:
         """Return the figures in words."""
-        place = "" if self.segment is None else str(self.segment)
+        place: str = "" if self.segment is None else str(self.segment)
         if self.by == "hour" and isinstance(self.segment, int):
-            place = f"{self.segment}:00 to {self.segment + 1}:00"
-        where = f"{place}: " if place else ""
+            hours = f"{self.segment}:00", f"{self.segment + 1}:00"
+            place = lazy("%(low)s to %(high)s", low=hours[0], high=hours[1])
+        said = self._figures()
+        said |= {"where": lazy("%(place)s: ", place=place) if place else ""}
         if self.withheld is not None:
-            return (
-                f"{where}{self.first_name} against {self.second_name}: withheld, {self.withheld}."
+            return lazy(
+                "%(where)s%(first)s against %(second)s: withheld, %(why)s.",
+                **said,
+                why=self.withheld,
             )
-        measure, found = MEASURES[self.measure], self.difference
-        notes = "" if self.monitoring == "fixed" else ", valid at every look"
-        notes += f", corrected for {self.tests} comparisons" if self.tests > 1 else ""
-        text = (
-            f"{where}{self._verdict(measure)} {measure.words.capitalize()}: "
-            f"{measure.figure(self.first_mean)} against {measure.figure(self.second_mean)}, "
-            f"difference {measure.figure(found.value)} ({CONFIDENCE:.0%} interval "
-            f"{measure.figure(found.low)} to {measure.figure(found.high)}, "
-            f"p = {self.p_adjusted:.2g}{notes}), "
-            f"from {self.first_viewers} and {self.second_viewers} viewers."
+        text = lazy(
+            "%(where)s%(verdict)s %(measure)s: %(first_mean)s against %(second_mean)s, difference "
+            "%(difference)s (%(confidence)s interval %(low)s to %(high)s, p = %(p)s%(notes)s), "
+            "from %(first_viewers)s and %(second_viewers)s viewers.",
+            **said,
+            verdict=self._verdict(),
         )
+        figure = MEASURES[self.measure].figure
         if abs(self.clipping_bias) >= 0.1 * self.relevant:
-            text += (
-                " Rare choices count for less than their probability asks for, which moves the "
-                f"difference by {measure.figure(self.clipping_bias)}."
+            text = lazy(
+                "%(text)s Rare choices count for less than their probability asks for, which moves "
+                "the difference by %(bias)s.",
+                text=text,
+                bias=later(figure, self.clipping_bias),
             )
         if self.common_share < 0.5:
-            text += (
-                f" Only {self.common_share:.0%} of these viewers were there in hours in which both "
-                "ads ran: the ads met different audiences, and the difference may be theirs."
+            text = lazy(
+                "%(text)s Only %(share)s of these viewers were there in hours in which both ads "
+                "ran: the ads met different audiences, and the difference may be theirs.",
+                text=text,
+                share=later(_percent, self.common_share),
             )
         return text
 
-    def _verdict(self, measure: Measure) -> str:
-        relevant = measure.figure(self.relevant, signed=False)
+    def _figures(self) -> dict[str, Any]:
+        """Return what a sentence says."""
+        measure, found = MEASURES[self.measure], self.difference
+        notes: LazyText | str = "" if self.monitoring == "fixed" else lazy(", valid at every look")
+        if self.tests > 1:
+            notes = lazy(
+                "%(notes)s, corrected for %(count)s comparisons", notes=notes, count=self.tests
+            )
+        return {
+            "first": self.first_name,
+            "second": self.second_name,
+            "measure": later(_capitalised, measure.words),
+            "first_mean": later(measure.figure, self.first_mean),
+            "second_mean": later(measure.figure, self.second_mean),
+            "difference": later(measure.figure, found.value),
+            "low": later(measure.figure, found.low),
+            "high": later(measure.figure, found.high),
+            "confidence": later(_percent, CONFIDENCE),
+            "p": later(_short, self.p_adjusted),
+            "notes": notes,
+            "first_viewers": self.first_viewers,
+            "second_viewers": self.second_viewers,
+        }
+
+    def _verdict(self) -> LazyText:
+        measure = MEASURES[self.measure]
+        said: dict[str, Any] = {
+            "first": self.first_name,
+            "second": self.second_name,
+            "measure": measure.words,
+            "relevant": later(_unsigned, measure, self.relevant),
+        }
         if self.verdict == "same":
-            return (
-                f"{self.first_name} and {self.second_name} are the same in {measure.words}: any "
-                f"difference is smaller than {relevant}."
+            return lazy(
+                "%(first)s and %(second)s are the same in %(measure)s: any difference is smaller "
+                "than %(relevant)s.",
+                **said,
             )
         if self.verdict == "not_yet":
-            return (
-                f"Not certain yet whether {self.first_name} or {self.second_name} is better in "
-                f"{measure.words}: about {_rounded(self.needed_viewers or 0):,} more viewers of "
-                "each ad are needed."
+            return lazy(
+                "Not certain yet whether %(first)s or %(second)s is better in %(measure)s: about "
+                "%(count)s more viewers of each ad are needed.",
+                **said,
+                count=later(_whole, _rounded(self.needed_viewers or 0)),
             )
         small = max(abs(self.equal_low), abs(self.equal_high)) < self.relevant
-        but = f", but by less than the {relevant} that matter" if small else ""
-        return (
-            f"{self.first_name} is {self.verdict} than {self.second_name} in {measure.words}{but}."
-        )
+        if self.verdict == "better":
+            if small:
+                return lazy(
+                    "%(first)s is better than %(second)s in %(measure)s, but by less than the "
+                    "%(relevant)s that matter.",
+                    **said,
+                )
+            return lazy("%(first)s is better than %(second)s in %(measure)s.", **said)
+        if small:
+            return lazy(
+                "%(first)s is worse than %(second)s in %(measure)s, but by less than the "
+                "%(relevant)s that matter.",
+                **said,
+            )
+        return lazy("%(first)s is worse than %(second)s in %(measure)s.", **said)
+
+
+def _capitalised(words: LazyText) -> str:
+    text = str(words)
+    return text[:1].upper() + text[1:]
+
+
+def _percent(share: float) -> str:
+    return gettext("%(number)s%%", number=numeral(f"{100 * share:.0f}"))
+
+
+def _short(value: float) -> str:
+    return numeral(f"{value:.2g}")
+
+
+def _unsigned(measure: Measure, value: float) -> str:
+    return measure.figure(value, signed=False)
+
+
+def _joined(names: Sequence[str]) -> str:
+    return gettext(" and ").join(str(name) for name in names)
+
+
+def _whole(count: int) -> str:
+    return numeral(f"{count:,}")
 
 
 def _rounded(count: int) -> int:
@@ -310,7 +386,7 @@ def compare_ads(
     uncalibrated = (
         measure == "valence" and np.isnan(corrected_valence_sums(data.exposures.sums)).any()
     )
-    note = "; a model without calibration gives valence_raw only" if uncalibrated else ""
+    note = lazy("; a model without calibration gives valence_raw only") if uncalibrated else ""
     pairs: list[tuple[str, str | None]] = list(itertools.combinations(chosen, 2))
     if len(chosen) > MAX_PAIRS_OF if with_rest is None else with_rest:
         pairs = [(ad, None) for ad in chosen]
@@ -330,7 +406,7 @@ def compare_ads(
                 first=first,
                 second=second,
                 first_name=names[first],
-                second_name="all other ads" if second is None else names[second],
+                second_name=lazy("all other ads") if second is None else names[second],
                 measure=measure,
                 relevant=MEASURES[measure].relevant if relevant is None else relevant,
                 by=by,
@@ -393,7 +469,7 @@ def _examined(
     # One viewer says nothing about the spread between viewers.
     least = max(2, min_viewers)
     few = [
-        f"{count} of {name}"
+        lazy("%(count)s of %(name)s", count=count, name=name)
         for name, count in (
             (entry.first_name, entry.first_viewers),
             (entry.second_name, entry.second_viewers),
@@ -401,7 +477,12 @@ def _examined(
         if count < least
     ]
     if few:
-        why = f"{least} viewers of each ad are needed, and there are {' and '.join(few)}{note}"
+        why = lazy(
+            "%(least)s viewers of each ad are needed, and there are %(few)s%(note)s",
+            least=least,
+            few=later(_joined, few),
+            note=note,
+        )
         return replace(entry, within=None, common_share=math.nan, withheld=why), None
     of = (sample.first, sample.groups, sample.strata)
     found = uncut = clustered_difference(sample.values, sample.weights, *of)
@@ -433,24 +514,25 @@ def _refused(entry: Comparison, found: Contrast, sample: Sample) -> str | None:
         )
     )
     if sample.alike_share < MIN_ALIKE or math.isnan(found.value):
-        return (
-            "the ads ran at different places or hours of day: only "
-            f"{sample.alike_share:.0%} of their viewers were there within an hour of day of the "
-            "other; let them share hours, so that they meet the same audience"
+        return lazy(
+            "the ads ran at different places or hours of day: only %(share)s of their viewers were "
+            "there within an hour of day of the other; let them share hours, so that they meet the "
+            "same audience",
+            share=later(_percent, sample.alike_share),
         )
     if weak and sample.chosen_by_audience:
-        return (
+        return lazy(
             "the policy hardly ever showed both to the same kind of audience: let it choose more "
             "freely, or show the ads in turn"
         )
     if weak:
-        return (
-            f"too few viewers of both ads came at the same hours: they are worth "
-            f"{min(entry.first_effective, entry.second_effective):.0f} of equal weight; let the "
-            "ads share hours, so that they meet the same audience"
+        return lazy(
+            "too few viewers of both ads came at the same hours: they are worth %(count)s of equal "
+            "weight; let the ads share hours, so that they meet the same audience",
+            count=f"{min(entry.first_effective, entry.second_effective):.0f}",
         )
     few = [
-        f"{count} of {name}"
+        lazy("%(count)s of %(name)s", count=count, name=name)
         for name, count in (
             (entry.first_name, found.first_groups),
             (entry.second_name, found.second_groups),
@@ -458,10 +540,17 @@ def _refused(entry: Comparison, found: Contrast, sample: Sample) -> str | None:
         if count < MIN_GROUPS
     ]
     if few or math.isnan(found.error):
-        seen = f", and there are {' and '.join(few)}" if few else ""
-        return (
-            f"{MIN_GROUPS} separate groups of viewers of each ad are needed{seen}: show the ads at "
-            "more times"
+        if few:
+            return lazy(
+                "%(least)s separate groups of viewers of each ad are needed, and there are "
+                "%(few)s: show the ads at more times",
+                least=MIN_GROUPS,
+                few=later(_joined, few),
+            )
+        return lazy(
+            "%(least)s separate groups of viewers of each ad are needed: show the ads at more "
+            "times",
+            least=MIN_GROUPS,
         )
     return None
 

@@ -20,6 +20,7 @@ from monitor.analytics.metrics import microseconds
 from monitor.analytics.report_data import places_to_withhold, zones_of
 from monitor.analytics.samples import BLOCK_S
 from monitor.analytics.statistics import UNKNOWN, Estimate, clustered_mean, known
+from monitor.languages import lazy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -210,9 +211,12 @@ def multipliers(
         )
     if not hidden:
         return entries, []
-    why = (
-        f"in {len(hidden)} of {len(cells)} hours fewer than {min_viewers} viewers were in view, or "
-        "the hour would give such an hour away"
+    why = lazy(
+        "in %(few)s of %(all)s hours fewer than %(least)s viewers were in view, or the hour would "
+        "give such an hour away",
+        few=len(hidden),
+        all=len(cells),
+        least=min_viewers,
     )
     figures = ["multipliers.exposures", "multipliers.multiplier"]
     return entries, [{"ad_id": None, "figures": figures, "why": why}]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from monitor.analytics.statistics import CONFIDENCE
+from monitor.languages import lazy, nlazy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -241,6 +242,10 @@ def _norm(
 
 def _words(count: int, length: str | None, site: str | None) -> str:
     if not count:
-        return "no other ads yet"
-    ads = "1 ad" if count == 1 else f"{count} ads"
-    return f"{ads} of {length or 'any length'} at {'all sites' if site is None else site}"
+        return lazy("no other ads yet")
+    return lazy(
+        "%(ads)s of %(length)s at %(site)s",
+        ads=nlazy("%(num)s ad", "%(num)s ads", count),
+        length=length or lazy("any length"),
+        site=lazy("all sites") if site is None else site,
+    )

@@ -17,6 +17,7 @@ from monitor.analytics.currency import blocks_of
 from monitor.analytics.metrics import audience, group_scores, slow_sessions, take, viewer_means
 from monitor.analytics.report_data import places_to_withhold, zones_of
 from monitor.analytics.statistics import UNKNOWN, Interval, clustered_mean, known
+from monitor.languages import lazy
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -96,9 +97,12 @@ def weekly(
         )
     if not hidden:
         return entries, []
-    why = (
-        f"in {len(hidden)} of {len(weeks)} weeks fewer than {min_viewers} viewers were in view, or "
-        "the week would give such a week away"
+    why = lazy(
+        "in %(few)s of %(all)s weeks fewer than %(least)s viewers were in view, or the week would "
+        "give such a week away",
+        few=len(hidden),
+        all=len(weeks),
+        least=min_viewers,
     )
     return entries, [{"ad_id": None, "figures": ["trend"], "why": why}]
 

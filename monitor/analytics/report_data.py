@@ -8,6 +8,7 @@ from db.read.rollups import Log as ReportData
 from db.read.rollups import read_log
 from db.read.scope import Scope, left_out
 from monitor.analytics.errors import EmptyScopeError
+from monitor.languages import _, ngettext
 from monitor.settings.time_zone import SessionZones
 
 if TYPE_CHECKING:
@@ -54,9 +55,12 @@ def zones_of(sessions: Iterable[SessionInfo], zone: tzinfo | None = None) -> Ses
 
 def kinds_left_out(counts: Mapping[str, int]) -> str:
     """Return words such as `2 demo sessions and 1 replay`; empty if there are none."""
-    named = (("demo", "demo session"), ("replay", "replay"))
-    known = [(counts.get(kind, 0), one) for kind, one in named]
-    return " and ".join(f"{n:,} {one}{'' if n == 1 else 's'}" for n, one in known if n)
+    demos, replays = counts.get("demo", 0), counts.get("replay", 0)
+    known = [
+        demos and ngettext("%(num)s demo session", "%(num)s demo sessions", demos),
+        replays and ngettext("%(num)s replay", "%(num)s replays", replays),
+    ]
+    return _(" and ").join(words for words in known if words)
 
 
 def ad_versions(ads: Iterable[AdInfo]) -> list[tuple[AdInfo, int | None]]:

@@ -20,6 +20,7 @@ from monitor.analytics.metrics import corrected_valence_sums
 from monitor.analytics.norms import MIN_ADS, dwell_share, length_class
 from monitor.analytics.seconds import first_plays
 from monitor.analytics.statistics import CONFIDENCE
+from monitor.languages import lazy, nlazy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -187,7 +188,11 @@ def score_of(
         low=low,
         high=high,
         parts={part.name: float(each) for part, each in zip(PARTS, parts, strict=True)},
-        against=f"Among {len(others)} other ads, each against the mean of its site.",
+        against=nlazy(
+            "Among %(num)s other ads, each against the mean of its site.",
+            "Among %(num)s other ads, each against the mean of its site.",
+            len(others),
+        ),
     )
 
 
@@ -201,12 +206,24 @@ def _why_none(
     """Return why there is no score; empty if there is one."""
     least = library.min_viewers
     if min(entry["opportunities"] or 0, entry["emotion_viewers"] or 0) < least:
-        return f"No score: {least} viewers whose emotion could be read are needed."
+        return lazy(
+            "No score: %(least)s viewers whose emotion could be read are needed.", least=least
+        )
     if others < MIN_ADS:
-        return f"No score yet: {MIN_ADS} other ads with {least} viewers are needed, not {others}."
+        return lazy(
+            "No score yet: %(ads)s other ads with %(least)s viewers are needed, not %(others)s.",
+            ads=MIN_ADS,
+            least=least,
+            others=others,
+        )
     if expected is None:
-        return f"No score: {MIN_SITE_ADS} ads with {least} viewers are needed at each of its sites."
-    return "" if np.isfinite(figures).all() else "No score: not all of its parts are known."
+        return lazy(
+            "No score: %(ads)s ads with %(least)s viewers are needed at each of its sites.",
+            ads=MIN_SITE_ADS,
+            least=least,
+        )
+    known_all = np.isfinite(figures).all()
+    return "" if known_all else lazy("No score: not all of its parts are known.")
 
 
 def _beaten(distances: Floats, others: Floats, times: Floats) -> Floats:

@@ -32,14 +32,24 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import get_decimal_symbol, get_group_symbol
 
-from detector.texts import LazyText, lazy, nlazy
+from detector.texts import LazyText, later, lazy, nlazy, plazy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import date
     from typing import Any
 
-__all__ = ["LazyText", "_", "gettext", "language", "lazy", "ngettext", "nlazy", "pgettext"]
+__all__ = [
+    "LazyText",
+    "_",
+    "gettext",
+    "later",
+    "lazy",
+    "ngettext",
+    "nlazy",
+    "pgettext",
+    "plazy",
+]
 
 FOLDER = Path(__file__).parent
 ENGLISH = "en"
@@ -170,8 +180,16 @@ def _separators(code: str) -> dict[int, str]:
     return {ord("."): get_decimal_symbol(code), ord(","): get_group_symbol(code)}
 
 
-def _translate(one: str, many: str | None, num: int) -> str:
-    return template(one) if many is None else ntemplate(one, many, num)
+class _Translator:
+    """What `LazyText` asks."""
+
+    def text(self, one: str, many: str | None, num: int, context: str) -> str:
+        if many is not None:
+            return ntemplate(one, many, num)
+        return ptemplate(context, one) if context else template(one)
+
+    def number(self, text: str) -> str:
+        return numeral(text)
 
 
-LazyText.translator = _translate
+LazyText.translator = _Translator()

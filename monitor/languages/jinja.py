@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import pass_context
@@ -10,6 +11,8 @@ from markupsafe import Markup
 from monitor.languages import language, ntemplate, numeral, ptemplate, template
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from jinja2 import Environment
     from jinja2.runtime import Context
 
@@ -31,6 +34,20 @@ def install_texts(environment: Environment) -> None:
         "pgettext": _pgettext,
         "language": language,
     }
+
+
+def spoken(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a filter whose result depends on the language, so Jinja must not compute it early.
+
+    It does so with constants, such as those of `{{ 0.5 | percent }}`, once for all languages.
+    """
+
+    @pass_context
+    @functools.wraps(function)
+    def apply(_context: Context, *args: Any, **options: Any) -> Any:
+        return function(*args, **options)
+
+    return apply
 
 
 @pass_context

@@ -9,7 +9,7 @@ import numpy as np
 
 from monitor.analytics import metrics
 from monitor.analytics.scenes import correct_changes, scene_figures
-from monitor.reports.formatting import counted
+from monitor.languages import nlazy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -62,7 +62,12 @@ def add_scenes(
             entry["scenes"] = scenes
             few = sum(0 < scene["n"] < min_viewers for scene in scenes)
             if few:
-                why = f"fewer than {min_viewers} viewers saw {counted(few, 'scene')}"
+                why = nlazy(
+                    "fewer than %(least)s viewers saw %(num)s scene",
+                    "fewer than %(least)s viewers saw %(num)s scenes",
+                    few,
+                    least=min_viewers,
+                )
         if why is not None:
             name = {key: entry[key] for key in ("ad_id", "version") if entry[key] is not None}
             withheld.append({**name, "figures": ["scenes"], "why": why})

@@ -32,9 +32,10 @@ from monitor.analytics.norms import Norms, build_norms, norms_of
 from monitor.analytics.report_data import Scope, ad_versions, load_report_data, zones_of
 from monitor.analytics.samples import exposure_groups, usable_groups
 from monitor.analytics.statistics import CONFIDENCE, DRAWS
+from monitor.languages import ENGLISH, lazy, nlazy, speaking
 from monitor.reports.claims import add_claims
 from monitor.reports.diagnostics import add_baselines, add_scenes, videos_seen
-from monitor.reports.formatting import counted, utc_text
+from monitor.reports.formatting import utc_text
 from monitor.reports.thumbnails import find_scenes
 
 if TYPE_CHECKING:
@@ -109,6 +110,8 @@ def make_report(
     return document, data
 
 
+# Its texts are translated where they are shown; until then they are English, also for programs.
+@speaking(ENGLISH)
 def build_report(
     data: ReportData,
     *,
@@ -243,10 +246,12 @@ def _untold(data: ReportData) -> list[dict[str, Any]]:
     """Say of which sessions a hub knows no single viewer."""
     if not data.untold:
         return []
-    why = (
-        f"{counted(len(data.untold), 'session is', 'sessions are')} from screens that send hourly "
-        "sums only (upload: cells), which count in the table of the screens but in no other figure "
-        "about viewers"
+    why = nlazy(
+        "%(num)s session is from screens that send hourly sums only (upload: cells), which count "
+        "in the table of the screens but in no other figure about viewers",
+        "%(num)s sessions are from screens that send hourly sums only (upload: cells), which count "
+        "in the table of the screens but in no other figure about viewers",
+        len(data.untold),
     )
     return [{"ad_id": None, "figures": ["session.viewers"], "why": why}]
 
@@ -448,8 +453,12 @@ def _withhold(
         return withheld
     few = 0 < reaction.emotion_viewers < min_viewers
     if few:
-        viewers = counted(reaction.emotion_viewers, "viewer")
-        why = f"the emotion of {viewers} could be read, {min_viewers} are needed"
+        why = nlazy(
+            "the emotion of %(num)s viewer could be read, %(least)s are needed",
+            "the emotion of %(num)s viewers could be read, %(least)s are needed",
+            reaction.emotion_viewers,
+            least=min_viewers,
+        )
         hide(REACTION_FIGURES, EMOTION_CURVES, why)
     # Without any emotion a figure is not known rather than withheld.
     enough = reaction.emotion_viewers >= min_viewers
@@ -458,13 +467,19 @@ def _withhold(
     ]
     n, read = reaction.timeline.n, reaction.timeline.emotion_viewers
     thin = (n > 0) & (n < min_viewers)
-    in_these = "in these seconds"
-    hide_seconds(thin, ("timeline",), f"{in_these} fewer than {min_viewers} viewers were in view")
+    hide_seconds(
+        thin,
+        ("timeline",),
+        lazy("in these seconds fewer than %(least)s viewers were in view", least=min_viewers),
+    )
     if not few:
         hide_seconds(
             ~thin & (read > 0) & (read < min_viewers),
             EMOTION_CURVES,
-            f"{in_these} the emotion of fewer than {min_viewers} viewers could be read",
+            lazy(
+                "in these seconds the emotion of fewer than %(least)s viewers could be read",
+                least=min_viewers,
+            ),
         )
     return withheld
 
@@ -480,7 +495,10 @@ def _withhold_watchers(
     slow = metrics.slow_sessions(log.data.sessions, session_of, log.data.exposures)
     if not slow:
         return []
-    why = f"fewer than {MIN_WATCHER_RATE:g} readings of a viewer were taken per second"
+    why = lazy(
+        "fewer than %(rate)s readings of a viewer were taken per second",
+        rate=f"{MIN_WATCHER_RATE:g}",
+    )
     rows = {play.ad_row_id for play in log.data.plays if play.session_id in slow}
     for row, entry, withheld in ads:
         if row in rows and entry["watchers"] is not None:
@@ -495,7 +513,12 @@ def _withhold_watchers(
 
 
 def _why(viewers: int, min_viewers: int) -> str:
-    return f"{counted(viewers, 'viewer was', 'viewers were')} in view, {min_viewers} are needed"
+    return nlazy(
+        "%(num)s viewer was in view, %(least)s are needed",
+        "%(num)s viewers were in view, %(least)s are needed",
+        viewers,
+        least=min_viewers,
+    )
 
 
 def _audience_figures(people: Audience, *, measured: bool) -> dict[str, Any]:
@@ -595,7 +618,7 @@ def _session_entry(
     if 0 < people.opportunities < min_viewers:
         why = _why(people.opportunities, min_viewers)
     elif 0 < left_over.opportunities < min_viewers:
-        why = "together with the ads they would give away the figures that are withheld there"
+        why = lazy("together with the ads they would give away the figures that are withheld there")
     else:
         return entry, []
     entry |= dict.fromkeys(SESSION_FIGURES)

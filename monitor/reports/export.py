@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from detector.names import printable_json
+from monitor import languages
 from monitor.analytics.errors import ReportError, ReportWriteError, UnknownFormatError
+from monitor.languages import speaking
 from monitor.reports import FORMATS, TABLES
 from monitor.reports.tables import table_of, to_csv, to_parquet
 
@@ -36,11 +38,12 @@ def report_bytes(
     table: str = TABLES[0],
     data: ReportData | None = None,
     thumbnails: Mapping[int, Thumbnails] | None = None,
+    language: str | None = None,
 ) -> bytes:
-    """Return a report in one of `FORMATS`.
+    """Return a report in one of `FORMATS`, in a language, by default that of the moment.
 
-    CSV and Parquet need one of `TABLES`, and the data that the report was made of. HTML, PDF
-    and PPTX take pictures of the ads by place in `document["ads"]`.
+    JSON, CSV and Parquet are English. CSV and Parquet need one of `TABLES`, and the data that the
+    report was made of. HTML, PDF and PPTX take pictures of the ads by place in `document["ads"]`.
 
     Raises:
         UnknownFormatError: There is no such format.
@@ -50,6 +53,15 @@ def report_bytes(
     """
     if format in {"csv", "parquet"}:
         return _table_bytes(document, format, table, data)
+    with speaking(language or languages.language()):
+        return _document_bytes(document, format, thumbnails)
+
+
+def _document_bytes(
+    document: dict[str, Any],
+    format: str,  # noqa: A002
+    thumbnails: Mapping[int, Thumbnails] | None,
+) -> bytes:
     makers: dict[str, Callable[[], str | bytes]] = {
         "json": lambda: to_json(document),
         "html": lambda: _maker("html")(document, thumbnails),

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from detector.emotion.prevalence import GROUPS
-from monitor.reports.formatting import signed
+from monitor.languages import _
+from monitor.reports.formatting import percent, signed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -135,8 +136,8 @@ def curves(
         "bottom": bottom,
         "rules": [
             *((y(0, step * k), signed(step * k), k == 0) for k in valence_ticks),
-            *((y(1, k / 4), f"{k / 4:.0%}", False) for k in range(5)),
-            *((y(2, k / 2), f"{k / 2:.0%}", False) for k in range(3)),
+            *((y(1, k / 4), percent(k / 4), False) for k in range(5)),
+            *((y(2, k / 2), percent(k / 2), False) for k in range(3)),
             (bottom, "0", True),
         ],
         "most": most,
@@ -304,7 +305,7 @@ def _moment(
         "y": y,
         "anchor": {0: "start", len(xs) - 1: "end"}.get(moment["second"], "middle"),
         "text_y": min(max(beside, top + 2), top + layout.panels[0] + layout.text),
-        "words": f"{'peak' if peak else 'low'} {signed(moment['value'])}",
+        "words": f"{_('peak') if peak else _('low')} {signed(moment['value'])}",
     }
 
 

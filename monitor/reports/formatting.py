@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from monitor import languages
 from monitor.languages import _, long_date, numeral, short_date
 
 if TYPE_CHECKING:
@@ -96,7 +97,10 @@ def moment_of(text: str | None) -> datetime | None:
 
 def points(value: float | None) -> str:
     """Write a difference between two shares as `12 points`."""
-    return UNKNOWN if value is None else f"{100 * value:.0f} points".replace("-", "\N{MINUS SIGN}")
+    if value is None:
+        return UNKNOWN
+    number = f"{100 * value:.0f}".replace("-", "\N{MINUS SIGN}")
+    return _("%(number)s points", number=number)
 
 
 def spans(seconds: Iterable[int]) -> str:
@@ -113,8 +117,8 @@ def spans(seconds: Iterable[int]) -> str:
 def listed(names: list[str]) -> str:
     """Write `a, b and c`; of more than three names the rest is counted."""
     if len(names) > 3:
-        names = [*names[:2], f"{len(names) - 2} other ads"]
-    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
+        names = [*names[:2], _("%(count)s other ads", count=len(names) - 2)]
+    return languages.listed(names)
 
 
 def counted(count: int, one: str, many: str = "") -> str:

@@ -18,6 +18,8 @@ from detector.names import printable_document
 from monitor.analytics import metrics
 from monitor.analytics.score import PARTS
 from monitor.fonts import STACK, fallback_css, font_face_css
+from monitor.languages import numeral
+from monitor.languages.words import word
 from monitor.reports import formatting, summary, wording
 from monitor.reports.figures import (
     ACCENT,
@@ -165,6 +167,8 @@ def environment() -> Environment:
     """Return the Jinja environment of the report's templates."""
     import jinja2  # noqa: PLC0415 - slow to import
 
+    from monitor.languages.jinja import install_texts, spoken  # noqa: PLC0415 - imports Jinja
+
     found = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -173,16 +177,15 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     numbers = "signed decimal percent points whole duration day short_day short clock spans"
-    found.filters |= {name: getattr(formatting, name) for name in numbers.split()}
-    words = ["figure_value", "figure_label", "moment_value", "scene_change", "title"]
-    found.filters |= {name: getattr(wording, name) for name in words}
-    found.filters |= {
-        name: getattr(summary, name)
-        for name in ("needed", "share_words", "score_words", "valence_at")
-    }
+    words = ["figure_value", "figure_label", "moment_value", "scene_change"]
+    filters = [getattr(formatting, name) for name in numbers.split()]
+    filters += [getattr(wording, name) for name in words]
+    filters += [summary.needed, summary.share_words, summary.score_words, word, numeral]
+    found.filters |= {each.__name__: spoken(each) for each in filters}
+    found.filters |= {"title": wording.title, "valence_at": summary.valence_at}
     found.filters |= {"image_url": _image_url, "px": px}
+    install_texts(found)
     found.globals |= {
-        "counted": formatting.counted,
         "unknown": formatting.UNKNOWN,
         "groups": GROUPS,
         "colours": {group: colour for group, (colour, _) in COLOURS.items()},

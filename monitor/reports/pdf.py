@@ -11,6 +11,7 @@ from PIL import ImageFile
 
 from monitor.analytics.errors import ReportError
 from monitor.fonts import STACK
+from monitor.languages import _
 from monitor.reports.wording import place
 
 if TYPE_CHECKING:
@@ -85,11 +86,15 @@ def _weasyprint() -> Any:
 
 def _running_lines(name: str) -> str:
     """Return the style of the head and foot of every page but the first."""
-    quoted = '"' + name.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ") + '"'
     small = f"font: 8pt {STACK}, sans-serif; color: #5b6478"
     return (
         f"@page {{ @bottom-right {{ content: counter(page) ' / ' counter(pages); {small} }} "
-        f"@bottom-left {{ content: 'Ad reaction report'; {small} }} "
-        f"@top-right {{ content: {quoted}; {small} }} }} "
+        f"@top-right {{ content: {_quoted(name)}; {small} }} "
+        f"@bottom-left {{ content: {_quoted(_('Ad reaction report'))}; {small} }} }} "
         "@page :first { @top-right { content: none } }"
     )
+
+
+def _quoted(text: str) -> str:
+    """Return a text as a string of CSS."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ") + '"'

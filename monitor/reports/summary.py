@@ -13,9 +13,10 @@ from zoneinfo import ZoneInfo
 
 from detector.emotion.prevalence import GROUPS
 from monitor.analytics import WEEKDAYS
+from monitor.languages import _, lazy, ngettext
 from monitor.reports.figures import COLOURS, VALENCE
-from monitor.reports.formatting import counted, decimal, percent, points, signed
-from monitor.reports.wording import size_range, title
+from monitor.reports.formatting import decimal, percent, points, signed
+from monitor.reports.wording import between, size_range, title
 from monitor.settings import time_zone
 
 if TYPE_CHECKING:
@@ -27,7 +28,15 @@ GROUP_COLOURS = {group: COLOURS[group][0] for group in GROUPS} | {"neutral": "#C
 DAY_NAMES = dict(
     zip(
         WEEKDAYS,
-        ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
+        (
+            lazy("Monday"),
+            lazy("Tuesday"),
+            lazy("Wednesday"),
+            lazy("Thursday"),
+            lazy("Friday"),
+            lazy("Saturday"),
+            lazy("Sunday"),
+        ),
         strict=True,
     )
 )
@@ -39,11 +48,22 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 _HIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 """Control characters, which have no place in XML, and those that turn the order of a line round."""
 
+_MORE_FACES = {
+    "happy": lazy("more happy faces"),
+    "surprise": lazy("more surprised faces"),
+    "negative": lazy("more negative faces"),
+}
+_FEWER_FACES = {
+    "happy": lazy("fewer happy faces"),
+    "surprise": lazy("fewer surprised faces"),
+    "negative": lazy("fewer negative faces"),
+}
+
 _ACTIONS = {
-    "keep": "Keep",
-    "stop": "Stop",
-    "test_on": "Test on",
-    "collect": "Collect viewers",
+    "keep": lazy("Keep"),
+    "stop": lazy("Stop"),
+    "test_on": lazy("Test on"),
+    "collect": lazy("Collect viewers"),
 }
 
 
@@ -71,7 +91,9 @@ def zone_words(document: dict[str, Any]) -> str:
     words = zone.key if start is None else time_zone.zone_words(zone, datetime.fromisoformat(start))
     unnamed = document["report"].get("timezone", "") is None
     several = unnamed and len(document.get("sessions", ())) > 1
-    return f"{words}; hours and weekdays are those of each site" if several else words
+    if several:
+        return _("%(zone)s; hours and weekdays are those of each site", zone=words)
+    return words
 
 
 def localised(document: dict[str, Any]) -> dict[str, Any]:
@@ -87,14 +109,14 @@ def localised(document: dict[str, Any]) -> dict[str, Any]:
             return value
         if _TIME.fullmatch(value):
             return datetime.fromisoformat(value).astimezone(zone).isoformat()
-        return _HIDDEN.sub("", value)
+        return _HIDDEN.sub("", str(value))
 
     return {key: shown(value) for key, value in document.items()}
 
 
 def action_name(action: str) -> str:
     """Return the name of an action on the page."""
-    return _ACTIONS[action]
+    return str(_ACTIONS[action])
 
 
 def advice(document: dict[str, Any]) -> list[Advice]:
@@ -122,7 +144,11 @@ def _advice(action: str, ads: list[dict[str, Any]]) -> Advice:
 
 def needed(viewers: int | None) -> str:
     """Say how many viewers are still needed; empty where that is not known."""
-    return "" if viewers is None else f"about {counted(viewers, 'more viewer')} needed"
+    if viewers is None:
+        return ""
+    return ngettext(
+        "about %(num)s more viewer needed", "about %(num)s more viewers needed", viewers
+    )
 
 
 def valence(ad: dict[str, Any]) -> dict[str, float | None]:
@@ -145,7 +171,11 @@ def shares(ad: dict[str, Any]) -> dict[str, float] | None:
 
 def share_words(parts: dict[str, float]) -> str:
     """Write the shares of happy and negative faces, which valence is the difference of."""
-    return f"happy {percent(parts['happy'])}, negative {percent(parts['negative'])}"
+    return _(
+        "happy %(happy)s, negative %(negative)s",
+        happy=percent(parts["happy"]),
+        negative=percent(parts["negative"]),
+    )
 
 
 def ranked(ads: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -171,17 +201,18 @@ def stands_out(ad: dict[str, Any]) -> str:
     if not found:
         return ""
     value, low, high = (found[key] for key in ("difference", "low", "high"))
-    more = "more" if value > 0 else "fewer"
-    faces = {"happy": "happy", "surprise": "surprised", "negative": "negative"}[found["group"]]
-    return (
-        f"{points(abs(value))} {more} {faces} faces than the other ads, 95% interval "
-        f"{size_range(value, low, high)}"
+    words = _MORE_FACES[found["group"]] if value > 0 else _FEWER_FACES[found["group"]]
+    return _(
+        "%(size)s %(faces)s than the other ads, 95%% interval %(range)s",
+        size=points(abs(value)),
+        faces=words,
+        range=size_range(value, low, high),
     )
 
 
 def interval_words(low: float | None, high: float | None) -> str:
     """Write an interval, empty where there is none."""
-    return "" if low is None or high is None else f"{signed(low)} to {signed(high)}"
+    return "" if low is None or high is None else between(signed(low), signed(high))
 
 
 def score_words(ad: dict[str, Any]) -> str:
@@ -189,4 +220,4 @@ def score_words(ad: dict[str, Any]) -> str:
     low, high = ad["score_low"], ad["score_high"]
     if ad["score"] is None or low is None or high is None:
         return decimal(ad["score"], 0)
-    return f"{decimal(ad['score'], 0)} ({decimal(low, 0)} to {decimal(high, 0)})"
+    return f"{decimal(ad['score'], 0)} ({between(decimal(low, 0), decimal(high, 0))})"

@@ -17,12 +17,14 @@ import ads.sample
 from ads.errors import AdsError, MediaError
 from ads.media.scenes import scenes_of
 from ads.media.thumbnails import thumbnails, thumbnails_at
+from monitor.languages import lazy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from ads.media.thumbnails import Thumbnail
     from db.read.sessions import AdInfo
+    from monitor.languages import LazyText
 
 logger = logging.getLogger(__name__)
 
@@ -64,12 +66,12 @@ def find_scenes(
     for ad in ads:
         path, problem = _media_file(ad.file, ad.sha256, places)
         if path is None:
-            found[ad.sha256] = f"the file {Path(ad.file).name} {problem}"
+            found[ad.sha256] = _WRONG_FILE[problem](Path(ad.file).name)
         else:
             files[ad.sha256] = path
     answers = scenes_of([(path, digest) for digest, path in files.items()])
     for (digest, path), answer in zip(files.items(), answers, strict=True):
-        unreadable = f"the file {path.name} could not be read"
+        unreadable = _WRONG_FILE["unreadable"](path.name)
         found[digest] = unreadable if isinstance(answer, MediaError) else answer
     return found
 
@@ -82,22 +84,48 @@ def _thumbnails(ad: dict[str, Any], folders: Sequence[Path]) -> Thumbnails:
             return _pictures(ad, path)
     except (AdsError, OSError) as error:
         logger.info("No pictures of %s: %s", name, error)
-        problem = "could not be read"
-    return Thumbnails(missing=f"The file {name} {problem}, so there are no pictures of this ad.")
+        problem = "unreadable"
+    return Thumbnails(missing=str(_NO_PICTURES[problem](name)))
+
+
+_WRONG_FILE: dict[str, Callable[[str], LazyText]] = {
+    "unreadable": lambda name: lazy("the file %(name)s could not be read", name=name),
+    "changed": lambda name: lazy(
+        "the file %(name)s has changed since this ad was shown", name=name
+    ),
+    "missing": lambda name: lazy("the file %(name)s was not found", name=name),
+}
+
+_NO_PICTURES: dict[str, Callable[[str], LazyText]] = {
+    "unreadable": lambda name: lazy(
+        "The file %(name)s could not be read, so there are no pictures of this ad.", name=name
+    ),
+    "changed": lambda name: lazy(
+        "The file %(name)s has changed since this ad was shown, so there are no pictures of this "
+        "ad.",
+        name=name,
+    ),
+    "missing": lambda name: lazy(
+        "The file %(name)s was not found, so there are no pictures of this ad.", name=name
+    ),
+}
 
 
 def _media_file(name: str, sha256: str, folders: Iterable[Path]) -> tuple[Path | None, str]:
-    """Return the file that was shown, by its name in some folders, or what is wrong with it."""
+    """Return the file that was shown, by its name in some folders, or what is wrong with it.
+
+    That is a key of `_WRONG_FILE`, or empty.
+    """
     name = Path(name).name
     try:
         candidates = [path for folder in folders if (path := folder / name).is_file()]
         found = next((path for path in candidates if _sha256(path) == sha256), None)
     except OSError as error:
         logger.info("Cannot read %s: %s", name, error)
-        return None, "could not be read"
+        return None, "unreadable"
     if found is not None:
         return found, ""
-    return None, "has changed since this ad was shown" if candidates else "was not found"
+    return None, "changed" if candidates else "missing"
 
 
 def _sha256(path: Path) -> str:

@@ -6,55 +6,58 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from monitor.analytics.report_data import kinds_left_out
+from monitor.languages import LazyText, _, later, lazy, ngettext, nlazy, numeral
 from monitor.reports.figures import VALENCE
 from monitor.reports.formatting import (
-    counted,
     decimal,
     duration,
     moment_of,
     percent,
     points,
     signed,
+    whole,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 MOMENTS = {
-    "peak": ("Most positive", "peak of valence"),
-    "trough": ("Least positive", "low of valence"),
+    "peak": (lazy("Most positive"), lazy("peak of valence")),
+    "trough": (lazy("Least positive"), lazy("low of valence")),
     "attention_drop": (
-        "Attention falls",
-        "of attention, up to four seconds against those before",
+        lazy("Attention falls"),
+        lazy("of attention, up to four seconds against those before"),
     ),
 }
 """Name and note of each kind of key moment."""
 
 FIGURE_NAMES = {
-    "timeline": "curves",
-    "watchers": "watchers",
-    "held": "held",
-    "conversion": "conversion",
-    "peak_valence": "peak valence",
-    "attraction": "attraction",
-    "impact": "impact",
-    "timeline.valence": "curves of valence",
-    "timeline.probabilities": "curves of emotions",
-    "timeline.shares": "curves of faces",
-    "multipliers.multiplier": "viewers per showing in some hours",
-    "trend": "figures of some weeks",
-    "screens.attention_s": "attention at some screens",
-    "session.viewers": "viewers of some screens",
-    "session.watchers": "watchers",
-    "session.attention_s": "attention time",
-    "session.attraction_ratio": "attraction ratio",
+    "timeline": lazy("curves"),
+    "watchers": lazy("watchers"),
+    "held": lazy("held"),
+    "conversion": lazy("conversion"),
+    "peak_valence": lazy("peak valence"),
+    "attraction": lazy("attraction"),
+    "impact": lazy("impact"),
+    "timeline.valence": lazy("curves of valence"),
+    "timeline.probabilities": lazy("curves of emotions"),
+    "timeline.shares": lazy("curves of faces"),
+    "multipliers.multiplier": lazy("viewers per showing in some hours"),
+    "trend": lazy("figures of some weeks"),
+    "screens.attention_s": lazy("attention at some screens"),
+    "session.viewers": lazy("viewers of some screens"),
+    "session.watchers": lazy("watchers"),
+    "session.attention_s": lazy("attention time"),
+    "session.attraction_ratio": lazy("attraction ratio"),
 }
 """Names of withheld figures on the page."""
 
 
 def title(ad: dict[str, Any]) -> str:
     """Return the name of an ad, with its version when there is more than one."""
-    return str(ad["name"]) if ad["version"] is None else f"{ad['name']} (version {ad['version']})"
+    if ad["version"] is None:
+        return str(ad["name"])
+    return _("%(name)s (version %(version)s)", name=ad["name"], version=ad["version"])
 
 
 def place(document: dict[str, Any]) -> str:
@@ -67,12 +70,15 @@ def place(document: dict[str, Any]) -> str:
     sites = {entry["site"] for entry in document["sessions"]}
     if not site and len(sites) > 1:
         chosen = _places(document.get("report", {}).get("scope", {}))
-        site = f"{len(sites)} sites" if chosen else "all sites"
+        every = _("all sites")
+        site = ngettext("%(num)s site", "%(num)s sites", len(sites)) if chosen else every
+        if not campaign and site == every:
+            return f"{site[:1].upper()}{site[1:]}"
     if campaign:
         return f"{campaign}, {site}" if site else str(campaign)
     if session["id"] is not None and not site:
-        return f"Session {session['id']}"
-    return f"{site[:1].upper()}{site[1:]}" if site == "all sites" else site or "All sessions"
+        return _("Session %(number)s", number=session["id"])
+    return site or _("All sessions")
 
 
 def has_curve(ad: dict[str, Any]) -> bool:
@@ -85,33 +91,45 @@ def why_no_mean(ad: dict[str, Any], withheld: Iterable[dict[str, Any]]) -> str:
     if ad["valence_corrected_mean"] is not None:
         return ""
     if any("mean_valence" in entry["figures"] for entry in withheld if is_about(entry, ad)):
-        return "withheld: too few viewers"
+        return _("withheld: too few viewers")
     if ad["opportunities"] is None:
-        return "never measured"
-    return "no emotion could be read" if ad["opportunities"] else "nobody was in view"
+        return _("never measured")
+    return _("no emotion could be read") if ad["opportunities"] else _("nobody was in view")
 
 
 def describe(ad: dict[str, Any]) -> str:
     """Describe the curves of an ad for people who cannot see them."""
     if not has_curve(ad):
-        return f"{title(ad)}: no curve."
+        return _("%(ad)s: no curve.", ad=title(ad))
     known = [second for second in ad["timeline"] if second[VALENCE] is not None]
     if not known:
-        return (
-            f"Curve of {title(ad)} over {len(ad['timeline'])} seconds: only attention and the "
-            "number of viewers, no emotion. The table below has all values."
+        return _(
+            "Curve of %(ad)s over %(count)s seconds: only attention and the number of viewers, no "
+            "emotion. The table below has all values.",
+            ad=title(ad),
+            count=len(ad["timeline"]),
         )
     top = max(known, key=lambda second: second[VALENCE])
     bottom = min(known, key=lambda second: second[VALENCE])
     counts = [second["n"] for second in known]
-    people = f"{counts[0]}" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
+    few, most = min(counts), max(counts)
+    people = f"{few}" if few == most else between(few, most)
     start, low, high = (signed(second[VALENCE]) for second in (known[0], bottom, top))
     happy = percent(ad["shares"] and ad["shares"]["happy"])
-    return (
-        f"Curves of {title(ad)} over {len(ad['timeline'])} seconds: valence starts at {start}, is "
-        f"lowest with {low} in second {bottom['second']} and highest with {high} in second "
-        f"{top['second']}; {happy} of the faces over the ad are happy; viewers per second: "
-        f"{people}. The table below has all values."
+    return _(
+        "Curves of %(ad)s over %(count)s seconds: valence starts at %(start)s, is lowest with "
+        "%(low)s in second %(low_at)s and highest with %(high)s in second %(high_at)s; %(happy)s "
+        "of the faces over the ad are happy; viewers per second: %(people)s. The table below has "
+        "all values.",
+        ad=title(ad),
+        count=len(ad["timeline"]),
+        start=start,
+        low=low,
+        low_at=bottom["second"],
+        high=high,
+        high_at=top["second"],
+        happy=happy,
+        people=people,
     )
 
 
@@ -122,31 +140,37 @@ def left_out(document: dict[str, Any]) -> list[str]:
     others = kinds_left_out(report.get("norms_left_out") or {})
     said = []
     if places := _places(report["scope"]):
-        said.append(f"Only sessions {places}.")
+        said.append(_("Only sessions %(places)s.", places=places))
     if document["session"].get("session_kind") == "demo":
-        said.append("A demonstration: the viewer is the built-in demo viewer, not a customer.")
+        said.append(_("A demonstration: the viewer is the built-in demo viewer, not a customer."))
     if own:
-        said.append(f"Left out: {own}; only live sessions count.")
+        said.append(_("Left out: %(kinds)s; only live sessions count.", kinds=own))
     if others and others != own:
-        said.append(f"Left out of the ads to compare with: {others}.")
+        said.append(_("Left out of the ads to compare with: %(kinds)s.", kinds=others))
     return said
 
 
 def _places(scope: dict[str, Any]) -> str:
     """Return what groups and tags, or several sites, a report was asked for, in words."""
-    parts = (("at", "sites"), ("of the group", "groups"), ("with the tag", "tags"))
-    named = [f"{words} {' or '.join(scope[key])}" for words, key in parts if scope.get(key)]
-    return ", ".join(named)
+    sites, groups, tags = (
+        _(" or ").join(scope.get(key) or ()) for key in ("sites", "groups", "tags")
+    )
+    named = [
+        sites and _("at %(names)s", names=sites),
+        groups and _("of the group %(names)s", names=groups),
+        tags and _("with the tag %(names)s", names=tags),
+    ]
+    return ", ".join(filter(None, named))
 
 
 def findings(document: dict[str, Any]) -> list[str]:
     """Say the main results in sentences."""
     session, ads = document["session"], document["ads"]
     if not ads:
-        where = " in this session" if document["report"]["scope"]["sessions"] == 1 else ""
-        return [f"No ad was shown{where}."]
+        one = document["report"]["scope"]["sessions"] == 1
+        return [_("No ad was shown in this session.") if one else _("No ad was shown.")]
     if not session["viewers"]:
-        return ["Ads were shown, but no viewer was seen, so there is no reaction to report."]
+        return [_("Ads were shown, but no viewer was seen, so there is no reaction to report.")]
     return [
         _reach(document),
         *claims(document),
@@ -171,7 +195,13 @@ def claims(document: dict[str, Any]) -> list[str]:
     shown = chosen[:MAX_CLAIMS]
     said += [finding["sentence"] for finding in found if finding in shown]
     if len(chosen) > MAX_CLAIMS:
-        said.append(f"{counted(len(chosen) - MAX_CLAIMS, 'more finding')} under the ads.")
+        said.append(
+            ngettext(
+                "%(num)s more finding under the ads.",
+                "%(num)s more findings under the ads.",
+                len(chosen) - MAX_CLAIMS,
+            )
+        )
     return said or _nothing(document)
 
 
@@ -184,43 +214,95 @@ def _nothing(document: dict[str, Any]) -> list[str]:
         return [pair["sentence"] for pair in certain[:3]]
     rated = [ad for ad in ads if ad["mean_valence"] is not None]
     if not rated:
+        if document["withheld"]:
+            return []
         if any(ad["opportunities"] for ad in ads):
-            why = "no face well enough to read an emotion from it while an ad was on"
-        else:
-            why = "none of them while an ad was on"
-        return [] if document["withheld"] else [f"Viewers were seen, but {why}."]
+            return [
+                _(
+                    "Viewers were seen, but no face well enough to read an emotion from it while "
+                    "an ad was on."
+                )
+            ]
+        return [_("Viewers were seen, but none of them while an ad was on.")]
     if len(rated) == 1:
-        return [f"No second of {quoted(rated[0])} certainly stands out from the others."]
-    return ["No ad certainly differs from the others, and no second stands out."]
+        return [
+            _(
+                "No second of %(ad)s certainly stands out from the others.",
+                ad=quoted(rated[0]),
+            )
+        ]
+    return [_("No ad certainly differs from the others, and no second stands out.")]
 
 
-def finding_sentence(finding: dict[str, Any], ad: dict[str, Any]) -> str:
+def finding_sentence(finding: dict[str, Any], ad: dict[str, Any]) -> LazyText:
     """Say a finding of the document about one of its ads in a sentence."""
-    name, viewers = quoted(ad), counted(finding["viewers"], "viewer")
     value, low, high = (finding[key] for key in ("value", "low", "high"))
-    kind, level = finding["kind"], finding["level"]
+    said: dict[str, Any] = {
+        "ad": later(quoted, {"name": ad["name"], "version": ad["version"]}),
+        "viewers": nlazy("%(num)s viewer", "%(num)s viewers", finding["viewers"]),
+    }
     if finding["measure"] == "attention":
-        interval = f"{points(abs(value))}, 95% interval {size_range(value, low, high)}"
-        if kind == "attention_drop":
-            before, after = (seconds(finding[key]) for key in ("before", "after"))
-            return f"Attention to {name} fell from {before} to {after} by {interval}; {viewers}."
-        more = "more" if kind == "more_attention" else "less"
-        return f"{name} held {more} attention than the other ads, by {interval}; {viewers}."
+        return _about_attention(finding, said)
     # A limit that is rounded to 0 would deny what is said.
     digits = 2 if min(abs(low), abs(high)) >= 0.005 else 3
-    interval = f"95% interval {signed(low, digits)} to {signed(high, digits)}"
-    if kind in {"peak", "trough"}:
-        most = "more" if kind == "peak" else "less"
-        return (
-            f"Second {finding['second']} of {name} was met with {most} positive faces than the "
-            f"rest of the ad: valence {signed(value)} against {signed(level)} over the whole ad, "
-            f"{interval}; {viewers}."
+    said |= {"low": later(signed, low, digits), "high": later(signed, high, digits)}
+    if finding["kind"] in {"peak", "trough"}:
+        said |= {
+            "second": finding["second"],
+            "value": later(signed, value),
+            "level": later(signed, finding["level"]),
+        }
+        if finding["kind"] == "peak":
+            return lazy(
+                "Second %(second)s of %(ad)s was met with more positive faces than the rest of the "
+                "ad: valence %(value)s against %(level)s over the whole ad, 95%% interval %(low)s "
+                "to %(high)s; %(viewers)s.",
+                **said,
+            )
+        return lazy(
+            "Second %(second)s of %(ad)s was met with less positive faces than the rest of the "
+            "ad: valence %(value)s against %(level)s over the whole ad, 95%% interval %(low)s to "
+            "%(high)s; %(viewers)s.",
+            **said,
         )
-    more = "more" if kind == "more_positive" else "less"
-    return (
-        f"{name} was met with {more} positive faces than the other ads: valence "
-        f"{signed(level + value)} against {signed(level)}, difference {signed(value)}, {interval}; "
-        f"{viewers}."
+    said |= {
+        "mean": later(signed, finding["level"] + value),
+        "level": later(signed, finding["level"]),
+        "difference": later(signed, value),
+    }
+    if finding["kind"] == "more_positive":
+        return lazy(
+            "%(ad)s was met with more positive faces than the other ads: valence %(mean)s against "
+            "%(level)s, difference %(difference)s, 95%% interval %(low)s to %(high)s; %(viewers)s.",
+            **said,
+        )
+    return lazy(
+        "%(ad)s was met with less positive faces than the other ads: valence %(mean)s against "
+        "%(level)s, difference %(difference)s, 95%% interval %(low)s to %(high)s; %(viewers)s.",
+        **said,
+    )
+
+
+def _about_attention(finding: dict[str, Any], said: dict[str, Any]) -> LazyText:
+    value, low, high = (finding[key] for key in ("value", "low", "high"))
+    said |= {"size": later(points, abs(value)), "range": later(size_range, value, low, high)}
+    if finding["kind"] == "attention_drop":
+        said |= {key: later(seconds, finding[key]) for key in ("before", "after")}
+        return lazy(
+            "Attention to %(ad)s fell from %(before)s to %(after)s by %(size)s, 95%% interval "
+            "%(range)s; %(viewers)s.",
+            **said,
+        )
+    if finding["kind"] == "more_attention":
+        return lazy(
+            "%(ad)s held more attention than the other ads, by %(size)s, 95%% interval %(range)s; "
+            "%(viewers)s.",
+            **said,
+        )
+    return lazy(
+        "%(ad)s held less attention than the other ads, by %(size)s, 95%% interval %(range)s; "
+        "%(viewers)s.",
+        **said,
     )
 
 
@@ -228,8 +310,8 @@ def seconds(span: list[int]) -> str:
     """Write `second 3` or `seconds 3-6`, with an en dash."""
     first, last = span
     if first == last:
-        return f"second {first}"
-    return f"seconds {first}\N{EN DASH}{last}"
+        return _("second %(second)s", second=first)
+    return _("seconds %(span)s", span=f"{first}\N{EN DASH}{last}")
 
 
 def size_range(value: float, low: float, high: float) -> str:
@@ -237,57 +319,89 @@ def size_range(value: float, low: float, high: float) -> str:
     ends = (low, high) if value >= 0 else (-high, -low)
     # A limit that is rounded to 0 would deny what is said.
     digits = 0 if abs(ends[0]) >= 0.005 else 1
-    return f"{decimal(100 * ends[0], digits)} to {points(ends[1])}"
+    return between(decimal(100 * ends[0], digits), points(ends[1]))
 
 
-def advice_reason(reason: str) -> str:
+_REASONS = {
+    "better": lazy("Its audience is more positive and more attentive than that of the other ads."),
+    "better_valence": lazy(
+        "Its audience is more positive than that of the other ads, and at most 10 "
+        "points less attentive."
+    ),
+    "better_attention": lazy(
+        "Its audience is more attentive than that of the other ads, and at most "
+        "0.1 of valence less positive."
+    ),
+    "no_worse": lazy(
+        "Its audience is at most 0.1 of valence less positive and 10 points less "
+        "attentive than that of the other ads."
+    ),
+    "worse": lazy(
+        "Its audience is less positive than that of the other ads, by 0.1 of "
+        "valence or more, and less attentive, by 10 points or more."
+    ),
+    "worse_valence": lazy(
+        "Its audience is less positive than that of the other ads, by 0.1 of valence or more."
+    ),
+    "worse_attention": lazy(
+        "Its audience is less attentive than that of the other ads, by 10 points or more."
+    ),
+    "mixed": lazy(
+        "Its audience is more positive than that of the other ads but less "
+        "attentive, or the other way round."
+    ),
+    "open": lazy(
+        "It is not clear yet whether its audience is less positive by 0.1 of "
+        "valence, or less attentive by 10 points, than that of the other ads."
+    ),
+    "few": lazy("Too few viewers to compare it with the other ads in valence and attention."),
+    "not_comparable": lazy(
+        "It ran too seldom, or at other hours than the other ads, to be compared with them."
+    ),
+    "alone": lazy("There is no other ad to compare it with."),
+}
+
+
+def advice_reason(reason: str) -> LazyText:
     """Say why an ad has its advice."""
-    return {
-        "better": "Its audience is more positive and more attentive than that of the other ads.",
-        "better_valence": "Its audience is more positive than that of the other ads, and at most "
-        "10 points less attentive.",
-        "better_attention": "Its audience is more attentive than that of the other ads, and at "
-        "most 0.1 of valence less positive.",
-        "no_worse": "Its audience is at most 0.1 of valence less positive and 10 points less "
-        "attentive than that of the other ads.",
-        "worse": "Its audience is less positive than that of the other ads, by 0.1 of valence or "
-        "more, and less attentive, by 10 points or more.",
-        "worse_valence": "Its audience is less positive than that of the other ads, by 0.1 of "
-        "valence or more.",
-        "worse_attention": "Its audience is less attentive than that of the other ads, by 10 "
-        "points or more.",
-        "mixed": "Its audience is more positive than that of the other ads but less attentive, or "
-        "the other way round.",
-        "open": "It is not clear yet whether its audience is less positive by 0.1 of valence, or "
-        "less attentive by 10 points, than that of the other ads.",
-        "few": "Too few viewers to compare it with the other ads in valence and attention.",
-        "not_comparable": "It ran too seldom, or at other hours than the other ads, to be compared "
-        "with them.",
-        "alone": "There is no other ad to compare it with.",
-    }[reason]
+    return _REASONS[reason]
 
 
 def _reach(document: dict[str, Any]) -> str:
     session, ads = document["session"], document["ads"]
-    shown = f"{counted(session['plays'], 'showing')} of {counted(len(ads), 'ad')}"
-    seen = f"{counted(session['viewers'], 'viewer was', 'viewers were')} in view during {shown}"
+    seen = ngettext(
+        "%(num)s viewer was in view during %(showings)s of %(ads)s",
+        "%(num)s viewers were in view during %(showings)s of %(ads)s",
+        session["viewers"],
+        showings=ngettext("%(num)s showing", "%(num)s showings", session["plays"]),
+        ads=ngettext("%(num)s ad", "%(num)s ads", len(ads)),
+    )
     if session["watchers"] is None:
         return f"{seen}."
-    watched = f"{session['watchers']:,}" if session["watchers"] else "none"
-    return f"{seen}; {watched} of them watched an ad for half a second or longer."
+    watched = whole(session["watchers"]) if session["watchers"] else _("none")
+    return _(
+        "%(seen)s; %(watched)s of them watched an ad for half a second or longer.",
+        seen=seen,
+        watched=watched,
+    )
 
 
 def _missing(quality: dict[str, Any]) -> list[str]:
     share = quality["measured_share"]
     if share is None or share > 0.95:
         return []
-    gaps = duration(quality["gap_s"])
-    return [f"Nothing could be measured for {gaps}, {percent(1 - share)} of the time."]
+    return [
+        _(
+            "Nothing could be measured for %(gaps)s, %(share)s of the time.",
+            gaps=duration(quality["gap_s"]),
+            share=percent(1 - share),
+        )
+    ]
 
 
 def quoted(ad: dict[str, Any]) -> str:
     """Return the title of an ad in quotation marks."""
-    return f"\N{LEFT DOUBLE QUOTATION MARK}{title(ad)}\N{RIGHT DOUBLE QUOTATION MARK}"
+    return _("“%(name)s”", name=title(ad))
 
 
 def is_about(entry: dict[str, Any], ad: dict[str, Any]) -> bool:
@@ -297,38 +411,46 @@ def is_about(entry: dict[str, Any], ad: dict[str, Any]) -> bool:
 
 def withheld_name(entry: dict[str, Any], ads: Iterable[dict[str, Any]]) -> str:
     """Return what an entry of `withheld` is about."""
-    return next((title(ad) for ad in ads if is_about(entry, ad)), "The whole session")
+    return next((title(ad) for ad in ads if is_about(entry, ad)), _("The whole session"))
 
 
 def figure_names(figures: Iterable[str]) -> str:
     """Name withheld figures in words."""
     figures = list(figures)
     if "mean_valence" in figures:
-        return "all measures" if "watchers" in figures else "all measures of emotion"
-    return ", ".join(FIGURE_NAMES[figure] for figure in figures if figure in FIGURE_NAMES)
+        return _("all measures") if "watchers" in figures else _("all measures of emotion")
+    return ", ".join(str(FIGURE_NAMES[figure]) for figure in figures if figure in FIGURE_NAMES)
 
 
 def moment_value(moment: dict[str, Any]) -> str:
     """Return the value of a key moment in its own unit, with its interval."""
     value, low, high = (moment[key] for key in ("value", "low", "high"))
     if moment["kind"] == "attention_drop":
-        return f"{points(-value)} ({decimal(-100 * low, 0)} to {decimal(-100 * high, 0)})"
-    return f"{signed(value)} ({signed(low)} to {signed(high)})"
+        ends = decimal(-100 * low, 0), decimal(-100 * high, 0)
+        return f"{points(-value)} ({between(*ends)})"
+    return f"{signed(value)} ({between(signed(low), signed(high))})"
+
+
+def between(low: object, high: object) -> str:
+    """Write the ends of an interval."""
+    return _("%(low)s to %(high)s", low=low, high=high)
 
 
 def currency(ad: dict[str, Any]) -> list[tuple[str, str]]:
     """Return what media planners count, by name; what is not known is left out."""
     found = {
-        "Watched 2 s or more": (ad["watchers_2s"], "{:,}"),
-        "Average unit audience": (ad["average_unit_audience"], "{:.1f}"),
-        "Attentive s per 1,000": (ad["attentive_s_per_1000"], "{:,.0f}"),
+        _("Watched 2 s or more"): (ad["watchers_2s"], "{:,}"),
+        _("Average unit audience"): (ad["average_unit_audience"], "{:.1f}"),
+        _("Attentive s per 1,000"): (ad["attentive_s_per_1000"], "{:,.0f}"),
         # A replay, or a kiosk without a window, has none by its nature.
-        "Viewable for 2 s": (ad["viewable_plays"]["at_least_2s"] or None, "{:,}"),
-        "Cost": (ad["cost"], "{:,.2f}"),
-        "Cost per 1,000 attentive s": (ad["cost_per_1000_attentive_s"], "{:,.2f}"),
+        _("Viewable for 2 s"): (ad["viewable_plays"]["at_least_2s"] or None, "{:,}"),
+        _("Cost"): (ad["cost"], "{:,.2f}"),
+        _("Cost per 1,000 attentive s"): (ad["cost_per_1000_attentive_s"], "{:,.2f}"),
     }
     return [
-        (name, form.format(value)) for name, (value, form) in found.items() if value is not None
+        (name, numeral(form.format(value)))
+        for name, (value, form) in found.items()
+        if value is not None
     ]
 
 
@@ -339,14 +461,14 @@ def scene_change(scene: dict[str, Any]) -> str:
         return ""
     said = []
     for key, name, write in (
-        ("valence_corrected", "valence", signed),
-        ("attention", "attention", points),
+        ("valence_corrected", _("valence"), signed),
+        ("attention", _("attention"), points),
     ):
         found = change[key]
         if found["p_adjusted"] is not None and found["p_adjusted"] < 0.05:
-            ends = f"{write(found['low'])} to {write(found['high'])}"
+            ends = between(write(found["low"]), write(found["high"]))
             said.append(f"{name} {write(found['value'])} ({ends})")
-    return "; ".join(said) or "no certain change"
+    return "; ".join(said) or _("no certain change")
 
 
 def figure_value(value: float | None, figure: str) -> str:
@@ -359,12 +481,35 @@ def figure_value(value: float | None, figure: str) -> str:
     return signed(value) if "valence" in figure else decimal(value, 0 if figure == "score" else 2)
 
 
-def figure_label(figure: str) -> str:
-    """Return the name of a figure or a part of the score in words."""
-    if figure == "valence_corrected_mean":
-        return "Valence"
-    words = figure.removesuffix("_s").replace("_", " ")
-    return words[:1].upper() + words[1:]
+LABELS = {
+    "valence_corrected_mean": lazy("valence"),
+    "mean_valence": lazy("mean valence"),
+    "attraction_ratio": lazy("attraction ratio"),
+    "conversion": lazy("conversion"),
+    "expressiveness": lazy("expressiveness"),
+    "impact": lazy("impact"),
+    "attraction": lazy("attraction"),
+    "held": lazy("held"),
+    "mean_dwell_s": lazy("mean dwell"),
+    "attention_s": lazy("attention"),
+    "attention": lazy("attention"),
+    "happy": lazy("happy"),
+    "valence": lazy("valence"),
+    "score": lazy("score"),
+}
+"""Names of figures and of parts of the score."""
+
+
+def figure_label(figure: str, inside: bool = False) -> str:
+    """Return the name of a figure or a part of the score in words.
+
+    Args:
+        figure: Its key in the document.
+        inside: Whether it stands inside a sentence.
+    """
+    found = LABELS.get(figure)
+    words = figure.removesuffix("_s").replace("_", " ") if found is None else str(found)
+    return words if inside else words[:1].upper() + words[1:]
 
 
 def unread(shares: dict[str, float] | None) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from werkzeug.routing import IntegerConverter
 
 from detector.names import printable
 from monitor.languages import lazy, long_date, numeral
+from monitor.languages.jinja import spoken
 from monitor.languages.words import word
 from monitor.reports import formatting as shown
 from monitor.settings.time_zone import common_zone, zone_words
@@ -107,15 +108,15 @@ def make_app(
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters |= {
-        "signed": shown.signed,
-        "percent": shown.percent,
-        "duration": shown.duration,
-        "whole": shown.whole,
+        "signed": spoken(shown.signed),
+        "percent": spoken(shown.percent),
+        "duration": spoken(shown.duration),
+        "whole": spoken(shown.whole),
         "code": code,
-        "day": day,
+        "day": spoken(day),
         "minute": minute,
-        "numeral": numeral,
-        "word": word,
+        "numeral": spoken(numeral),
+        "word": spoken(word),
         "zone": lambda session: common_zone([session.timezone]),
         "zone_words": zone_words,
     }

@@ -9,23 +9,24 @@
     const stills = [...figure.querySelectorAll(".film .still")];
     const drawings = [...figure.querySelectorAll(".plots svg")];
     const heads = [...figure.querySelectorAll(".data thead th")].map((cell) => cell.textContent);
+    const [, VIEWERS, , VALENCE, FROM, TO, ATTENTION, FACES] = heads.keys();
+    const filled = (words, ...values) => values.reduce((text, value, n) => text.replace(values.length > 1 ? `{${n}}` : "{}", value), words);
     const rows = [...figure.querySelectorAll(".data tbody tr")].map((row) =>
       [...row.children].map((cell) => cell.textContent),
     );
     const end = Number(drawings[0].dataset.end);
     slider.style.setProperty("--step", `${100 / rows.length}%`);
 
-    const value = (row, name) => row[heads.indexOf(name)];
     const words = (row) => {
       const emotions = [...figure.querySelectorAll(".legend li:not(.off)")]
-        .map((item) => item.dataset.emotion)
-        .map((name) => [name, value(row, name)])
+        .map((item) => [...item.parentElement.children].indexOf(item) + FACES)
+        .map((column) => [heads[column], row[column]])
         .filter(([, share]) => parseFloat(share) >= 1)
         .sort((a, b) => parseFloat(b[1]) - parseFloat(a[1]));
       const parts = [
-        ["Valence", `${value(row, "Valence")} (${value(row, "from")} to ${value(row, "to")})`],
-        ["Attention", value(row, "Attention")],
-        ["Viewers", value(row, "Viewers")],
+        [heads[VALENCE], `${row[VALENCE]} (${filled(figure.dataset.range, row[FROM], row[TO])})`],
+        [heads[ATTENTION], row[ATTENTION]],
+        [heads[VIEWERS], row[VIEWERS]],
         ...emotions,
       ];
       return parts;
@@ -45,9 +46,9 @@
       const lit = Math.min(stills.length - 1, Math.floor((middle / end) * stills.length));
       stills.forEach((still, index) => still.classList.toggle("lit", index === lit));
       slider.value = second;
-      slider.setAttribute("aria-valuetext", `second ${second}`);
+      slider.setAttribute("aria-valuetext", filled(figure.dataset.second, second));
       const strong = document.createElement("strong");
-      strong.textContent = `Second ${second}`;
+      strong.textContent = filled(figure.dataset.second, second);
       readout.replaceChildren(
         strong,
         ...words(row).flatMap(([name, text]) => {

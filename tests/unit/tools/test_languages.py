@@ -58,3 +58,12 @@ def test_an_update_keeps_the_head_and_translations_and_drops_what_is_used_nowher
         b'#: a.py\nmsgid "New"\nmsgstr ""\n\n#: a.py\nmsgid "Kept"\nmsgstr "Bleibt"\n'
     )
     assert update(after, expected) == after
+
+
+def test_of_an_entry_that_two_branches_added_the_translation_counts() -> None:
+    expected = Catalog()
+    expected.add("Go")
+    entry = b'msgid "Go"\nmsgstr "%s"\n\n'
+    for both in (entry % b"" + entry % b"Los", entry % b"Los" + entry % b""):
+        assert list(problems(HEAD + both, expected)) == []
+        assert update(HEAD + both, expected).endswith(b'msgid "Go"\nmsgstr "Los"\n')
