@@ -5,15 +5,15 @@ Tested in `test_library.py`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import delete, select
 
-from db.hub.console_tables import CreativeVersion, MediaFile
+from db.hub.console_tables import CreativeVersion, DesiredState, MediaFile
 from db.write.store import upsert
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
     from datetime import datetime
 
     from sqlalchemy import Table
@@ -56,6 +56,11 @@ def read_picture(connection: Connection, version: Version, column: str) -> bytes
 def known_media(connection: Connection) -> set[str]:
     """Return the SHA-256 of all files of the library."""
     return set(connection.scalars(select(MediaFile.sha256)))
+
+
+def shown_documents(connection: Connection) -> Iterator[dict[str, Any]]:
+    """Yield what each screen is to show."""
+    yield from connection.scalars(select(DesiredState.document))
 
 
 def drop_unused_media(connection: Connection, before: datetime, kept: Collection[str]) -> list[str]:

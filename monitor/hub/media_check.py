@@ -71,12 +71,12 @@ def checked_name(name: str) -> str:
                 "%(name)s is not the name of a file: expected one without slashes.", name=shown[:80]
             )
         )
-    if shown != unicodedata.normalize("NFC", name) or not _is_plain(name):
+    if shown != unicodedata.normalize("NFC", name) or not all(map(_is_plain, name)):
         raise FileRefusedError(
             lazy(
                 "The name %(name)s holds characters that cannot be seen, or that turn the text "
                 "around. Rename the file, then send it again.",
-                name=shown[:80],
+                name="".join(one if _is_plain(one) else "\ufffd" for one in shown[:80]),
             )
         )
     if len(shown) > MAX_NAME_LENGTH:
@@ -151,7 +151,7 @@ def warning_words(warning: str) -> str | LazyText:
     return WARNINGS.get(warning, warning)
 
 
-def _is_plain(name: str) -> bool:
-    """Whether every character of a name is seen, or is a space or joiner that scripts need."""
+def _is_plain(letter: str) -> bool:
+    """Whether a character is seen, or is a space or joiner that scripts need."""
     invisible = {"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"}
-    return all(unicodedata.category(one) not in invisible or one in "\u200c\u200d" for one in name)
+    return unicodedata.category(letter) not in invisible or letter in "\u200c\u200d"

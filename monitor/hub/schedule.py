@@ -27,14 +27,28 @@ def hub_duties(settings: HubSettings) -> tuple[Duty, ...]:
 
     Raises:
         LakeError: The settings name a lake that is none.
+        MediaStoreError: The settings name a media store that is none.
     """
     return (
         Duty("alerts", 15, AlertDuty().run),
         Duty("deliveries", 5, DeliveryDuty(sender(settings)).run),
         Duty("shows", 900, renew),
+        Duty("media", 10_800, media_cleaner(settings)),
         *(() if settings.lake is None else (Duty("lake", 600, lake_writer(settings)),)),
         *(() if settings.mqtt is None else (Duty("mqtt", 10, publisher(settings.mqtt, settings)),)),
     )
+
+
+def media_cleaner(settings: HubSettings) -> Callable[[Engine, datetime], None]:
+    """Return what deletes the files of the media store that nothing shows.
+
+    Raises:
+        MediaStoreError: The settings name no store.
+    """
+    from monitor.hub.media_cleanup import cleaner  # noqa: PLC0415 (slow to import)
+    from monitor.hub.media_store import media_store  # noqa: PLC0415
+
+    return cleaner(media_store(settings))
 
 
 def publisher(address: str, settings: HubSettings) -> Callable[[Engine, datetime], None]:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import logging
 
 import platformdirs
 import pytest
+from PIL import Image
 
 import ads.media.check
 from ads.errors import MediaError
-from ads.media.check import CACHE_NAME, check_apart
+from ads.media.check import CACHE_NAME, check_apart, examine_apart
 from ads.media.decode import probe
+from ads.media.preview import Preview
 from ads.media.types import MediaInfo
 from ads.playlists.loader import load_playlist
 
@@ -172,3 +175,38 @@ def test_what_is_wrong_with_a_file_that_can_be_played_is_remarked(make_clip, tmp
         "cut.mkv is cut off: parts of it are missing, so it ends early; copy it again."
     )
     assert remark in caplog.text
+
+
+def test_a_strangers_file_is_examined_apart_with_its_stills(make_clip, make_image, tmp_path):
+    info, preview = examine_apart(make_clip("a.mp4", frames=100, size=(320, 180)))
+    assert (info.kind, info.duration_s) == ("video", 4.0)
+    with (
+        Image.open(io.BytesIO(preview.still)) as still,
+        Image.open(io.BytesIO(preview.strip)) as strip,
+    ):
+        assert still.size == (320, 180)
+        assert strip.size == (1280, 72)
+    assert not preview.is_hdr
+    info, preview = examine_apart(make_image("b.png"))
+    assert (info.kind, preview.strip) == ("image", None)
+    (tmp_path / "broken.mp4").write_bytes(b"no clip")
+    with pytest.raises(MediaError, match="cannot be decoded"):
+        examine_apart(tmp_path / "broken.mp4")
+
+
+def test_a_strangers_file_is_never_examined_here(make_image, monkeypatch):
+    monkeypatch.setattr(ads.media.check.sys, "executable", "/bin/false")
+    with pytest.raises(MediaError, match="cannot be checked now"):
+        examine_apart(make_image("a.png"))
+
+
+def test_a_file_whose_stills_cost_too_much_has_its_first_one(hostile, make_image, monkeypatch):
+    asked = []
+
+    def preview(self, path, *, brief=False):
+        asked.append(brief)
+        return Preview(b"first") if brief else None
+
+    monkeypatch.setattr(ads.media.check._Checker, "preview", preview)
+    assert examine_apart(make_image("a.png"))[1] == Preview(b"first")
+    assert asked == [False, True]
