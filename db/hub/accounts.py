@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, func, insert, or_, select, update
 
 from db.errors import AccountError
+from db.hub.console_tables import Folder
 from db.hub.digests import key_digest
 from db.hub.tables import ROLES, User, UserToken
+from detector.texts import lazy
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 INVITATION_FOR = timedelta(hours=24)
 LOGIN_FOR = timedelta(days=7)
 IDLE_FOR = timedelta(hours=12)
+SECOND_FACTOR_FOR = timedelta(minutes=5)
 SEEN_EVERY = timedelta(minutes=5)
 """How exactly `last_seen_at` is kept, so that not every page writes."""
 
@@ -36,12 +39,18 @@ class Account:
         id: Row id; 0 for a program with the hub's token.
         role: One of `db.hub.tables.ROLES`.
         folder_id: The folder of the library that an agency is limited to.
+        language: Code of the language that the person chose; empty for that of the browser.
+        has_password: Whether the account can log in by password; not by single sign-on alone.
+        has_second_factor: Whether a code is asked for after the password.
     """
 
     id: int
     name: str
     role: str
     folder_id: int | None = None
+    language: str = ""
+    has_password: bool = False
+    has_second_factor: bool = False
 
     @property
     def folder_scope(self) -> int | None:
@@ -62,20 +71,30 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """An account as a list shows it; without a password its link has not been followed yet."""
+    """An account as a list shows it.
+
+    Attributes:
+        account: Who.
+        created_at: Aware, as the other times.
+        disabled_at: Since when nobody can log in to it; `None` while it is in use.
+        last_seen_at: Latest request of its open logins.
+        email: Address for mail; may be empty.
+        folder: Name of the folder that it is limited to.
+        has_single_sign_on: Whether it has logged in by single sign-on.
+    """
 
     account: Account
     created_at: datetime
     disabled_at: datetime | None
-    has_password: bool
     last_seen_at: datetime | None
+    email: str
+    folder: str
+    has_single_sign_on: bool
 
-
-_ACCOUNT = (User.id, User.name, User.role, User.folder_id)
-
-
-def _account(row: Any) -> Account:
-    return Account(row.id, row.name, row.role, row.folder_id)
+    @property
+    def has_password(self) -> bool:
+        """Whether its link has been followed."""
+        return self.account.has_password
 
 
 def has_administrator(connection: Connection) -> bool:
@@ -85,7 +104,13 @@ def has_administrator(connection: Connection) -> bool:
 
 
 def invite(
-    connection: Connection, name: str, role: str | None, now: datetime
+    connection: Connection,
+    name: str,
+    role: str | None,
+    now: datetime,
+    *,
+    folder_id: int | None = None,
+    email: str | None = None,
 ) -> tuple[str, Account]:
     """Make an account, or find it, and a token that sets its password within a day, once.
 
@@ -96,6 +121,8 @@ def invite(
         name: Of the account.
         role: `None` keeps that of an account that exists, and makes a new one a viewer.
         now: Aware.
+        folder_id: The folder that an agency is limited to; `None` keeps it.
+        email: Address for mail; `None` keeps it.
 
     Raises:
         AccountError: The name is empty, too long, has control characters or spaces at its ends, or
@@ -108,42 +135,31 @@ def invite(
         )
     if role is not None and role not in ROLES:
         raise AccountError(f"Invalid role: expected one of {', '.join(ROLES)}, received {role!r}.")
-    row = connection.execute(select(User.id, User.role).where(User.name == name)).one_or_none()
-    if row is None:
-        account_role = role or "viewer"
-        values = {"name": name, "role": account_role, "created_at": now}
+    given = {"role": role, "folder_id": folder_id, "email": email}
+    changes = {column: value for column, value in given.items() if value is not None}
+    user_id = connection.scalar(select(User.id).where(User.name == name))
+    if user_id is None:
+        values = {"name": name, "role": "viewer", "created_at": now} | changes
         result = connection.execute(insert(User).values(**values))
         user_id = int(result.inserted_primary_key[0])  # type: ignore[index]
     else:
-        user_id, account_role = row.id, role or row.role
-        changes = {"role": account_role, "disabled_at": None}
-        connection.execute(update(User).where(User.id == user_id).values(**changes))
+        which = update(User).where(User.id == user_id)
+        connection.execute(which.values(**changes, disabled_at=None))
         links = (UserToken.user_id == user_id, UserToken.kind == "invitation")
         connection.execute(delete(UserToken).where(*links))
-    token = _make_token(connection, user_id, "invitation", now, INVITATION_FOR)
-    return token, Account(user_id, name, account_role)
+    token = make_token(connection, user_id, "invitation", now, INVITATION_FOR)
+    return token, account_from(connection.execute(select(*ACCOUNT).where(User.id == user_id)).one())
 
 
 def invited(connection: Connection, token: str, now: datetime) -> Account | None:
     """Return whose link a token belongs to; `None` if it is unknown, used or over."""
-    query = (
-        select(*_ACCOUNT)
-        .join(UserToken, UserToken.user_id == User.id)
-        .where(
-            UserToken.token_sha256 == key_digest(token),
-            UserToken.kind == "invitation",
-            UserToken.expires_at > now,
-            User.disabled_at.is_(None),
-        )
-    )
-    row = connection.execute(query).one_or_none()
-    return None if row is None else _account(row)
+    return _holder(connection, token, "invitation", now)
 
 
 def set_password(
     connection: Connection, token: str, password_hash: str, now: datetime
 ) -> Account | None:
-    """Use up a link: set the password of its account, and end all its logins.
+    """Use up a link: set the password of its account, and end all its logins and links.
 
     Of two who use it at the same moment only one gets the account; the other gets `None`, as for a
     link that is unknown, used or over.
@@ -154,26 +170,59 @@ def set_password(
     used = delete(UserToken).where(UserToken.token_sha256 == key_digest(token))
     if connection.execute(used).rowcount != 1:
         return None
-    connection.execute(delete(UserToken).where(UserToken.user_id == account.id))
-    values = {"password_hash": password_hash}
-    connection.execute(update(User).where(User.id == account.id).values(**values))
-    return account
+    _replace_password(connection, account.id, password_hash)
+    return replace(account, has_password=True)
+
+
+def change_password(connection: Connection, user_id: int, password_hash: str, keep: str) -> None:
+    """Set another password, and end all logins and links of the account but one login.
+
+    Args:
+        connection: In a transaction.
+        user_id: Whose.
+        password_hash: Of the new password.
+        keep: Token of the login that stays.
+    """
+    _replace_password(
+        connection, user_id, password_hash, UserToken.token_sha256 != key_digest(keep)
+    )
 
 
 def find_login(connection: Connection, name: str) -> tuple[Account, str] | None:
-    """Return an account that can log in, and its password's hash."""
-    query = select(*_ACCOUNT, User.password_hash).where(
+    """Return an account that can log in by password, and its password's hash."""
+    query = select(*ACCOUNT, User.password_hash).where(
         User.name == name, User.disabled_at.is_(None), User.password_hash.is_not(None)
     )
     row = connection.execute(query).one_or_none()
-    return None if row is None else (_account(row), row.password_hash)
+    return None if row is None else (account_from(row), row.password_hash)
 
 
-def begin_login(connection: Connection, account: Account, now: datetime) -> str:
-    """Return the token of a new login; logins that are over are deleted."""
+def begin_login(
+    connection: Connection, account: Account, now: datetime, *, address: str = "", agent: str = ""
+) -> str:
+    """Return the token of a new login; logins that are over are deleted.
+
+    Args:
+        connection: In a transaction.
+        account: Whose login it is.
+        now: Aware.
+        address: Network address from which it comes, for the list of logins.
+        agent: The browser, as it names itself.
+    """
     over = or_(UserToken.expires_at < now, UserToken.last_seen_at < now - IDLE_FOR)
     connection.execute(delete(UserToken).where(over))
-    return _make_token(connection, account.id, "login", now, LOGIN_FOR)
+    where = {"address": address[:100], "agent": agent[:300]}
+    return make_token(connection, account.id, "login", now, LOGIN_FOR, **where)
+
+
+def begin_second_factor(connection: Connection, account: Account, now: datetime) -> str:
+    """Return a token of somebody whose password was right, and who must show a code now."""
+    return make_token(connection, account.id, "second_factor", now, SECOND_FACTOR_FOR)
+
+
+def awaiting_second_factor(connection: Connection, token: str, now: datetime) -> Account | None:
+    """Return whose password was right a moment ago; `None` if the token is unknown or over."""
+    return _holder(connection, token, "second_factor", now)
 
 
 def end_login(connection: Connection, token: str) -> None:
@@ -184,7 +233,7 @@ def end_login(connection: Connection, token: str) -> None:
 def account_of(connection: Connection, token: str, now: datetime) -> tuple[Account, bool] | None:
     """Return who logged in with a token, and whether `note_seen` is due; `None` if it is over."""
     query = (
-        select(*_ACCOUNT, UserToken.last_seen_at)
+        select(*ACCOUNT, UserToken.last_seen_at)
         .join(UserToken, UserToken.user_id == User.id)
         .where(
             UserToken.token_sha256 == key_digest(token),
@@ -197,7 +246,7 @@ def account_of(connection: Connection, token: str, now: datetime) -> tuple[Accou
     row = connection.execute(query).one_or_none()
     if row is None:
         return None
-    return _account(row), row.last_seen_at < now - SEEN_EVERY
+    return account_from(row), row.last_seen_at < now - SEEN_EVERY
 
 
 def note_seen(connection: Connection, token: str, now: datetime) -> None:
@@ -206,24 +255,65 @@ def note_seen(connection: Connection, token: str, now: datetime) -> None:
     connection.execute(update(UserToken).where(which).values(last_seen_at=now))
 
 
-def members(connection: Connection) -> list[Member]:
-    """Return all accounts by name, also disabled ones."""
+def members(connection: Connection, user_id: int | None = None) -> list[Member]:
+    """Return all accounts by name, also disabled ones; or one of them."""
     seen = (
         select(func.max(UserToken.last_seen_at))
         .where(UserToken.user_id == User.id, UserToken.kind == "login")
         .scalar_subquery()
     )
-    query = select(User.__table__, seen.label("seen")).order_by(User.name)
+    query = (
+        select(
+            *ACCOUNT,
+            User.created_at,
+            User.disabled_at,
+            User.email,
+            User.subject,
+            Folder.name.label("folder"),
+            seen.label("seen"),
+        )
+        .outerjoin(Folder, Folder.id == User.folder_id)
+        .order_by(User.name)
+    )
+    if user_id is not None:
+        query = query.where(User.id == user_id)
     return [
         Member(
-            _account(row),
+            account_from(row),
             row.created_at,
             row.disabled_at,
-            row.password_hash is not None,
             row.seen,
+            row.email,
+            row.folder or "",
+            row.subject is not None,
         )
         for row in connection.execute(query)
     ]
+
+
+def change_account(
+    connection: Connection, user_id: int, *, role: str, folder_id: int | None, email: str
+) -> None:
+    """Give an account another role, folder or address; it counts from its next request on.
+
+    Raises:
+        AccountError: The role is unknown, an agency has no folder, or no administrator would be
+            left.
+    """
+    if role not in ROLES:
+        raise AccountError(lazy("Choose a role."))
+    if role == "agency" and folder_id is None:
+        raise AccountError(lazy("Choose the folder that the agency is limited to."))
+    if role != "admin":
+        _keep_an_administrator(connection, user_id)
+    values = {"role": role, "folder_id": folder_id if role == "agency" else None, "email": email}
+    connection.execute(update(User).where(User.id == user_id).values(**values))
+
+
+def change_details(connection: Connection, user_id: int, *, email: str, language: str) -> None:
+    """Store what people set for themselves."""
+    values = {"email": email, "language": language}
+    connection.execute(update(User).where(User.id == user_id).values(**values))
 
 
 def disable(connection: Connection, name: str, now: datetime) -> Account:
@@ -236,23 +326,25 @@ def disable(connection: Connection, name: str, now: datetime) -> Account:
     row = connection.execute(query).one_or_none()
     if row is None:
         raise AccountError(f"There is no account {name!r} in use.")
-    others = select(User.id).where(
-        User.role == "admin", User.disabled_at.is_(None), User.id != row.id
-    )
-    if row.role == "admin" and connection.scalar(others.limit(1)) is None:
-        raise AccountError(
-            f"{name} is the only administrator: invite another one first, then disable this one."
-        )
+    _keep_an_administrator(connection, row.id)
     changes = {"disabled_at": now, "password_hash": None}
     connection.execute(update(User).where(User.id == row.id).values(**changes))
     connection.execute(delete(UserToken).where(UserToken.user_id == row.id))
     return Account(row.id, name, row.role)
 
 
-def _make_token(
-    connection: Connection, user_id: int, kind: str, now: datetime, lasts: timedelta
+def make_token(
+    connection: Connection,
+    user_id: int,
+    kind: str,
+    now: datetime,
+    lasts: timedelta,
+    *,
+    token: str = "",
+    **where: str,
 ) -> str:
-    token = secrets.token_urlsafe(32)
+    """Store the digest of a token, by default of a new one; return the token."""
+    token = token or secrets.token_urlsafe(32)
     connection.execute(
         insert(UserToken).values(
             user_id=user_id,
@@ -261,6 +353,62 @@ def _make_token(
             created_at=now,
             expires_at=now + lasts,
             last_seen_at=now if kind == "login" else None,
+            **where,
         )
     )
     return token
+
+
+ACCOUNT = (
+    User.id,
+    User.name,
+    User.role,
+    User.folder_id,
+    User.language,
+    User.password_hash.is_not(None).label("has_password"),
+    User.totp_secret.is_not(None).label("has_second_factor"),
+)
+"""Columns of an account, for `account_from`."""
+
+
+def account_from(row: Any) -> Account:
+    """Return the account in a row with the columns `ACCOUNT`."""
+    flags = bool(row.has_password), bool(row.has_second_factor)
+    return Account(row.id, row.name, row.role, row.folder_id, row.language, *flags)
+
+
+def _holder(connection: Connection, token: str, kind: str, now: datetime) -> Account | None:
+    query = (
+        select(*ACCOUNT)
+        .join(UserToken, UserToken.user_id == User.id)
+        .where(
+            UserToken.token_sha256 == key_digest(token),
+            UserToken.kind == kind,
+            UserToken.expires_at > now,
+            User.disabled_at.is_(None),
+        )
+    )
+    row = connection.execute(query).one_or_none()
+    return None if row is None else account_from(row)
+
+
+def _replace_password(
+    connection: Connection, user_id: int, password_hash: str, *tokens: Any
+) -> None:
+    # Codes of recovery belong to the second factor, which stays.
+    which = (UserToken.user_id == user_id, UserToken.kind != "recovery", *tokens)
+    connection.execute(delete(UserToken).where(*which))
+    values = {"password_hash": password_hash}
+    connection.execute(update(User).where(User.id == user_id).values(**values))
+
+
+def _keep_an_administrator(connection: Connection, user_id: int) -> None:
+    """Refuse to go on if this account is the only administrator."""
+    in_use = (User.role == "admin", User.disabled_at.is_(None))
+    # Two who take each other's rights at the same moment wait for one another here.
+    query = select(User.id, User.name).where(*in_use).order_by(User.id).with_for_update()
+    found = {row.id: row.name for row in connection.execute(query)}
+    if set(found) == {user_id}:
+        raise AccountError(
+            lazy("%(name)s is the only administrator: make another one first.", name=found[user_id])
+        )

@@ -62,3 +62,8 @@ def forgive(connection: Connection, kind: str, address: str) -> None:
     """Forget the attempts of an address: one of them was right."""
     which = (FailedAttempt.kind == kind, FailedAttempt.address == address)
     connection.execute(delete(FailedAttempt).where(*which))
+
+
+def forget_attempts(connection: Connection, before: datetime) -> None:
+    """Delete the attempts from before a moment, with the addresses from which they came."""
+    connection.execute(delete(FailedAttempt).where(FailedAttempt.at < before))

@@ -227,12 +227,14 @@ class User(Base):
 
 
 class UserToken(Base):
-    """A login, its first half, or a link that sets a password; only the digest of its secret."""
+    """A login, its first half, a code that replaces the second, or a link that sets a password."""
 
     __tablename__ = "user_tokens"
     __table_args__ = (
         sa.UniqueConstraint("token_sha256"),
-        sa.CheckConstraint("kind IN ('login', 'invitation', 'second_factor')", name="kind"),
+        sa.CheckConstraint(
+            "kind IN ('login', 'invitation', 'second_factor', 'recovery')", name="kind"
+        ),
         sa.Index(None, "user_id"),
     )
 

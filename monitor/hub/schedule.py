@@ -10,6 +10,7 @@ from monitor.hub.delivery import DeliveryDuty
 from monitor.hub.duties import Duty
 from monitor.hub.publishing import renew
 from monitor.hub.senders import sender
+from monitor.hub.upkeep import account_upkeep
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +35,7 @@ def hub_duties(settings: HubSettings) -> tuple[Duty, ...]:
         Duty("deliveries", 5, DeliveryDuty(sender(settings)).run),
         Duty("shows", 900, renew),
         Duty("media", 10_800, media_cleaner(settings)),
+        Duty("upkeep", 3600, account_upkeep(settings.audit_days)),
         *(() if settings.lake is None else (Duty("lake", 600, lake_writer(settings)),)),
         *(() if settings.mqtt is None else (Duty("mqtt", 10, publisher(settings.mqtt, settings)),)),
     )

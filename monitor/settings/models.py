@@ -540,6 +540,10 @@ class HubSettings(WebSettings, PublishingSettings):
     read again when it has been renewed."""
     private_key: Path | None = setting(None, "hub", fallback="in the file of the certificate")
     """PEM file with the certificate's key, without a password."""
+    require_second_factor: Literal["none", "admins", "all"] = setting("none", "hub")
+    """Who must type a code of their phone after the password; others may choose to."""
+    audit_days: int = setting(730, "hub", metavar="DAYS", ge=0, le=36_500)
+    """Delete entries of the audit log after this many days (0 never)."""
     lake: str | None = setting(
         None, "hub", fallback="none", metavar="FOLDER|s3://BUCKET/PREFIX", first=True
     )

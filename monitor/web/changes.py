@@ -11,7 +11,7 @@ from flask import redirect, request, url_for
 
 from db.engine import writing
 from db.hub.audit import note
-from monitor.web.accounts import current_user
+from monitor.web.accounts import actor, current_user
 from monitor.web.services import hub_services
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Change:
         after: dict[str, Any] | None = None,
     ) -> None:
         """Write what was done to the audit log, see `db.hub.audit.note`."""
-        note(self.connection, self.user.name, action, target, self.at, before=before, after=after)
+        note(self.connection, actor(), action, target, self.at, before=before, after=after)
 
 
 @contextmanager

@@ -10,12 +10,22 @@ from flask import redirect, url_for
 from db.engine import open_database
 from monitor.languages import lazy
 from monitor.web import desired, intake, metrics
-from monitor.web.accounts import AccountGate, invitation_pages
+from monitor.web.accounts import AccountGate
 from monitor.web.app import NAVIGATION, NavigationEntry, make_app
 from monitor.web.late_reader import LateReader
+from monitor.web.pages import account as account_pages
 from monitor.web.pages import alerts as alert_pages
+from monitor.web.pages import audit as audit_pages
+from monitor.web.pages import (
+    invitation,
+    library_media,
+    library_uploads,
+    login_code,
+    report_builder,
+    screen_commands,
+)
 from monitor.web.pages import library as library_pages
-from monitor.web.pages import library_media, library_uploads, report_builder, screen_commands
+from monitor.web.pages import people as people_pages
 from monitor.web.pages import playlist_hour as playlist_hour_pages
 from monitor.web.pages import playlists as playlist_pages
 from monitor.web.pages import screens as screen_pages
@@ -52,6 +62,18 @@ HUB_NAVIGATION: tuple[NavigationEntry, ...] = (
     NavigationEntry(
         lazy("Alerts"), "alerts.listing", ("alerts.channel_page", "alerts.add", "alerts.log")
     ),
+    NavigationEntry(
+        lazy("Admin"),
+        "people.listing",
+        (
+            "people.invite",
+            "people.page",
+            "people.change",
+            "people.make_link",
+            "people.all_logins",
+            "audit.listing",
+        ),
+    ),
 )
 """The entries of the hub's own pages, before those of `serve`; the first one is the home page."""
 
@@ -73,6 +95,11 @@ HUB_BLUEPRINTS: tuple[Blueprint, ...] = (
     playlist_pages.blueprint,
     report_builder.blueprint,
     playlist_hour_pages.blueprint,
+    invitation.blueprint,
+    login_code.blueprint,
+    account_pages.blueprint,
+    people_pages.blueprint,
+    audit_pages.blueprint,
 )
 """The hub's own pages, and what kiosks call. Mark their views as `monitor.web.rights` says."""
 
@@ -90,7 +117,12 @@ def create_hub_app(settings: HubSettings, console: Console | None = None) -> Fla
         DatabaseError: The database cannot be used; see `db.engine.open_database`.
     """
     engine = open_database(settings.database, private=True)
-    gate = AccountGate(engine, settings.token, secure=settings.secure_cookies)
+    gate = AccountGate(
+        engine,
+        settings.token,
+        secure=settings.secure_cookies,
+        required=settings.require_second_factor,
+    )
     own_kiosk = () if console is None else (KIOSK_SETTINGS,)
     navigation = (*HUB_NAVIGATION, *own_kiosk, *NAVIGATION)
     app = make_app(
@@ -101,8 +133,8 @@ def create_hub_app(settings: HubSettings, console: Console | None = None) -> Fla
         navigation=navigation,
         classify_prefix="/classify",
     )
-    own = (invitation_pages(gate), pairing_calls(lambda: engine))
-    for blueprint in (*own, *HUB_BLUEPRINTS):
+    gate.serve_pages(app)
+    for blueprint in (pairing_calls(lambda: engine), *HUB_BLUEPRINTS):
         app.register_blueprint(blueprint)
 
     if console is not None:

@@ -46,14 +46,7 @@ def install_languages(app: Flask, *, secure_cookies: bool) -> None:
                 )
             )
         response = redirect(following_page(), 303)
-        response.set_cookie(
-            COOKIE,
-            chosen,
-            max_age=timedelta(days=365),
-            secure=secure_cookies,
-            httponly=True,
-            samesite="Lax",
-        )
+        keep_language(response, chosen, secure=secure_cookies)
         return response
 
     app.before_request(lambda: set_language(asked_language()))
@@ -61,6 +54,18 @@ def install_languages(app: Flask, *, secure_cookies: bool) -> None:
     app.teardown_request(lambda _error: set_language(ENGLISH))
     app.context_processor(_template_values)
     app.add_url_rule("/language", "language", choose, methods=["POST"])
+
+
+def keep_language(response: AnyResponse, code: str, *, secure: bool) -> None:
+    """Let the browser that gets a response ask for a language from now on."""
+    response.set_cookie(
+        COOKIE,
+        code,
+        max_age=timedelta(days=365),
+        secure=secure,
+        httponly=True,
+        samesite="Lax",
+    )
 
 
 def asked_language() -> str:

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, cast
 
 from boltons.cacheutils import LRU
-from flask import current_app
+from flask import current_app, request
 from flask_limiter.util import get_remote_address
 
 from db.engine import open_database
@@ -316,3 +316,9 @@ def services() -> Services:
 def hub_services() -> HubServices:
     """Return the services of the hub that answers the current request."""
     return cast("HubServices", services())
+
+
+def hub_address() -> str:
+    """Return where people and kiosks reach the hub, without a slash at the end."""
+    settings = cast("HubSettings", services().settings)
+    return settings.url or request.url_root.rstrip("/")

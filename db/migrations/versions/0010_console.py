@@ -393,13 +393,14 @@ def upgrade() -> None:
         batch.add_column(sa.Column("agent", sa.Text(), server_default=_EMPTY, nullable=False))
         batch.drop_constraint(op.f("ck_user_tokens_kind"), type_="check")
         batch.create_check_constraint(
-            op.f("ck_user_tokens_kind"), "kind IN ('login', 'invitation', 'second_factor')"
+            op.f("ck_user_tokens_kind"),
+            "kind IN ('login', 'invitation', 'second_factor', 'recovery')",
         )
 
 
 def downgrade() -> None:
     """Drop them; first halves of logins are over."""
-    op.execute("DELETE FROM user_tokens WHERE kind = 'second_factor'")
+    op.execute("DELETE FROM user_tokens WHERE kind IN ('second_factor', 'recovery')")
     with op.batch_alter_table("user_tokens") as batch:
         batch.drop_constraint(op.f("ck_user_tokens_kind"), type_="check")
         batch.create_check_constraint(

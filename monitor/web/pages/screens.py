@@ -22,7 +22,6 @@ from monitor.hub.place_form import form_of, read_place
 from monitor.hub.publishing import refresh
 from monitor.hub.wall import CONDITIONS, Choice, Wall, entry, tile_of
 from monitor.languages import language, lazy
-from monitor.settings.models import HubSettings
 from monitor.settings.time_zone import local_zone, zone_named, zone_names
 from monitor.web.accounts import current_user
 from monitor.web.changes import Change, back, changing, done, now
@@ -30,7 +29,7 @@ from monitor.web.pages.screen_commands import DONE as SHOW_DONE
 from monitor.web.pages.screen_commands import IN_BULK, KINDS, bulk_words, show_values
 from monitor.web.problems import ProblemError
 from monitor.web.rights import requires
-from monitor.web.services import EXTENSION, hub_services
+from monitor.web.services import EXTENSION, hub_address, hub_services
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -254,7 +253,7 @@ def page_of(
         picture=picture_of(happened, span, screen.place, zone, at),
         kiosks=kiosks,
         code=code and (pairing.shown_code(code[0]), code[1]),
-        hub=_hub_address(),
+        hub=hub_address(),
         may_change=_may_change(),
         done=done({**DONE, **SHOW_DONE}),
         **shown,
@@ -282,7 +281,7 @@ def _pair_page(
         screens=known,
         code=asked.get("code", ""),
         chosen=asked.get("screen", ""),
-        hub=_hub_address(),
+        hub=hub_address(),
         now=at,
         **_form_values(form, problems),
     )
@@ -426,10 +425,3 @@ def _show_anew(change: Change, screen: ScreenInfo) -> None:
 
 def _may_change() -> bool:
     return current_user().may(CHANGING)
-
-
-def _hub_address() -> str:
-    """Return where kiosks reach the hub."""
-    settings = hub_services().settings
-    given = settings.url if isinstance(settings, HubSettings) else ""
-    return given or request.url_root.rstrip("/")

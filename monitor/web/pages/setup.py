@@ -257,7 +257,7 @@ class _SetupPages:
                 if member.has_password and member.account.role == "admin"
             ][:1]
         session.clear()
-        response = self._gate.begin_login(account, url_for("setup.done"))
+        response = self._gate.begin_login(account, url_for("setup.done"), "first run")
         self._console.start_again()
         return response
 

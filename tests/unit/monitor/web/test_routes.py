@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 from functools import wraps
 
 import pytest
+from werkzeug.routing import AnyConverter
 
 from db.engine import open_database, writing
-from db.hub import accounts
+from db.hub import accounts, api_keys
 from db.hub.tables import ROLES
 from monitor.settings.models import HubSettings
 from monitor.web import rights
@@ -48,6 +49,8 @@ def routes_of(app):
         for name, converter in rule._converters.items():
             length = re.search(r"\{(\d+)\}", converter.regex)
             values[name] = "1" * int(length[1]) if length else "1"
+            if isinstance(converter, AnyConverter):
+                values[name] = sorted(converter.items)[0]
         address = path.format(**values)
         for method in sorted(rule.methods - {"HEAD", "OPTIONS"}):
             yield method, path, address
@@ -94,4 +97,26 @@ def test_each_role_reaches_what_the_table_says(hub, role):
         may = role in allowed.get((method, path), ())
         if (reached, refused) != (may, not may):
             wrong.append(f"{method} {path}: {answer.status_code}, expected {may=}")
+    assert not wrong
+
+
+@pytest.mark.parametrize("scope", rights.SCOPES)
+def test_a_key_does_what_its_scope_and_its_owners_role_allow(hub, scope):
+    app, engine = hub
+    now = datetime.now(UTC)
+    rows = {(row.method, row.path): row for row in all_routes()}
+    wrong = []
+    for role in ("admin", "agency"):
+        with writing(engine) as connection:
+            _, account = accounts.invite(connection, f"the {role}", role, now)
+            key = api_keys.make_key(
+                connection, account.id, scope, now, scopes=[scope], expires_at=None
+            )
+        bearer = {"Authorization": f"Bearer {key}"}
+        for method, path, address in routes_of(app):
+            row = rows[method, path]
+            with app.test_client().open(address, method=method, headers=bearer) as answer:
+                reached = answer.text == REACHED
+            if reached != (row.roles == table.OPEN or (row.scope == scope and role in row.roles)):
+                wrong.append(f"{method} {path} for {role}: {answer.status_code}")
     assert not wrong
