@@ -12,11 +12,16 @@ from PyQt5.QtCore import Qt, QTimer
 from PyQt5.QtGui import QColor
 
 from ads.errors import AdsError, MediaError
+from ads.player.transition import Blend
+from detector.types import Box
+from monitor.ui import cards
+from monitor.ui.ad_view import rgb_from_image
 from monitor.ui.bridge import LiveBridge
 from monitor.ui.operator.facts import SessionFacts
 from monitor.ui.texts import LanguageError
 from monitor.ui.window import KioskWindow
 from monitor.uplink.status import UplinkStatus
+from tests.unit.monitor.ui.conftest import FakePicture
 
 
 @pytest.fixture
@@ -608,3 +613,68 @@ window.close()
     assert (ratio, row) == ("2.0", "[255, 0, 255, 0, 255, 0, 255, 0]")
     assert viewport == size
     assert viewport.startswith("(1280, ")
+
+
+def test_the_picture_of_the_painted_ad_never_contains_the_cameras_preview(
+    make_window, qtbot, player, make_picture, make_view, make_reading
+):
+    # Stripes as no ad has them; a camera's picture is scaled and mirrored, its colours stay.
+    mark = np.zeros((90, 160, 3), np.uint8)
+    mark[:, ::2], mark[:, 1::2] = (255, 0, 255), (0, 255, 255)
+
+    def marked(rgb):
+        red, green, blue = (rgb[..., channel].astype(int) for channel in range(3))
+        magenta = (red > 150) & (blue > 150) & (green < 120)
+        cyan = (green > 150) & (blue > 150) & (red < 120)
+        return int((magenta | cyan).sum())
+
+    for size in ((1280, 720), (720, 1280), (1920, 1080)):
+        window = make_window(overlay=True, demo=True)
+        window.resize(*size)
+        player.pictures.append(make_picture((200, 120, 0)))
+        qtbot.waitUntil(lambda window=window: window.ad_view.has_picture, timeout=2000)
+        view = make_view(make_reading(box=Box(0.0, 0.0, 0.01, 0.01)), preview=mark)
+        window.overlay.show_view(view)
+        window.overlay.refresh_view()
+        window.name_card.show_name("Entrance", "Foyer")
+        window.help_card.toggle()
+        assert window.overlay.isVisible()
+        assert marked(rgb_from_image(window.grab().toImage())) > 1000, (
+            "the preview is on the screen"
+        )
+        picture = window.ad_view.snapshot()
+        assert marked(picture) == 0
+        assert max(picture.shape) <= 1280
+        height, width = picture.shape[:2]
+        assert width / height == pytest.approx(
+            window.ad_view.width() / window.ad_view.height(), rel=0.01
+        )
+        assert tuple(picture[height // 2, width // 2]) == (200, 120, 0)
+        window.close()
+
+
+def test_a_picture_of_a_cross_fade_and_of_nothing_is_what_is_painted(make_window, qtbot, player):
+    window = make_window()
+    window.ad_view.show_message("")
+    assert window.ad_view.snapshot().max() == 0
+    one, other = (np.full((36, 64, 3), value, np.uint8) for value in (200, 100))
+    player.pictures.append(FakePicture(one, blend=Blend(other, 0.5)))
+    qtbot.waitUntil(lambda: window.ad_view.has_picture, timeout=2000)
+    picture = window.ad_view.snapshot(640)
+    assert picture.shape[1] == 640
+    assert abs(int(picture[picture.shape[0] // 2, 320, 0]) - 150) <= 1
+    painted = rgb_from_image(window.ad_view.grab().toImage())
+    assert abs(int(painted[painted.shape[0] // 2, painted.shape[1] // 2, 0]) - 150) <= 1
+
+
+def test_the_screens_name_lies_over_the_ad_for_some_seconds(make_window, qtbot, monkeypatch):
+    monkeypatch.setattr(cards, "SHOWN_MS", 300)
+    window = make_window()
+    window.resize(800, 600)
+    assert not window.name_card.isVisible()
+    window.name_card.show_name("Entrance \u202eleft", "Main Street")
+    assert window.name_card.isVisible()
+    assert "\u202e" not in window.name_card.name
+    assert not window.name_card.geometry().intersects(window.notice.geometry())
+    assert rgb_from_image(window.name_card.grab().toImage()).max() > 150, "letters are there"
+    qtbot.waitUntil(lambda: not window.name_card.isVisible(), timeout=3000)
