@@ -161,6 +161,9 @@ def recent_log(path: Path, max_bytes: int) -> str:
             with suppress(OSError), file.open("rb") as opened:
                 size = opened.seek(0, 2)
                 opened.seek(max(0, size - left))
+                if size > left:
+                    # The rest of a line would hide a password no more.
+                    opened.readline()
                 texts.append(opened.read(left).decode("utf-8", "replace"))
                 left -= min(size, left)
         if texts:

@@ -19,6 +19,7 @@ from monitor.cli.stored import (
     files_of,
     key_of_hub,
     saved_choices,
+    show_files,
     size,
     time,
 )
@@ -59,7 +60,8 @@ def days_of(text: str) -> int:
     "--everything",
     is_flag=True,
     help="Delete all data of this program: database, backups beside it, records waiting to be "
-    "written, the console's database, the key of a hub, saved choices, logs.",
+    "written, the console's database, the key of a hub and what it sent, saved choices, "
+    "logs.",
 )
 @spool_option
 @click.option("--yes", is_flag=True, help="Do not ask.")
@@ -138,12 +140,13 @@ def _purge_everything(
     from db.engine import make_engine
     from db.upkeep.inventory import delete_files, delete_tables
     from monitor.settings.paths import sqlite_file
+    from monitor.uplink.show import delete_show
 
     file = sqlite_file(url)
     files = files_of(url, spool)
     key = key_of_hub(url)
     console = console_files(url)
-    choices = [*key, *console, *saved_choices()]
+    choices = [*key, *show_files(url), *console, *saved_choices()]
     tables = file is None
     if not files and not choices and not tables:
         raise click.UsageError(
@@ -165,6 +168,8 @@ def _purge_everything(
         delete_files(file, files)
         for choice in choices:
             choice.path.unlink(missing_ok=True)
+        if file is not None:
+            delete_show(file)
     if as_json:
         deleted = [file_document(one) for one in (*files, *choices)]
         print_json({"deleted": deleted, "tables": tables, "dry_run": dry_run})

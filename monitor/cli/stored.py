@@ -39,7 +39,13 @@ def stored(database: str | None, spool: Path | None, as_json: bool) -> None:
     url = existing_database(database_url(database))
     with opened(url) as engine:
         tables = contents(engine)
-    files = [*files_of(url, spool), *key_of_hub(url), *console_files(url), *saved_choices()]
+    files = [
+        *files_of(url, spool),
+        *key_of_hub(url),
+        *show_files(url),
+        *console_files(url),
+        *saved_choices(),
+    ]
     if as_json:
         print_json(
             {
@@ -110,6 +116,26 @@ def key_of_hub(url: str) -> list[StoredFile]:
     if file is None or not file.is_file():
         return []
     return [StoredFile(file, "the key of the hub that was joined", file.stat().st_size)]
+
+
+def show_files(url: str) -> list[StoredFile]:
+    """Return the files that the hub sent: its show, and what it wants besides."""
+    from db.upkeep.inventory import StoredFile
+    from monitor.settings.paths import sqlite_file
+    from monitor.uplink.show import ShowFolder
+
+    database = sqlite_file(url)
+    if database is None:
+        return []
+    folder = ShowFolder(database)
+    return [
+        StoredFile(
+            file,
+            "a picture or clip from the hub" if file.parent == folder.media else "from the hub",
+            file.stat().st_size,
+        )
+        for file in folder.files()
+    ]
 
 
 def console_files(url: str) -> list[StoredFile]:

@@ -32,13 +32,17 @@ from monitor.mqtt.connection import BrokerConnection, BrokerError, reason
 from monitor.settings.broker import Broker
 from monitor.settings.paths import sqlite_file
 from monitor.ui.qt_environment import prepare, screen_available, screen_named
+from monitor.uplink.desired import DocumentError
 from monitor.uplink.key_file import KeyFileError, key_path, read_key
+from monitor.uplink.show import ShowFolder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from monitor.uplink.key_file import HubKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +268,29 @@ def _hub(url: str) -> Iterator[Finding]:
     if state.lost:
         lost = f"{state.lost} records waited for more than 30 days and are given up"
         yield Finding("hub", "warn", lost, "The hub will never have them; this database has.")
+    yield _show(file, key)
+
+
+def _show(database: Path, key: HubKey) -> Finding:
+    folder = ShowFolder(database)
+    try:
+        stored = folder.read(key)
+    except (DocumentError, OSError) as error:
+        advice = "The kiosk shows its own playlist until it gets the hub's show again."
+        return Finding("show", "warn", f"the hub's show cannot be used ({error})", advice)
+    if stored is None:
+        return Finding("show", "ok", "this kiosk's own; nothing has come from the hub")
+    document, since = stored
+    when = f"version {document.version} since {since.astimezone():%Y-%m-%d %H:%M}"
+    if document.playlist is None:
+        return Finding("show", "ok", f"this kiosk's own; the hub has booked none ({when})")
+    size = sum(entry.size for entry in document.media)
+    files = f"{len(document.media)} media, {size / 1e6:.1f} MB"
+    gone = [entry for entry in document.media if not (folder.media / entry.name).is_file()]
+    if gone:
+        found = f"from the hub, {when}; {len(gone)} of {files} are missing"
+        return Finding("show", "warn", found, "They are fetched again while the kiosk runs.")
+    return Finding("show", "ok", f"from the hub, {when}; {files}")
 
 
 def _broker(address: str | None) -> Iterator[Finding]:

@@ -62,6 +62,11 @@ def key_path(database: Path) -> Path:
     return database.with_name(f"{database.name}.hub.json")
 
 
+def lock_path_of(database: Path) -> Path:
+    """Return the file that is locked by the kiosk that speaks to the hub."""
+    return key_path(database).with_suffix(".lock")
+
+
 def read_key(path: Path) -> HubKey | None:
     """Return the key; `None` if this kiosk has joined no hub.
 

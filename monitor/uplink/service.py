@@ -18,7 +18,14 @@ from monitor.backoff import Backoff
 from monitor.errors import MonitorError
 from monitor.uplink.address import HubRefusedError, hub_address, plain_warning
 from monitor.uplink.joining import Applicant, PairingCode, enter, facts_of_machine
-from monitor.uplink.key_file import HubKey, KeyFileError, key_path, read_key, write_key
+from monitor.uplink.key_file import (
+    HubKey,
+    KeyFileError,
+    key_path,
+    lock_path_of,
+    read_key,
+    write_key,
+)
 from monitor.uplink.messages import POLL_S
 from monitor.uplink.sender import Sender
 from monitor.uplink.status import UplinkStatus
@@ -94,7 +101,7 @@ class UplinkService:
         self.status = UplinkStatus()
         self._store = UplinkStore(engine)
         self._path = key_path(database)
-        self._lock_path = self._path.with_suffix(".lock")
+        self._lock_path = lock_path_of(database)
         self._wishes = wishes
         self._health = health
         self._announce = announce

@@ -7,6 +7,7 @@ from it, in the form that `ads.playlists` reads.
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -17,10 +18,11 @@ from boltons.fileutils import atomic_save
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from db.hub.digests import key_digest
+from db.write.lock import lock_file
 from monitor.errors import MonitorError
 from monitor.settings.paths import hub_folder
 from monitor.uplink.desired import DesiredDocument, DocumentError, SignedDocument, verify
-from monitor.uplink.key_file import key_path, read_key
+from monitor.uplink.key_file import KeyFileError, key_path, lock_path_of, read_key
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -163,6 +165,31 @@ def playlist_text(document: DesiredDocument) -> str:
     body: dict[str, Any] = {**(document.playlist or {}), "media_root": MEDIA}
     head = f"# From the hub, version {document.version}; do not edit: it is written again.\n"
     return head + yaml.safe_dump(body, allow_unicode=True, sort_keys=False, width=100)
+
+
+def delete_show(database: Path) -> bool:
+    """Delete what the hub sent, unless a kiosk is running, which does so itself; return whether.
+
+    Raises:
+        KeyFileError: It cannot be deleted.
+    """
+    folder = ShowFolder(database)
+    if not folder.path.exists():
+        return True
+    lock_path = lock_path_of(database)
+    try:
+        lock = lock_file(lock_path, os.O_RDWR | os.O_CREAT, 0o600)
+        if lock is None:
+            return False
+        try:
+            folder.delete()
+            # Removed while still locked, as `db.write.lock` does.
+            lock_path.unlink(missing_ok=True)
+        finally:
+            os.close(lock)
+    except OSError as error:
+        raise KeyFileError(f"{folder.path} cannot be deleted ({error.strerror}).") from error
+    return True
 
 
 def stored_playlist(database: Path) -> Path | None:

@@ -11,7 +11,7 @@ from detector.names import printable
 from detector.sources.passwords import hide_passwords
 from monitor.sensor.live import SensorHealth
 from monitor.ui.texts import number_text, state_text, viewers_text
-from monitor.uplink.status import UplinkStatus
+from monitor.uplink.status import ShowStatus, UplinkStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -214,6 +214,7 @@ def _system(
         if session.database_folder is not None:
             yield _disk(texts, session.database_folder)
         yield from _hub(texts, session.uplink())
+        yield from _show(texts, session.uplink().show)
         errors = session.errors()
         if errors:
             yield _row(texts, "panel_errors", "panel_errors_value", "fault", count=errors)
@@ -241,6 +242,19 @@ def _hub(texts: Texts, uplink: UplinkStatus) -> Iterator[Row]:
     if uplink.problem and uplink.state != "revoked":
         label = texts["panel_hub"] if state == "off" else ""
         yield Row(label, uplink.problem, "warning")
+
+
+def _show(texts: Texts, show: ShowStatus) -> Iterator[Row]:
+    if show.version is not None and show.since is not None:
+        values = {"version": show.version, "time": f"{show.since.astimezone():%Y-%m-%d %H:%M}"}
+        yield _row(texts, "panel_show", f"panel_hub_show_{show.source}", **values)
+    elif show.fetching is not None or show.problem:
+        yield Row(texts["panel_show"], texts["panel_show_own"])
+    if show.fetching is not None:
+        percent = round(100 * show.fetching)
+        yield Row("", texts["panel_show_fetching"].format(percent=percent), share=show.fetching)
+    if show.problem:
+        yield Row("", show.problem, "warning")
 
 
 def _disk(texts: Texts, folder: Path) -> Row:

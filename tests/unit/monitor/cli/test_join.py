@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 
 import pytest
@@ -10,13 +11,18 @@ from click.testing import CliRunner
 from sqlalchemy import select
 
 from db.engine import open_database
+from db.hub.digests import key_digest
 from db.hub.tables import KioskKey
 from db.schema import Uplink
+from db.write.lock import lock_file
 from monitor.cli.main import cli
 from monitor.kiosk.doctor import _hub
 from monitor.uplink import messages
-from monitor.uplink.key_file import key_path, read_key
+from monitor.uplink.desired import sign
+from monitor.uplink.key_file import key_path, lock_path_of, read_key
+from monitor.uplink.show import ShowFolder
 from tests.helpers.fake_hub import FakeHub, serving
+from tests.helpers.show_hub import ShowHub, png
 
 
 @pytest.fixture
@@ -69,7 +75,7 @@ def test_a_code_joins_and_leaving_makes_the_key_void(run, hub, address, database
     assert valid_keys(hub) == [key.kiosk]
     assert key.key not in joined.output
     assert uplinks(database) == [(address, "cells")]
-    [finding] = _hub(str(database))
+    finding, _show = _hub(str(database))
     assert (finding.name, finding.state) == ("hub", "ok")
     assert finding.found == f"Lobby on {address}; 0 records wait"
     assert "the key of the hub" in run("stored").output
@@ -144,6 +150,60 @@ def test_a_kiosk_with_a_database_on_a_server_cannot_join(address):
     result = CliRunner().invoke(cli, ["join", address, "222222", "--db", url])
     assert "expected an SQLite file" in str(result.exception)
     assert "secret" not in str(result.exception)
+
+
+def stored_show(database, **changes):
+    """Store a show of the hub for the kiosk that has joined; return its folder."""
+    key = read_key(key_path(database))
+    show = ShowHub()
+    document = show.publish({"red": png((255, 0, 0))}, screen=key.screen, **changes)
+    folder = ShowFolder(database)
+    folder.store(sign(document, key_digest(key.key)), document)
+    folder.media.mkdir()
+    (folder.media / document.media[0].name).write_bytes(png((255, 0, 0)))
+    return folder
+
+
+def test_leaving_deletes_what_the_hub_sent_unless_a_kiosk_runs(run, hub, address, database):
+    run("join", address, hub.code())
+    folder = stored_show(database)
+    lock = lock_file(lock_path_of(database), os.O_RDWR | os.O_CREAT)
+    assert run("leave").exit_code == 0
+    assert folder.path.exists(), "the running kiosk deletes it after it has changed its show"
+    os.close(lock)
+    run("join", address, hub.code())
+    assert run("leave").exit_code == 0
+    assert not folder.path.exists()
+    assert not lock_path_of(database).exists()
+
+
+def test_purge_and_stored_know_what_the_hub_sent(run, hub, address, database):
+    run("join", address, hub.code())
+    folder = stored_show(database)
+    listed = run("stored").stdout
+    assert "a picture or clip from the hub" in listed
+    assert str(folder.playlist) in listed
+    assert run("purge", "--everything", "--yes").exit_code == 0
+    assert not folder.path.exists()
+
+
+def test_the_doctor_says_which_show_is_on(run, hub, address, database):
+    def said():
+        return [(one.state, one.found) for one in _hub(str(database)) if one.name == "show"]
+
+    run("join", address, hub.code())
+    assert said() == [("ok", "this kiosk's own; nothing has come from the hub")]
+    folder = stored_show(database)
+    [(state, found)] = said()
+    assert (state, "from the hub, version 1 since" in found) == ("ok", True)
+    [file] = folder.media.iterdir()
+    file.unlink()
+    [(state, found)] = said()
+    assert (state, "1 of 1 media" in found) == ("warn", True)
+    text = (folder.path / "desired.json").read_text()
+    (folder.path / "desired.json").write_text(text.replace("red", "rod"))
+    [(state, found)] = said()
+    assert (state, "signature" in found) == ("warn", True)
 
 
 @pytest.mark.parametrize("command", ["join", "leave"])

@@ -163,6 +163,14 @@ def test_too_many_deaths_end_the_measuring_and_not_the_show(supervised):
     assert f"{reason}: only the ads are shown from now on" in said
 
 
+def test_who_asks_for_it_is_started_again_at_once_and_has_not_died(supervised):
+    what = "show(0.05) or starts < 4 and heartbeat.beat(Phase.RESTARTING) or sys.exit(0)"
+    status, said = supervised.run(what, "Limits()", "Restarts(2, first_s=5)")
+    assert status == DONE
+    assert [arguments for _, arguments in supervised.starts] == ["[]"] * 4
+    assert "is started again" not in said
+
+
 def test_measuring_is_tried_again_later(supervised):
     process = supervised.start(
         "show() if '--ads-only' in sys.argv or starts > 2 else sys.exit(1)",

@@ -17,7 +17,7 @@ from monitor.ui.operator.facts import (
     uptime,
 )
 from monitor.ui.texts import texts_for
-from monitor.uplink.status import UplinkStatus
+from monitor.uplink.status import ShowStatus, UplinkStatus
 
 ENGLISH, GERMAN = texts_for("en"), texts_for("de")
 HOUR_NS = 3_600_000_000_000
@@ -333,3 +333,38 @@ def test_the_panel_says_how_it_is_with_the_hub(session, player, texts, state, ex
     ]
     group = found[texts["panel_system"]]
     assert [(row.text, row.tone) for row in group.get(texts["panel_hub"], [])] == said
+
+
+NOON = datetime(2026, 5, 4, 12, 30).astimezone()
+
+
+@pytest.mark.parametrize(
+    ("show", "expected"),
+    [
+        (ShowStatus(), []),
+        (
+            ShowStatus("hub", 3, NOON),
+            [("from the hub, version 3 since 2026-05-04 12:30", "plain", None)],
+        ),
+        (
+            ShowStatus("local", 3, NOON, fetching=0.456),
+            [
+                (
+                    "this kiosk's own: the hub has booked none (version 3 since 2026-05-04 12:30)",
+                    "plain",
+                    None,
+                ),
+                ("fetching the next one: 46 %", "plain", 0.456),
+            ],
+        ),
+        (
+            ShowStatus(problem="The disk is full."),
+            [("this kiosk's own", "plain", None), ("The disk is full.", "warning", None)],
+        ),
+    ],
+)
+def test_the_panel_says_which_show_is_on(session, player, show, expected):
+    given = replace(session, uplink=lambda: UplinkStatus("joined", "https://hub", show=show))
+    group = rows(player, session=given)[ENGLISH["panel_system"]]
+    found = group.get(ENGLISH["panel_show"], [])
+    assert [(row.text, row.tone, row.share) for row in found] == expected
