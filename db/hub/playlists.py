@@ -16,7 +16,13 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import delete, func, insert, select, update
 
 from db.errors import DatabaseError
-from db.hub.console_tables import PlaylistPlan, PlaylistRevision
+from db.hub.console_tables import (
+    Creative,
+    CreativeVersion,
+    MediaFile,
+    PlaylistPlan,
+    PlaylistRevision,
+)
 from db.hub.tables import AuditEntry
 
 if TYPE_CHECKING:
@@ -301,3 +307,16 @@ def _insert_draft(
 
 def _update(connection: Connection, playlist: PlaylistInfo, **values: Any) -> None:
     connection.execute(update(PlaylistPlan).where(PlaylistPlan.id == playlist.id).values(**values))
+
+
+def files_of_creatives(connection: Connection) -> dict[str, list[tuple[str, str]]]:
+    """Return name and SHA-256 of the file of each version, by the creative's uid."""
+    query = (
+        select(Creative.uid, CreativeVersion.file_name, MediaFile.sha256)
+        .join(CreativeVersion, CreativeVersion.creative_id == Creative.id)
+        .join(MediaFile, MediaFile.id == CreativeVersion.media_file_id)
+    )
+    found: dict[str, list[tuple[str, str]]] = {}
+    for uid, name, sha256 in connection.execute(query):
+        found.setdefault(uid, []).append((name, sha256))
+    return found

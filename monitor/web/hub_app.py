@@ -26,6 +26,7 @@ from monitor.web.pages import (
 )
 from monitor.web.pages import library as library_pages
 from monitor.web.pages import people as people_pages
+from monitor.web.pages import playlist_files as playlist_file_pages
 from monitor.web.pages import playlist_hour as playlist_hour_pages
 from monitor.web.pages import playlists as playlist_pages
 from monitor.web.pages import screens as screen_pages
@@ -100,6 +101,7 @@ HUB_BLUEPRINTS: tuple[Blueprint, ...] = (
     account_pages.blueprint,
     people_pages.blueprint,
     audit_pages.blueprint,
+    playlist_file_pages.blueprint,
 )
 """The hub's own pages, and what kiosks call. Mark their views as `monitor.web.rights` says."""
 

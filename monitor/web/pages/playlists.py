@@ -129,13 +129,13 @@ def page(uid: str) -> str:
 def add(uid: str) -> Response:
     """Add ads of the library to the end of the draft."""
     chosen = request.form.getlist("creative")
-    with _changing(uid) as (change, state):
+    with changing_playlist(uid) as (change, state):
         known = _creatives(change.connection)
         new = [{"creative": one} for one in chosen if one in known]
         ads = [*state.newest.body["ads"], *new]
         if len(ads) > MAX_ADS:
             raise ProblemError(400, "bad_request", _("A playlist has at most 1,000 ads."))
-        _store(change, state, {**state.newest.body, "ads": ads})
+        store(change, state, {**state.newest.body, "ads": ads})
     return back("playlists.page", uid=uid, _anchor=f"ad-{len(ads)}")
 
 
@@ -143,7 +143,7 @@ def add(uid: str) -> Response:
 @requires(CHANGING)
 def order(uid: str) -> Response:
     """Put all ads of the draft in another order, such as after dragging one."""
-    with _changing(uid) as (change, state):
+    with changing_playlist(uid) as (change, state):
         ads = state.newest.body["ads"]
         try:
             places = [int(part) for part in request.form.get("order", "").split(",")]
@@ -152,7 +152,7 @@ def order(uid: str) -> Response:
         if sorted(places) != list(range(1, len(ads) + 1)):
             # It was made from a list of other ads.
             playlists.check_seen(state, "")
-        _store(change, state, {**state.newest.body, "ads": [ads[place - 1] for place in places]})
+        store(change, state, {**state.newest.body, "ads": [ads[place - 1] for place in places]})
     return back("playlists.page", uid=uid)
 
 
@@ -161,7 +161,7 @@ def order(uid: str) -> Response:
 def move(uid: str, place: int) -> Response:
     """Move an ad of the draft up, down or to a place, or remove it."""
     do = request.form.get("do", "to")
-    with _changing(uid) as (change, state):
+    with changing_playlist(uid) as (change, state):
         ads = list(state.newest.body["ads"])
         moved = ads.pop(_index(state, place))
         to = place + {"up": -1, "down": 1}.get(do, 0)
@@ -171,7 +171,7 @@ def move(uid: str, place: int) -> Response:
         to = min(max(to, 1), len(ads) + 1)
         if do != "remove":
             ads.insert(to - 1, moved)
-        _store(change, state, {**state.newest.body, "ads": ads})
+        store(change, state, {**state.newest.body, "ads": ads})
     return back("playlists.page", uid=uid, _anchor=f"ad-{min(to, len(ads))}" if ads else None)
 
 
@@ -195,9 +195,9 @@ def save_ad(uid: str, place: int) -> Response | tuple[str, int]:
         return {**body, "ads": ads}
 
     try:
-        with _changing(uid) as (change, state):
+        with changing_playlist(uid) as (change, state):
             _index(state, place)
-            _store(change, state, edited(state.newest.body))
+            store(change, state, edited(state.newest.body))
     except FormError as error:
         state, known = _state(uid)
         return _ad_page(state, known, place, form, problems=error.problems), 400
@@ -224,9 +224,9 @@ def save_settings(uid: str) -> Response | tuple[str, int]:
     """Change what the draft says about the whole list."""
     form = request.form.to_dict() | {"blocked": request.form.getlist("blocked")}
     try:
-        with _changing(uid) as (change, state):
+        with changing_playlist(uid) as (change, state):
             read = read_settings(form, _pictures(_creatives(change.connection)))
-            _store(change, state, with_settings(state.newest.body, read))
+            store(change, state, with_settings(state.newest.body, read))
     except FormError as error:
         state, known = _state(uid)
         return _settings_page(state, known, form, problems=error.problems), 400
@@ -244,7 +244,7 @@ def rename(uid: str) -> Response | tuple[str, int]:
         name = _read_name()
     except FormError as error:
         return _page(uid, problems=error.problems), 400
-    with _changing(uid, archived=True, unseen=True) as (change, state):
+    with changing_playlist(uid, archived=True, unseen=True) as (change, state):
         if name != state.info.name:
             playlists.rename_playlist(change.connection, state.info, name)
             before, after = {"name": state.info.name}, {"name": name}
@@ -264,7 +264,7 @@ def publish_page(uid: str) -> str:
 def publish(uid: str) -> Response | tuple[str, int]:
     """Let the screens show the draft."""
     try:
-        with _changing(uid) as (change, state):
+        with changing_playlist(uid) as (change, state):
             if state.draft is None:
                 return back("playlists.page", "unchanged", uid=uid)
             _publish(change, state, state.draft)
@@ -277,9 +277,9 @@ def publish(uid: str) -> Response | tuple[str, int]:
 @requires(CHANGING)
 def discard(uid: str) -> Response:
     """Drop the draft; what is published stays."""
-    with _changing(uid) as (change, state):
+    with changing_playlist(uid) as (change, state):
         if state.published is not None:
-            _store(change, state, state.published.body)
+            store(change, state, state.published.body)
     return back("playlists.page", "discarded", uid=uid)
 
 
@@ -306,10 +306,10 @@ def revert(uid: str, number: int) -> Response | tuple[str, int]:
     """Make an older revision the draft, or publish it again."""
     is_published = request.form.get("do") == "publish"
     try:
-        with _changing(uid) as (change, state):
+        with changing_playlist(uid) as (change, state):
             with not_found():
                 old = playlists.find_revision(change.connection, state.info, number)
-            _store(change, state, old.body)
+            store(change, state, old.body)
             if is_published:
                 after = playlists.find_playlist(change.connection, uid, change=True)
                 if after.draft is None:
@@ -338,7 +338,7 @@ def restore(uid: str) -> Response:
 @requires(CHANGING)
 def copy(uid: str) -> Response:
     """Make another playlist with the same draft."""
-    with _changing(uid, archived=True, unseen=True) as (change, state):
+    with changing_playlist(uid, archived=True, unseen=True) as (change, state):
         name = _("Copy of %(name)s", name=state.info.name)[: playlists.MAX_NAME_LENGTH]
         body, by = state.newest.body, change.user.name
         made = playlists.create_playlist(change.connection, name, by, change.at, body)
@@ -474,7 +474,7 @@ def _publish_page(uid: str, refusal: str = "") -> str:
 
 
 def _archive(uid: str, word: str, at: Any) -> Response:
-    with _changing(uid, archived=True, unseen=True) as (change, state):
+    with changing_playlist(uid, archived=True, unseen=True) as (change, state):
         playlists.archive_playlist(change.connection, state.info, at)
         is_archived = state.info.archived_at is not None
         before, after = {"archived": is_archived}, {"archived": at is not None}
@@ -503,7 +503,7 @@ def _publish(change: Change, state: PlaylistState, draft: Revision) -> None:
     refresh(change.connection, change.user.name, change.at)
 
 
-def _store(change: Change, state: PlaylistState, body: Body) -> None:
+def store(change: Change, state: PlaylistState, body: Body) -> None:
     """Store a draft, and what it changes in the audit log."""
     old = state.newest.body
     if body == old:
@@ -520,7 +520,7 @@ def _store(change: Change, state: PlaylistState, body: Body) -> None:
 
 
 @contextmanager
-def _changing(
+def changing_playlist(
     uid: str, *, archived: bool = False, unseen: bool = False
 ) -> Iterator[tuple[Change, PlaylistState]]:
     """Begin a change of a playlist, which others cannot change meanwhile.

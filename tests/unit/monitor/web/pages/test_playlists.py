@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import re
+import zipfile
 
 import pytest
 from sqlalchemy import select
@@ -12,6 +15,7 @@ from db.hub import playlists
 from db.hub.bookings import BookingPlan, add_booking
 from db.hub.desired import find_desired
 from db.hub.tables import AuditEntry, Screen
+from monitor.web.services import EXTENSION
 from tests.helpers.hub_rows import add_screen
 from tests.helpers.hub_screens import NOW
 from tests.helpers.hub_shows import add_creative, add_playlist, set_approval
@@ -305,3 +309,47 @@ def test_the_next_hour_of_the_draft_and_of_what_is_published(engine, ads, listed
     assert "Expected a time like" in shown(wrong)
     assert send.browser.get(f"/playlists/{listed}/hour?screen={'0' * 32}").status_code == 404
     assert "2. Tea" in shown(send.browser.get(f"/playlists/{listed}/preview"))
+
+
+def upload(browser, path, content, name="list.yaml", **form):
+    file = (io.BytesIO(content.encode()), name)
+    return browser.post(path, data={"file": file, **form}, headers=PAGE)
+
+
+def test_a_file_is_imported_as_a_new_playlist_or_into_a_draft(engine, ads, listed, send):
+    text = "ads: [{id: coffee, file: x.mp4}, {id: gone, file: gone.mp4}]"
+    answer = upload(send.browser, "/playlists/import", text, "Summer 2026.yaml")
+    assert answer.status_code == 201
+    assert "1 ad is in the draft." in shown(answer)
+    assert "gone (gone.mp4)" in shown(answer)
+    with engine.connect() as connection:
+        names = [one.info.name for one in playlists.list_playlists(connection)]
+    assert names == ["Summer 2026", "Usual"]
+    refused = upload(send.browser, "/playlists/import", "ads: [{id: gone, file: gone.mp4}]")
+    assert refused.status_code == 422
+    assert "Upload them first: gone (gone.mp4)" in shown(refused)
+    seen = state_of(engine, listed).token
+    send(listed, "/settings", policy="mood")
+    path = f"/playlists/{listed}/import"
+    assert upload(send.browser, path, text, seen=seen).status_code == 409
+    now = state_of(engine, listed).token
+    assert upload(send.browser, path, text, seen=now).status_code == 201
+    assert names_of(engine, listed, ads) == ["coffee"]
+    assert state_of(engine, listed).draft.body["policy"] == "mood"
+    assert send.browser.post("/playlists/import", data={}, headers=PAGE).status_code == 400
+
+
+def test_a_playlist_is_exported(app, listed, send, as_, tmp_path):
+    answer = as_("viewer").get(f"/playlists/{listed}/playlist.yaml")
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="usual.yaml"'
+    assert "id: tea" in answer.text
+    assert send.browser.get(f"/playlists/{listed}/playlist.zip").status_code == 503
+    for name in ("tea", "coffee", "cake"):
+        (tmp_path / name).write_text(name)
+        digest = hashlib.sha256(name.encode()).hexdigest()
+        app.extensions[EXTENSION].media.put(tmp_path / name, digest)
+    answer = send.browser.get(f"/playlists/{listed}/playlist.zip")
+    with zipfile.ZipFile(io.BytesIO(answer.data)) as archive:
+        read = {name: archive.read(name) for name in archive.namelist()}
+    assert b"id: cake" in read.pop("usual.yaml")
+    assert sorted(read.values()) == [b"cake", b"coffee", b"tea"]
