@@ -30,9 +30,9 @@ console's page of settings write that file. They change only what was changed th
 order and all other lines stay, and the file as it was before lies beside it as `kiosk.yaml.bak`.
 
 A setting comes from the first of these that has it: option, environment variable, settings file,
-default. `ad-monitor config show --config kiosk.yaml` prints each value and where it comes from.
-Relative paths in the file begin in its folder, except for `camera.source`. In an environment
-variable, commas separate the items of a list.
+the kiosk's hub ([a few](hub.md#the-way-down)), default. `ad-monitor config show --config
+kiosk.yaml` prints each value and where it comes from. Relative paths in the file begin in its
+folder, except for `camera.source`. In an environment variable, commas separate the items of a list.
 """
 
 
