@@ -412,3 +412,8 @@ def _keep_an_administrator(connection: Connection, user_id: int) -> None:
         raise AccountError(
             lazy("%(name)s is the only administrator: make another one first.", name=found[user_id])
         )
+
+
+def choose_language(connection: Connection, account: Account, language: str) -> None:
+    """Store the language of the pages for an account."""
+    connection.execute(update(User).where(User.id == account.id).values(language=language))

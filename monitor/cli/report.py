@@ -30,6 +30,7 @@ from monitor.cli.options import (
     workers_options,
     zone_of_sites,
 )
+from monitor.languages import language_codes
 from monitor.reports import FORMATS, TABLES, TEXT_FORMATS
 
 if TYPE_CHECKING:
@@ -77,6 +78,13 @@ logger = logging.getLogger(__name__)
     help="Zone of the times on the page, such as Europe/Berlin; JSON, CSV and Parquet keep UTC. "
     "[default: the site's]",
 )
+@click.option(
+    "--language",
+    type=click.Choice(language_codes()),
+    default="en",
+    show_default=True,
+    help="Language of the report; JSON, CSV and Parquet are English.",
+)
 @media_option
 @click.option(
     "-o",
@@ -96,6 +104,7 @@ def report(
     table: str,
     prices: tuple[str, ...],
     timezone: str | None,
+    language: str,
     folders: tuple[Path, ...],
     output: Path | None,
     min_viewers: int,
@@ -144,7 +153,8 @@ def report(
             media=folders or (Path(),),
             workers=workers,
         )
-    films = _pictures(document, wanted, folders or (Path(),))
+    films = _pictures(document, wanted, folders or (Path(),), language)
+    shown = {"table": table, "data": data, "thumbnails": films, "language": language}
     name = "report" if several else f"session-{document['session']['id']}"
     for form in wanted:
         is_default = output is None and len(wanted) == 1 and form in {"json", "csv"}
@@ -154,13 +164,13 @@ def report(
                 f"{form} cannot be printed: expected a file, received -.", param_hint="-o"
             )
         if to_print:
-            content = report_bytes(document, form, table=table, data=data, thumbnails=films)
+            content = report_bytes(document, form, **shown)
             click.echo(content.decode("utf-8-sig"), nl=False)
             continue
         target = output or Path(f"{name}.{form}")
         if len(wanted) > 1:
             target = target.with_suffix(f".{form}")
-        written = write_report(document, form, target, table=table, data=data, thumbnails=films)
+        written = write_report(document, form, target, **shown)
         click.echo(f"Report: {written}", err=True)
     if output is None and "html" in wanted:
         from monitor.reports.terminal import print_report
@@ -168,13 +178,17 @@ def report(
         print_report(document)
 
 
-def _pictures(document: dict[str, Any], formats: Sequence[str], folders: tuple[Path, ...]) -> Any:
-    """Return thumbnails of the ads; `None` if no format shows them."""
+def _pictures(
+    document: dict[str, Any], formats: Sequence[str], folders: tuple[Path, ...], language: str
+) -> Any:
+    """Return thumbnails of the ads, or why there are none; `None` if no format shows them."""
     if not {"html", "pdf", "pptx"} & set(formats):
         return None
+    from monitor.languages import speaking
     from monitor.reports.thumbnails import find_thumbnails
 
-    return find_thumbnails(document, folders)
+    with speaking(language):
+        return find_thumbnails(document, folders)
 
 
 def _report(
@@ -278,7 +292,7 @@ def after_sessions(session_ids: Sequence[int], settings: RecordingSettings, as_j
     playlist = settings.playlist
     folder = Path() if playlist is None else playlist if playlist.is_dir() else playlist.parent
     forms = [report.suffix.lstrip(".") for report in settings.report]
-    films = _pictures(document, forms, (folder,))
+    films = _pictures(document, forms, (folder,), settings.report_language)
     began = datetime.fromisoformat(document["session"]["started_at"])
     zone = document["report"]["timezone"]
     for report, form in zip(settings.report, forms, strict=True):
@@ -290,7 +304,14 @@ def after_sessions(session_ids: Sequence[int], settings: RecordingSettings, as_j
             overwrite=settings.report_overwrite,
         )
         try:
-            written = write_report(document, form, path, data=data, thumbnails=films)
+            written = write_report(
+                document,
+                form,
+                path,
+                data=data,
+                thumbnails=films,
+                language=settings.report_language,
+            )
         except ReportWriteError as error:
             raise SessionFailedError(f"{what} stored, but: {error}", first) from error
         click.echo(f"Report: {written}", err=True)

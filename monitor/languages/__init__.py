@@ -58,10 +58,15 @@ _current: ContextVar[str] = ContextVar("language", default=ENGLISH)
 
 
 @cache
+def language_codes() -> tuple[str, ...]:
+    """Return the code of each language, English first."""
+    return (ENGLISH, *sorted(path.stem for path in FOLDER.glob("*.po")))
+
+
+@cache
 def languages() -> dict[str, str]:
     """Return the name of each language in itself, by its code; English is first."""
-    codes = sorted(path.stem for path in FOLDER.glob("*.po"))
-    return {code: str(Locale(code).get_display_name()).title() for code in [ENGLISH, *codes]}
+    return {code: str(Locale(code).get_display_name()).title() for code in language_codes()}
 
 
 def language() -> str:
@@ -75,13 +80,13 @@ def set_language(code: str) -> None:
     Args:
         code: One of `languages`; any other means English.
     """
-    _current.set(code if code in languages() else ENGLISH)
+    _current.set(code if code in language_codes() else ENGLISH)
 
 
 @contextmanager
 def speaking(code: str) -> Iterator[None]:
     """Speak a language in a `with` block; as `set_language`."""
-    token = _current.set(code if code in languages() else ENGLISH)
+    token = _current.set(code if code in language_codes() else ENGLISH)
     try:
         yield
     finally:

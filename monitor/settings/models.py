@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from ads.policies import POLICY_NAMES
 from ads.policies.settings import PolicySettings
 from detector.settings import CameraMount, DetectionSettings, Device
+from monitor.languages import language_codes
 from monitor.settings.paths import default_database, default_hub_database
 
 if TYPE_CHECKING:
@@ -99,6 +100,13 @@ def _language(value: str) -> str:
     code = value.replace("_", "-").split("-")[0].strip().lower()
     if code not in _languages():
         raise ValueError(f"expected one of {', '.join(_languages())}, received {value!r}")
+    return code
+
+
+def _report_language(value: str) -> str:
+    code = value.replace("_", "-").split("-")[0].strip().lower()
+    if code not in language_codes():
+        raise ValueError(f"expected one of {', '.join(language_codes())}, received {value!r}")
     return code
 
 
@@ -214,6 +222,7 @@ def _zone(value: str | None) -> str | None:
 Hours = Annotated[tuple[str, ...], AfterValidator(_hours)]
 Reports = Annotated[tuple[Path, ...], BeforeValidator(_list)]
 Language = Annotated[str, AfterValidator(_language)]
+ReportLanguage = Annotated[str, AfterValidator(_report_language)]
 Languages = Annotated[tuple[Language, ...], BeforeValidator(_split)]
 Network = Annotated[str, AfterValidator(_network)]
 Zone = Annotated[str | None, AfterValidator(_zone)]
@@ -304,9 +313,9 @@ class StoredSettings(_Settings):
 
 _NOT_LOGGED = (
     "camera console console_host console_port database detection hub hub_ca hub_media_gb log "
-    "min_viewers mount mqtt mqtt_discovery mqtt_min_viewers playlist report report_overwrite "
-    "restart_limit site source spool started_at stuck_after_s supervised timezone upload "
-    "upload_min_viewers video zones"
+    "min_viewers mount mqtt mqtt_discovery mqtt_min_viewers playlist report report_language "
+    "report_overwrite restart_limit site source spool started_at stuck_after_s supervised timezone "
+    "upload upload_min_viewers video zones"
 )
 
 
@@ -356,6 +365,10 @@ class RecordingSettings(PerceptionSettings, StoredSettings):
     )
     """Write a report at the end: .html, .pdf, .pptx, .xlsx, .json, .csv or .parquet. The name may
     hold {session}, {date}, {time} and {site}; where the file exists, the new one gets a number."""
+    report_language: ReportLanguage = setting(
+        "en", "report.language", "--report-language", metavar=f"[{'|'.join(language_codes())}]"
+    )
+    """Language of the report; JSON, CSV and Parquet are English."""
     report_overwrite: bool = setting(False, "report.overwrite", "--overwrite-report")
     """Replace an older report of the same name."""
     min_viewers: int = setting(1, "report", ge=1)

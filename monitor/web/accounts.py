@@ -176,6 +176,17 @@ class AccountGate(Gate):
         with self._engine.connect() as connection:
             return accounts.awaiting_second_factor(connection, token, datetime.now(UTC))
 
+    def remember_language(self, code: str) -> None:
+        """Store the language that the visitor has chosen for all their browsers."""
+        user: Account | None = g.get("user")
+        if user is None or user.id == 0 or user.language == code:
+            return
+        with writing(self._engine) as connection:
+            accounts.choose_language(connection, user, code)
+            before, after = {"language": user.language}, {"language": code}
+            now = datetime.now(UTC)
+            note(connection, user.name, "user.language", user.name, now, before=before, after=after)
+
     def begin_login(self, account: Account, following: str, how: str) -> Response:
         """Let a browser in, and lead it to a page.
 

@@ -127,7 +127,7 @@ def make_app(
         "long_date": long_date,
         "navigation": navigation,
     }
-    install_languages(app, secure_cookies=settings.secure_cookies)
+    install_languages(app, gate, secure_cookies=settings.secure_cookies)
     app.register_blueprint(classify_pages.blueprint, url_prefix=classify_prefix)
     for pages in (session_pages, report_pages, live_pages, api):
         app.register_blueprint(pages.blueprint)

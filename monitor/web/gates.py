@@ -61,6 +61,9 @@ class Gate(ABC):
     def logout(self) -> AnyResponse:
         """Answer `/logout`."""
 
+    def remember_language(self, code: str) -> None:  # noqa: B027 (most visitors have no account)
+        """Store the language that the visitor has chosen, if they have an account."""
+
     @abstractmethod
     def check_visitor(self, *, counts: bool = True) -> AnyResponse | None:
         """Refuse a visitor who may not see the page, or a request from another page.

@@ -1,4 +1,8 @@
-"""The language of a page: as chosen in its footer, else as the browser asks, else English."""
+"""The language of a page: as chosen in its footer, else as the browser asks, else English.
+
+A choice is kept in this browser, and with the account of who is logged in to a hub, whose other
+browsers get it at the next login.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +23,12 @@ if TYPE_CHECKING:
     from flask import Flask, Response
     from werkzeug.wrappers import Response as AnyResponse
 
+    from monitor.web.gates import Gate
+
 COOKIE = "ad_monitor_language"
 
 
-def install_languages(app: Flask, *, secure_cookies: bool) -> None:
+def install_languages(app: Flask, gate: Gate | None = None, *, secure_cookies: bool) -> None:
     """Let every request of an application speak the language of its visitor.
 
     Adds the page `/language`, to which the menu of languages sends its choice. Programs are
@@ -30,6 +36,7 @@ def install_languages(app: Flask, *, secure_cookies: bool) -> None:
 
     Args:
         app: The application, before anything else looks at its requests.
+        gate: Remembers the choices of people with an account.
         secure_cookies: Whether the page is reached through https only.
     """
     install_texts(app.jinja_env)
@@ -45,6 +52,8 @@ def install_languages(app: Flask, *, secure_cookies: bool) -> None:
                     expected=expected,
                 )
             )
+        if gate is not None:
+            gate.remember_language(chosen)
         response = redirect(following_page(), 303)
         keep_language(response, chosen, secure=secure_cookies)
         return response

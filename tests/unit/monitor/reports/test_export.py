@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from monitor.analytics.errors import ReportError, ReportWriteError, UnknownFormatError
+from monitor.languages import speaking
 from monitor.reports import export, tables
 from monitor.reports.document import build_report
 
@@ -47,6 +49,30 @@ def test_two_reports_of_the_same_data_are_the_same_bytes(maker, tmp_path, kind):
 def test_json_file_is_the_document(report, tmp_path):
     out = export.write_report(report[0], "json", tmp_path / "new" / "folder" / "r.json")
     assert json.loads(out.read_text(encoding="utf-8")) == report[0]
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_programs_read_english_and_people_their_language(any_session, language):
+    data = any_session.data()
+    with speaking(language):
+        document = build_report(data, min_viewers=3)
+        files = {
+            form: export.report_bytes(document, form, data=data, language="de")
+            for form in ("json", "csv", "html")
+        }
+    plain = build_report(data, min_viewers=3)
+    for form in ("json", "csv"):
+        assert files[form] == export.report_bytes(plain, form, data=data)
+    assert b'<html lang="de">' in files["html"]
+    assert "Bericht zur Werbewirkung" in files["html"].decode()
+
+
+def test_no_sentence_of_a_german_page_is_english(any_session):
+    document = build_report(any_session.data(), min_viewers=3)
+    pages = [export.report_bytes(document, "html", language=code).decode() for code in ("en", "de")]
+    texts = [set(re.findall(r">([^<>{}]+)<", page)) for page in pages]
+    same = {text.strip() for text in set.intersection(*texts)}
+    assert not {text for text in same if len(re.findall(r"[A-Za-z]{2,}", text)) > 3}
 
 
 @pytest.mark.parametrize("table", tables.TABLES)

@@ -298,3 +298,14 @@ def test_a_key_that_makes_no_sense_is_refused(app, engine, form):
     answer = send(browser, "/account/keys", **{"name": "x", "scope": "read", "days": ""} | form)
     assert answer.status_code == 400
     assert "adm_" not in answer.text
+
+
+def test_a_language_chosen_below_a_page_is_kept_with_the_account(app, engine):
+    browser = member(app, engine)
+    assert send(browser, "/language", language="de").status_code == 303
+    with engine.connect() as connection:
+        assert connection.scalar(select(User.language)) == "de"
+        last = select(AuditEntry.action).order_by(AuditEntry.id.desc())
+        assert connection.scalars(last).first() == "user.language"
+    other = log_in(app)
+    assert '<html lang="de">' in other.get("/sessions", headers={"Accept-Language": "en"}).text
