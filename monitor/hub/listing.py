@@ -55,6 +55,19 @@ class Times:
         """Return the hours as a playlist writes them."""
         return [f"{_clock(start)}-{_clock(end)}" for start, end in self.hours]
 
+    def spans_on(self, day: date) -> list[tuple[int, int]]:
+        """Return when it holds on a day, in minutes after midnight; also what began before."""
+        found = []
+        for shift in (1, 0):
+            begun = day - timedelta(days=shift)
+            if begun.weekday() not in self.days or self.within(begun, begun) is None:
+                continue
+            for span in self.hours or (Hours(0, _DAY),):
+                start, end = span.start - shift * _DAY, _end(span) - shift * _DAY
+                if end > 0 and start < _DAY:
+                    found.append((max(0, start), min(_DAY, end)))
+        return found
+
     def within(self, first_day: date | None, last_day: date | None) -> Times | None:
         """Return what is left of it between two days; `None` if nothing is."""
         first, last = _later(self.first_day, first_day), _earlier(self.last_day, last_day)

@@ -14,7 +14,7 @@ from markupsafe import Markup, escape
 from werkzeug.routing import IntegerConverter
 
 from detector.names import printable
-from monitor.languages import lazy, long_date, numeral
+from monitor.languages import lazy, long_date, numeral, short_date
 from monitor.languages.jinja import spoken
 from monitor.languages.words import word
 from monitor.reports import formatting as shown
@@ -114,6 +114,7 @@ def make_app(
         "whole": spoken(shown.whole),
         "code": code,
         "day": spoken(day),
+        "short_date": spoken(short_date),
         "minute": minute,
         "numeral": spoken(numeral),
         "word": spoken(word),

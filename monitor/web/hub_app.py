@@ -16,6 +16,7 @@ from monitor.web.late_reader import LateReader
 from monitor.web.pages import account as account_pages
 from monitor.web.pages import alerts as alert_pages
 from monitor.web.pages import audit as audit_pages
+from monitor.web.pages import calendar as calendar_pages
 from monitor.web.pages import (
     invitation,
     library_media,
@@ -56,6 +57,11 @@ HUB_NAVIGATION: tuple[NavigationEntry, ...] = (
         lazy("Playlists"),
         "playlists.listing",
         ("playlists.page", "playlists.ad", "playlists.settings", "playlists.publish_page"),
+    ),
+    NavigationEntry(
+        lazy("Calendar"),
+        "calendar.week",
+        ("calendar.new", "calendar.booking", "calendar.listing", "calendar.campaign"),
     ),
     NavigationEntry(
         lazy("Reports"), "builder.listing", ("builder.figures", "builder.share", "builder.save")
@@ -102,6 +108,7 @@ HUB_BLUEPRINTS: tuple[Blueprint, ...] = (
     people_pages.blueprint,
     audit_pages.blueprint,
     playlist_file_pages.blueprint,
+    calendar_pages.blueprint,
 )
 """The hub's own pages, and what kiosks call. Mark their views as `monitor.web.rights` says."""
 

@@ -1,0 +1,168 @@
+"""Bookings and campaigns as somebody types them into a form."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    model_validator,
+)
+
+from ads.playlists.playlist import DAYS, parse_hours
+from db.hub.bookings import BookingPlan
+from db.hub.campaigns import CampaignPlan
+from db.hub.console_tables import TARGETS
+from monitor.hub.forms import Listed, Name, read_form
+from monitor.languages import lazy
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from werkzeug.datastructures import MultiDict
+
+    from monitor.hub.forms import Message
+    from monitor.languages import LazyText
+
+
+def _hours(spans: tuple[str, ...]) -> tuple[str, ...]:
+    parse_hours(list(spans))
+    return spans
+
+
+def _in_order(first: date | None, last: date | None) -> None:
+    if first and last and last < first:
+        raise ValueError(str(lazy("The last day is before the first one.")))
+
+
+OptionalDay = Annotated[date | None, BeforeValidator(lambda value: value or None)]
+
+
+class _BookingForm(BaseModel):
+    playlist: Annotated[str, Field(min_length=1, max_length=32)]
+    target_kind: Literal[TARGETS]  # type: ignore[valid-type]
+    target: str
+    first_day: OptionalDay
+    last_day: OptionalDay
+    days: tuple[Literal[DAYS], ...]  # type: ignore[valid-type]
+    hours: Annotated[tuple[str, ...], AfterValidator(_hours), Listed]
+    priority: Annotated[int, Field(ge=0, le=9)]
+    takeover: bool
+    campaign: Annotated[str | None, BeforeValidator(lambda value: value or None)]
+
+    @model_validator(mode="after")
+    def _ordered(self) -> _BookingForm:
+        _in_order(self.first_day, self.last_day)
+        return self
+
+
+class _CampaignForm(BaseModel):
+    name: Name
+    creatives: Annotated[tuple[str, ...], Field(min_length=1, max_length=200)]
+    first_day: date
+    last_day: date
+    goal_kind: Literal["plays", "attentive_seconds"]
+    goal: Annotated[float, Field(gt=0, le=1e12)]
+
+    @model_validator(mode="after")
+    def _ordered(self) -> _CampaignForm:
+        _in_order(self.first_day, self.last_day)
+        return self
+
+
+def _no_date(**_values: object) -> LazyText:
+    return lazy("Expected a date such as 2026-03-01.")
+
+
+_MESSAGES: dict[str, Message] = {
+    "date_from_datetime_parsing": _no_date,
+    "date_parsing": _no_date,
+    "date_type": _no_date,
+    "int_parsing": lambda **_: lazy("Expected a whole number."),
+    "float_parsing": lambda **_: lazy("Expected a number."),
+    "greater_than": lambda **_: lazy("Expected a number above 0."),
+    "less_than_equal": lambda **values: lazy("Expected at most %(le)s.", **values),
+    "greater_than_equal": lambda **values: lazy("Expected at least %(ge)s.", **values),
+    "too_short": lambda **_: lazy("Choose an ad."),
+    "string_too_short": lambda **_: lazy("Fill in this field."),
+    "string_too_long": lambda **values: lazy(
+        "This is too long: expected at most %(max_length)s characters.", **values
+    ),
+    "literal_error": lambda **values: lazy("Expected %(expected)s.", **values),
+}
+
+
+def booking_values(form: MultiDict[str, str]) -> dict[str, Any]:
+    """Return what was typed into the form of a booking; `where` is such as `site:Berlin`."""
+    kind, _, target = form.get("where", "all").partition(":")
+    return {
+        "playlist": form.get("playlist", ""),
+        "target_kind": kind,
+        "target": target,
+        "first_day": form.get("first_day", "").strip(),
+        "last_day": form.get("last_day", "").strip(),
+        "days": tuple(form.getlist("day")),
+        "hours": form.get("hours", ""),
+        "priority": form.get("priority", "").strip() or "0",
+        "takeover": "takeover" in form,
+        "campaign": form.get("campaign", ""),
+    }
+
+
+def values_of(plan: BookingPlan) -> dict[str, Any]:
+    """Return what the form shows for a booking."""
+    return {
+        "playlist": plan.playlist,
+        "target_kind": plan.target_kind,
+        "target": plan.target,
+        "first_day": plan.first_day or "",
+        "last_day": plan.last_day or "",
+        "days": plan.days,
+        "hours": ", ".join(plan.hours),
+        "priority": plan.priority,
+        "takeover": plan.takeover,
+        "campaign": plan.campaign or "",
+    }
+
+
+def read_booking(values: Mapping[str, Any]) -> BookingPlan:
+    """Return the booking in a form.
+
+    Raises:
+        FormError: A field cannot be used.
+    """
+    return BookingPlan(**read_form(_BookingForm, values, _MESSAGES).model_dump())
+
+
+def campaign_values(form: MultiDict[str, str]) -> dict[str, Any]:
+    """Return what was typed into the form of a campaign."""
+    names = ("name", "first_day", "last_day", "goal_kind", "goal")
+    return {
+        **{name: form.get(name, "").strip() for name in names},
+        "creatives": tuple(form.getlist("creative")),
+    }
+
+
+def campaign_form_of(plan: CampaignPlan) -> dict[str, Any]:
+    """Return what the form shows for a campaign."""
+    return {
+        "name": plan.name,
+        "creatives": plan.creatives,
+        "first_day": plan.first_day,
+        "last_day": plan.last_day,
+        "goal_kind": plan.goal_kind,
+        "goal": f"{plan.goal:g}",
+    }
+
+
+def read_campaign(values: Mapping[str, Any]) -> CampaignPlan:
+    """Return the campaign in a form.
+
+    Raises:
+        FormError: A field cannot be used.
+    """
+    return CampaignPlan(**read_form(_CampaignForm, values, _MESSAGES).model_dump())
