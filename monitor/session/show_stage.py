@@ -72,7 +72,7 @@ class ShowStage:
                 self._take(player, changed)
         play = player.current
         with self._handover:
-            if self._next is None:
+            if not self._has_settled and self._next is None:
                 self._has_settled = play is None or play.ad in self.playlist.ads
 
     def _take(self, player: AdPlayer, playlist: Playlist) -> None:

@@ -164,7 +164,10 @@ def playlist_text(document: DesiredDocument) -> str:
     """Return the playlist of a document as a playlist file beside the folder of its media."""
     body: dict[str, Any] = {**(document.playlist or {}), "media_root": MEDIA}
     head = f"# From the hub, version {document.version}; do not edit: it is written again.\n"
-    return head + yaml.safe_dump(body, allow_unicode=True, sort_keys=False, width=100)
+    # In C: thousands of ads would otherwise keep the show's thread from Python for seconds.
+    return head + yaml.dump(
+        body, Dumper=yaml.CSafeDumper, allow_unicode=True, sort_keys=False, width=100
+    )
 
 
 def delete_show(database: Path) -> bool:

@@ -19,12 +19,13 @@ from db.hub import pairing, screens
 from db.hub.bookings import BookingPlan, add_booking
 from db.hub.commands import add_commands, find_attachment, list_commands
 from db.hub.desired import find_desired
-from db.schema import Ad, Play
+from db.schema import Ad, Play, Session
 from monitor.hub.media_store import MediaStore
 from monitor.hub.publishing import refresh
+from monitor.uplink.key_file import key_path, write_key
 from tests.helpers.hub_process import hub_process
 from tests.helpers.hub_shows import add_creative, add_playlist
-from tests.helpers.show_hub import png
+from tests.helpers.show_hub import ShowHub, a_key, png
 
 pytestmark = pytest.mark.slow
 
@@ -145,3 +146,31 @@ def test_a_kiosk_shows_what_its_hub_publishes_and_goes_on_without_it(tmp_path):
             running.send_signal(signal.SIGTERM)
             assert running.wait(60) == 0
     hub.engine.dispose()
+
+
+def test_a_restart_from_the_hub_waits_for_the_ad_and_is_answered_by_the_next_kiosk(tmp_path):
+    (tmp_path / "local.png").write_bytes(png((9, 9, 9)))
+    (tmp_path / "local.yaml").write_text("ads:\n  - file: local.png\n    duration_s: 1\n")
+    database, hub = tmp_path / "kiosk.db", ShowHub()
+    hub.publish({"red": png((255, 0, 0))})
+    hub.order("restart", "c" * 32, expires_s=600)
+    command = [sys.executable, "-m", "monitor", "run", "--supervised", "--headless", "--no-camera"]
+    command += ["--playlist", str(tmp_path / "local.yaml"), "--db", str(database)]
+    with hub.serving() as address:
+        write_key(key_path(database), a_key(address, entered=False))
+        running = subprocess.Popen([*command, "--log", str(tmp_path / "run.log")])
+        try:
+            wait_until(lambda: hub.results)
+            wait_until(lambda: "red" in played(database))
+        finally:
+            running.send_signal(signal.SIGTERM)
+            assert running.wait(60) == 0
+    assert [one.detail for _, one in hub.results] == ["The kiosk has restarted."]
+    engine = open_database(str(database))
+    with engine.connect() as connection:
+        ends = list(connection.scalars(select(Session.end_reason).order_by(Session.id)))
+        outcomes = list(connection.scalars(select(Play.outcome).where(Play.session_id == 1)))
+    engine.dispose()
+    assert ends == ["the hub asked for a restart", "stopped by SIGTERM"]
+    assert set(outcomes) == {"finished"}
+    assert "is started again" not in (tmp_path / "supervisor.log").read_text()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -17,7 +18,7 @@ from monitor.uplink.desired import CommandResult, sign
 from monitor.uplink.follower import HubFollower
 from monitor.uplink.key_file import delete_key, key_path, write_key
 from monitor.uplink.show import ShowFolder, stored_playlist
-from tests.helpers.show_hub import ShowHub, a_key, png
+from tests.helpers.show_hub import Request, ShowHub, a_key, png
 
 RED, GREEN, BLUE = png((255, 0, 0)), png((0, 255, 0)), png((0, 0, 255))
 
@@ -408,6 +409,34 @@ def test_leaving_the_hub_shows_the_local_playlist_and_deletes_what_it_sent(
     stage.settled = True
     wait_until(lambda: not folder.path.exists())
     assert one.status.source == "local"
+
+
+@pytest.mark.parametrize("where", ["desired", "media", "the disk"])
+def test_a_hang_holds_up_neither_the_show_nor_the_end(hub, run, stage, monkeypatch, where):
+    going_on = threading.Event()
+
+    def hang(*_arguments):
+        going_on.wait(20)
+        return True
+
+    if where == "desired":
+        monkeypatch.setattr(Request, "_desired", hang)
+    elif where == "media":
+        hub.trouble = hang
+    else:
+        stage.load = hang
+    hub.publish({"red": RED})
+    began_s = time.monotonic()
+    one = run()
+    assert time.monotonic() - began_s < 2, "the start does not wait"
+    wait_until(lambda: hub.asked)
+    time.sleep(0.2)
+    began_s = time.monotonic()
+    one.hint(99)
+    one.stop()
+    assert time.monotonic() - began_s < 2
+    assert stage.switched == []
+    going_on.set()
 
 
 def test_a_hint_asks_at_once(hub, run, monkeypatch):
