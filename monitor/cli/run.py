@@ -182,11 +182,11 @@ def _console(options: dict[str, Any], settings: RunSettings) -> Iterator[OwnCons
     from monitor.cli.console import order_of, say_address
     from monitor.errors import MonitorError
     from monitor.kiosk.console import OwnConsole
-    from monitor.session.first_run import is_first_run
+    from monitor.session.first_run import can_set_up, is_declined
 
     console = OwnConsole(None, say_address)
-    can_set_up = is_first_run(settings, options)
-    if not settings.console and not can_set_up:
+    is_new = can_set_up(settings, options)
+    if not settings.console and not is_new:
         yield console
         return
     try:
@@ -196,7 +196,7 @@ def _console(options: dict[str, Any], settings: RunSettings) -> Iterator[OwnCons
             # Only the settings file wants it, and has perhaps done so for years.
             logger.warning("There is no console. %s", error)
     else:
-        console = OwnConsole(order, say_address, can_set_up=can_set_up)
+        console = OwnConsole(order, say_address, can_set_up=is_new, is_declined=is_declined())
         if settings.console:
             console.open()
     try:
@@ -229,7 +229,7 @@ def _start_again(arguments: Sequence[str]) -> None:
     """Become the kiosk anew, with the settings that its set-up has written."""
     from monitor.kiosk.supervision.supervisor import kiosk_command
 
-    click.echo("The kiosk is set up and starts again with its settings.", err=True)
+    click.echo("The kiosk starts again with its settings.", err=True)
     os.execv(sys.executable, kiosk_command(["run", *arguments]))  # noqa: S606 (its own arguments)
 
 

@@ -11,6 +11,7 @@ from monitor.cli.options import PROGRAM, debug_option, load_settings
 from monitor.cli.output import silence_native_libraries
 from monitor.settings.models import WebSettings
 from monitor.settings.options import SettingsCommand, settings_options
+from monitor.uplink.address import own_address
 
 EVERYWHERE = {"0.0.0.0", "::", ""}  # noqa: S104 (compared with, not listened at)
 
@@ -111,19 +112,8 @@ def _look_at_database(url: str) -> None:
 
 def page_address(host: str, port: int) -> str:
     """Return the address at which others reach a page that listens at a host."""
-    name = _reachable_address() if host in EVERYWHERE else host
+    name = (own_address() or socket.gethostname()) if host in EVERYWHERE else host
     return f"http://{f'[{name}]' if ':' in name else name}:{port}/"
-
-
-def _reachable_address() -> str:
-    """The address by which others in the network reach this machine, as far as it knows."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-        try:
-            # Nothing is sent: the system only says from which of its addresses it would send.
-            sender.connect(("192.0.2.1", 9))
-        except OSError:
-            return socket.gethostname()
-        return str(sender.getsockname()[0])
 
 
 def _open(link: str) -> None:

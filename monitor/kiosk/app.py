@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -9,8 +10,9 @@ from PyQt5.QtCore import QEventLoop, QTimer
 
 from detector.sources.orientation import Orientation
 from monitor.errors import SessionFailedError
+from monitor.kiosk import set_up
 from monitor.kiosk.error_guard import ErrorGuard
-from monitor.kiosk.headless import SET_UP, TOO_MANY_ERRORS, say_code, with_saved_camera
+from monitor.kiosk.headless import TOO_MANY_ERRORS, say_code, with_saved_camera
 from monitor.kiosk.notice import make_notice_screen
 from monitor.kiosk.supervision.heartbeat import Heartbeat
 from monitor.kiosk.window_heartbeat import WindowHeartbeat
@@ -89,9 +91,7 @@ def run_window(
             quitter.add("the kiosk", lambda: kiosk.stop(quitter.reason or "stopped"))
             quitter.add("the sound", sound.close)
             quitter.add("the bridge", bridge.close)
-            window = _open_window(kiosk, bridge, settings, screen, quitter, guard)
-            if console is not None:
-                _follow_set_up(console, window, quitter)
+            window = _open_window(kiosk, bridge, settings, screen, quitter, guard, console)
             if not offscreen:
                 _follow_screen(window, kiosk)
             window.failed.connect(failures.append)
@@ -103,6 +103,15 @@ def run_window(
             if first is not None:
                 first.dismiss()
         application.exec_()
+    _raise_failure(failures, quitter, guard, kiosk)
+    set_up.ask_here(settings, console, screen, heartbeat or Heartbeat())
+    return kiosk.session_id
+
+
+def _raise_failure(
+    failures: list[str], quitter: Quitter, guard: ErrorGuard, kiosk: KioskRuntime
+) -> None:
+    """Raise why the run failed, if it did."""
     if failures:
         raise SessionFailedError(f"The ads stopped: {failures[0]}", kiosk.session_id)
     if quitter.reason == DISPLAY_IS_BACK:
@@ -113,7 +122,6 @@ def run_window(
         if isinstance(error, SessionFailedError):
             raise error
         raise SessionFailedError(f"Closing {name} failed: {error}", kiosk.session_id) from error
-    return kiosk.session_id
 
 
 def _open_window(  # noqa: PLR0917 (the parts of one session, handed over once)
@@ -123,6 +131,7 @@ def _open_window(  # noqa: PLR0917 (the parts of one session, handed over once)
     screen: QScreen | None,
     quitter: Quitter,
     guard: ErrorGuard,
+    console: OwnConsole | None,
 ) -> KioskWindow:
     """Open the window of a session; keep it until the application's loop has ended."""
     saver = ScreenSaverInhibitor(APPLICATION_NAME)
@@ -140,11 +149,16 @@ def _open_window(  # noqa: PLR0917 (the parts of one session, handed over once)
         screen=screen,
         overlay=settings.overlay,
         demo=kiosk.session_kind == "demo",
-        session=_session_facts(kiosk, settings, guard),
+        session=replace(
+            _session_facts(kiosk, settings, guard),
+            can_set_up=console is not None and console.can_set_up,
+        ),
         calibration=kiosk.calibration,
         saver=lambda: saver.method,
     )
     quitter.add("the window", window.close)
+    if console is not None:
+        set_up.follow(console, window, quitter)
     kiosk.commands.painted_ad = window.ad_view.snapshot
 
     def check() -> None:
@@ -180,19 +194,6 @@ def _follow_screen(window: KioskWindow, kiosk: KioskRuntime) -> None:
 
     notice.shown.connect(follow)
     notice.hidden.connect(follow)
-
-
-def _follow_set_up(console: OwnConsole, window: KioskWindow, quitter: Quitter) -> None:
-    """End the session once the kiosk was set up, so that it starts again."""
-
-    def check() -> None:
-        if console.is_set_up():
-            quitter.quit(SET_UP)
-
-    timer = QTimer(window)
-    timer.timeout.connect(check)
-    timer.start(500)
-    quitter.add("the console's timer", timer.stop)
 
 
 def _quit_when_it_opens(display: DisplayProbe, window: KioskWindow, quitter: Quitter) -> None:

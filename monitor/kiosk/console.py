@@ -146,6 +146,11 @@ class OwnConsole:
         say: Called with the console's address and link each time it has started, from another
             thread.
         can_set_up: Whether nobody has set the kiosk up yet.
+        is_declined: Whether somebody does not want to be asked.
+
+    Attributes:
+        link: Where to go, once the console has started.
+        wants_wizard: Whether somebody wants to set the kiosk up at its own window.
     """
 
     def __init__(
@@ -154,11 +159,13 @@ class OwnConsole:
         say: Callable[[str, str | None], None],
         *,
         can_set_up: bool = False,
+        is_declined: bool = False,
     ) -> None:
         self._order = order
         self._say = say
         self._process: ConsoleProcess | None = None
-        self._by_hand = threading.Event()
+        self.wants_wizard = False
+        self.is_declined = is_declined
         self.can_set_up = can_set_up and order is not None
         self.link: str | None = None
 
@@ -171,29 +178,27 @@ class OwnConsole:
         """Start the console, or start it again at another address; returns at once.
 
         Args:
-            host: Where it is to listen; by default where the settings say.
+            host: Where a phone is to set the kiosk up; by default the console listens where the
+                settings say.
         """
         if self._order is None:
             return
         self.close()
         self.link = None
+        sets_up = self.can_set_up and (host is not None or not self.is_declined)
         order = self._order.model_copy(
             update={
                 "host": host or self._order.host,
-                "setup": secrets.token_urlsafe(16) if self.can_set_up else None,
+                "setup": secrets.token_urlsafe(16) if sets_up else None,
             }
         )
         self._process = ConsoleProcess(order, self._on_ready)
         self._process.start()
 
-    def note_set_up(self) -> None:
-        """Note that the kiosk was set up at its own window."""
-        self._by_hand.set()
-
     def is_set_up(self) -> bool:
-        """Whether somebody has just set the kiosk up, so that it has to start again."""
+        """Whether the kiosk has to start again: it was set up, or is to be at its own window."""
         process = self._process
-        return self._by_hand.is_set() or (process is not None and process.set_up.is_set())
+        return self.wants_wizard or (process is not None and process.set_up.is_set())
 
     def close(self) -> None:
         """End the console; harmless when repeated."""

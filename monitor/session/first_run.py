@@ -79,11 +79,18 @@ class Draft:
         }
 
 
-def is_first_run(settings: RunSettings, options: Mapping[str, Any]) -> bool:
-    """Whether nobody has set this kiosk up: no settings file, ads or source, and no refusal."""
+def can_set_up(settings: RunSettings, options: Mapping[str, Any]) -> bool:
+    """Whether nobody has set this kiosk up: there is no settings file, and nothing names ads or a
+    source.
+    """
     is_set = settings.playlist is not None or settings.source is not None
     asked = options.get("config") is not None or is_set or not settings.camera
-    return not (asked or default_settings_file().exists() or declined_file().exists())
+    return not (asked or default_settings_file().exists())
+
+
+def is_declined() -> bool:
+    """Whether somebody has said that the kiosk need not be set up."""
+    return declined_file().exists()
 
 
 def declined_file() -> Path:

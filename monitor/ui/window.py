@@ -13,6 +13,7 @@ from ads.errors import AdsError
 from monitor.ui.ad_view import AdView
 from monitor.ui.application import APPLICATION_NAME
 from monitor.ui.cards import CodeBadge, DemoMark, HelpCard, NameCard, PausedBadge
+from monitor.ui.first_run.card import SetupCard
 from monitor.ui.notice.notice import Notice
 from monitor.ui.operator.facts import sections
 from monitor.ui.operator.panel import OperatorPanel
@@ -92,7 +93,7 @@ class KioskWindow(QWidget):
         super().__init__()
         self._player = player
         self._bridge = bridge
-        self._texts = texts_for(language)
+        self._texts = self.texts = texts_for(language)
         self._clock = clock
         self._session = session
         self._saver = saver
@@ -115,6 +116,7 @@ class KioskWindow(QWidget):
         self.paused_badge = PausedBadge(self._texts, self)
         self.code_badge = CodeBadge(self._texts, self._hub_code, self)
         self.name_card = NameCard(self)
+        self.setup_card = SetupCard(self._texts, self)
         self.operator_panel = OperatorPanel(self._texts, self.operator_facts, self)
         self.help_card = HelpCard(self._texts, self)
 
@@ -224,7 +226,7 @@ class KioskWindow(QWidget):
         scale = scale_for(width, height)
         self.ad_view.set_scale(scale)
         cards = (self.paused_badge, self.code_badge, self.help_card, self.demo_mark, self.name_card)
-        for part in (*cards, self.operator_panel):
+        for part in (*cards, self.setup_card, self.operator_panel):
             part.set_scale(scale)
         notice_height = self.notice.fit(width, height, scale)
         self.notice.setGeometry(0, height - notice_height, width, notice_height)
@@ -239,6 +241,9 @@ class KioskWindow(QWidget):
         badge = QRect(QPoint(), self.paused_badge.natural_size())
         badge.moveBottomLeft(room.bottomLeft())
         self.paused_badge.setGeometry(badge)
+        card = QRect(QPoint(), self.setup_card.natural_size())
+        card.moveBottomLeft(room.bottomLeft())
+        self.setup_card.setGeometry(card)
         badge = QRect(room.topLeft(), self.code_badge.natural_size(room.size()))
         self.code_badge.setGeometry(badge)
         panel = QRect(QPoint(), self.operator_panel.natural_size(room.size()))
@@ -294,7 +299,7 @@ class KioskWindow(QWidget):
             event.accept()
         elif action is not None:
             action()
-        else:
+        elif not self.setup_card.press(event.key()):
             super().keyPressEvent(event)
 
     def _escape(self) -> None:

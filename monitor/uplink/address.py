@@ -93,3 +93,14 @@ def plain_reach(host: str) -> str:
         return "here"
     is_private = all(any(one in network for network in _PRIVATE) for one in addresses)
     return "private" if is_private else "public"
+
+
+def own_address() -> str | None:
+    """Return the address by which others in the network reach this machine, as far as it knows."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        try:
+            # Nothing is sent: the system only says from which of its addresses it would send.
+            sender.connect(("192.0.2.1", 9))
+        except OSError:
+            return None
+        return str(sender.getsockname()[0])

@@ -46,6 +46,7 @@ class SessionFacts:
         errors: How many errors of the program itself were survived.
         kind: Whose reactions are measured.
         uplink: How it is between the kiosk and its hub.
+        can_set_up: Whether nobody has set the kiosk up yet.
     """
 
     session_id: int
@@ -61,6 +62,7 @@ class SessionFacts:
     errors: Callable[[], int] = lambda: 0
     kind: SessionKind = "live"
     uplink: Callable[[], UplinkStatus] = UplinkStatus
+    can_set_up: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,8 @@ def _measuring(
     yield Row(texts["panel_sensor"], text, calm.get(health.state, urgent))
     if session is not None and session.kind == "demo":
         yield Row("", texts["panel_demo"], "fault")
+    if session is not None and session.can_set_up:
+        yield Row(texts["setup_panel"], texts["setup_panel_value"])
     if notice == "waiting":
         yield Row("", texts["panel_waits_for_notice"], "warning")
     elif notice == "hidden":

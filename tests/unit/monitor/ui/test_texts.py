@@ -83,6 +83,7 @@ def test_every_text_is_used_somewhere():
         "panel_hub_",
         "panel_saver_",
         "picker_",
+        "setup_",
     )
     unused = [
         key

@@ -12,7 +12,6 @@ import yaml
 
 from db.hub import accounts
 from monitor.hub import passwords
-from monitor.session import first_run
 from monitor.settings.console import ConsoleOrder
 from monitor.settings.models import HubSettings
 from monitor.settings.sources import SettingsFile
@@ -206,15 +205,3 @@ def test_an_existing_file_keeps_its_comments_and_what_is_not_asked(browser, cons
     text = console.order.settings_file.read_text()
     assert text.startswith("# ours\nwindow:\n  volume: 0.5  # quiet\n")
     assert yaml.safe_load(text)["camera"] == {"enabled": False}
-
-
-def test_whether_it_is_the_first_run(tmp_path):
-    from monitor.settings.models import RunSettings
-
-    nothing = RunSettings()
-    assert first_run.is_first_run(nothing, {"config": None})
-    assert not first_run.is_first_run(RunSettings(source="demo"), {})
-    assert not first_run.is_first_run(RunSettings(playlist=tmp_path), {})
-    assert not first_run.is_first_run(nothing, {"config": tmp_path / "kiosk.yaml"})
-    first_run.decline()
-    assert not first_run.is_first_run(nothing, {"config": None})

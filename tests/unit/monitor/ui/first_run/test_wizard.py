@@ -1,0 +1,145 @@
+"""The set-up in the window, by keyboard and mouse."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from PyQt5.QtCore import Qt
+
+from monitor.sensor.camera_choice import Camera
+from monitor.ui.first_run.wizard import STEPS, SetupWizard
+from monitor.ui.texts import languages, texts_for
+
+CAMERAS = (Camera(0, "HD Pro Webcam", path="/dev/v4l/by-id/cam"), Camera(2, "Other"))
+LONG_ENOUGH = "four unrelated words here"
+
+
+@pytest.fixture
+def make(qtbot, tmp_path):
+    def build(cameras=CAMERAS, language="en", **more):
+        finished = []
+
+        def finish(draft, password):
+            finished.append((draft, password))
+            return ""
+
+        values = {"choose_camera": lambda: CAMERAS[1], "finish": finish, **more}
+        wizard = SetupWizard(cameras, texts_for(language), ads=tmp_path / "ads", **values)
+        wizard.finished_with = finished
+        qtbot.addWidget(wizard)
+        wizard.show()
+        qtbot.waitExposed(wizard)
+        return wizard
+
+    return build
+
+
+def fill_place(wizard):
+    wizard.site.setText("Shop 12")
+    wizard.zone.setCurrentText("Europe/Berlin")
+    wizard.password.setText(LONG_ENOUGH)
+    wizard.again.setText(LONG_ENOUGH)
+
+
+def test_the_keyboard_alone_goes_through_all_steps(make, qtbot):
+    wizard = make()
+    for step in range(3):
+        assert wizard.step == step
+        qtbot.keyClick(wizard, Qt.Key.Key_Return)
+    fill_place(wizard)
+    qtbot.keyClick(wizard, Qt.Key.Key_Return)
+    assert STEPS[wizard.step] == "check"
+    assert "Shop 12, Europe/Berlin" in wizard.summary.text()
+    qtbot.keyClick(wizard, Qt.Key.Key_Return)
+    [(draft, password)] = wizard.finished_with
+    assert password == LONG_ENOUGH
+    assert (draft.source, draft.own_ads, draft.languages) == ("/dev/v4l/by-id/cam", False, ("en",))
+    assert (draft.site, draft.time_zone) == ("Shop 12", "Europe/Berlin")
+    assert not wizard.isVisible()
+
+
+def test_escape_gives_up_and_writes_nothing(make, qtbot):
+    wizard = make()
+    qtbot.keyClick(wizard, Qt.Key.Key_Escape)
+    assert not wizard.isVisible()
+    assert wizard.finished_with == []
+
+
+def test_a_camera_is_chosen_by_its_picture(make, qtbot):
+    wizard = make()
+    qtbot.mouseClick(wizard.look, Qt.MouseButton.LeftButton)
+    wizard.go_on()
+    assert wizard.draft.source == "2"
+    assert wizard.camera.text() == "Other"
+    qtbot.keyClick(wizard, Qt.Key.Key_Left, Qt.KeyboardModifier.AltModifier)
+    assert wizard.step == 0
+    wizard.no_camera.setChecked(True)
+    wizard.go_on()
+    assert wizard.draft.source == "none"
+
+
+def test_without_a_camera_the_demo_viewer_is_taken(make):
+    wizard = make(cameras=())
+    assert not wizard.camera.isEnabled()
+    assert wizard.focusWidget() is wizard.demo
+    wizard.go_on()
+    assert wizard.draft.source == "demo"
+
+
+def test_dropped_files_are_checked_and_copied(make, tmp_path):
+    wizard = make()
+    wizard.show_step(1)
+    wizard.own_ads.setChecked(True)
+    wizard.go_on()
+    assert "no ads of your own" in wizard.problem.text()
+    noise = np.random.default_rng(1).integers(0, 255, (90, 160, 3), dtype=np.uint8)
+    good, bad = tmp_path / "summer.png", tmp_path / "letter.txt"
+    cv2.imwrite(str(good), noise)
+    bad.write_text("no ad")
+    wizard.take_files([good, bad])
+    assert "letter.txt cannot be used" in wizard.problem.text()
+    assert [wizard.ad_list.item(n).text() for n in range(wizard.ad_list.count())] == ["summer.png"]
+    wizard.go_on()
+    assert wizard.draft.own_ads
+    assert good.exists()
+
+
+def test_mistakes_are_said_and_keep_the_step(make):
+    wizard = make()
+    wizard.show_step(2)
+    wizard.go_on()
+    wizard.go_on()
+    assert "Give the place a name" in wizard.problem.text()
+    fill_place(wizard)
+    wizard.zone.setCurrentText("Mars/Base")
+    wizard.go_on()
+    assert "xpected the name of a time zone" in wizard.problem.text()
+    fill_place(wizard)
+    wizard.again.setText("x")
+    wizard.go_on()
+    assert "differ" in wizard.problem.text()
+    wizard.password.setText("x")
+    wizard.go_on()
+    assert "too short" in wizard.problem.text()
+    assert STEPS[wizard.step] == "place"
+
+
+def test_what_cannot_be_written_is_said(make):
+    wizard = make(finish=lambda _draft, _password: "The disk is full.", needs_password=False)
+    assert not wizard.password.isVisible()
+    wizard.show_step(3)
+    wizard.site.setText("Shop 12")
+    wizard.go_on()
+    wizard.go_on()
+    assert wizard.problem.text() == "The disk is full."
+    assert wizard.isVisible()
+
+
+@pytest.mark.parametrize("language", languages())
+def test_every_step_is_drawn_in_every_language(make, language):
+    wizard = make(language=language)
+    for step in range(len(STEPS)):
+        wizard.show_step(step)
+        assert wizard.title.text().startswith(texts_for(language)[f"setup_{STEPS[step]}_title"])
+        assert not wizard.grab().isNull()
