@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from monitor.cli.options import PROGRAM, debug_option, load_settings
+from monitor.cli.options import PROGRAM, debug_option, load_settings, opened
 from monitor.settings.models import HubSettings
 from monitor.settings.options import config_option, setting_option
 
@@ -125,16 +125,12 @@ def test(name: str, **options: Any) -> None:
 @debug_option
 def list_all(**options: Any) -> None:
     """List the channels; of an address only the host is shown."""
-    from db.engine import open_database
     from db.hub.channels import list_channels
-    from monitor.cli.options import existing_database
     from monitor.hub.senders import masked
 
     settings = load_settings(HubSettings, options)
-    engine = open_database(existing_database(settings.database), read_only=True)
-    with engine.connect() as connection:
+    with opened(settings.database, existing=True) as engine, engine.connect() as connection:
         found = list_channels(connection)
-    engine.dispose()
     for one in found:
         facts = [masked(one.url), ", ".join(one.alert_kinds) or "all alerts"]
         if one.quiet_hours:

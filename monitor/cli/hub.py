@@ -11,7 +11,7 @@ import click
 from monitor.cli.channel import channel
 from monitor.cli.hub_install import install
 from monitor.cli.lake import lake
-from monitor.cli.options import PROGRAM, debug_option, load_settings
+from monitor.cli.options import PROGRAM, debug_option, load_settings, opened
 from monitor.cli.output import silence_native_libraries
 from monitor.cli.serve import page_address
 from monitor.cli.views import views
@@ -85,19 +85,15 @@ def invite(name: str, role: str | None, **options: Any) -> None:
 @debug_option
 def users(**options: Any) -> None:
     """List the accounts."""
-    from db.engine import open_database
     from db.hub.accounts import members
-    from monitor.cli.options import existing_database
 
     settings = load_settings(HubSettings, options)
-    engine = open_database(existing_database(settings.database), read_only=True)
-    with engine.connect() as connection:
+    with opened(settings.database, existing=True) as engine, engine.connect() as connection:
         found = members(connection)
-    engine.dispose()
     for one in found:
         if one.disabled_at is not None:
             state = f"disabled since {one.disabled_at:%Y-%m-%d}"
-        elif not one.has_password:
+        elif not one.has_password and not one.has_single_sign_on:
             state = "has not set a password yet"
         else:
             state = "not logged in"
@@ -116,18 +112,49 @@ def disable(name: str, **options: Any) -> None:
     """End an account and all its logins; `hub invite` makes it work again."""
     from datetime import UTC, datetime
 
-    from db.engine import open_database, writing
+    from db.engine import writing
     from db.hub.accounts import disable as disable_account
     from db.hub.audit import COMMAND_LINE, note
-    from monitor.cli.options import existing_database
 
-    engine = open_database(existing_database(load_settings(HubSettings, options).database))
-    with writing(engine) as connection:
-        now = datetime.now(UTC)
+    settings, now = load_settings(HubSettings, options), datetime.now(UTC)
+    with (
+        opened(settings.database, read_only=False, existing=True) as engine,
+        writing(engine) as connection,
+    ):
         account = disable_account(connection, name, now)
         note(connection, COMMAND_LINE, "user.disable", name, now, before={"role": account.role})
-    engine.dispose()
     click.echo(f"{name} can no longer log in.", err=True)
+
+
+@hub.command(epilog=f"Example: {PROGRAM} hub reset-second-factor anna")
+@click.argument("name")
+@setting_option(HubSettings, "database")
+@debug_option
+def reset_second_factor(name: str, **options: Any) -> None:
+    """Remove the second factor of somebody who has lost it: the password alone opens the account.
+
+    Make sure first who asks.
+    """
+    from datetime import UTC, datetime
+
+    from db.engine import writing
+    from db.errors import AccountError
+    from db.hub.accounts import members
+    from db.hub.audit import COMMAND_LINE, note
+    from db.hub.second_factor import remove_second_factor
+
+    settings, now = load_settings(HubSettings, options), datetime.now(UTC)
+    with (
+        opened(settings.database, read_only=False, existing=True) as engine,
+        writing(engine) as connection,
+    ):
+        ids = {one.account.name: one.account.id for one in members(connection)}
+        if name not in ids:
+            raise AccountError(f"There is no account {name!r}: `{PROGRAM} hub users` lists them.")
+        if not remove_second_factor(connection, ids[name]):
+            raise AccountError(f"The account {name} has no second factor.")
+        note(connection, COMMAND_LINE, "user.remove_second_factor", name, now)
+    click.echo(f"{name} logs in by password alone until setting up another one.", err=True)
 
 
 @hub.command(

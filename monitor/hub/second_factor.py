@@ -21,7 +21,7 @@ _MADE_FOR = "Ad monitor"
 
 def new_secret() -> str:
     """Return a new secret of 160 random bits, in Base32 as authenticator apps take it."""
-    from pyotp import random_base32  # noqa: PLC0415 (an extra)
+    from pyotp import random_base32  # noqa: PLC0415 (rarely needed)
 
     return str(random_base32())
 
@@ -36,7 +36,7 @@ def is_secret(text: str) -> bool:
 
 def code_at(secret: str, step: int) -> str:
     """Return the code of a time step."""
-    from pyotp import HOTP  # noqa: PLC0415 (an extra)
+    from pyotp import HOTP  # noqa: PLC0415 (rarely needed)
 
     return str(HOTP(secret).at(step))
 
@@ -56,7 +56,7 @@ def matching_step(secret: str, code: str, now: datetime) -> int | None:
 
 def enrolment_address(secret: str, name: str) -> str:
     """Return the address that an authenticator app reads from a QR code."""
-    from pyotp import TOTP  # noqa: PLC0415 (an extra)
+    from pyotp import TOTP  # noqa: PLC0415 (rarely needed)
 
     return str(TOTP(secret).provisioning_uri(name=name, issuer_name=_MADE_FOR))
 

@@ -213,6 +213,34 @@ def _token(value: str | None) -> str | None:
     return value
 
 
+def _issuer(value: str | None) -> str | None:
+    from urllib.parse import urlsplit  # noqa: PLC0415
+
+    if value is None:
+        return None
+    try:
+        parts = urlsplit(value)
+        is_local = parts.scheme == "http" and parts.hostname in {"localhost", "127.0.0.1", "::1"}
+        known = bool(parts.hostname) and (parts.scheme == "https" or is_local)
+    except ValueError:
+        known = False
+    if not known or parts.query or parts.fragment:
+        raise ValueError(
+            "expected an address with https, such as https://login.example.com/realms/shop, "
+            f"received {value!r}"
+        )
+    return value
+
+
+def _group_role(value: str) -> str:
+    group, _, role = value.rpartition("=")
+    # An agency needs a folder, which only an administrator of the hub can choose.
+    roles = ("viewer", "editor", "approver", "operator", "admin")
+    if not group.strip() or role.strip() not in roles:
+        raise ValueError(f"expected GROUP=ROLE with one of {', '.join(roles)}, received {value!r}")
+    return f"{group.strip()}={role.strip()}"
+
+
 def _zone(value: str | None) -> str | None:
     from monitor.settings.time_zone import zone_named  # noqa: PLC0415
 
@@ -233,6 +261,8 @@ DiscoveryPrefix = Annotated[str, AfterValidator(_discovery)]
 Venue = Annotated[str, AfterValidator(_venue)]
 Address = Annotated[str, AfterValidator(_address)]
 Token = Annotated[str | None, AfterValidator(_token)]
+Issuer = Annotated[str | None, AfterValidator(_issuer)]
+GroupRole = Annotated[str, AfterValidator(_group_role)]
 
 
 class _Settings(BaseModel):
@@ -554,9 +584,19 @@ class HubSettings(WebSettings, PublishingSettings):
     private_key: Path | None = setting(None, "hub", fallback="in the file of the certificate")
     """PEM file with the certificate's key, without a password."""
     require_second_factor: Literal["none", "admins", "all"] = setting("none", "hub")
-    """Who must type a code of their phone after the password; others may choose to."""
+    """Who must type a code of their phone after the password; others may choose to. Single sign-on
+    has rules of its own."""
     audit_days: int = setting(730, "hub", metavar="DAYS", ge=0, le=36_500)
     """Delete entries of the audit log after this many days (0 never)."""
+    oidc_issuer: Issuer = setting(None, "hub", fallback="no single sign-on", metavar="URL")
+    """Address of the OpenID Connect provider for single sign-on, exactly as it names itself."""
+    oidc_client_id: str = setting("", "hub", fallback="none")
+    """Name under which the provider knows this hub."""
+    oidc_client_secret: str | None = setting(None, "hub", fallback="none")
+    """Secret that the provider gave this hub; safer in $AD_MONITOR_OIDC_CLIENT_SECRET."""
+    oidc_groups: tuple[GroupRole, ...] = setting((), "hub", "--oidc-group", metavar="GROUP=ROLE")
+    """Members of this group of the provider get this role at each login; the first that fits
+    counts, and who is in none is refused."""
     lake: str | None = setting(
         None, "hub", fallback="none", metavar="FOLDER|s3://BUCKET/PREFIX", first=True
     )

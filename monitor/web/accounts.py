@@ -221,7 +221,7 @@ class AccountGate(Gate):
         if token:
             with writing(self._engine) as connection:
                 accounts.end_login(connection, token)
-        response = redirect(url_for("login"), 303)
+        response = redirect(url_for("login", out=""), 303)
         self._delete_cookie(response, self._cookie)
         return response
 

@@ -24,6 +24,7 @@ from monitor.web.pages import (
     login_code,
     report_builder,
     screen_commands,
+    single_sign_on,
 )
 from monitor.web.pages import library as library_pages
 from monitor.web.pages import people as people_pages
@@ -104,6 +105,7 @@ HUB_BLUEPRINTS: tuple[Blueprint, ...] = (
     playlist_hour_pages.blueprint,
     invitation.blueprint,
     login_code.blueprint,
+    single_sign_on.blueprint,
     account_pages.blueprint,
     people_pages.blueprint,
     audit_pages.blueprint,

@@ -10,6 +10,8 @@ ROUTES = [
     post("/login", OPEN),
     get("/login/code", OPEN, None),
     post("/login/code", OPEN),
+    get("/login/single-sign-on", OPEN, None),
+    get("/login/single-sign-on/done", OPEN, None),
     post("/logout", EVERYBODY),
     get("/invitation", OPEN, None),
     post("/invitation", OPEN),

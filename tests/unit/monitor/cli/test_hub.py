@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 import stat
+from datetime import UTC, datetime
 
 import pytest
 from click.testing import CliRunner
 from sqlalchemy import select
 
-from db.engine import open_database
+from db.engine import open_database, writing
 from db.errors import AccountError, DatabaseOpenError
+from db.hub import second_factor
 from db.hub.tables import ROLES, AuditEntry
 from monitor.cli.hub import ROLES as OFFERED
 from monitor.cli.hub import hub
@@ -76,3 +78,17 @@ def test_only_its_user_can_read_a_new_database_of_a_hub(tmp_path):
     result = CliRunner().invoke(hub, ["init", "--db", str(database)])
     assert result.exit_code == 0
     assert stat.S_IMODE(database.stat().st_mode) == 0o600
+
+
+def test_a_lost_second_factor_is_removed(run, tmp_path):
+    run("init", "--name", "zoe")
+    assert "no second factor" in run("reset-second-factor", "zoe", fails=AccountError)
+    assert "no account 'ben'" in run("reset-second-factor", "ben", fails=AccountError)
+    engine = open_database(str(tmp_path / "hub.db"))
+    with writing(engine) as connection:
+        now = datetime.now(UTC)
+        second_factor.set_second_factor(connection, 1, "A" * 32, 1, now, recovery_codes=["abc"])
+    run("reset-second-factor", "zoe")
+    with engine.connect() as connection:
+        assert second_factor.totp_secret(connection, 1) is None
+    engine.dispose()
