@@ -52,3 +52,8 @@ def word(value: str) -> str:
     """Return what people call a value; one of a newer version as it is, without underscores."""
     found = WORDS.get(value)
     return value.replace("_", " ") if found is None else str(found)
+
+
+def capitalised(text: str) -> str:
+    """Return a text with a large first letter; German nouns in it keep theirs."""
+    return text[:1].upper() + text[1:]

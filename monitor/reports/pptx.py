@@ -12,10 +12,11 @@ import zipfile
 from typing import TYPE_CHECKING, Any
 
 from detector.names import printable_document
+from monitor.languages import _, ngettext
+from monitor.languages.words import word
 from monitor.reports import summary, wording
 from monitor.reports.figures import ACCENT, INK, MUTED
 from monitor.reports.formatting import (
-    counted,
     day,
     decimal,
     duration,
@@ -104,13 +105,17 @@ class _Deck:
         slide = self._slide(short(wording.place(self.document), 110), 36)
         slide.shapes.title.top, slide.shapes.title.height = _inches(1.6), _inches(2.1)
         start, end = day(session["started_at"]), day(session["ended_at"])
-        when = start if session["ended_at"] is None or start == end else f"{start} to {end}"
-        sessions = "" if scope["sessions"] == 1 else f", {counted(scope['sessions'], 'session')}"
-        facts = (
-            f"{counted(session['plays'], 'showing')} of {counted(len(self.ads), 'ad')}, "
-            f"{counted(session['viewers'], 'viewer')} in view"
+        is_one_day = session["ended_at"] is None or start == end
+        when = start if is_one_day else wording.between(start, end)
+        if scope["sessions"] != 1:
+            when += ", " + ngettext("%(num)s session", "%(num)s sessions", scope["sessions"])
+        facts = _(
+            "%(showings)s of %(ads)s, %(viewers)s in view",
+            showings=ngettext("%(num)s showing", "%(num)s showings", session["plays"]),
+            ads=ngettext("%(num)s ad", "%(num)s ads", len(self.ads)),
+            viewers=ngettext("%(num)s viewer", "%(num)s viewers", session["viewers"]),
         )
-        lines = ["Ad reaction report", f"{when}{sessions}", facts, f"Times: {self.zone}"]
+        lines = [_("Ad reaction report"), when, facts, _("Times: %(zone)s", zone=self.zone)]
         lines += wording.left_out(self.document)
         box = _text_box(slide, MARGIN, 3.9, WIDTH - 2 * MARGIN, 2)
         _fill_text(
@@ -122,11 +127,11 @@ class _Deck:
         groups = summary.advice(self.document)
         said = [short(sentence, 220) for sentence in wording.findings(self.document)]
         if not groups:
-            slide = self._slide("What happened")
+            slide = self._slide(_("What happened"))
             box = _text_box(slide, MARGIN, 1.6, WIDTH - 2 * MARGIN, 5.2)
             _fill_text(box, [[_run(sentence, 18, INK)] for sentence in said[:6]], space=10)
             return
-        slide = self._slide("What to do")
+        slide = self._slide(_("What to do"))
         gap = 0.3
         width = (WIDTH - 2 * MARGIN - gap * (len(groups) - 1)) / len(groups)
         for place, group in enumerate(groups):
@@ -136,7 +141,7 @@ class _Deck:
             lines = [
                 [
                     _run(group.name, 20, tone, bold=True),
-                    _run(f"   {counted(len(group.ads), 'ad')}", 14, MUTED),
+                    _run("   " + ngettext("%(num)s ad", "%(num)s ads", len(group.ads)), 14, MUTED),
                 ]
             ]
             if group.reason:
@@ -149,7 +154,8 @@ class _Deck:
                 if reason:
                     lines.append([_run(short(reason, 150), 12, MUTED)])
             if more > 0:
-                lines.append([_run(f"and {counted(more, 'more ad')}", 12, MUTED)])
+                others = ngettext("and %(num)s more ad", "and %(num)s more ads", more)
+                lines.append([_run(others, 12, MUTED)])
             _fill_text(_text_box(slide, left, 1.65, width, 4.4), lines, space=4)
         if said:
             box = _text_box(slide, MARGIN, 6.3, WIDTH - 2 * MARGIN, 0.8)
@@ -159,13 +165,13 @@ class _Deck:
         from pptx.enum.chart import XL_CHART_TYPE as KINDS  # noqa: PLC0415
         from pptx.enum.chart import XL_TICK_LABEL_POSITION as LABELS  # noqa: PLC0415
 
-        slide = self._slide(_of("Valence of the audience by ad", shown, count))
+        slide = self._slide(_of(_("Valence of the audience by ad"), shown, count))
         data = _data(
             "+0.00;-0.00;0.00",
             _names(shown),
-            {"Valence": [summary.valence(ad)["value"] for ad in shown]},
+            {_("Valence"): [summary.valence(ad)["value"] for ad in shown]},
         )
-        chart = _chart(slide, KINDS.BAR_CLUSTERED, data, "Bars: valence of the audience by ad")
+        chart = _chart(slide, KINDS.BAR_CLUSTERED, data, _("Bars: valence of the audience by ad"))
         _style_bars(chart)
         chart.has_legend = False
         series = chart.plots[0].series[0]
@@ -177,19 +183,24 @@ class _Deck:
         chart.category_axis.tick_label_position = LABELS.LOW
         _note(
             slide,
-            "Share of happy minus share of negative faces; 0 is a neutral audience. A difference "
-            "between two bars is not certain by itself: see the report for the intervals.",
+            _(
+                "Share of happy minus share of negative faces; 0 is a neutral audience. A "
+                "difference between two bars is not certain by itself: see the report for the "
+                "intervals."
+            ),
         )
 
     def _faces(self, shown: Sequence[dict[str, Any]], count: int) -> None:
         from pptx.enum.chart import XL_CHART_TYPE as KINDS  # noqa: PLC0415
         from pptx.enum.chart import XL_LEGEND_POSITION as PLACES  # noqa: PLC0415
 
-        slide = self._slide(_of("Faces in front of each ad", shown, count))
+        slide = self._slide(_of(_("Faces in front of each ad"), shown, count))
         parts = [summary.shares(ad) or {} for ad in shown]
-        series = {group: [each.get(group) for each in parts] for group in summary.GROUP_COLOURS}
+        series = {
+            word(group): [each.get(group) for each in parts] for group in summary.GROUP_COLOURS
+        }
         data = _data("0%", _names(shown), series)
-        chart = _chart(slide, KINDS.BAR_STACKED_100, data, "Stacked bars: faces by ad")
+        chart = _chart(slide, KINDS.BAR_STACKED_100, data, _("Stacked bars: faces by ad"))
         _style_bars(chart)
         chart.has_legend = True
         chart.legend.position, chart.legend.include_in_layout = PLACES.BOTTOM, False
@@ -199,8 +210,10 @@ class _Deck:
             each.format.fill.fore_color.rgb = _colour(colour)
         _note(
             slide,
-            "Corrected for the faces that the network was trained on. Negative: angry, disgusted, "
-            "afraid or sad.",
+            _(
+                "Corrected for the faces that the network was trained on. Negative: angry, "
+                "disgusted, afraid or sad."
+            ),
         )
 
     def _ad(self, ad: dict[str, Any]) -> None:
@@ -212,14 +225,14 @@ class _Deck:
         found, parts = summary.valence(ad), summary.shares(ad)
         interval = summary.interval_words(found["low"], found["high"])
         lines = [
-            ("Valence", signed(found["value"]) + (f" ({interval})" if interval else "")),
-            ("Happy, negative", _pair(parts)),
-            ("Viewers", whole(ad["opportunities"])),
-            ("Watched", whole(ad["watchers"])),
-            ("Held", whole(ad["held"])),
-            ("Attraction ratio", percent(ad["attraction_ratio"])),
-            *([] if ad["score"] is None else [("Score", summary.score_words(ad))]),
-            ("Showings", whole(ad["plays"])),
+            (_("Valence"), signed(found["value"]) + (f" ({interval})" if interval else "")),
+            (_("Happy, negative"), _pair(parts)),
+            (_("Viewers"), whole(ad["opportunities"])),
+            (_("Watched"), whole(ad["watchers"])),
+            (_("Held"), whole(ad["held"])),
+            (_("Attraction ratio"), percent(ad["attraction_ratio"])),
+            *([] if ad["score"] is None else [(_("Score"), summary.score_words(ad))]),
+            (_("Showings"), whole(ad["plays"])),
         ]
         top = 1.5
         pictures = self.thumbnails.get(self.places[id(ad)])
@@ -244,8 +257,8 @@ class _Deck:
         if not wording.has_curve(ad):
             return
         curves = {
-            "Valence": [summary.valence_at(s)["value"] for s in ad["timeline"]],
-            "Attention": [second["attention"] for second in ad["timeline"]],
+            _("Valence"): [summary.valence_at(s)["value"] for s in ad["timeline"]],
+            _("Attention"): [second["attention"] for second in ad["timeline"]],
         }
         data = _data("0.00", [f"{second['second']} s" for second in ad["timeline"]], curves)
         chart = _chart(
@@ -267,10 +280,12 @@ class _Deck:
     def _weeks(self, trend: Sequence[dict[str, Any]]) -> None:
         from pptx.enum.chart import XL_CHART_TYPE as KINDS  # noqa: PLC0415
 
-        slide = self._slide("Viewers per showing, week by week")
-        bars = {"Viewers per showing": [week["viewers_per_play"] for week in trend]}
+        slide = self._slide(_("Viewers per showing, week by week"))
+        bars = {_("Viewers per showing"): [week["viewers_per_play"] for week in trend]}
         data = _data("0.0", [day(week["start"]) for week in trend], bars)
-        chart = _chart(slide, KINDS.COLUMN_CLUSTERED, data, "Columns: viewers per showing by week")
+        chart = _chart(
+            slide, KINDS.COLUMN_CLUSTERED, data, _("Columns: viewers per showing by week")
+        )
         _style_bars(chart, reverse=False)
         chart.has_legend = False
         series = chart.plots[0].series[0]
@@ -279,27 +294,42 @@ class _Deck:
 
     def _method(self) -> None:
         session, quality = self.document["session"], self.document["quality"]
-        slide = self._slide("How these figures are made")
+        slide = self._slide(_("How these figures are made"))
         few = self.document["report"]["min_viewers"]
+        measured = _("Measured %(share)s of the time", share=percent(quality["measured_share"], 1))
+        if quality["gap_s"]:
+            measured += _("; %(duration)s of gaps", duration=duration(quality["gap_s"]))
         points = [
-            "A camera beside the screen finds faces; a network gives each face probabilities of "
-            "seven expressions, on the same clock as the ad. No picture of a person is kept.",
-            "Valence is the share of happy minus the share of negative faces, corrected for the "
-            "faces that the network was trained on: a neutral audience has 0.",
-            "Viewers are faces in view, not passers-by. A watcher looked for half a second or "
-            "longer; a held viewer for at least half of the ad.",
-            "Intervals are 95% intervals for viewers who react in groups. Where two overlap, the "
-            "order of two ads is not settled.",
-            "An expression is not a feeling, and facial coding explains only a small part of what "
-            "sells. Differences between ads that ran at different hours may be differences between "
-            "the hours.",
-            f"Measured {percent(quality['measured_share'], 1)} of the time"
-            + (f"; {duration(quality['gap_s'])} of gaps" if quality["gap_s"] else "")
-            + f". Frames per second: {decimal(session['fps'], 1)}. Model: "
-            + f"{session['model'] or 'several or not known'}.",
+            _(
+                "A camera beside the screen finds faces; a network gives each face probabilities "
+                "of seven expressions, on the same clock as the ad. No picture of a person is kept."
+            ),
+            _(
+                "Valence is the share of happy minus the share of negative faces, corrected for "
+                "the faces that the network was trained on: a neutral audience has 0."
+            ),
+            _(
+                "Viewers are faces in view, not passers-by. A watcher looked for half a second or "
+                "longer; a held viewer for at least half of the ad."
+            ),
+            _(
+                "Intervals are 95%% intervals for viewers who react in groups. Where two overlap, "
+                "the order of two ads is not settled."
+            ),
+            _(
+                "An expression is not a feeling, and facial coding explains only a small part of "
+                "what sells. Differences between ads that ran at different hours may be "
+                "differences between the hours."
+            ),
+            _(
+                "%(measured)s. Frames per second: %(fps)s. Model: %(model)s.",
+                measured=measured,
+                fps=decimal(session["fps"], 1),
+                model=session["model"] or _("several or not known"),
+            ),
         ]
         if few > 1:
-            points.append(f"No figure is about fewer than {counted(few, 'viewer')}.")
+            points.append(_("No figure is about fewer than %(count)s viewers.", count=whole(few)))
         box = _text_box(slide, MARGIN, 1.5, WIDTH - 2 * MARGIN, 5.5)
         _fill_text(box, [[_run(text, 16, INK)] for text in points], space=9)
 
@@ -308,7 +338,14 @@ class _Deck:
 
 
 def _of(title: str, shown: Sequence[Any], count: int) -> str:
-    return title if len(shown) == count else f"{title}: the {len(shown)} most positive of {count}"
+    if len(shown) == count:
+        return title
+    return _(
+        "%(title)s: the %(shown)s most positive of %(all)s",
+        title=title,
+        shown=len(shown),
+        all=count,
+    )
 
 
 def _names(ads: Iterable[dict[str, Any]]) -> list[str]:

@@ -11,6 +11,8 @@ import math
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from monitor.languages import _, pgettext
+from monitor.languages.words import capitalised, word
 from monitor.reports import summary, wording
 from monitor.reports.figures import ACCENT, GRID
 from monitor.reports.formatting import moment_of
@@ -43,10 +45,10 @@ def render_xlsx(document: dict[str, Any]) -> bytes:
     options = dict.fromkeys(("strings_to_formulas", "strings_to_urls", "strings_to_numbers"), False)
     with xlsxwriter.Workbook(out, {"in_memory": True, **options}) as workbook:
         made = moment_of(document["session"]["started_at"]) or datetime(2000, 1, 1, tzinfo=UTC)
-        title = f"Ad reactions: {wording.place(document)}"
+        title = _("Ad reactions: %(place)s", place=wording.place(document))
         workbook.set_properties({"title": title[:255], "created": made.replace(tzinfo=None)})
         book = _Book(workbook, document, zone)
-        overview = book.sheet("Overview", [46, 22, 60, 18])
+        overview = book.sheet(_("Overview"), [46, 22, 60, 18])
         _ads(book)
         # Its charts are drawn from the sheet of the ads.
         _overview(book, overview)
@@ -132,16 +134,20 @@ def _overview(book: _Book, sheet: Worksheet) -> None:
     session, document = book.document["session"], book.document
     sheet.write_string(0, 0, wording.place(document)[:255], book.formats["title"])
     facts: list[tuple[str, Any, str]] = [
-        ("From", session["started_at"], "moment"),
-        ("To", session["ended_at"], "moment"),
-        ("Times", book.zone, "text"),
-        ("Sessions", session["session_kind"] or "several kinds", "text"),
-        ("Showings", session["plays"], "whole"),
-        ("Viewers in view", session["viewers"], "whole"),
-        ("Watchers", session["watchers"], "whole"),
-        ("Attention, s", session["attention_s"], "number"),
-        ("Attraction ratio", session["attraction_ratio"], "share"),
-        ("Measured", document["quality"]["measured_share"], "share"),
+        (_("From"), session["started_at"], "moment"),
+        (_("To"), session["ended_at"], "moment"),
+        (_("Times"), book.zone, "text"),
+        (
+            _("Sessions"),
+            word(session["session_kind"]) if session["session_kind"] else _("several kinds"),
+            "text",
+        ),
+        (_("Showings"), session["plays"], "whole"),
+        (_("Viewers in view"), session["viewers"], "whole"),
+        (_("Watchers"), session["watchers"], "whole"),
+        (_("Attention, s"), session["attention_s"], "number"),
+        (_("Attraction ratio"), session["attraction_ratio"], "share"),
+        (_("Measured"), document["quality"]["measured_share"], "share"),
     ]
     for row, (name, value, kind) in enumerate(facts, 2):
         sheet.write_string(row, 0, name, book.formats["bold"])
@@ -157,10 +163,10 @@ def _overview(book: _Book, sheet: Worksheet) -> None:
     ]
     if advised:
         columns = {
-            "Ad": "text",
-            "What to do": "text",
-            "Why": "text",
-            "More viewers needed": "whole",
+            _("Ad"): "text",
+            _("What to do"): "text",
+            _("Why"): "text",
+            _("More viewers needed"): "whole",
         }
         book.table(sheet, row + 1, columns, advised)
         row += len(advised) + 2
@@ -173,7 +179,17 @@ def _charts(book: _Book, sheet: Worksheet, row: int) -> None:
     shown = book.ads[:CHARTED]
     last = len(shown)
     size = {"width": 900, "height": 120 + 24 * last}
-    of = f"the {last} most positive ads" if len(book.ads) > last else "all ads"
+    few = last if len(book.ads) > last else 0
+    chart_title = (
+        _("Valence of the %(count)s most positive ads", count=few)
+        if few
+        else _("Valence of all ads")
+    )
+    described = (
+        _("Bars: valence of the %(count)s most positive ads", count=few)
+        if few
+        else _("Bars: valence of all ads")
+    )
     chart = book.workbook.add_chart({"type": "bar"})
     found = [summary.valence(ad) for ad in shown]
     known = all(each[key] is not None for each in found for key in each)
@@ -184,71 +200,81 @@ def _charts(book: _Book, sheet: Worksheet, row: int) -> None:
     }
     chart.add_series(
         {
-            "name": "Valence",
-            "categories": ["Ads", 1, 0, last, 0],
-            "values": ["Ads", 1, 2, last, 2],
+            "name": _("Valence"),
+            "categories": [_("Ads"), 1, 0, last, 0],
+            "values": [_("Ads"), 1, 2, last, 2],
             "fill": {"color": ACCENT},
             "gap": 60,
             **({"x_error_bars": errors, "y_error_bars": errors} if known else {}),
         }
     )
-    chart.set_title({"name": f"Valence of {of}", "name_font": {"size": 13}})
+    chart.set_title({"name": chart_title, "name_font": {"size": 13}})
     # The first ad on top, and the names beside the axis of negative values.
     chart.set_y_axis({"reverse": True, "label_position": "low"})
     chart.set_x_axis({"num_format": "+0.00;-0.00;0", "label_position": "high", **LIGHT})
     chart.set_legend({"none": True})
     chart.set_size(size)
-    sheet.insert_chart(row, 0, chart, {"description": f"Bars: valence of {of}"})
+    sheet.insert_chart(row, 0, chart, {"description": described})
+    chart_title = (
+        _("Faces in front of the %(count)s most positive ads", count=few)
+        if few
+        else _("Faces in front of all ads")
+    )
+    described = (
+        _("Bars: faces in front of the %(count)s most positive ads", count=few)
+        if few
+        else _("Bars: faces in front of all ads")
+    )
     chart = book.workbook.add_chart({"type": "bar", "subtype": "percent_stacked"})
     for place, (group, colour) in enumerate(summary.GROUP_COLOURS.items()):
         chart.add_series(
             {
-                "name": group,
-                "categories": ["Ads", 1, 0, last, 0],
-                "values": ["Ads", 1, 5 + place, last, 5 + place],
+                "name": word(group),
+                "categories": [_("Ads"), 1, 0, last, 0],
+                "values": [_("Ads"), 1, 5 + place, last, 5 + place],
                 "fill": {"color": colour},
                 "gap": 60,
             }
         )
-    chart.set_title({"name": f"Faces in front of {of}", "name_font": {"size": 13}})
+    chart.set_title({"name": chart_title, "name_font": {"size": 13}})
     chart.set_y_axis({"reverse": True})
     chart.set_x_axis({"label_position": "high", "num_format": "0%", **LIGHT})
     chart.set_legend({"position": "bottom"})
     chart.set_size(size)
     below = row + 2 + size["height"] // 20
-    sheet.insert_chart(below, 0, chart, {"description": f"Bars: faces in front of {of}"})
+    sheet.insert_chart(below, 0, chart, {"description": described})
 
 
 def _ads(book: _Book) -> None:
     groups = list(summary.GROUP_COLOURS)
     columns = {
-        "Ad": "text",
-        "What to do": "text",
-        "Valence": "signed",
-        "from": "signed",
-        "to": "signed",
-        **dict.fromkeys((group.capitalize() for group in groups), "share"),
-        "Viewers": "whole",
-        "with emotion": "whole",
-        "Watched": "whole",
-        "Held": "whole",
-        "Attraction ratio": "share",
-        "Mean dwell, s": "number",
-        "Attention, s": "number",
-        "Expressiveness": "share",
-        "Impact": "share",
-        "Score": "number",
-        "Showings": "whole",
-        "On screen, s": "number",
-        "Length, s": "number",
-        "Watched 2 s or more": "whole",
-        "Average unit audience": "number",
-        "Attentive s per 1,000": "whole",
-        "Cost": "number",
-        "Cost per 1,000 attentive s": "number",
-        "Kind": "text",
-        "File": "text",
-        "Ad id": "text",
+        _("Ad"): "text",
+        _("What to do"): "text",
+        _("Valence"): "signed",
+        _("from"): "signed",
+        _("to"): "signed",
+        **dict.fromkeys((capitalised(word(group)) for group in groups), "share"),
+        _("Viewers"): "whole",
+        _("with emotion"): "whole",
+        _("Watched"): "whole",
+        _("Held"): "whole",
+        _("Attraction ratio"): "share",
+        _("Mean dwell, s"): "number",
+        _("Attention, s"): "number",
+        _("Expressiveness"): "share",
+        _("Impact"): "share",
+        _("Score"): "number",
+        _("Showings"): "whole",
+        _("On screen, s"): "number",
+        _("Length, s"): "number",
+        _("Watched 2 s or more"): "whole",
+        _("Average unit audience"): "number",
+        _("Attentive s per 1,000"): "whole",
+        _("Cost"): "number",
+        _("Cost per 1,000 attentive s"): "number",
+        _("Kind"): "text",
+        _("File"): "text",
+        _("Ad id"): "text",
     }
     keys = "opportunities emotion_viewers watchers held attraction_ratio mean_dwell_s "
     keys += "attention_s expressiveness impact score plays shown_s duration_s "
@@ -266,20 +292,20 @@ def _ads(book: _Book) -> None:
                 *(ad[key] for key in keys.split()),
             ]
         )
-    book.full_table("Ads", [46, 12, *[11] * (len(columns) - 2)], columns, rows)
+    book.full_table(_("Ads"), [46, 12, *[11] * (len(columns) - 2)], columns, rows)
 
 
 def _seconds(book: _Book) -> None:
     groups = list(summary.GROUP_COLOURS)
     columns = {
-        "Ad": "text",
-        "Second": "whole",
-        "Viewers": "whole",
-        "Valence": "signed",
-        "from": "signed",
-        "to": "signed",
-        "Attention": "share",
-        **dict.fromkeys((group.capitalize() for group in groups), "share"),
+        _("Ad"): "text",
+        _("Second"): "whole",
+        _("Viewers"): "whole",
+        _("Valence"): "signed",
+        _("from"): "signed",
+        _("to"): "signed",
+        _("Attention"): "share",
+        **dict.fromkeys((capitalised(word(group)) for group in groups), "share"),
     }
     rows: Rows = []
     starts = []
@@ -297,45 +323,45 @@ def _seconds(book: _Book) -> None:
                     *(parts.get(group) for group in groups),
                 ]
             )
-    sheet = book.full_table("Seconds", [46, *[11] * (len(columns) - 1)], columns, rows)
+    sheet = book.full_table(_("Seconds"), [46, *[11] * (len(columns) - 1)], columns, rows)
     # The curves of the most positive ads, beside the table.
     for place, (first, length) in enumerate(starts[:5]):
         if length < 2:
             continue
         chart = book.workbook.add_chart({"type": "line"})
-        for column, label, colour in ((3, "Valence", ACCENT), (6, "Attention", "#6B7280")):
+        for column, label, colour in ((3, _("Valence"), ACCENT), (6, _("Attention"), "#6B7280")):
             chart.add_series(
                 {
                     "name": label,
-                    "categories": ["Seconds", first, 1, first + length - 1, 1],
-                    "values": ["Seconds", first, column, first + length - 1, column],
+                    "categories": [_("Seconds"), first, 1, first + length - 1, 1],
+                    "values": [_("Seconds"), first, column, first + length - 1, column],
                     "line": {"color": colour, "width": 2.25},
                 }
             )
         # By its cell: a title that begins with "=" would be a formula.
-        chart.set_title({"name": ["Seconds", first, 0], "name_font": {"size": 11}})
-        chart.set_x_axis({"name": "second of the ad", "label_position": "low"})
+        chart.set_title({"name": [_("Seconds"), first, 0], "name_font": {"size": 11}})
+        chart.set_x_axis({"name": _("second of the ad"), "label_position": "low"})
         chart.set_y_axis(LIGHT)
         chart.set_legend({"position": "bottom"})
         chart.set_size({"width": 560, "height": 280})
         sheet.insert_chart(
-            1 + 15 * place, len(columns) + 1, chart, {"description": "Curves of the ad"}
+            1 + 15 * place, len(columns) + 1, chart, {"description": _("Curves of the ad")}
         )
 
 
 def _scenes(book: _Book) -> None:
     columns = {
-        "Ad": "text",
-        "From, s": "number",
-        "To, s": "number",
-        "Viewers": "whole",
-        "Valence": "signed",
-        "from": "signed",
-        "to": "signed",
-        "Attention": "share",
-        "at least": "share",
-        "at most": "share",
-        "Against the scene before": "text",
+        _("Ad"): "text",
+        _("From, s"): "number",
+        _("To, s"): "number",
+        _("Viewers"): "whole",
+        _("Valence"): "signed",
+        _("from"): "signed",
+        _("to"): "signed",
+        _("Attention"): "share",
+        _("at least"): "share",
+        _("at most"): "share",
+        _("Against the scene before"): "text",
     }
     keys = "start_s end_s n valence_corrected valence_corrected_low valence_corrected_high "
     keys += "attention attention_low attention_high"
@@ -349,17 +375,17 @@ def _scenes(book: _Book) -> None:
         for scene in ad["scenes"] or ()
     ]
     if rows:
-        book.full_table("Scenes", [46, *[11] * 9, 60], columns, rows)
+        book.full_table(_("Scenes"), [46, *[11] * 9, 60], columns, rows)
 
 
 def _pairs(book: _Book) -> None:
     columns = {
-        "First": "text",
-        "Second": "text",
-        "Difference": "signed",
-        "from": "signed",
-        "to": "signed",
-        "What it says": "text",
+        pgettext("of two ads", "First"): "text",
+        pgettext("of two ads", "Second"): "text",
+        _("Difference"): "signed",
+        _("from"): "signed",
+        _("to"): "signed",
+        _("What it says"): "text",
     }
     rows: Rows = [
         [
@@ -370,21 +396,21 @@ def _pairs(book: _Book) -> None:
         ]
         for pair in summary.said_pairs(book.document)[0]
     ]
-    book.full_table("Pairs", [34, 34, 12, 12, 12, 90], columns, rows)
+    book.full_table(_("Pairs"), [34, 34, 12, 12, 12, 90], columns, rows)
 
 
 def _screens(book: _Book) -> None:
     columns = {
-        "Screen": "text",
-        "Site": "text",
-        "Group": "text",
-        "Tags": "text",
-        "Sessions": "whole",
-        "Showings": "whole",
-        "Viewers": "whole",
-        "Exposures": "whole",
-        "Attention, s": "number",
-        "per exposure, s": "number",
+        _("Screen"): "text",
+        _("Site"): "text",
+        _("Group"): "text",
+        _("Tags"): "text",
+        _("Sessions"): "whole",
+        _("Showings"): "whole",
+        _("Viewers"): "whole",
+        _("Exposures"): "whole",
+        _("Attention, s"): "number",
+        _("per exposure, s"): "number",
     }
     keys = "name site group tags sessions plays viewers exposures attention_s "
     keys += "attention_per_exposure_s"
@@ -393,59 +419,59 @@ def _screens(book: _Book) -> None:
         for entry in book.document.get("screens", ())
     ]
     if rows:
-        book.full_table("Screens", [30, 24, 16, 24, *[12] * 6], columns, rows)
+        book.full_table(_("Screens"), [30, 24, 16, 24, *[12] * 6], columns, rows)
 
 
 def _over_time(book: _Book) -> None:
     if trend := book.document["trend"]:
         columns = {
-            "Week from": "day",
-            "Showings": "whole",
-            "Viewers": "whole",
-            "per showing": "number",
-            "Watchers": "whole",
-            "Attraction ratio": "share",
-            "Valence": "signed",
-            "from": "signed",
-            "to": "signed",
+            _("Week from"): "day",
+            _("Showings"): "whole",
+            _("Viewers"): "whole",
+            _("per showing"): "number",
+            _("Watchers"): "whole",
+            _("Attraction ratio"): "share",
+            _("Valence"): "signed",
+            _("from"): "signed",
+            _("to"): "signed",
         }
         keys = "start plays viewers viewers_per_play watchers attraction_ratio "
         keys += "valence_corrected_mean valence_corrected_mean_low valence_corrected_mean_high"
         rows = [[week[key] for key in keys.split()] for week in trend]
-        book.full_table("Weeks", [20, *[12] * 8], columns, rows)
+        book.full_table(_("Weeks"), [20, *[12] * 8], columns, rows)
     if hours := book.document["day_hours"]:
         columns = {
-            "Weekday": "text",
-            "Hour": "whole",
-            "Showings": "whole",
-            "Viewers per showing": "number",
+            _("Weekday"): "text",
+            _("Hour"): "whole",
+            _("Showings"): "whole",
+            _("Viewers per showing"): "number",
         }
         rows = [
             [
-                summary.DAY_NAMES[cell["weekday"]],
+                str(summary.DAY_NAMES[cell["weekday"]]),
                 *(cell[key] for key in ("hour", "plays", "viewers_per_play")),
             ]
             for cell in hours
         ]
-        book.full_table("Hours", [14, 10, 12, 12], columns, rows)
+        book.full_table(_("Hours"), [14, 10, 12, 12], columns, rows)
 
 
 def _gaps(book: _Book) -> None:
     columns = {
-        "From": "moment",
-        "To": "moment",
-        "Length, s": "number",
-        "Cause": "text",
-        "Detail": "text",
+        _("From"): "moment",
+        _("To"): "moment",
+        _("Length, s"): "number",
+        _("Cause"): "text",
+        _("Detail"): "text",
     }
     rows = [
         [
             gap["start"],
             gap["end"],
             wording.gap_seconds(gap),
-            gap["cause"].replace("_", " "),
+            word(gap["cause"]),
             gap["detail"],
         ]
         for gap in book.document["gaps"]
     ]
-    book.full_table("Gaps", [20, 20, 12, 20, 60], columns, rows)
+    book.full_table(_("Gaps"), [20, 20, 12, 20, 60], columns, rows)

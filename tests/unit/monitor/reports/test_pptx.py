@@ -9,6 +9,7 @@ import pptx
 import pytest
 
 from ads.media.thumbnails import Thumbnail
+from monitor.languages import speaking
 from monitor.reports import pptx as slides
 from monitor.reports.document import build_report
 from monitor.reports.thumbnails import SAMPLES, Thumbnails
@@ -97,3 +98,11 @@ def test_a_session_without_ads_has_slides_too(maker):
         "What happened",
         "How these figures are made",
     ]
+
+
+def test_the_slides_speak_the_language(document):
+    with speaking("de"):
+        deck = opened(slides.render_pptx(document))
+    assert texts(deck.slides[1]).startswith("Was zu tun ist")
+    assert "es fehlen etwa 12 Betrachter" in texts(deck.slides[1])
+    assert "Wie diese Zahlen entstehen" in texts(deck.slides[-1])

@@ -7,6 +7,7 @@ import io
 import openpyxl
 import pytest
 
+from monitor.languages import speaking
 from monitor.reports.document import build_report
 from monitor.reports.xlsx import render_xlsx
 
@@ -74,3 +75,12 @@ def test_the_same_document_gives_the_same_bytes(document):
 def test_a_session_without_ads_has_a_workbook_too(maker):
     book = openpyxl.load_workbook(io.BytesIO(render_xlsx(build_report(maker().data()))))
     assert book["Ads"].max_row == 1
+
+
+def test_the_workbook_speaks_the_language(document):
+    with speaking("de"):
+        book = openpyxl.load_workbook(io.BytesIO(render_xlsx(document)))
+    assert book.sheetnames[:2] == ["Überblick", "Spots"]
+    heads = [cell.value for cell in book["Spots"][1]]
+    assert heads[:4] == ["Spot", "Was zu tun ist", "Valenz", "von"]
+    assert len(set(heads)) == len(heads)
