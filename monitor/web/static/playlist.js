@@ -59,6 +59,9 @@ function begin() {
   if (!ads || !ads.querySelector(".handle")) return;
   new Sortable(ads, {
     handle: ".handle",
+    // Browsers differ in whether a button can be dragged.
+    forceFallback: true,
+    fallbackTolerance: 3,
     animation: matchMedia("(prefers-reduced-motion: reduce)").matches ? 0 : 150,
     onEnd: (event) => {
       if (event.oldIndex === event.newIndex) return;
