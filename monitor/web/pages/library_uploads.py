@@ -215,6 +215,10 @@ def _first_folder() -> FolderInfo:
             lazy("Your account has no folder yet. Ask an administrator of the hub for one."),
         )
     with changing() as change:
+        # Another file may have made it meanwhile.
+        known = folders.list_folders(change.connection, scope())
+        if known:
+            return known[0]
         folder = folders.create_folder(change.connection, "General", change.at)
         change.note("folder.create", f"folder {folder.name}", after={"name": folder.name})
     return folder

@@ -162,6 +162,21 @@ def test_a_part_that_was_sent_twice_at_once_counts_once(editor, app, trusting, l
     assert editor.get(address).headers["Upload-Offset"] == str(PART_BYTES)
 
 
+def test_the_first_folder_is_made_once(editor, engine, monkeypatch):
+    with writing(engine) as connection:
+        made = folders.create_folder(connection, "General", now())
+    listed, calls = folders.list_folders, []
+
+    def late(connection, scope):
+        """Return no folder at first, as for a request that another one overtakes."""
+        calls.append(1)
+        return listed(connection, scope) if len(calls) > 1 else []
+
+    monkeypatch.setattr(folders, "list_folders", late)
+    assert begin(editor, "a.png", 5).status_code == 200
+    assert [one.folder_id for one in rows(engine, Upload)] == [made.id]
+
+
 def test_thousands_of_parts_are_not_too_many_requests(editor, trusting):
     address = begin(editor, "a.png", 5).json["address"]
     statuses = {part(editor, address, 1, b"x").status_code for _ in range(70)}
