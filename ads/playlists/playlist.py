@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
 from ads.errors import PlaylistError
+from detector.texts import lazy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -180,7 +181,7 @@ def parse_hours(value: str | list[str] | None) -> tuple[Hours, ...]:
             r"(\d{1,2}):(\d{2})\s*[-\u2013\u2014]\s*(\d{1,2}):(\d{2})", text.strip()
         )
         if match is None:
-            raise ValueError('expected text like "08:00-12:00"')
+            raise ValueError(lazy('expected text like "08:00-12:00"'))
         start_hour, start_minute, end_hour, end_minute = map(int, match.groups())
         start, end = start_hour * 60 + start_minute, end_hour * 60 + end_minute
         whole = 24 * 60
@@ -188,8 +189,10 @@ def parse_hours(value: str | list[str] | None) -> tuple[Hours, ...]:
         start, end = start % whole, whole if end == whole - 1 else end
         if not is_clock or start == end:
             raise ValueError(
-                'expected two different times of the day, like "08:00-12:00", or "00:00-24:00" for '
-                "the whole day"
+                lazy(
+                    'expected two different times of the day, like "08:00-12:00", or "00:00-24:00" '
+                    "for the whole day"
+                )
             )
         spans.append(Hours(start, end))
     return tuple(spans)

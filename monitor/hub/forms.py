@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
 
 from monitor.hub.opening import parse_opening
+from monitor.languages import lazy
 from monitor.settings.time_zone import zone_named
 
 if TYPE_CHECKING:
@@ -45,7 +46,9 @@ def _hours(spans: tuple[str, ...]) -> tuple[str, ...]:
     try:
         parse_opening(spans)
     except ValueError as error:
-        raise ValueError(f"{error}, received {', '.join(spans)}") from None
+        raise ValueError(
+            lazy("%(expected)s, received %(spans)s", expected=str(error), spans=", ".join(spans))
+        ) from None
     return spans
 
 

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from ads.playlists.playlist import DAYS, parse_hours, within_hours
+from monitor.languages import lazy
 from monitor.settings.time_zone import zone_named
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def parse_opening(texts: tuple[str, ...]) -> tuple[tuple[frozenset[int], Hours],
     for text in texts:
         match = re.fullmatch(r"\s*(?:([^\W\d]+)(?:\s*[-\u2013]\s*([^\W\d]+))?\s+)?(\d.*)", text)
         if match is None:
-            raise ValueError('expected text like "08:00-12:00" or "Mon-Sat 08:00-20:00"')
+            raise ValueError(lazy('expected text like "08:00-12:00" or "Mon-Sat 08:00-20:00"'))
         first, last, span = match.groups()
         [hours] = parse_hours([span])
         begin, end = _weekday(first or DAYS[0]), _weekday(last or first or DAYS[-1])
@@ -76,7 +77,12 @@ def _weekday(name: str) -> int:
     day = name.lower()[:3]
     if day not in DAYS:
         raise ValueError(
-            f"expected a day such as {DAYS[0].title()} or {DAYS[6].title()}, received {name}"
+            lazy(
+                "expected a day such as %(first)s or %(last)s, received %(name)s",
+                first=DAYS[0].title(),
+                last=DAYS[6].title(),
+                name=name,
+            )
         )
     return DAYS.index(day)
 

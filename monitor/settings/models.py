@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from ads.policies import POLICY_NAMES
 from ads.policies.settings import PolicySettings
 from detector.settings import CameraMount, DetectionSettings, Device
-from monitor.languages import language_codes
+from monitor.languages import language_codes, lazy
 from monitor.settings.paths import default_database, default_hub_database
 
 if TYPE_CHECKING:
@@ -186,8 +186,12 @@ def _venue(value: str) -> str:
         known = known and all(tier.replace("_", "").isalpha() for tier in tiers)
     if value and not known:
         raise ValueError(
-            "expected a venue type of OpenOOH, as a number such as 203 or in words such as "
-            f"retail.grocery, beginning with one of {', '.join(parents)}; received {value!r}"
+            lazy(
+                "expected a venue type of OpenOOH, as a number such as 203 or in words such as "
+                "retail.grocery, beginning with one of %(parents)s; received %(value)s",
+                parents=", ".join(parents),
+                value=repr(value),
+            )
         )
     return value
 

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
+from monitor.languages import lazy
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime, tzinfo
@@ -40,7 +42,10 @@ def zone_named(name: str) -> ZoneInfo:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise ValueError(
-            f"expected the name of a time zone such as Europe/Berlin, received {name!r}"
+            lazy(
+                "expected the name of a time zone such as Europe/Berlin, received %(name)s",
+                name=repr(name),
+            )
         ) from None
 
 
