@@ -44,7 +44,7 @@ test: lint
 test-slow: $(VENV)/.dev
 	$(BIN)/python -m pytest -m slow --timeout 900
 
-# An hour of the kiosk, then a hundred kills, then twenty minutes of a hub among faults; for days: make soak MINUTES=4320
+# An hour of the kiosk, then a hundred kills, then a hub among faults for half an hour; for days: make soak MINUTES=4320
 MINUTES ?= 60
 KILLS ?= 100
 SOAK ?= /var/tmp/ad-monitor-soak
@@ -52,6 +52,7 @@ soak: $(VENV)/.dev
 	$(BIN)/python tests/soak/hours.py --minutes $(MINUTES) --folder $(SOAK)/hours
 	$(BIN)/python tests/soak/kills.py --kills $(KILLS) --folder $(SOAK)/kills
 	$(BIN)/python -m tests.soak.hub_chaos --folder $(SOAK)/hub
+	$(BIN)/python -m tests.soak.hub_shows --folder $(SOAK)/shows
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

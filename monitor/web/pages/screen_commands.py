@@ -13,6 +13,7 @@ from db.hub.desired import find_desired, read_plan
 from db.hub.screens import NoSuchScreenError, find_screen, list_screens, screen_settings
 from db.hub.screens import set_settings as store_settings
 from monitor.hub.forms import FormError
+from monitor.hub.playlist_words import DAY_WORDS
 from monitor.hub.publishing import refresh
 from monitor.hub.screen_settings import FIELDS, form_of, read_settings
 from monitor.hub.show import Shows
@@ -157,6 +158,7 @@ def show_values(
         "bookings": bookings_of(list_bookings(connection), screen.uid, screen.place),
         "commands": asked,
         "command_words": lambda command: command_words(command, at),
+        "day_words": DAY_WORDS,
         "last_picture": pictures[0] if pictures else None,
         "kinds": KINDS,
         "kind_names": DONE_KINDS,
