@@ -80,10 +80,8 @@ class Draft:
 
 
 def can_set_up(settings: RunSettings, options: Mapping[str, Any]) -> bool:
-    """Whether nobody has set this kiosk up: there is no settings file, and nothing names ads or a
-    source.
-    """
-    is_set = settings.playlist is not None or settings.source is not None
+    """Whether nobody has set this kiosk up: no settings file, ads, source or supervisor."""
+    is_set = settings.playlist is not None or settings.source is not None or settings.patient
     asked = options.get("config") is not None or is_set or not settings.camera
     return not (asked or default_settings_file().exists())
 

@@ -63,7 +63,10 @@ class SettingField:
 
 
 def fields_of(
-    section: str, file: SettingsFile | None, options: Mapping[str, Any]
+    section: str,
+    file: SettingsFile | None,
+    options: Mapping[str, Any],
+    hub: Mapping[str, Any] | None = None,
 ) -> list[SettingField]:
     """Return the fields of a section.
 
@@ -71,9 +74,12 @@ def fields_of(
         section: One of `SECTIONS`.
         file: The settings file; `None` if there is none yet.
         options: The kiosk's, by name; they do not count for other commands.
+        hub: What the kiosk's hub has set, by key.
     """
+    nothing = Sources({}, file)
+    kiosk = Sources(options, file, hub=hub or {})
     return [
-        _field(setting, file, options if _model_of(setting.key) is RunSettings else {})
+        _field(setting, file, kiosk if _model_of(setting.key) is RunSettings else nothing)
         for setting in all_settings().values()
         if setting.key.startswith(f"{section}.")
     ]
@@ -130,10 +136,10 @@ def _model_of(key: str) -> type[BaseModel]:
     )
 
 
-def _field(setting: Setting, file: SettingsFile | None, options: Mapping[str, Any]) -> SettingField:
+def _field(setting: Setting, file: SettingsFile | None, sources: Sources) -> SettingField:
     key, kind = setting.key, setting.kind
     in_file = None if file is None else file.values.get(key)
-    found = Sources(options, file).find(setting)
+    found = sources.find(setting)
     applies = setting.field.get_default(call_default_factory=True) if found is None else found[0]
     origin = "default" if found is None else found[1]
     in_force = setting.default_text if found is None and setting.fallback else _shown(key, applies)

@@ -11,6 +11,7 @@ from flask import Blueprint, abort, render_template, request, url_for
 
 from monitor.languages import _, lazy
 from monitor.settings.forms import fields_of, problem_with, public, typed_value
+from monitor.settings.from_hub import read_hub_settings
 from monitor.settings.models import SECTIONS
 from monitor.settings.sources import SettingsError, SettingsFile
 from monitor.settings.writing import SettingsChangedError, digest_of, write_settings
@@ -173,7 +174,8 @@ def _read(console: Console) -> tuple[SettingsFile | None, str]:
 def _fields(console: Console, section: str, file: SettingsFile | None) -> list[SettingField]:
     if section not in SECTIONS:
         abort(404, _("There is no section %(name)s of the settings.", name=repr(section[:40])))
-    return fields_of(section, file, console.order.options)
+    hub = read_hub_settings(str(console.order.database))
+    return fields_of(section, file, console.order.options, hub)
 
 
 def _changes(fields: list[SettingField], form: Mapping[str, str]) -> dict[str, Any]:

@@ -2,10 +2,14 @@
 "use strict";
 (() => {
   const form = document.getElementById("setup");
-  const secret = new URLSearchParams(location.hash.slice(1)).get("secret");
-  if (!secret) return;
-  history.replaceState(null, "", location.pathname);
-  form.elements.secret.value = secret;
-  // A wrong one is sent once: the answer has no # any more.
-  form.submit();
+  const take = () => {
+    const secret = new URLSearchParams(location.hash.slice(1)).get("secret");
+    if (!secret) return;
+    history.replaceState(null, "", location.pathname);
+    form.elements.secret.value = secret;
+    // A wrong one is sent once: the answer has no # any more.
+    form.submit();
+  };
+  addEventListener("hashchange", take);
+  take();
 })();

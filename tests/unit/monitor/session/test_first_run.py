@@ -13,6 +13,7 @@ def test_whether_the_kiosk_can_be_set_up(tmp_path):
     assert not first_run.can_set_up(RunSettings(source="demo"), {})
     assert not first_run.can_set_up(RunSettings(playlist=tmp_path), {})
     assert not first_run.can_set_up(RunSettings(camera=False), {})
+    assert not first_run.can_set_up(RunSettings(patient=True), {})  # by a supervisor
     assert not first_run.can_set_up(nothing, {"config": tmp_path / "kiosk.yaml"})
     default_settings_file().parent.mkdir(parents=True)
     default_settings_file().touch()

@@ -9,12 +9,12 @@ from monitor.settings.models import SECTIONS
 from monitor.settings.sources import SettingsFile, all_settings
 
 
-def fields(text="", options=None, tmp_path=None):
+def fields(text="", options=None, tmp_path=None, hub=None):
     file = None if tmp_path is None else SettingsFile(tmp_path / "kiosk.yaml", text)
     return {
         field.key: field
         for section in SECTIONS
-        for field in fields_of(section, file, options or {})
+        for field in fields_of(section, file, options or {}, hub)
     }
 
 
@@ -83,7 +83,9 @@ def test_what_is_wrong_is_a_sentence(key, value, why):
 def test_where_a_value_comes_from(tmp_path, monkeypatch):
     monkeypatch.setenv("AD_MONITOR_LANGUAGE", "de")
     text = "window:\n  volume: 0.2\n  language: en\ndata:\n  site: Shop 12\n"
-    found = fields(text, {"volume": 0.4, "min_viewers": 3}, tmp_path)
+    hub = {"window.volume": 0.9, "data.campaign": "spring"}
+    found = fields(text, {"volume": 0.4, "min_viewers": 3}, tmp_path, hub)
+    assert (found["data.campaign"].origin, found["data.campaign"].in_force) == ("the hub", "spring")
     assert found["window.volume"].origin == "option --volume"
     assert (found["window.volume"].value, found["window.volume"].in_force) == ("0.2", "0.4")
     assert found["window.volume"].is_overridden
