@@ -146,14 +146,15 @@ def _field(setting: Setting, file: SettingsFile | None, sources: Sources) -> Set
     is_secret = key in SECRET_KEYS or (
         isinstance(in_file, str) and hide_passwords(in_file) != in_file
     )
-    asked: Input = "secret" if is_secret else _input_of(kind)
+    words = _words_of(setting)
+    asked: Input = "secret" if is_secret else "choice" if words else _input_of(kind)
     return SettingField(
         key=key,
         help=setting.help,
         expected=setting.expected,
         default=setting.default_text,
         input=asked,
-        choices=kind if isinstance(kind, tuple) else (),
+        choices=words,
         attributes=_attributes(setting) if asked == "number" else (),
         value="" if is_secret or in_file is None else _typed(in_file, asked),
         is_set=in_file is not None,
@@ -163,9 +164,16 @@ def _field(setting: Setting, file: SettingsFile | None, sources: Sources) -> Set
     )
 
 
+def _words_of(setting: Setting) -> tuple[str, ...]:
+    """Return the words to choose from, also those that only the placeholder names: `[de|en]`."""
+    if isinstance(setting.kind, tuple):
+        return setting.kind
+    placeholder = setting.metavar or ""
+    is_list = setting.kind is str and placeholder.startswith("[")
+    return tuple(placeholder.strip("[]").split("|")) if is_list else ()
+
+
 def _input_of(kind: Any) -> Input:
-    if isinstance(kind, tuple):
-        return "choice"
     inputs: dict[Any, Input] = {bool: "switch", int: "number", float: "number", tuple: "lines"}
     return inputs.get(kind, "text")
 

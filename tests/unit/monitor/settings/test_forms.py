@@ -44,6 +44,7 @@ def test_each_kind_has_its_input_bounds_and_choices():
     assert dict(found["window.volume"].attributes) == {"step": "any", "min": "0", "max": "1"}
     assert dict(found["run.loops"].attributes) == {"step": "1", "min": "1"}
     assert "learn" in found["ads.policy"].choices
+    assert {"de", "en"} <= set(found["window.language"].choices)
 
 
 @pytest.mark.parametrize(
