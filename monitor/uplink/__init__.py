@@ -1,1 +1,1 @@
-"""The kiosk's way to a hub: joining it, and sending it the sums."""
+"""The kiosk's way to a hub: joining it, sending it the sums, and doing what it wants."""

@@ -28,7 +28,13 @@ PIECE_S = 0.25
 
 
 class Stage(Protocol):
-    """The show of the running kiosk, for another thread to change."""
+    """The show of the running kiosk, for another thread to change.
+
+    Attributes:
+        playlist: What is shown.
+    """
+
+    playlist: Playlist
 
     def load(self, playlist: Path | None) -> Playlist:
         """Read and try a playlist, `None` for the local one; `AdsError` if it cannot be shown."""
@@ -106,9 +112,12 @@ class Applier:
         if document.playlist is None:
             return not self.is_on
         try:
-            return self.is_on and not self._media.missing(document.media)
+            missing = self._media.missing(document.media)
         except ShowRefusedError:
             return False
+        shown = self._stage.playlist
+        left_out = any(not ad.is_pending for ad in shown.skipped)
+        return self.is_on and not missing and not left_out and not self._damaged(shown)
 
     def apply(
         self,
@@ -208,11 +217,16 @@ class Applier:
         Raises:
             ShowRefusedError: An ad of it could not be shown, or all its dates are over.
         """
-        playlist = self._load(self._folder.write_candidate(document))
-        # The disk may have changed a file since it was verified.
-        damaged = [ad.path for ad in playlist.ads if ad.sha256 and ad.sha256 != ad.path.stem]
-        for path in damaged:
-            self._media.forget(path.name)
+        try:
+            playlist = self._load(self._folder.write_candidate(document))
+            damaged = self._damaged(playlist)
+        except ShowRefusedError:
+            names = [entry.name for entry in document.media]
+            damaged = [name for name in names if not self._media.is_intact(name)]
+            if not damaged:
+                raise
+        for name in damaged:
+            self._media.forget(name)
         if damaged:
             return None
         for ad in playlist.skipped:
@@ -223,6 +237,12 @@ class Applier:
         if all(ad.last_day is not None and ad.last_day < today for ad in playlist.ads):
             raise ShowRefusedError("None of its ads would ever be shown: their dates are over.")
         return playlist
+
+    def _damaged(self, playlist: Playlist) -> list[str]:
+        """Return the names of media that the disk has changed since they were verified."""
+        changed = [ad.path for ad in playlist.ads if ad.sha256 and ad.sha256 != ad.path.stem]
+        unread = [ad.path for ad in playlist.skipped if not self._media.is_intact(ad.path.name)]
+        return [path.name for path in (*changed, *unread) if path.parent == self._folder.media]
 
     def _load(self, path: Path | None) -> Playlist:
         try:

@@ -96,6 +96,14 @@ class MediaFolder:
                 if _OURS.fullmatch(file.name) and file.name.removesuffix(PART) not in names:
                     file.unlink(missing_ok=True)
 
+    def is_intact(self, name: str) -> bool:
+        """Return whether a file has the SHA-256 that it is named by; reads it whole."""
+        try:
+            with (self.path / name).open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest() == name.partition(".")[0]
+        except OSError:
+            return False
+
     def forget(self, name: str) -> None:
         """Delete a damaged file."""
         with suppress(OSError):

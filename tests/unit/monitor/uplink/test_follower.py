@@ -1,4 +1,7 @@
-"""What a kiosk does with what its hub wants. Also tests `applying.py` and `show.py`."""
+"""What a kiosk does with what its hub wants.
+
+Also tests `applying.py`, `show.py` and `commands.py`.
+"""
 
 from __future__ import annotations
 
@@ -188,13 +191,20 @@ def test_media_that_were_deleted_are_fetched_again(hub, run, stage, folder):
     assert stage.switched[-1] == ["red", "blue"]
 
 
-def test_media_that_changed_on_the_disk_are_fetched_again(hub, run, stage, folder, database):
+@pytest.mark.parametrize("other", [GREEN.ljust(len(RED), b"\0")[: len(RED)], bytes(len(RED))])
+def test_media_that_changed_on_the_disk_are_fetched_again(hub, run, stage, folder, other):
     hub.publish({"red": RED})
     one = run()
     wait_until(lambda: "applied 1" in hub.states())
     one.stop()
     [file] = folder.media.iterdir()
-    file.write_bytes(GREEN.ljust(len(RED), b"\0")[: len(RED)])
+    file.write_bytes(other)
+    hub.reports.clear()
+    one = run()
+    wait_until(lambda: hub.states() == ["fetching 1", "applied 1"])
+    assert file.read_bytes() == RED
+    one.stop()
+    file.write_bytes(other)
     hub.publish({"red": RED, "blue": BLUE})
     run()
     wait_until(lambda: "applied 2" in hub.states())
