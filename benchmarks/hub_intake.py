@@ -151,7 +151,9 @@ class Sender(threading.Thread):
         super().__init__(daemon=True)
         self._kiosk = kiosk
         self._envelopes, self._texts = texts.of(kiosk), texts
-        self._lines = [Line(url) for url in urls]
+        # A hub limits how many connections come from one address.
+        source = f"127.0.0.{2 + kiosk.index % 250}"
+        self._lines = [Line(url, source=source) for url in urls]
         self._measured = measured
         self._ends_early = ends_early
         self._random = np.random.default_rng(kiosk.index)

@@ -185,12 +185,18 @@ class SimulatedKiosk:
 
 
 class Line:
-    """A connection to a hub that is kept open, for one kiosk."""
+    """A connection to a hub that is kept open, for one kiosk.
 
-    def __init__(self, url: str, timeout_s: float = 30.0) -> None:
+    Args:
+        url: Of the hub.
+        timeout_s: Longest wait for a part of the answer.
+        source: Address of this machine that the connection comes from.
+    """
+
+    def __init__(self, url: str, timeout_s: float = 30.0, *, source: str = "") -> None:
         parts = urlsplit(url)
         self._connection = http.client.HTTPConnection(
-            str(parts.hostname), parts.port, timeout=timeout_s
+            str(parts.hostname), parts.port, timeout=timeout_s, source_address=(source, 0)
         )
 
     def send(self, kiosk: SimulatedKiosk, packed: bytes) -> tuple[int, dict[str, Any]]:
