@@ -16,7 +16,7 @@ from db.write.store import ad_row_id
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from sqlalchemy import Table
+    from sqlalchemy import ColumnElement, Table
     from sqlalchemy.engine import Connection
 
     from db.schema import Base
@@ -51,7 +51,7 @@ class Batch:
         names = {(one.kiosk, one.epoch) for one in envelopes}
         origins = (
             select(Origin.kiosk, Origin.epoch, Origin.id, Origin.watermark)
-            .where(tuple_(Origin.kiosk, Origin.epoch).in_(names))
+            .where(*self._named((Origin.kiosk, Origin.epoch), names))
             # Processes lock in the same order, so that none waits for another in a circle.
             .order_by(Origin.kiosk, Origin.epoch)
             .with_for_update()
@@ -66,8 +66,8 @@ class Batch:
         }
         if numbers:
             sessions = select(Session.origin_id, Session.number, Session.id)
-            named = tuple_(Session.origin_id, Session.number).in_(numbers)
-            for origin_id, number, row_id in self._connection.execute(sessions.where(named)):
+            named = self._named((Session.origin_id, Session.number), numbers)
+            for origin_id, number, row_id in self._connection.execute(sessions.where(*named)):
                 self._sessions[origin_id, number] = row_id
 
     def origin(self, kiosk: str, epoch: str) -> tuple[int, int] | None:
@@ -160,7 +160,7 @@ class Batch:
             return {}, []
         table = cast("Table", model.__table__)
         key = (table.c.session_id, table.c.number)
-        query = select(*key, table.c.id).where(tuple_(*key).in_(list(rows)))
+        query = select(*key, table.c.id).where(*self._named(key, rows))
         old = {(one[0], one[1]): one[2] for one in self._connection.execute(query)}
         if changed := [rows[name] | {"row": row_id} for name, row_id in old.items()]:
             statement = update(table).where(table.c.id == bindparam("row"))
@@ -180,6 +180,19 @@ class Batch:
             added = insert(table).returning(*key, table.c.id)
             ids |= {(one[0], one[1]): one[2] for one in self._connection.execute(added, new)}
         return ids, list(old.values())
+
+    def _named(
+        self, columns: Sequence[Any], names: Collection[tuple[Any, ...]]
+    ) -> list[ColumnElement[bool]]:
+        """Return conditions for the rows whose columns have one of these values."""
+        conditions: list[ColumnElement[bool]] = [tuple_(*columns).in_(list(names))]
+        if self._connection.dialect.name == "sqlite":
+            # For pairs it goes through the whole table, for single columns it uses the index.
+            parts = zip(*names, strict=True)
+            conditions += [
+                column.in_(set(values)) for column, values in zip(columns, parts, strict=True)
+            ]
+        return conditions
 
     def _replace(
         self, model: type[Base], owner: Any, stale: Sequence[int], rows: Sequence[Record]
