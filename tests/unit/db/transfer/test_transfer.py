@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import event, func, insert, select, update
 
 from db.engine import open_database, writing
 from db.hub.tables import Cell, Screen
@@ -18,6 +19,7 @@ from db.read.rollups import read_log, store_roll_ups
 from db.read.scope import Scope
 from db.schema import Exposure, Gap, Origin, Outgoing, Play, Session, Uplink, Viewer
 from db.transfer import queue
+from db.transfer.batch import Batch
 from db.transfer.envelope import Envelope, digest, pack, unpack
 from db.transfer.intake import MissingRecordsError, RecordError, take_in
 from db.transfer.origins import begin_anew, begin_epoch, last_number, own_row
@@ -110,6 +112,29 @@ def test_what_arrives_again_changes_nothing(kiosk, engine):
     before = report(engine)
     arrive(engine, sent(kiosk))
     assert report(engine) == before
+
+
+@pytest.mark.sqlite
+def test_what_is_stored_is_found_by_an_index(kiosk, engine):
+    envelope, asked = sent(kiosk), []
+    event.listen(engine, "before_cursor_execute", lambda *given: asked.append(given[2:4]))
+    with writing(engine) as connection:
+        batch = Batch(connection)
+        batch.load([envelope])
+        take_in(connection, envelope, screen_of(connection), datetime.now(UTC), batch)
+        batch.flush()
+    with engine.connect() as connection:
+        plans = {
+            statement: str(
+                connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values).all()
+            )
+            for statement, values in list(asked)
+            if " IN " in statement and statement.startswith("SELECT")
+        }
+    assert len(plans) == 3  # of origins, viewers and plays
+    for statement, plan in plans.items():
+        table = re.search(r"FROM (\w+)", statement)[1]
+        assert f"SEARCH {table}" in plan, statement
 
 
 @settings(
