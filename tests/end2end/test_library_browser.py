@@ -20,6 +20,12 @@ pytestmark = IN_A_BROWSER
 
 SAMPLE = Path(__file__).parents[2] / "ads" / "sample"
 
+DURATION = """new Promise((done) => {
+  const video = document.getElementById("video");
+  if (video.readyState) done(video.duration);
+  else video.addEventListener("loadedmetadata", () => done(video.duration));
+})"""
+
 
 def newest(hub, name):
     with hub.engine.connect() as connection:
@@ -49,8 +55,8 @@ def test_from_files_to_an_approved_ad_with_brand_moments(hub, tmp_path):
     seen.errors.clear()
     tab.click("#reload")
     tab.click(".ad a:has-text('solina')")
-    tab.wait_for_function("document.getElementById('video').readyState > 0")
-    assert tab.evaluate("Math.round(document.getElementById('video').duration)") == 7
+    tab.wait_for_selector("#video")
+    assert round(tab.evaluate(DURATION)) == 7
     strip = tab.locator("#timeline").bounding_box()
     tab.mouse.click(strip["x"] + strip["width"] / 2, strip["y"] + 20)
     assert tab.input_value("#brand_at_s") == "3.5"

@@ -8,12 +8,16 @@ import pytest
 from sqlalchemy import select, text, update
 
 from db.engine import writing
-from db.hub import folders, library
+from db.hub import folders, library, screens
+from db.hub.bookings import BookingPlan, add_booking
+from db.hub.desired import find_desired
 from db.hub.library_types import EVERYTHING
 from db.hub.tables import AuditEntry, User
 from monitor.web.changes import now
 from monitor.web.pages.library_media import PIECE_BYTES
 from monitor.web.services import EXTENSION
+from tests.helpers.hub_screens import PLACE
+from tests.helpers.hub_shows import add_playlist
 from tests.helpers.library import add_creative
 
 pytest.importorskip("argon2", reason="the extra `hub` is not installed")
@@ -174,6 +178,37 @@ def test_an_ad_is_renamed_moved_archived_and_deleted(as_, add, engine):
         *("library.rename", "library.move", "library.archive", "library.restore"),
         *("library.archive", "library.delete"),
     ]
+
+
+def test_a_decision_changes_what_the_screens_are_to_show(as_, add, engine):
+    first, second = add("first", approved=True), add("second")
+    with writing(engine) as connection:
+        screen = screens.create_screen(connection, PLACE, now())
+        playlist = add_playlist(connection, [{"creative": uid} for uid in (first, second)])
+        add_booking(connection, BookingPlan(playlist), "Ann", now())
+    approver, editor = as_("approver"), as_("editor")
+
+    def decide(uid, verdict):
+        address = f"/library/{uid}/versions/1/decide"
+        return send(approver, address, decision=verdict, reason="so").location.partition("=")[2]
+
+    def shown():
+        with engine.connect() as connection:
+            content = find_desired(connection, screen.id).content
+        return [ad["id"] for ad in content["playlist"]["ads"]]
+
+    assert decide(second, "approved") == "approved"
+    assert shown() == ["first", "second"]
+    assert decide(second, "rejected") == "rejected"
+    assert shown() == ["first"]
+    refused = send(editor, f"/library/{first}/archive")
+    assert refused.status_code == 409
+    assert "nothing to show" in refused.text
+    assert find(engine, first).archived_at is None
+    assert decide(first, "rejected") == "kept"
+    assert shown() == ["first"]
+    assert decide(second, "approved") == "approved"
+    assert shown() == ["second"]
 
 
 def test_folders_are_added_renamed_and_deleted(as_, add, engine):
