@@ -51,11 +51,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class NavigationEntry:
-    """A page in the menu: its name, the endpoint it leads to, and others that belong to it."""
+    """A page in the menu: its name, the endpoint it leads to, and others that belong to it.
+
+    Entries with `is_more` are in a menu of their own at the end.
+    """
 
     name: LazyText
     endpoint: str
     others: tuple[str, ...] = ()
+    is_more: bool = False
 
 
 NAVIGATION = (

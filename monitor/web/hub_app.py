@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
-
-from flask import redirect, url_for
 
 from db.engine import open_database
 from monitor.languages import lazy
@@ -18,6 +17,8 @@ from monitor.web.pages import alerts as alert_pages
 from monitor.web.pages import audit as audit_pages
 from monitor.web.pages import calendar as calendar_pages
 from monitor.web.pages import (
+    experiments,
+    home,
     invitation,
     library_media,
     library_uploads,
@@ -35,17 +36,16 @@ from monitor.web.pages import screens as screen_pages
 from monitor.web.pages.kiosk_settings import settings_pages
 from monitor.web.pages.setup import setup_pages
 from monitor.web.pairing import pairing_calls
-from monitor.web.rights import EVERYBODY, requires
 from monitor.web.services import HubServices
 
 if TYPE_CHECKING:
     from flask import Blueprint, Flask
-    from werkzeug.wrappers import Response
 
     from monitor.settings.models import HubSettings
     from monitor.web.console import Console
 
 HUB_NAVIGATION: tuple[NavigationEntry, ...] = (
+    NavigationEntry(lazy("Home"), "start.home"),
     NavigationEntry(
         lazy("Screens"), "screens.wall", ("screens.page", "screens.pair", "screens.accept")
     ),
@@ -64,6 +64,7 @@ HUB_NAVIGATION: tuple[NavigationEntry, ...] = (
         "calendar.week",
         ("calendar.new", "calendar.booking", "calendar.listing", "calendar.campaign"),
     ),
+    NavigationEntry(lazy("Experiments"), "experiments.listing", ("experiments.page",)),
     NavigationEntry(
         lazy("Reports"), "builder.listing", ("builder.figures", "builder.share", "builder.save")
     ),
@@ -83,7 +84,7 @@ HUB_NAVIGATION: tuple[NavigationEntry, ...] = (
         ),
     ),
 )
-"""The entries of the hub's own pages, before those of `serve`; the first one is the home page."""
+"""The entries of the hub's own pages; those of `serve` follow in a menu of their own."""
 
 KIOSK_SETTINGS = NavigationEntry(
     lazy("Settings"), "kiosk_settings.listing", ("kiosk_settings.section", "kiosk_settings.save")
@@ -111,6 +112,8 @@ HUB_BLUEPRINTS: tuple[Blueprint, ...] = (
     audit_pages.blueprint,
     playlist_file_pages.blueprint,
     calendar_pages.blueprint,
+    experiments.blueprint,
+    home.blueprint,
 )
 """The hub's own pages, and what kiosks call. Mark their views as `monitor.web.rights` says."""
 
@@ -135,7 +138,8 @@ def create_hub_app(settings: HubSettings, console: Console | None = None) -> Fla
         required=settings.require_second_factor,
     )
     own_kiosk = () if console is None else (KIOSK_SETTINGS,)
-    navigation = (*HUB_NAVIGATION, *own_kiosk, *NAVIGATION)
+    more = (replace(entry, is_more=True) for entry in NAVIGATION)
+    navigation = (*HUB_NAVIGATION, *own_kiosk, *more)
     app = make_app(
         settings,
         gate,
@@ -152,10 +156,4 @@ def create_hub_app(settings: HubSettings, console: Console | None = None) -> Fla
         app.register_blueprint(settings_pages(console))
         if console.order.setup is not None:
             app.register_blueprint(setup_pages(console, gate))
-
-    @requires(*EVERYBODY)
-    def home() -> Response:
-        return redirect(url_for(navigation[0].endpoint), 303)
-
-    app.add_url_rule("/", "home", home)
     return app

@@ -7,7 +7,7 @@ import threading
 from collections import Counter
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from boltons.cacheutils import LRU
 from flask import current_app, request
@@ -261,6 +261,7 @@ class HubServices(Services):
         committer: Stores what kiosks send.
         intake: Places for that.
         parts: Places for parts of files for the library; `examining` are those for whole files.
+        kept: What pages keep for a while, by their own names.
         senders: Who sent lately, by the digest of the key. A key may have been revoked since; the
             committer looks.
         media_places: For pieces of media files that kiosks get.
@@ -276,6 +277,7 @@ class HubServices(Services):
         self.committer = Committer(engine, metrics=self.metrics.intake)
         self.metrics.watch(self.committer)
         self.intake = KioskPlaces(INTAKE)
+        self.kept: dict[str, Any] = {}
         self.senders: LRU[str, Sender] = LRU(max_size=20_000)
         self.media_places = Places(MEDIA, waiting=MEDIA, each=2)
         self.media_of: LRU[tuple[int, int], Mapping[str, int]] = LRU(max_size=2_000)

@@ -172,7 +172,7 @@ def listing() -> str:
     archived = request.args.get("archived") == "1"
     with snapshot(hub_services().engine) as connection:
         found = campaigns.list_campaigns(connection, archived=archived)
-        rows = [(one, _pacing(connection, one)) for one in found]
+        rows = [(one, campaign_pacing(connection, one)) for one in found]
     return render_template(
         "campaigns.html",
         rows=rows,
@@ -314,7 +314,7 @@ def _campaign_page(
     with snapshot(hub_services().engine) as connection:
         known, _count = list_creatives(connection, EVERYTHING, Choice(sort="name"))
         found = None if uid is None else _campaign(connection, uid)
-        progress = None if found is None else _pacing(connection, found)
+        progress = None if found is None else campaign_pacing(connection, found)
     ad_ids = [one.ad_id for one in known if one.uid in values["creatives"]]
     return render_template(
         "campaign.html",
@@ -339,7 +339,8 @@ def _campaign_page(
     )
 
 
-def _pacing(connection: Connection, campaign: CampaignInfo) -> Pacing:
+def campaign_pacing(connection: Connection, campaign: CampaignInfo) -> Pacing:
+    """Return how far a campaign is now."""
     plan = campaign.plan
     span = span_of(plan.first_day, plan.last_day, local_zone())
     return pacing(campaigns.reached(connection, plan, *span), plan.goal, span, now())

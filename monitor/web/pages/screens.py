@@ -372,6 +372,11 @@ def _zone(place: Place) -> Any:
         return zone_named("UTC")
 
 
+def wall_snapshot() -> Snapshot:
+    """Return how all screens are, as the wall shows it."""
+    return _wall().snapshot()
+
+
 def _wall() -> Wall:
     return cast("Wall", current_app.extensions[WALL])
 
