@@ -186,6 +186,11 @@ def _console(options: dict[str, Any], settings: RunSettings) -> Iterator[OwnCons
 
     console = OwnConsole(None, say_address)
     is_new = can_set_up(settings, options)
+    if is_new and settings.headless and not settings.console and sys.stderr.isatty():
+        click.echo(
+            "This kiosk is not set up yet: `ad-monitor run --console` prints a link for that.",
+            err=True,
+        )
     if not settings.console and not is_new:
         yield console
         return
