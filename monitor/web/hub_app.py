@@ -57,7 +57,15 @@ HUB_NAVIGATION: tuple[NavigationEntry, ...] = (
     NavigationEntry(
         lazy("Playlists"),
         "playlists.listing",
-        ("playlists.page", "playlists.ad", "playlists.settings", "playlists.publish_page"),
+        (
+            "playlists.page",
+            "playlists.ad",
+            "playlists.settings",
+            "playlists.publish_page",
+            "playlists.revision",
+            "playlist_hour.hour",
+            "playlist_hour.slides",
+        ),
     ),
     NavigationEntry(
         lazy("Calendar"),

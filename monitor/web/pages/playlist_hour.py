@@ -6,12 +6,14 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, render_template, request, url_for
 
 from ads.errors import AdsError
 from db.engine import snapshot
 from db.hub import playlists
 from db.hub.desired import read_plan
+from db.hub.library import list_creatives
+from db.hub.library_types import EVERYTHING
 from monitor.hub.playlist_hour import hour_of, reason_words
 from monitor.hub.playlist_view import rows_of, runs_on, shown_alone
 from monitor.hub.playlist_words import POLICY_WORDS
@@ -20,12 +22,13 @@ from monitor.languages import _
 from monitor.languages.words import word
 from monitor.settings.time_zone import local_zone
 from monitor.web.changes import now
+from monitor.web.pages.library_media import TYPES
 from monitor.web.pages.playlists import not_found, shared, thumbnails
 from monitor.web.problems import ProblemError
 from monitor.web.services import hub_services
 
 if TYPE_CHECKING:
-    from db.hub.desired import Plan, PlannedScreen
+    from db.hub.desired import Plan, PlannedCreative, PlannedScreen
     from db.hub.playlists import PlaylistState
     from monitor.hub.show import Show
 
@@ -83,8 +86,20 @@ def slides(uid: str) -> str:
         state = playlists.find_playlist(connection, uid)
         known = read_plan(connection, ()).creatives
         pictures = thumbnails(connection)
+        found, _count = list_creatives(connection, EVERYTHING)
+    clips = {
+        one.uid: url_for("media.original", uid=one.uid, number=one.approved)
+        for one in found
+        if one.approved and _is_for_browsers(known[one.uid])
+    }
     rows = rows_of(state.newest.body, known, state.info, now())
-    return render_template("playlist_slides.html", rows=rows, pictures=pictures, **shared(state))
+    values = {"rows": rows, "pictures": pictures, "clips": clips}
+    return render_template("playlist_slides.html", **values, **shared(state))
+
+
+def _is_for_browsers(creative: PlannedCreative) -> bool:
+    version = creative.approved
+    return version is not None and TYPES.get(version.ending, "").startswith("video/")
 
 
 def _screen(plan: Plan) -> PlannedScreen | None:

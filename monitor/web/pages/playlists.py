@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from flask import Blueprint, current_app, render_template, request, url_for
+from flask import Blueprint, render_template, request, url_for
 from pydantic import BaseModel
 
 from db.engine import snapshot
@@ -608,8 +608,6 @@ def _meanwhile(state: PlaylistState) -> list[tuple[Any, list[Difference]]]:
 
 def thumbnails(connection: Connection) -> dict[str, str]:
     """Return the address of a small picture of each ad of the library, by uid."""
-    if "media.thumbnail" not in current_app.view_functions:
-        return {}
     found, _count = list_creatives(connection, EVERYTHING)
     return {
         one.uid: url_for("media.thumbnail", uid=one.uid, number=one.approved or one.newest.number)

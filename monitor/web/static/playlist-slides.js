@@ -15,8 +15,20 @@ if (slides) {
     place = (to + shown.length) % shown.length;
     for (const slide of slides.children) slide.classList.toggle("is-shown", slide === shown[place]);
     slides.classList.add("is-stage");
+    for (const old of slides.querySelectorAll("video")) old.remove();
+    if (shown[place].dataset.clip) begin(shown[place]);
     now.textContent = shown[place].dataset.name;
     if (timer !== null) wait();
+  }
+
+  // A clip takes the place of its still; one that the browser cannot show leaves it.
+  function begin(slide) {
+    const clip = document.createElement("video");
+    clip.muted = clip.autoplay = clip.playsInline = clip.loop = true;
+    clip.setAttribute("aria-hidden", "true");
+    clip.addEventListener("error", () => clip.remove());
+    clip.src = slide.dataset.clip;
+    slide.querySelector("figure").prepend(clip);
   }
 
   function wait() {
