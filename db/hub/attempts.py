@@ -1,11 +1,11 @@
-"""Attempts to log in, counted in the database: all processes of a hub see them."""
+"""Attempts to log in or to join, counted in the database: all processes of a hub see them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, func, insert, select, text
+from sqlalchemy import delete, insert, select, text
 
 from db.hub.tables import FailedAttempt
 
@@ -20,7 +20,7 @@ class AttemptLimit:
     """How many attempts of a kind are allowed in a time.
 
     Attributes:
-        kind: What is tried; at most 16 characters. Codes are counted by `db.hub.pairing`.
+        kind: What is tried; at most 16 characters.
         most: Attempts within `within`.
         for_each: Whether each address has its own count; otherwise all share one.
     """
@@ -43,19 +43,44 @@ def count_attempt(connection: Connection, limit: AttemptLimit, address: str, now
         address: Network address, or the name of the account that is tried.
         now: Aware.
     """
+    hold_attempts(connection)
+    forget_old(connection, limit, now)
+    if allowed_at(connection, limit, address, now) is not None:
+        return False
+    note_attempt(connection, limit.kind, address, now)
+    return True
+
+
+def hold_attempts(connection: Connection) -> None:
+    """Let one transaction at a time count attempts: several would each find one try left.
+
+    On SQLite `db.engine.writing` does so already.
+    """
     if connection.dialect.name == "postgresql":
-        # Several at once would each find one try left.
         connection.execute(text("LOCK TABLE failed_attempts IN SHARE ROW EXCLUSIVE MODE"))
-    old = (FailedAttempt.kind == limit.kind, FailedAttempt.at < now - limit.within)
-    connection.execute(delete(FailedAttempt).where(*old))
-    which = [FailedAttempt.kind == limit.kind]
+
+
+def allowed_at(
+    connection: Connection, limit: AttemptLimit, address: str, now: datetime
+) -> datetime | None:
+    """Return when another attempt is allowed; `None` if it is now. Arguments as `count_attempt`."""
+    which = [FailedAttempt.kind == limit.kind, FailedAttempt.at > now - limit.within]
     if limit.for_each:
         which.append(FailedAttempt.address == address)
-    counted = connection.scalar(select(func.count()).select_from(FailedAttempt).where(*which)) or 0
-    if counted >= limit.most:
-        return False
-    connection.execute(insert(FailedAttempt).values(kind=limit.kind, address=address, at=now))
-    return True
+    query = select(FailedAttempt.at).where(*which).order_by(FailedAttempt.at.desc())
+    times = connection.scalars(query.limit(limit.most)).all()
+    return times[-1] + limit.within if len(times) == limit.most else None
+
+
+def note_attempt(connection: Connection, kind: str, address: str, now: datetime) -> None:
+    """Count a wrong attempt, where the right ones are known before they count."""
+    connection.execute(insert(FailedAttempt).values(kind=kind, address=address, at=now))
+
+
+def forget_old(connection: Connection, limit: AttemptLimit, now: datetime) -> None:
+    """Delete the attempts of a kind that count no longer."""
+    old = (FailedAttempt.kind == limit.kind, FailedAttempt.at <= now - limit.within)
+    connection.execute(delete(FailedAttempt).where(*old))
 
 
 def forgive(connection: Connection, kind: str, address: str) -> None:

@@ -14,15 +14,22 @@ from datetime import datetime, timedelta
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Any, Literal
 
-from sqlalchemy import and_, delete, func, insert, or_, select, text, update
+from sqlalchemy import and_, delete, func, insert, or_, select, update
 
+from db.hub.attempts import (
+    AttemptLimit,
+    allowed_at,
+    forget_old,
+    hold_attempts,
+    note_attempt,
+)
 from db.hub.audit import note
 from db.hub.digests import key_digest
-from db.hub.tables import FailedAttempt, KioskKey, Pairing, Screen
+from db.hub.tables import KioskKey, Pairing, Screen
 from detector.texts import lazy
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from sqlalchemy import ColumnElement
     from sqlalchemy.engine import Connection
@@ -35,7 +42,10 @@ CODE_LENGTH = 6
 LIFETIME = timedelta(minutes=10)
 """Of a code, and the span over which wrong codes are counted."""
 
-MAX_WRONG, MAX_WRONG_IN_ALL = 10, 100
+WRONG_CODES = (
+    AttemptLimit("code", 10, LIFETIME),
+    AttemptLimit("code", 100, LIFETIME, for_each=False),
+)
 """Wrong codes from one network address, and from all, before no more are tried."""
 
 MAX_WAITING, MAX_WAITING_IN_ALL = 20, 1000
@@ -211,9 +221,7 @@ def join(connection: Connection, code: str, applicant: Applicant, now: datetime)
             back; the code stays valid.
         LockedOutError: Too many wrong codes were tried.
     """
-    if connection.dialect.name == "postgresql":
-        # Several at once would each find one try left.
-        connection.execute(text("LOCK TABLE failed_attempts IN SHARE ROW EXCLUSIVE MODE"))
+    hold_attempts(connection)
     source = _network(applicant.address)
     _check_attempts(connection, source, now)
     pairing = connection.execute(
@@ -227,7 +235,7 @@ def join(connection: Connection, code: str, applicant: Applicant, now: datetime)
         )
     ).first()
     if pairing is None:
-        connection.execute(insert(FailedAttempt).values(kind="code", address=source, at=now))
+        note_attempt(connection, "code", source, now)
         return None
     _check_id(connection, applicant)
     connection.execute(
@@ -419,20 +427,14 @@ def _forget_expired(connection: Connection, now: datetime) -> None:
     """Delete codes that led to nothing, and wrong codes that count no longer."""
     unused = or_(Pairing.accepted_at.is_(None), Pairing.collected_at.is_(None))
     connection.execute(delete(Pairing).where(unused, Pairing.expires_at <= now))
-    old = (FailedAttempt.kind == "code", FailedAttempt.at <= now - LIFETIME)
-    connection.execute(delete(FailedAttempt).where(*old))
+    forget_old(connection, WRONG_CODES[0], now)
 
 
 def _check_attempts(connection: Connection, source: str, now: datetime) -> None:
-    recent = (FailedAttempt.kind == "code", FailedAttempt.at > now - LIFETIME)
-    query = select(FailedAttempt.at).order_by(FailedAttempt.at.desc())
-    for which, limit in (
-        ((*recent, FailedAttempt.address == source), MAX_WRONG),
-        (recent, MAX_WRONG_IN_ALL),
-    ):
-        times: Sequence[datetime] = connection.scalars(query.where(*which).limit(limit)).all()
-        if len(times) == limit:
-            raise LockedOutError(_seconds_until(times[-1] + LIFETIME, now))
+    for limit in WRONG_CODES:
+        allowed = allowed_at(connection, limit, source, now)
+        if allowed is not None:
+            raise LockedOutError(_seconds_until(allowed, now))
 
 
 def _seconds_until(moment: datetime, now: datetime) -> int:
