@@ -236,7 +236,7 @@ def _coarse(length: timedelta) -> str:
     hours = minutes // 60
     if hours < 48:
         return lazy("%(count)s h", count=hours)
-    return nlazy("%(num)s day", "%(num)s days", hours // 24)
+    return lazy("%(count)s days", count=hours // 24)
 
 
 def entry(health: Mapping[str, Any], kind: type[Kind], *path: str) -> Kind | None:
