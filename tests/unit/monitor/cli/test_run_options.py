@@ -17,11 +17,13 @@ def started(monkeypatch):
     settings = []
     monkeypatch.setattr(
         "monitor.kiosk.app.run_window",
-        lambda given, *, offscreen, heartbeat, display: settings.append((given, offscreen)),
+        lambda given, *, offscreen, heartbeat, display, console: settings.append(
+            (given, offscreen)
+        ),
     )
     monkeypatch.setattr(
         "monitor.kiosk.headless.run_headless",
-        lambda given, heartbeat: settings.append((given, None)),
+        lambda given, heartbeat, is_set_up: settings.append((given, None)),
     )
     monkeypatch.setattr("monitor.sensor.child_process.disable_core_dumps", lambda: None)
     monkeypatch.setattr(qt_environment.DisplayProbe, "succeeded", lambda _: True)
@@ -214,7 +216,7 @@ def test_supervised_the_same_arguments_are_started_in_a_process_below(monkeypatc
 
 
 def test_how_a_run_failed_is_kept_in_the_log_and_nothing_else_is(started, monkeypatch, tmp_path):
-    def fail(settings, heartbeat):
+    def fail(settings, heartbeat, is_set_up):
         raise SetupError("rtsp://shop:secret@camera cannot be opened.")
 
     monkeypatch.setattr("monitor.kiosk.headless.run_headless", fail)
@@ -226,3 +228,18 @@ def test_how_a_run_failed_is_kept_in_the_log_and_nothing_else_is(started, monkey
     assert "secret" not in kept
     assert settings_of(started, "--log", "none").source is None
     assert [path.name for path in tmp_path.iterdir() if path.suffix == ".log"] == ["kept.log"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["--hub", "https://hub.example.com"], "joins the hub https://hub.example.com"),
+        (["--db", "postgresql+psycopg://u:secret@host/x"], "expected an SQLite file"),
+    ],
+)
+def test_a_console_is_refused_where_the_kiosk_cannot_have_one(started, arguments, why):
+    done = start("--headless", "--source", "demo", "--console", *arguments)
+    assert isinstance(done.exception, SetupError)
+    assert why in str(done.exception)
+    assert "secret" not in str(done.exception)
+    assert started == []
