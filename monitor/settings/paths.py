@@ -29,7 +29,7 @@ def default_hub_database() -> str:
 
 def console_database(database: Path) -> Path:
     """Return the database of a console, beside that of its kiosk."""
-    return database.with_name(f"{database.stem}-console.db")
+    return database.parent / f"{database.stem}-console.db"
 
 
 def sqlite_file(database: str) -> Path | None:
@@ -55,4 +55,4 @@ def spool_folder(database: str, named: Path | None) -> Path | None:
 
 def hub_folder(database: Path) -> Path:
     """Return the folder for what a kiosk gets from its hub: show, media, settings, commands."""
-    return database.with_name(f"{database.name}.hub")
+    return database.parent / f"{database.name}.hub"  # also of ".", which is then refused
