@@ -140,11 +140,6 @@ def ptemplate(context: str, message: str) -> str:
     return _catalogue(language()).pgettext(context, message)
 
 
-def nptemplate(context: str, one: str, many: str, num: int) -> str:
-    """Return a text of a context for a number of things with its placeholders, for Jinja."""
-    return _catalogue(language()).npgettext(context, one, many, num)
-
-
 def numeral(text: str) -> str:
     """Write a number such as `-1,234.5` with the current language's separators."""
     code = language()

@@ -4,8 +4,8 @@ import pytest
 from jinja2 import Environment
 from markupsafe import Markup
 
-from monitor.languages import lazy, speaking
-from monitor.languages.jinja import install_texts
+from monitor.languages import lazy, numeral, speaking
+from monitor.languages.jinja import install_texts, spoken
 
 
 @pytest.fixture
@@ -40,3 +40,11 @@ def test_templates_speak_the_language_and_escape_values(
     assert template.render(entry=lazy("Screens")) == english
     with speaking("de"):
         assert template.render(entry=lazy("Screens")) == german
+
+
+def test_a_filter_of_a_constant_is_not_kept_in_the_first_language(environment: Environment) -> None:
+    environment.filters["numeral"] = spoken(numeral)
+    template = environment.from_string("{{ '0.5' | numeral }}")
+    assert template.render() == "0.5"
+    with speaking("de"):
+        assert template.render() == "0,5"

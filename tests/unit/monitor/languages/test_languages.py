@@ -14,12 +14,14 @@ from monitor.languages import (
     gettext,
     language,
     languages,
+    later,
     lazy,
     listed,
     long_date,
     ngettext,
     nlazy,
     numeral,
+    plazy,
     set_language,
     short_date,
     speaking,
@@ -111,3 +113,12 @@ def test_words_for_values_are_translated_and_unknown_values_stay() -> None:
     with speaking("de"):
         assert [word("warns"), word("camera_lost")] == ["Warnung", "Kamera weg"]
         assert word("lens_fogged") == "lens fogged"
+
+
+def test_a_text_with_another_meaning_and_a_number_that_is_written_later() -> None:
+    text = lazy("Log out %(name)s", name=later(numeral, "0.5"))
+    with speaking("de"):
+        assert str(text) == "0,5 abmelden"
+        assert str(plazy("measure", "surprise")) == "Überraschung"
+        assert str(lazy("surprise")) == "überrascht"
+    assert text == str(text) == "Log out 0.5"
