@@ -226,3 +226,18 @@ def test_reports_have_places(make_app, database):
         assert answer.status_code == 503
     assert answer.headers["Retry-After"] == "5"
     assert client.get("/sessions").status_code == 200
+
+
+def test_a_report_speaks_the_language_of_who_opens_it(client, database):
+    number = write_session(database, "Hall", START, viewers=9)
+    german = {"Accept-Language": "de"}
+    page = client.get(f"/sessions/{number}", headers=german).text
+    assert '<html lang="de">' in page
+    assert "Bericht zur Werbewirkung" in page
+    assert "← Alle Sitzungen" in page
+    for ending in ("json", "csv"):
+        files = [
+            client.get(f"/sessions/{number}/report.{ending}", headers=headers).data
+            for headers in ({}, german)
+        ]
+        assert files[0] == files[1]
