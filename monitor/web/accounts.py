@@ -436,7 +436,10 @@ def _check_key() -> None:
 def _may_open(user: Account | None, endpoint: str) -> bool:
     """Whether somebody may read the page of an endpoint, for menus."""
     roles = getattr(current_app.view_functions.get(endpoint), "roles", READERS)
-    return user is not None and user.may(*roles)
+    if user is None:
+        return False
+    # Administrators may see an agency's own page; it would only fill their menu.
+    return user.role == "agency" if roles == ("agency",) else user.may(*roles)
 
 
 def _is_small() -> bool:

@@ -13,10 +13,8 @@ from monitor.web.accounts import AccountGate
 from monitor.web.app import NAVIGATION, NavigationEntry, make_app
 from monitor.web.late_reader import LateReader
 from monitor.web.pages import account as account_pages
-from monitor.web.pages import alerts as alert_pages
-from monitor.web.pages import audit as audit_pages
-from monitor.web.pages import calendar as calendar_pages
 from monitor.web.pages import (
+    agency,
     experiments,
     home,
     invitation,
@@ -27,6 +25,9 @@ from monitor.web.pages import (
     screen_commands,
     single_sign_on,
 )
+from monitor.web.pages import alerts as alert_pages
+from monitor.web.pages import audit as audit_pages
+from monitor.web.pages import calendar as calendar_pages
 from monitor.web.pages import library as library_pages
 from monitor.web.pages import people as people_pages
 from monitor.web.pages import playlist_files as playlist_file_pages
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 
 HUB_NAVIGATION: tuple[NavigationEntry, ...] = (
     NavigationEntry(lazy("Home"), "start.home"),
+    NavigationEntry(lazy("My ads"), "agency.page"),
     NavigationEntry(
         lazy("Screens"), "screens.wall", ("screens.page", "screens.pair", "screens.accept")
     ),
@@ -112,6 +114,7 @@ HUB_BLUEPRINTS: tuple[Blueprint, ...] = (
     playlist_pages.blueprint,
     report_builder.blueprint,
     playlist_hour_pages.blueprint,
+    agency.blueprint,
     invitation.blueprint,
     login_code.blueprint,
     single_sign_on.blueprint,

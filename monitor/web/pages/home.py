@@ -49,7 +49,7 @@ def home() -> str | Response:
     """What ran, what worked, what needs the person who looks."""
     user = current_user()
     if user.role == "agency":
-        return redirect(url_for("library.listing"), 303)
+        return redirect(url_for("agency.page"), 303)
     at, zone = now(), local_zone()
     midnight = at.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
     with snapshot(hub_services().engine) as connection:

@@ -1,4 +1,4 @@
-"""Logins, accounts and their administration; no key for a program opens any of it."""
+"""Logins, accounts and their administration, which no key for a program opens; agencies."""
 
 from tests.helpers.hub_routes.table import ADMINS, EVERYBODY, OPEN, get, post
 
@@ -6,6 +6,7 @@ ACCOUNT, ADMIN = "/admin/accounts/{user_id}", "/admin"
 
 ROUTES = [
     get("/", EVERYBODY),
+    get("/my-ads", ADMINS | {"agency"}),
     get("/login", OPEN, None),
     post("/login", OPEN),
     get("/login/code", OPEN, None),

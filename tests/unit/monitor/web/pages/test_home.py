@@ -63,10 +63,10 @@ def test_pages_of_serve_are_in_a_menu_of_their_own(as_):
     assert ">Admin<" not in menu
 
 
-def test_an_agency_is_led_to_its_library(as_):
+def test_an_agency_is_led_to_its_own_figures(as_):
     answer = as_("agency").get("/")
     assert answer.status_code == 303
-    assert answer.headers["Location"] == "/library"
+    assert answer.headers["Location"] == "/my-ads"
 
 
 def test_experiments_are_listed_with_what_they_say(as_, engine):
