@@ -1,4 +1,7 @@
-"""What the library of a hub holds: folders, creatives, their versions, decisions on them."""
+"""What the library of a hub holds: folders, creatives, their versions, decisions on them.
+
+Tested in `test_library.py`.
+"""
 
 from __future__ import annotations
 

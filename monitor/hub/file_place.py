@@ -1,4 +1,7 @@
-"""A folder or a bucket of S3 that holds files of a hub: the lake, and the library's media."""
+"""A folder or a bucket of S3 that holds files of a hub: the lake, and the library's media.
+
+Tested in `test_media_store.py` and `lake/test_store.py`.
+"""
 
 from __future__ import annotations
 

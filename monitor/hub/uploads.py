@@ -1,7 +1,7 @@
 """Files on their way into the library: they come in parts, are looked into, and become ads.
 
 Parts lie in the media store, so any process of the hub takes the next one. Whatever is refused
-leaves nothing there.
+leaves nothing there. Tested over HTTP, in `test_library_uploads.py`.
 """
 
 from __future__ import annotations
@@ -262,8 +262,11 @@ def _store(
         what = f"ad {target.creative.ad_id}"
         note(connection, who.name, "library.version", what, now, after=after | {"version": number})
         return Stored(target.creative.uid, number)
-    ad_id = ad_id_of(name)
-    uid = library.create_creative(connection, target.folder, new, now, name=ad_id, ad_id=ad_id)
+    shown_name = ad_id = ad_id_of(name)
+    if who.role == "agency":
+        # Else a number behind it would tell that another folder has an ad of this name.
+        ad_id = f"{target.folder.name}: {ad_id}"[:240]
+    uid = library.create_creative(connection, target.folder, new, now, name=shown_name, ad_id=ad_id)
     after["folder"] = target.folder.name
     note(connection, who.name, "library.create", f"ad {ad_id}", now, after=after)
     return Stored(uid, 1)

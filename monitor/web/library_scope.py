@@ -1,6 +1,7 @@
 """What the person of the current request sees of the library: the one way to its folders and ads.
 
-What they may not see is not there for them: the answer is 404, as for what does not exist.
+What they may not see is not there for them: the answer is 404, as for what does not exist. Tested
+with the pages, in `test_library.py`.
 """
 
 from __future__ import annotations

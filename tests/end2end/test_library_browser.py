@@ -26,6 +26,12 @@ DURATION = """new Promise((done) => {
   else video.addEventListener("loadedmetadata", () => done(video.duration));
 })"""
 
+DROP = """() => {
+  const dataTransfer = new DataTransfer();
+  dataTransfer.items.add(new File(["text"], "notes.txt"));
+  dispatchEvent(new DragEvent("drop", {dataTransfer, cancelable: true}));
+}"""
+
 
 def newest(hub, name):
     with hub.engine.connect() as connection:
@@ -51,6 +57,9 @@ def test_from_files_to_an_approved_ad_with_brand_moments(hub, tmp_path):
     assert tab.locator(".file-state.bad").count() == 1
     assert "page.png" in tab.inner_text(".file-state.bad")
     assert "2 stored, 1 refused" in tab.inner_text("#said")
+    tab.evaluate(DROP)
+    tab.wait_for_selector(".files li:has-text('notes.txt') .file-state.bad")
+    assert "notes.txt is of no known kind" in tab.inner_text(".files li:has-text('notes.txt')")
     # A refused file answers 422, which browsers write to the console.
     seen.errors.clear()
     tab.click("#reload")

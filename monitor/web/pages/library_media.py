@@ -1,7 +1,7 @@
 """The files of the library for the people who see them: stills made here, and originals in parts.
 
 An original was sent by somebody, so it comes with a fixed type, as a download, and without any
-right to do something in a browser.
+right to do something in a browser. Tested in `test_library.py` and `test_library_uploads.py`.
 """
 
 from __future__ import annotations

@@ -11,11 +11,14 @@ from db.engine import writing
 from db.hub import folders, library, screens
 from db.hub.bookings import BookingPlan, add_booking
 from db.hub.desired import find_desired
-from db.hub.library_types import EVERYTHING
+from db.hub.library_types import EVERYTHING, MediaFacts
 from db.hub.tables import AuditEntry, User
+from monitor.hub import uploads
+from monitor.hub.media_check import Examined
 from monitor.web.changes import now
 from monitor.web.pages.library_media import PIECE_BYTES
 from monitor.web.services import EXTENSION
+from tests.helpers import sending
 from tests.helpers.hub_screens import PLACE
 from tests.helpers.hub_shows import add_playlist
 from tests.helpers.library import add_creative
@@ -260,6 +263,21 @@ def test_an_agency_sees_nothing_of_another_ones_folder(add, agency_of, engine):
         assert send(browser, f"/library/{mine}/{word}").status_code == 403
     begun = send(browser, "/library/uploads", name="a.png", size=5)
     assert begun.status_code == 200
+
+
+def test_an_agency_cannot_find_out_names_by_sending_the_same(add, agency_of, engine, monkeypatch):
+    add("Mine", "One")
+    add("Theirs", "Two")
+    browser = agency_of("One")
+
+    def examine(path, name, sha256):
+        facts = MediaFacts(sha256, path.stat().st_size, path.suffix, "image", 1920, 1080)
+        return Examined(name, facts, b"a still", None)
+
+    monkeypatch.setattr(uploads, "examine", examine)
+    for name in ("Theirs", "Nobodys"):
+        address = sending.send(browser, f"{name}.png", name.encode()).json["address"]
+        assert find(engine, address.rpartition("/")[2]).ad_id == f"One: {name}"
 
 
 def test_an_agency_without_a_folder_sees_nothing(add, as_):
