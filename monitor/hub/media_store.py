@@ -206,12 +206,9 @@ class MediaStore:
     def drop_parts(self, uid: str) -> None:
         """Delete the parts of an upload; harmless if there are none."""
         folder = f"{self._place.root}/{UPLOADS}/{_checked_uid(uid)}"
-        found = self._place.listed(folder)
-        for info in found:
-            self._place.delete(info.path)
-        if self._place.is_local and found:
-            with suppress(OSError):
-                Path(folder).rmdir()
+        if self._place.listed(folder):
+            with self._place.explained(), suppress(FileNotFoundError):
+                self._place.files.delete_dir(folder)
 
     def waiting_uploads(self) -> set[str]:
         """Return the uids of all uploads that have parts here."""
