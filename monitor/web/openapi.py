@@ -223,7 +223,10 @@ def description(calls: tuple[Call, ...] = CALLS) -> dict[str, Any]:
                 "token": {
                     "type": "http",
                     "scheme": "bearer",
-                    "description": "Only where the server was given a token.",
+                    "description": "Only where the server was given a token. A hub also takes "
+                    "a key that somebody made for a program on the page of their account: it does "
+                    "what it was made for (`read`, `reports`, `library`, `screens`), and never "
+                    "more than its owner may.",
                 },
                 "kiosk": {
                     "type": "http",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from flask import Blueprint, render_template, request, url_for
 
@@ -15,7 +15,9 @@ from db.hub.library_types import EVERYTHING
 from monitor.hub.account_form import read_account, read_invitation
 from monitor.hub.browsers import browser_words
 from monitor.hub.forms import FormError
-from monitor.languages import lazy
+from monitor.hub.mail import MailError, send_mail
+from monitor.languages import _, language, lazy, speaking
+from monitor.settings.mail_server import MailServer
 from monitor.web.accounts import account_gate
 from monitor.web.changes import back, changing, done, now
 from monitor.web.pages.account import shared
@@ -29,7 +31,8 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
     from werkzeug.wrappers import Response
 
-    from db.hub.accounts import Member
+    from db.hub.accounts import Account, Member
+    from monitor.settings.models import HubSettings
 
 DONE = {
     "changed": lazy("Saved. It counts from the next click on."),
@@ -86,7 +89,9 @@ def invite() -> tuple[str, int]:
         return _listing(request.form, error.problems), 400
     except AccountError as error:
         return _listing(request.form, {"name": str(error.args[0])}), 400
-    return _listing({"role": "viewer"}, link=(account.name, _link(token))), 201
+    link = _link(token)
+    mailed = _mail_link(read.email, account, link)
+    return _listing({"role": "viewer"}, link=(account.name, link, mailed)), 201
 
 
 @_view("/accounts/<int:user_id>", "GET")
@@ -127,11 +132,12 @@ def make_link(user_id: int) -> tuple[str, int]:
     with changing() as change:
         before = _found(change.connection, user_id)
         name = before.account.name
-        token, _account = accounts.invite(change.connection, name, None, change.at)
+        token, account = accounts.invite(change.connection, name, None, change.at)
         if before.disabled_at is not None:
             change.note("user.enable", name)
         change.note("user.invite", name, after={"role": before.account.role})
-    return _page(user_id, link=_link(token)), 201
+    link = _link(token)
+    return _page(user_id, link=link, mailed=_mail_link(before.email, account, link)), 201
 
 
 @_view("/accounts/<int:user_id>/disable")
@@ -209,7 +215,7 @@ def end_login(login_id: int) -> Response:
 def _listing(
     form: Mapping[str, str],
     problems: Mapping[str, str] | None = None,
-    link: tuple[str, str] | None = None,
+    link: tuple[str, str, str] | None = None,
 ) -> str:
     with snapshot(hub_services().engine) as connection:
         members = accounts.members(connection)
@@ -229,7 +235,9 @@ def _page(
     user_id: int,
     form: Mapping[str, str] | None = None,
     problems: Mapping[str, str] | None = None,
+    *,
     link: str = "",
+    mailed: str = "",
 ) -> str:
     at = now()
     with snapshot(hub_services().engine) as connection:
@@ -250,6 +258,7 @@ def _page(
         form=form or known,
         problems=problems or {},
         link=link,
+        mailed=mailed,
         **_shared(),
     )
 
@@ -278,6 +287,28 @@ def _found(connection: Connection, user_id: int) -> Member:
             lazy("There is no such account. The page of accounts lists those there are."),
         )
     return found[0]
+
+
+def _mail_link(address: str, account: Account, link: str) -> str:
+    """Send a link to the person if the hub has a mail server; return what became of it."""
+    here = hub_services()
+    server = cast("HubSettings", here.settings).mail
+    if server is None or not address:
+        return ""
+    with speaking(account.language or language()):
+        subject = _("Your account of the ad screens")
+        text = _(
+            "Your account is %(name)s. Set a password with this link, within 24 hours:\n\n"
+            "%(link)s\n\nIt works once. If you did not expect this mail, ignore it.",
+            name=account.name,
+            link=link,
+        )
+    try:
+        with here.reports.taken():
+            send_mail(MailServer.parse(server), [address], subject, text)
+    except MailError as error:
+        return _("It could not be sent to %(address)s: %(why)s", address=address, why=str(error))
+    return _("It was also sent to %(address)s.", address=address)
 
 
 def _link(token: str) -> str:

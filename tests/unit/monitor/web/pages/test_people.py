@@ -6,12 +6,14 @@ import re
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from db.engine import writing
 from db.hub import accounts, folders
 from db.hub import second_factor as stored
 from db.hub.tables import AuditEntry, User
+from monitor.web.services import EXTENSION
+from tests.helpers.mail_server import mail_server
 
 pytest.importorskip("argon2", reason="the extra `hub` is not installed")
 
@@ -58,6 +60,24 @@ def test_an_invitation_shows_its_link_once(admin, app, engine, folder):
     answer = send(browser, "/invitation", token=link[1], password=PASSWORD, again=PASSWORD)
     assert answer.status_code == 303
     assert "North Agency" in browser.get("/account").text
+
+
+def test_the_link_is_sent_by_mail_in_the_persons_language(admin, app, engine):
+    with mail_server() as server:
+        mail = f"smtp://127.0.0.1:{server.port}?from=ads@example.com&tls=no"
+        here = app.extensions[EXTENSION]
+        here.settings = here.settings.model_copy(update={"mail": mail})
+        form = {"name": "anna", "role": "viewer", "email": "anna@example.com"}
+        answer = send(admin, "/admin/accounts", **form)
+        assert "It was also sent to anna@example.com" in answer.text
+        with writing(engine) as connection:
+            connection.execute(update(User).where(User.name == "anna").values(language="de"))
+        send(admin, f"/admin/accounts/{number(engine, 'anna')}/link")
+        first, second = server.messages
+    link = re.search(r"http://localhost/invitation#token=[\w-]{43}", first.get_content())[0]
+    assert link in answer.text
+    assert first["To"] == "anna@example.com"
+    assert "Ihr Konto ist anna" in second.get_content()
 
 
 @pytest.mark.parametrize(
