@@ -277,10 +277,7 @@ class HubFollower:
             # What has arrived is kept.
             self._begin(*wanted, link)
             self._work_at_s = now_s + pause_s
-            self._complain(
-                f"Version {wanted[1].version} of the hub's show is not shown, and what was shown "
-                f"before goes on. {reason}"
-            )
+            self._complain(f"Version {wanted[1].version} from the hub is not shown: {reason}")
             self._show(fetching=None)
             self._send("refused", wanted[1], reason)
 
