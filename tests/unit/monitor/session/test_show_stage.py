@@ -9,6 +9,8 @@ import pytest
 from PIL import Image
 
 from ads.errors import PlaylistError
+from ads.media.decode import probe_all
+from monitor.session import playlist_loading
 from monitor.session.show_stage import ShowStage
 
 
@@ -31,7 +33,9 @@ def a_playlist(folder, *ads, head=""):
 
 
 @pytest.fixture
-def stage(tmp_path):
+def stage(tmp_path, monkeypatch):
+    # Another process takes seconds to start; `test_playlist_loading.py` has one.
+    monkeypatch.setattr(playlist_loading, "check_apart", lambda files, limit: probe_all(files))
     stage = ShowStage(a_playlist(tmp_path / "local", "local"))
     yield stage
     stage.close()

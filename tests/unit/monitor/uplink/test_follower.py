@@ -15,6 +15,7 @@ import pytest
 from ads.errors import PlaylistError
 from ads.playlists.loader import load_playlist
 from db.hub.digests import key_digest
+from monitor.backoff import Backoff
 from monitor.uplink import applying, follower, media
 from monitor.uplink.client import HubClient
 from monitor.uplink.desired import CommandResult, sign
@@ -353,7 +354,8 @@ def test_a_damaged_download_is_fetched_anew_and_refused_after_three(hub, run, st
     assert stage.switched == [["red"]]
 
 
-def test_a_command_is_done_once_and_answered_also_over_a_restart(hub, run):
+def test_a_command_is_done_once_and_answered_also_over_a_restart(hub, run, monkeypatch):
+    monkeypatch.setattr(follower, "Backoff", lambda *_pauses, **_more: Backoff(0.05, 0.1))
     done = []
 
     def perform(order, key):
