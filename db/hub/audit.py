@@ -108,7 +108,7 @@ def find_entries(
     columns = (entry.id, entry.at, entry.actor, entry.action, entry.target)
     query = select(*columns, entry.before, entry.after).where(*search.conditions())
     query = query.order_by(entry.at.desc(), entry.id.desc()).limit(limit).offset(offset)
-    with connection.execution_options(yield_per=1000).execute(query) as rows:
+    with connection.execute(query.execution_options(yield_per=1000)) as rows:
         for row in rows.tuples():
             yield Entry(*row)
 

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from datetime import UTC, datetime
 from functools import wraps
+from pathlib import Path
 
 import pytest
 from werkzeug.routing import AnyConverter
@@ -120,3 +121,16 @@ def test_a_key_does_what_its_scope_and_its_owners_role_allow(hub, scope):
             if reached != (row.roles == table.OPEN or (row.scope == scope and role in row.roles)):
                 wrong.append(f"{method} {path} for {role}: {answer.status_code}")
     assert not wrong
+
+
+def test_the_documents_have_a_row_for_each_role():
+    text = (Path(__file__).parents[4] / "docs" / "hub.md").read_text(encoding="utf-8")
+    rights_table = text.partition("## Who may see what")[2].partition("\n\nWhat is")[0]
+    rows = re.findall(r"^\| ([^|]+) \| [^|]+ \| ([^|]+) \|$", rights_table, re.MULTILINE)
+    changes = dict(rows)
+    assert set(ROLES) <= set(changes)
+    writers = set()
+    for row in all_routes():
+        if row.method == "POST" and row.scope != "read" and row.roles < table.EVERYBODY:
+            writers |= row.roles
+    assert writers == {role for role in ROLES if changes[role] != "nothing"}
