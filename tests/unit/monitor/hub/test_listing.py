@@ -45,7 +45,7 @@ def plays(when: Times, local: datetime) -> bool:
     return may_play(ad, local)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @example(Times(hours=(Hours(1320, 120),)), Times(days=frozenset({4})))
 @example(
     Times(days=frozenset({4}), hours=(Hours(1320, 120),)),
