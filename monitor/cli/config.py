@@ -109,8 +109,9 @@ def show(options: tuple[str, ...], config: Path | None, as_json: bool) -> None:
 def _public(setting: Setting, value: Any) -> Any:
     """Return a value as JSON takes it, without secrets."""
     from detector.sources.passwords import hide_passwords
+    from monitor.settings.forms import TOKENS
 
-    if setting.key == "web.token" and value:
+    if setting.key in TOKENS and value:
         return "***"
     if isinstance(value, tuple):
         return [hide_passwords(str(part)) for part in value]

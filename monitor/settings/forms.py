@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 Input = Literal["switch", "choice", "number", "lines", "text", "secret"]
 """How a setting is asked for."""
 
-SECRET_KEYS = ("web.token", "hub.token", "mqtt.broker")
+TOKENS = ("web.token", "hub.token", "hub.oidc_client_secret")
+"""Settings that are secret as a whole."""
+
+SECRET_KEYS = (*TOKENS, "mqtt.broker")
 """Settings that are, or usually hold, a password or token."""
 
 

@@ -89,7 +89,8 @@ def test_check_names_every_mistake_and_ends_with_2(tmp_path):
 def test_show_says_where_each_value_comes_from(tmp_path, monkeypatch):
     file = tmp_path / "kiosk.yaml"
     file.write_text(
-        "data:\n  database: postgresql://shop:secret@server/ads\nweb:\n  token: secret\n"
+        "data:\n  database: postgresql://shop:hunter2@server/ads\nweb:\n  token: hunter2\n"
+        "hub:\n  token: hunter2-hunter2-hunter2\n  oidc_client_secret: hunter2\n"
     )
     monkeypatch.setenv("AD_MONITOR_VOLUME", "0.5")
     done = invoke("show", "--config", file, "--json", "--", "--site", "Shop 12")
@@ -99,8 +100,8 @@ def test_show_says_where_each_value_comes_from(tmp_path, monkeypatch):
     assert rows["window.volume"] == (0.5, "environment variable AD_MONITOR_VOLUME")
     assert rows["data.database"][1] == f"{file}:2"
     assert rows["ads.policy"] == ("sequential", "default")
-    assert "secret" not in done.output
+    assert "hunter2" not in done.output
     text = invoke("show", "--config", file).output
     assert "ads.policy" in text
     assert "(default)" in text
-    assert "secret" not in text
+    assert "hunter2" not in text
