@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 STILL_PX = 480
 STRIP_PX = 72
-"""Heights of the pictures."""
+"""Heights of the pictures; the first one is that of stills at most."""
 
 STRIP_STILLS = 10
 
@@ -55,7 +55,8 @@ def make_preview(path: Path, info: MediaInfo, *, brief: bool = False) -> Preview
     """
     is_hdr = info.kind == "video" and _is_hdr(path)
     if info.duration_s is None or brief:
-        return Preview(thumbnails_at(path, info.kind, [0.0], STILL_PX)[0].jpeg, None, is_hdr)
+        still = thumbnails_at(path, info.kind, [0.0], _height(info))[0]
+        return Preview(still.jpeg, None, is_hdr)
     positions = even_positions(info.duration_s, info.duration_s / STRIP_STILLS, STRIP_STILLS)
     stills = _stills(path, info, positions)
     # The first picture is often black.
@@ -65,11 +66,11 @@ def make_preview(path: Path, info: MediaInfo, *, brief: bool = False) -> Preview
 def _stills(path: Path, info: MediaInfo, positions: Sequence[float]) -> list[bytes]:
     """Return a JPEG for each position, until the file breaks off."""
     if info.kind != "video" or positions[-1] < 20:
-        return [one.jpeg for one in thumbnails_at(path, info.kind, positions, STILL_PX)]
+        return [one.jpeg for one in thumbnails_at(path, info.kind, positions, _height(info))]
     found: list[bytes] = []
     for position in positions:
         start_ns = round(position * 1e9)
-        source = frames(path, info.kind, lambda: (1600, STILL_PX), start_ns=start_ns)
+        source = frames(path, info.kind, lambda: (1600, _height(info)), start_ns=start_ns)
         try:
             with closing(source):  # type: ignore[type-var]
                 rgb = next(source).rgb
@@ -79,6 +80,11 @@ def _stills(path: Path, info: MediaInfo, positions: Sequence[float]) -> list[byt
     if not found:
         raise MediaError(f"{path} shows no picture; replace the file.")
     return found
+
+
+def _height(info: MediaInfo) -> int:
+    """Return the height of a still, which is not larger than the ad."""
+    return min(STILL_PX, info.height)
 
 
 def _strip(stills: Sequence[bytes], count: int) -> bytes:
