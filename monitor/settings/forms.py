@@ -24,7 +24,7 @@ Input = Literal["switch", "choice", "number", "lines", "text", "secret"]
 TOKENS = ("web.token", "hub.token", "hub.oidc_client_secret")
 """Settings that are secret as a whole."""
 
-SECRET_KEYS = (*TOKENS, "mqtt.broker")
+SECRET_KEYS = (*TOKENS, "mqtt.broker", "hub.mail")
 """Settings that are, or usually hold, a password or token."""
 
 
