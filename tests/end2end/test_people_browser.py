@@ -1,0 +1,77 @@
+"""Accounts of a hub in a real browser: a person is invited, sets up a second factor, logs in.
+
+Without scripts, as everything works; and what an accessibility checker finds.
+"""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from monitor.hub.second_factor import code_at
+
+from .browsing import IN_A_BROWSER, browser, visit
+from .test_hub_browser import hub
+
+__all__ = ["browser", "hub", "visit"]
+
+pytestmark = IN_A_BROWSER
+
+PASSWORD = "four unrelated words here"  # noqa: S105 (of this test only)
+
+
+def test_without_a_script_somebody_is_invited_and_logs_in_with_a_code(hub):
+    admin = hub.visit("admin", java_script_enabled=False)
+    tab = admin.go("/admin/accounts")
+    tab.fill("#name", "anna")
+    tab.select_option("#role", "editor")
+    tab.click("text=Make the account")
+    link = tab.inner_text("pre.secret")
+    person = hub._visit(hub, java_script_enabled=False)
+    tab = person.go("/invitation")
+    tab.fill("#token", link.partition("#token=")[2])
+    tab.fill("#password", PASSWORD)
+    tab.fill("#again", PASSWORD)
+    tab.click("main button")
+    tab.click("text=My account")
+    tab.click("text=Set up a second factor")
+    secret = tab.inner_text(".secret-text").replace(" ", "")
+    tab.fill("#code", code_at(secret, int(time.time()) // 30))
+    tab.fill("#old", PASSWORD)
+    tab.click("text=Confirm")
+    codes = tab.inner_text(".recovery").split()
+    assert len(codes) == 10
+    tab.click("text=I have kept them")
+    tab.click("text=Log out")
+    tab.fill("#name", "anna")
+    tab.fill("#password", PASSWORD)
+    tab.click("main button")
+    tab.fill("#code", codes[0])
+    tab.click("main button")
+    tab.click("text=My account")
+    assert "9 recovery codes are left" in tab.inner_text("main")
+    person.check()
+    tab = admin.go("/admin/audit?actor=anna")
+    assert "user.set_second_factor" in tab.inner_text("main")
+    admin.check()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_pages_of_accounts_have_no_serious_findings(hub, scheme, width):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    options = {"viewport": {"width": width, "height": 900}, "color_scheme": scheme}
+    admin = hub.visit("admin", **options)
+    for path in (
+        "/account",
+        "/admin/accounts",
+        "/admin/accounts/1",
+        "/admin/logins",
+        "/admin/audit",
+    ):
+        tab = admin.go(path)
+        found = [one["id"] for one in axe.run(tab).response["violations"]]
+        assert (path, found) == (path, [])
+        assert tab.evaluate("document.documentElement.scrollWidth") <= width, path
+    admin.check()
