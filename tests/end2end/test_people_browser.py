@@ -71,7 +71,10 @@ def test_pages_of_accounts_have_no_serious_findings(hub, scheme, width):
         "/admin/audit",
     ):
         tab = admin.go(path)
-        found = [one["id"] for one in axe.run(tab).response["violations"]]
+        found = [
+            (one["id"], one["nodes"][0]["html"][:200])
+            for one in axe.run(tab).response["violations"]
+        ]
         assert (path, found) == (path, [])
         assert tab.evaluate("document.documentElement.scrollWidth") <= width, path
     admin.check()
