@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import delete, func, insert, or_, select, update
 
 from db.errors import AccountError
-from db.hub.console_tables import Folder
+from db.hub.console_tables import ApiKey, Folder
 from db.hub.digests import key_digest
 from db.hub.tables import ROLES, User, UserToken
 from detector.texts import lazy
@@ -317,7 +317,7 @@ def change_details(connection: Connection, user_id: int, *, email: str, language
 
 
 def disable(connection: Connection, name: str, now: datetime) -> Account:
-    """End an account, its logins and links; a new invitation makes it work again.
+    """End an account, its logins, links and keys; a new invitation makes only itself work again.
 
     Raises:
         AccountError: There is no such account, it is disabled, or it is the last administrator.
@@ -330,6 +330,8 @@ def disable(connection: Connection, name: str, now: datetime) -> Account:
     changes = {"disabled_at": now, "password_hash": None}
     connection.execute(update(User).where(User.id == row.id).values(**changes))
     connection.execute(delete(UserToken).where(UserToken.user_id == row.id))
+    keys = update(ApiKey).where(ApiKey.user_id == row.id, ApiKey.revoked_at.is_(None))
+    connection.execute(keys.values(revoked_at=now))
     return Account(row.id, name, row.role)
 
 

@@ -94,6 +94,9 @@ def delete_folder(connection: Connection, uid: str) -> FolderInfo:
     name = connection.scalar(agency.limit(1))
     if name is not None:
         raise LibraryError(f"The folder {before.name} is that of the agency account {name}.")
+    # SQLite gives its row's number to a later folder, which is not that of a disabled agency.
+    left = update(User).where(User.folder_id == before.id)
+    connection.execute(left.values(folder_id=None))
     connection.execute(delete(Folder).where(Folder.id == before.id))
     return before
 

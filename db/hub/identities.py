@@ -6,10 +6,10 @@ from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, select, update
 
 from db.hub.accounts import ACCOUNT, MAX_NAME_LENGTH, Account, account_from
-from db.hub.tables import User
+from db.hub.tables import User, UserToken
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -37,7 +37,9 @@ def invited_by_mail(connection: Connection, email: str) -> Account | None:
 
 
 def link(connection: Connection, account: Account, subject: str) -> None:
-    """Let somebody's identity log in to an account."""
+    """Let somebody's identity log in to an account; a link that would set its password ends."""
+    invitations = (UserToken.user_id == account.id, UserToken.kind == "invitation")
+    connection.execute(delete(UserToken).where(*invitations))
     connection.execute(update(User).where(User.id == account.id).values(subject=subject))
 
 

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection, Row
 
+KEEPING = ("editor", "approver", "operator")
+"""Roles that may save, send and share reports, besides administrators."""
+
 
 @dataclass(frozen=True, slots=True)
 class KeptReport:
@@ -104,8 +107,13 @@ def find_report(connection: Connection, uid: str) -> KeptReport | None:
 
 
 def due_reports(connection: Connection, now: datetime) -> list[KeptReport]:
-    """Return the reports to send now, longest due first; those of disabled accounts never are."""
-    due = _kept().where(SavedReport.next_at <= now, User.disabled_at.is_(None))
+    """Return the reports to send now, longest due first.
+
+    Never those of an account that is disabled, or that may no longer keep reports: an agency, for
+    one, must not learn of all ads from what it saved as an editor.
+    """
+    allowed = User.disabled_at.is_(None), User.role.in_((*KEEPING, "admin"))
+    due = _kept().where(SavedReport.next_at <= now, *allowed)
     return [_report(row) for row in connection.execute(due.order_by(SavedReport.next_at))]
 
 

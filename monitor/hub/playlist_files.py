@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import re
+import shlex
 import tempfile
 import zipfile
 from dataclasses import dataclass
@@ -283,7 +284,7 @@ def _options(body: Mapping[str, Any]) -> str:
     names = {"holdout": "--holdout", "floor": "--floor", "wash_out_s": "--wash-out"}
     names |= {"min_audience": "--min-audience"}
     options += [f"{option} {rails[key]}" for key, option in names.items() if key in rails]
-    options += [f"--block {ad_id}" for ad_id in rails.get("blocked", ())]
+    options += [f"--block {shlex.quote(ad_id)}" for ad_id in rails.get("blocked", ())]
     return f"run it with: ad-monitor run {' '.join(options)}"
 
 

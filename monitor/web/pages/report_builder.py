@@ -9,6 +9,7 @@ from flask import Blueprint, Response, render_template, request, url_for
 
 from db.engine import snapshot, writing
 from db.hub import reports
+from db.hub.reports import KEEPING
 from db.read.ads import known_ads
 from db.read.sessions import site_zones
 from monitor.analytics.breakdown import COUNTS
@@ -41,9 +42,6 @@ if TYPE_CHECKING:
 
     from db.hub.reports import KeptReport
     from monitor.settings.models import HubSettings
-
-KEEPING = ("editor", "approver", "operator")
-"""Roles that may save, send and share reports, besides administrators."""
 
 MAX_LISTED_ADS = 200
 LINK_DAYS = (1, 7, 30, 90)

@@ -200,6 +200,11 @@ def test_folders_are_made_renamed_and_deleted_when_empty(connection):
     connection.execute(update(User).where(User.id == account.id).values(folder_id=empty.id))
     with pytest.raises(LibraryError, match="agency account Agency"):
         folders.delete_folder(connection, empty.uid)
+    accounts.disable(connection, "Agency", NOW)
+    folders.delete_folder(connection, empty.uid)
+    other = folders.create_folder(connection, "Of another agency", NOW)
+    _, account = accounts.invite(connection, "Agency", None, NOW)
+    assert not account.sees_folder(other.id)
 
 
 def test_playlists_that_list_a_creative(connection):

@@ -105,6 +105,28 @@ def test_keys_work_until_they_end(engine):
         assert api_keys.owner_of(connection, key, NOON) is None
 
 
+def test_a_disabled_account_that_works_again_has_no_keys(engine):
+    ann = add(engine, "ann")
+    with writing(engine) as connection:
+        key = api_keys.make_key(
+            connection, ann.id, "leaked", NOON, scopes=["read"], expires_at=None
+        )
+        accounts.disable(connection, "ann", NOON)
+    add(engine, "ann")
+    with engine.connect() as connection:
+        assert api_keys.owner_of(connection, key, NOON) is None
+        (known,) = api_keys.keys_of(connection, ann.id)
+        assert known.revoked_at == NOON
+
+
+def test_single_sign_on_ends_the_link_that_would_set_a_password(engine):
+    with writing(engine) as connection:
+        token, _ = accounts.invite(connection, "ann", "admin", NOON, email="ann@example.com")
+        account = identities.invited_by_mail(connection, "ann@example.com")
+        identities.link(connection, account, "https://sso.example 1")
+        assert accounts.invited(connection, token, NOON) is None
+
+
 def test_an_identity_gets_a_free_name(engine):
     add(engine, "ann")
     with writing(engine) as connection:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shlex
 import zipfile
 from datetime import date
 
@@ -137,6 +138,13 @@ def test_an_exported_playlist_is_one_that_a_kiosk_takes(tmp_path):
     assert playlist.skipped == ()
     assert "--policy mood --holdout 0.2 --block tea" in exported.text.splitlines()[0]
     assert "nothing of it is approved: Late" in exported.text
+
+
+def test_the_command_in_an_exported_file_is_safe_to_copy_into_a_shell():
+    odd = "Agency: tea $(reboot)"
+    rails = BODY["guard_rails"] | {"blocked": [odd]}
+    first = write_file(BODY | {"guard_rails": rails}, KNOWN).text.splitlines()[0]
+    assert shlex.split(first.partition("run it with: ")[2])[-2:] == ["--block", odd]
 
 
 def test_what_is_exported_comes_back_when_it_is_imported():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 
 from db.engine import open_database, snapshot, writing
 from db.hub import reports
@@ -63,6 +63,16 @@ def test_a_due_report_is_sent_once(engine):
     report = kept(engine)
     assert (report.sent_at, report.error) == (NOW, None)
     assert report.next_at == NOW + timedelta(days=7)
+
+
+@pytest.mark.parametrize("role", ["agency", "viewer"])
+def test_a_report_of_somebody_who_may_keep_none_any_more_is_not_sent(engine, role):
+    with writing(engine) as connection:
+        connection.execute(update(User).values(role=role))
+    with mail_server() as server:
+        duty(server.port).run(engine, NOW)
+    assert server.messages == []
+    assert kept(engine).sent_at is None
 
 
 @pytest.mark.parametrize(("port", "files"), [(9, ()), (None, ()), (9, None)])
