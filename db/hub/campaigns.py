@@ -108,10 +108,24 @@ def list_campaigns(connection: Connection, *, archived: bool = False) -> list[Ca
     return [_info(row) for row in rows]
 
 
-def reached(connection: Connection, plan: CampaignPlan, since: datetime, until: datetime) -> float:
+def reached(
+    connection: Connection,
+    plan: CampaignPlan,
+    since: datetime,
+    until: datetime,
+    *,
+    min_viewers: int,
+) -> float:
     """Return the plays or attentive seconds of a campaign's ads between two moments.
 
     Only live sessions count; of kiosks that send hourly sums, hours that begin in this time.
+
+    Args:
+        connection: To the hub's database.
+        plan: Of the campaign.
+        since: Aware.
+        until: Not included.
+        min_viewers: Seconds of fewer viewers are withheld, as 0.
     """
     ad_ids = select(Creative.ad_id).where(Creative.uid.in_(plan.creatives))
     versions = select(Ad.id).where(Ad.ad_id.in_(ad_ids))
@@ -126,16 +140,19 @@ def reached(connection: Connection, plan: CampaignPlan, since: datetime, until: 
         query = query.join(Session, Session.id == Play.session_id)
         return float(connection.scalar(query.where(*plays)) or 0)
     seconds = (
-        select(func.sum(Exposure.attention_s))
+        select(func.sum(Exposure.attention_s), func.count(Viewer.id.distinct()))
         .join(Play, Play.id == Exposure.play_id)
         .join(Session, Session.id == Play.session_id)
         .join(Viewer, Viewer.id == Exposure.viewer_id)
         .where(*plays, Viewer.static.is_(False))
     )
-    hours = select(func.sum(Cell.attention_s)).where(
+    hours = select(func.sum(Cell.attention_s), func.sum(Cell.viewers)).where(
         Cell.ad_version_id.in_(versions), Cell.hour >= since, Cell.hour < until, Cell.second == -1
     )
-    return float(connection.scalar(seconds) or 0) + float(connection.scalar(hours) or 0)
+    found = [connection.execute(query).one() for query in (seconds, hours)]
+    if sum(viewers or 0 for _, viewers in found) < min_viewers:
+        return 0.0
+    return sum(float(attention_s or 0) for attention_s, _ in found)
 
 
 def _columns(plan: CampaignPlan) -> dict[str, Any]:

@@ -5,6 +5,7 @@ Tested in `test_library.py`.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -109,6 +110,11 @@ class Shown:
             "first_day": self.first_day,
             "last_day": self.last_day,
         }
+
+    @property
+    def digest(self) -> str:
+        """Sixteen hexadecimal digits, others after any change."""
+        return hashlib.sha256(repr(self.values()).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,12 +104,13 @@ def list_uploads(connection: Connection, user_id: int) -> list[UploadInfo]:
     return [_info(row) for row in connection.execute(query)]
 
 
-def waiting(connection: Connection, user_id: int) -> tuple[int, int]:
-    """Return how many files somebody is sending, and the bytes that all people's will take."""
+def waiting(connection: Connection, user_id: int) -> tuple[int, int, int]:
+    """Return how many files somebody is sending, and the bytes that theirs and all will take."""
     going_on = Upload.problem.is_(None)
-    mine = select(func.count()).where(Upload.user_id == user_id, going_on)
-    size = connection.scalar(select(func.coalesce(func.sum(Upload.size), 0)).where(going_on))
-    return connection.scalar(mine) or 0, int(size or 0)
+    size = func.coalesce(func.sum(Upload.size), 0)
+    mine = select(func.count(), size).where(Upload.user_id == user_id, going_on)
+    count, own = connection.execute(mine).one()
+    return count, int(own), int(connection.scalar(select(size).where(going_on)) or 0)
 
 
 def advance(connection: Connection, upload: UploadInfo, received: int, now: datetime) -> bool:

@@ -42,8 +42,8 @@ PART_BYTES = 2 << 20
 MAX_OPEN = 40
 """Files that one account may be sending at a time."""
 
-MAX_WAITING_FILES = 10
-"""Bytes of all files on their way, in files of the largest size."""
+MAX_WAITING_FILES, MAX_OWN_FILES = 10, 4
+"""Bytes of all files on their way, and of those of one account, in files of the largest size."""
 
 MIN_FREE_BYTES = 500_000_000
 """What the disk must hold beyond a file, twice: its parts, and the whole."""
@@ -116,7 +116,7 @@ class Uploads:
         new = uploads.NewUpload(who.id, target.folder.id, creative_id, name, fingerprint, size)
         with writing(self._engine) as connection:
             found = uploads.begin(connection, new, now)
-            count, waiting = uploads.waiting(connection, who.id)
+            count, own, waiting = uploads.waiting(connection, who.id)
             if count > MAX_OPEN:
                 raise UploadLimitError(
                     lazy(
@@ -126,6 +126,8 @@ class Uploads:
                     )
                 )
             full = free is not None and free < 2 * size + MIN_FREE_BYTES
+            # A size is only said at first: nobody may keep all others out with it.
+            full = full or own > MAX_OWN_FILES * self._max_bytes
             if full or waiting > MAX_WAITING_FILES * self._max_bytes:
                 raise UploadLimitError(
                     lazy(

@@ -23,6 +23,7 @@ class Console:
         restart: Makes the kiosk start again; `None` where it was started apart from the console.
         draft: The answers so far.
         visitor: Mark of the browser that was the last to show the secret; `None` before.
+        made_by: Mark of the browser that made the first account; `None` if that was there before.
         is_done: Whether the set-up is over; its secret is void then.
     """
 
@@ -30,6 +31,7 @@ class Console:
     restart: Callable[[], None] | None = None
     draft: Draft = field(default_factory=Draft)
     visitor: str | None = None
+    made_by: str | None = None
     is_done: bool = False
 
     @property

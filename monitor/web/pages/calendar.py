@@ -343,7 +343,9 @@ def campaign_pacing(connection: Connection, campaign: CampaignInfo) -> Pacing:
     """Return how far a campaign is now."""
     plan = campaign.plan
     span = span_of(plan.first_day, plan.last_day, local_zone())
-    return pacing(campaigns.reached(connection, plan, *span), plan.goal, span, now())
+    fewest = hub_services().settings.min_viewers
+    count = campaigns.reached(connection, plan, *span, min_viewers=fewest)
+    return pacing(count, plan.goal, span, now())
 
 
 def _monday() -> date:

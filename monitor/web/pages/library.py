@@ -262,6 +262,12 @@ def decide(uid: str, number: int) -> Response:
         raise BadRequest(lazy("A rejection needs a reason, so that its sender can act on it."))
     with changing() as change:
         creative, version = seen_version(change.connection, uid, number)
+        if request.form.get("seen", version.shown.digest) != version.shown.digest:
+            raise ProblemError(
+                409,
+                "conflict",
+                lazy("Somebody changed the ad since you looked at it. Look again, then decide."),
+            )
         is_own = version.uploaded_by == change.user.name
         others = set(library.approvers(change.connection)) - {change.user.name}
         if is_own and others:

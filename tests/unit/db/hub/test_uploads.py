@@ -45,7 +45,8 @@ def test_the_same_file_is_found_again(connection, new):
     assert made.creative_uid == creative.uid
     unnamed = [uploads.begin(connection, replace(new, fingerprint=""), NOW).uid for _ in range(2)]
     assert len(set(unnamed)) == 2
-    assert uploads.waiting(connection, new.user_id) == (7, 701)
+    assert uploads.waiting(connection, new.user_id) == (7, 701, 701)
+    assert uploads.waiting(connection, new.user_id + 1) == (0, 0, 701)
     assert uploads.find_upload(connection, new.user_id + 1, first.uid) is None
 
 
@@ -62,7 +63,7 @@ def test_one_request_advances_a_file(connection, new):
 def test_a_refused_file_keeps_its_reason_for_a_while(connection, new):
     upload = uploads.begin(connection, new, NOW)
     uploads.refuse(connection, upload, "It is no picture.", NOW)
-    assert uploads.waiting(connection, new.user_id) == (0, 0)
+    assert uploads.waiting(connection, new.user_id) == (0, 0, 0)
     assert uploads.known_uids(connection) == set()
     again = uploads.begin(connection, new, NOW + timedelta(hours=1))
     assert again.uid != upload.uid

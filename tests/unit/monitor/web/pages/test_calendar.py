@@ -12,6 +12,7 @@ from db.engine import writing
 from db.hub import screens
 from db.hub.console_tables import Booking, Campaign, DesiredState
 from db.hub.tables import AuditEntry
+from monitor.web.services import EXTENSION
 from tests.helpers.hub_screens import PLACE
 from tests.helpers.hub_shows import add_creative, add_playlist, publish_revision
 from tests.unit.monitor.web.pages.conftest import write_session
@@ -167,6 +168,17 @@ def test_a_campaign_counts_the_plays_of_its_ads(as_, engine, shop, tmp_path):
     assert "Spring" not in editor.get("/campaigns").text
     assert "Spring" in editor.get("/campaigns?archived=1").text
     assert actions(engine) == ["campaign.add", "campaign.change", "campaign.archived"]
+
+
+def test_a_campaign_withholds_the_seconds_of_few_viewers(app, as_, shop, tmp_path):
+    write_session(str(tmp_path / "hub.db"), "Foyer", datetime.now(UTC) - timedelta(hours=3))
+    editor, services = as_("editor"), app.extensions[EXTENSION]
+    page = plan(editor, shop[2], goal_kind="attentive_seconds", goal="1000").headers["Location"]
+    seen = []
+    for fewest in (1, 1000):
+        services.settings = services.settings.model_copy(update={"min_viewers": fewest})
+        seen.append(re.search(r"([\d.,]+) of 1,000", editor.get(page).text)[1])
+    assert seen[0] != seen[1] == "0"
 
 
 @pytest.mark.parametrize(

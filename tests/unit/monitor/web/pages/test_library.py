@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 
 import pytest
 from sqlalchemy import select, text, update
@@ -112,6 +113,19 @@ def test_one_approves_what_another_has_sent(as_, add, engine):
     assert (
         send(approver, f"/library/{uid}/versions/9/decide", decision="approved").status_code == 404
     )
+
+
+def test_what_changed_under_the_eyes_of_an_approver_is_not_approved(as_, add, agency_of, engine):
+    uid = add()
+    approver, agency = as_("approver"), agency_of("General")
+    for page in ("/library/approvals", f"/library/{uid}"):
+        [seen] = re.findall('name="seen" value="([0-9a-f]+)"', approver.get(page).text)
+        form = {"decision": "approved", "seen": seen}
+        changed = send(agency, f"/library/{uid}/shown", last_day=f"20{len(page)}-12-31")
+        assert changed.location.endswith("done=changed")
+        refused = send(approver, f"/library/{uid}/versions/1/decide", **form)
+        assert (refused.status_code, find(engine, uid).approved) == (409, None)
+        assert "Look again" in refused.text
 
 
 def test_nobody_decides_on_their_own_version_unless_they_are_alone(as_, add, engine):

@@ -24,6 +24,7 @@ from monitor.hub import media_check, uploads
 from monitor.hub.media_check import Examined
 from monitor.hub.uploads import PART_BYTES
 from monitor.web.changes import now
+from monitor.web.services import EXTENSION
 from tests.helpers.hostile_media import NAMES, harmless_files, refused_files
 from tests.helpers.sending import PAGE, begin, part, send
 
@@ -199,9 +200,16 @@ def test_what_one_account_and_all_together_may_send_is_bounded(editor, app, monk
     assert begin(editor, "other.mp4", 90_000_000).status_code == 429
 
 
+def test_one_account_cannot_take_the_room_of_all(editor, as_, monkeypatch):
+    monkeypatch.setattr("monitor.hub.media_store.MediaStore.free_bytes", lambda _: 1 << 50)
+    largest = editor.application.extensions[EXTENSION].settings.max_upload * 1_000_000_000
+    said = [begin(editor, f"{n}.mp4", int(largest)).status_code for n in range(6)]
+    assert said == [200] * 4 + [429] * 2
+    assert begin(as_("admin"), "a.mp4", int(largest)).status_code == 200
+
+
 def test_uploads_that_broke_off_are_forgotten_and_removed(editor, engine, app, trusting, left):
     from monitor.hub.media_cleanup import clean_up
-    from monitor.web.services import EXTENSION
 
     store = app.extensions[EXTENSION].media
     content = bytes(PART_BYTES)

@@ -103,6 +103,17 @@ def test_another_browser_with_the_secret_puts_the_first_one_out(app, browser):
     assert other.get("/setup/camera").status_code == 200
 
 
+def test_the_secret_opens_no_account_that_somebody_else_made(app, browser, console):
+    account = {"site": "Shop", "password": LONG_ENOUGH, "again": LONG_ENOUGH}
+    assert send(browser, "place", **account).location == "/setup/check"
+    other = app.test_client()
+    other.post("/setup", data={"secret": SHOWN}, headers=PAGE)
+    assert send(other, "check").location == "/setup/done"
+    assert console.is_done
+    assert other.get_cookie("ad_monitor_hub") is None
+    assert other.get("/settings").status_code == 401
+
+
 def test_the_five_steps_write_the_file_and_make_the_account(app, browser, console, tmp_path):
     told = []
     console.restart = lambda: told.append("set up")
