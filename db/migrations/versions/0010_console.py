@@ -6,10 +6,13 @@ sign-on and languages of accounts.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from alembic import op
+
+if TYPE_CHECKING:
+    from sqlalchemy.sql.schema import SchemaItem
 
 revision = "0010"
 down_revision = "0009"
@@ -17,6 +20,8 @@ branch_labels = None
 depends_on = None
 
 _EMPTY = sa.text("''")
+_OLD_KINDS = "kind IN ('login', 'invitation')"
+_KINDS = "kind IN ('login', 'invitation', 'second_factor', 'recovery')"
 
 
 def _user_columns() -> list[sa.Column[Any]]:
@@ -388,26 +393,26 @@ def upgrade() -> None:
     for column in _user_columns():
         op.add_column("users", column)
     op.create_index(op.f("ix_users_subject"), "users", ["subject"], unique=True)
-    with op.batch_alter_table("user_tokens") as batch:
-        batch.add_column(sa.Column("address", sa.Text(), server_default=_EMPTY, nullable=False))
-        batch.add_column(sa.Column("agent", sa.Text(), server_default=_EMPTY, nullable=False))
+    with op.batch_alter_table(
+        "user_tokens", copy_from=_tokens(_OLD_KINDS), table_args=_kept()
+    ) as batch:
+        for column in _token_columns():
+            batch.add_column(column)
         batch.drop_constraint(op.f("ck_user_tokens_kind"), type_="check")
-        batch.create_check_constraint(
-            op.f("ck_user_tokens_kind"),
-            "kind IN ('login', 'invitation', 'second_factor', 'recovery')",
-        )
+        batch.create_check_constraint(op.f("ck_user_tokens_kind"), _KINDS)
+    _index_tokens()
 
 
 def downgrade() -> None:
     """Drop them; first halves of logins are over."""
     op.execute("DELETE FROM user_tokens WHERE kind IN ('second_factor', 'recovery')")
-    with op.batch_alter_table("user_tokens") as batch:
+    table = _tokens(_KINDS, *_token_columns())
+    with op.batch_alter_table("user_tokens", copy_from=table, table_args=_kept()) as batch:
         batch.drop_constraint(op.f("ck_user_tokens_kind"), type_="check")
-        batch.create_check_constraint(
-            op.f("ck_user_tokens_kind"), "kind IN ('login', 'invitation')"
-        )
-        batch.drop_column("agent")
-        batch.drop_column("address")
+        batch.create_check_constraint(op.f("ck_user_tokens_kind"), _OLD_KINDS)
+        for column in reversed(_token_columns()):
+            batch.drop_column(column.name)
+    _index_tokens()
     op.drop_index(op.f("ix_users_subject"), "users")
     for column in reversed(_user_columns()):
         op.drop_column("users", column.name)
@@ -427,3 +432,47 @@ def downgrade() -> None:
     op.drop_table("media_files")
     op.drop_table("hub_secrets")
     op.drop_table("folders")
+
+
+# What SQLite makes the new table of tokens of: told rather than looked up, see schema 0002.
+
+
+def _tokens(kinds: str, *more: SchemaItem) -> sa.Table:
+    return sa.Table(
+        "user_tokens",
+        sa.MetaData(),
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("user_id", sa.Integer(), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("token_sha256", sa.String(length=64), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("last_seen_at", sa.DateTime(timezone=True), nullable=True),
+        *more,
+        sa.CheckConstraint(kinds, name=op.f("ck_user_tokens_kind")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_user_tokens")),
+    )
+
+
+def _token_columns() -> list[sa.Column[Any]]:
+    return [
+        sa.Column("address", sa.Text(), server_default=_EMPTY, nullable=False),
+        sa.Column("agent", sa.Text(), server_default=_EMPTY, nullable=False),
+    ]
+
+
+def _kept() -> tuple[SchemaItem, ...]:
+    """The foreign key and the unique digest that both schemas have."""
+    users = sa.Table("users", sa.MetaData(), sa.Column("id", sa.Integer()))
+    return (
+        sa.ForeignKeyConstraint(
+            ["user_id"], [users.c.id], name=op.f("fk_user_tokens_user_id"), ondelete="CASCADE"
+        ),
+        sa.UniqueConstraint("token_sha256", name=op.f("uq_user_tokens_token_sha256")),
+    )
+
+
+def _index_tokens() -> None:
+    """Index the table that SQLite has made anew; elsewhere the index is still there."""
+    name = op.f("ix_user_tokens_user_id")
+    op.create_index(name, "user_tokens", ["user_id"], if_not_exists=True)
