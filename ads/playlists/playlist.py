@@ -33,6 +33,10 @@ class Hours(NamedTuple):
     start: int
     end: int
 
+    def __str__(self) -> str:
+        """Return the span as a playlist writes it, such as "22:00-02:00"."""
+        return "-".join(f"{minute // 60:02}:{minute % 60:02}" for minute in self)
+
 
 @dataclass(frozen=True, slots=True)
 class Ad:

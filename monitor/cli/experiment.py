@@ -64,10 +64,10 @@ def opening_hours(text: str) -> str:
     from ads.playlists.playlist import parse_hours
 
     try:
-        ((start, end),) = parse_hours(text)
+        (span,) = parse_hours(text)
     except ValueError as error:
         raise click.BadParameter(f"{error}; received {text!r}.") from None
-    return f"{start // 60:02d}:{start % 60:02d}-{end // 60:02d}:{end % 60:02d}"
+    return str(span)
 
 
 plan_options = together(

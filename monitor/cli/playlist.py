@@ -135,7 +135,7 @@ def _document(playlist: Playlist, coming: Forecast, policy: str) -> dict[str, An
             _fields(ad, "ad_id", "name")
             | {"file": ad.path.name}
             | _fields(ad, "kind", "duration_s", "width", "height", "weight", "moods", "days")
-            | {"hours": [_hours_text(*hours) for hours in ad.hours]}
+            | {"hours": [str(span) for span in ad.hours]}
             | {"from": _date(ad.first_day), "until": _date(ad.last_day)}
             | _fields(ad, "max_per_hour", "priority", "takeover", "price_per_thousand_s")
             | _fields(ad, "fit", "volume", "remarks")
@@ -316,10 +316,6 @@ def _say_more(say: Callable[[str], None], count: int, shown: int, what: str) -> 
         say(f"[dim]... {count - shown} more {what}; --json has all of them[/dim]")
 
 
-def _hours_text(start: int, end: int) -> str:
-    return f"{start // 60:02d}:{start % 60:02d}-{end // 60:02d}:{end % 60:02d}"
-
-
 def _dates_text(ad: Ad) -> str:
     bounds = ("from", ad.first_day), ("until", ad.last_day)
     return " ".join(f"{word} {day}" for word, day in bounds if day is not None)
@@ -335,7 +331,7 @@ def _rules_text(ad: Ad, today: date) -> str:
     rules = [
         ad.why_not_on(today) or _dates_text(ad),
         ", ".join(ad.days),
-        ", ".join(_hours_text(*hours) for hours in ad.hours),
+        ", ".join(map(str, ad.hours)),
         f"at most {ad.max_per_hour} an hour" if ad.max_per_hour else "",
         f"priority {ad.priority}" if ad.priority else "",
         "takeover" if ad.takeover else "",

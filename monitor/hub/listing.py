@@ -53,7 +53,7 @@ class Times:
 
     def hour_texts(self) -> list[str]:
         """Return the hours as a playlist writes them."""
-        return [f"{_clock(start)}-{_clock(end)}" for start, end in self.hours]
+        return [str(span) for span in self.hours]
 
     def spans_on(self, day: date) -> list[tuple[int, int]]:
         """Return when it holds on a day, in minutes after midnight; also what began before."""
@@ -158,7 +158,3 @@ def _later(one: date | None, other: date | None) -> date | None:
 
 def _earlier(one: date | None, other: date | None) -> date | None:
     return min(filter(None, (one, other)), default=None)
-
-
-def _clock(minute: int) -> str:
-    return f"{minute // 60:02}:{minute % 60:02}"

@@ -200,13 +200,8 @@ def _why_closed(ad: Ad, moments: Sequence[datetime]) -> str:
     if ad.days:
         rules.append(value_words("days", list(ad.days)))
     if ad.hours:
-        spans = [f"{_clock(start)}-{_clock(end)}" for start, end in ad.hours]
-        rules.append(value_words("hours", spans))
+        rules.append(value_words("hours", [str(span) for span in ad.hours]))
     return _("It plays only %(when)s.", when=", ".join(rules))
-
-
-def _clock(minute: int) -> str:
-    return f"{minute // 60:02}:{minute % 60:02}"
 
 
 def _why_behind(playlist: Playlist, ad: Ad, when: Sequence[datetime]) -> str:
