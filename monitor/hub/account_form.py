@@ -9,9 +9,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from db.hub.accounts import MAX_NAME_LENGTH
-from detector.texts import lazy
 from monitor.hub.forms import FormError, Message, Name, read_form
-from monitor.languages import languages
+from monitor.languages import languages, lazy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -80,9 +79,6 @@ class KeyForm(BaseModel):
 
 _MESSAGES: dict[str, Message] = {
     "string_too_short": lambda **values: lazy("Give a name.", **values),
-    "string_too_long": lambda **values: lazy(
-        "This is too long: expected at most %(max_length)s characters.", **values
-    ),
     "mail": lambda **values: lazy("Expected a mail address, such as anna@example.com.", **values),
     "int_parsing": lambda **values: lazy("Choose one of the list.", **values),
     "too_short": lambda **values: lazy("Choose what the key is for.", **values),

@@ -17,7 +17,7 @@ from ads.playlists.playlist import DAYS, parse_hours
 from db.hub.bookings import BookingPlan
 from db.hub.campaigns import CampaignPlan
 from db.hub.console_tables import TARGETS
-from monitor.hub.forms import Listed, Name, read_form
+from monitor.hub.forms import Listed, Name, OptionalDay, check_order, read_form
 from monitor.languages import lazy
 
 if TYPE_CHECKING:
@@ -26,20 +26,11 @@ if TYPE_CHECKING:
     from werkzeug.datastructures import MultiDict
 
     from monitor.hub.forms import Message
-    from monitor.languages import LazyText
 
 
 def _hours(spans: tuple[str, ...]) -> tuple[str, ...]:
     parse_hours(list(spans))
     return spans
-
-
-def _in_order(first: date | None, last: date | None) -> None:
-    if first and last and last < first:
-        raise ValueError(str(lazy("The last day is before the first one.")))
-
-
-OptionalDay = Annotated[date | None, BeforeValidator(lambda value: value or None)]
 
 
 class _BookingForm(BaseModel):
@@ -56,7 +47,7 @@ class _BookingForm(BaseModel):
 
     @model_validator(mode="after")
     def _ordered(self) -> _BookingForm:
-        _in_order(self.first_day, self.last_day)
+        check_order(self.first_day, self.last_day)
         return self
 
 
@@ -70,18 +61,11 @@ class _CampaignForm(BaseModel):
 
     @model_validator(mode="after")
     def _ordered(self) -> _CampaignForm:
-        _in_order(self.first_day, self.last_day)
+        check_order(self.first_day, self.last_day)
         return self
 
 
-def _no_date(**_values: object) -> LazyText:
-    return lazy("Expected a date such as 2026-03-01.")
-
-
 _MESSAGES: dict[str, Message] = {
-    "date_from_datetime_parsing": _no_date,
-    "date_parsing": _no_date,
-    "date_type": _no_date,
     "int_parsing": lambda **_: lazy("Expected a whole number."),
     "float_parsing": lambda **_: lazy("Expected a number."),
     "greater_than": lambda **_: lazy("Expected a number above 0."),
@@ -89,10 +73,6 @@ _MESSAGES: dict[str, Message] = {
     "greater_than_equal": lambda **values: lazy("Expected at least %(ge)s.", **values),
     "too_short": lambda **_: lazy("Choose an ad."),
     "string_too_short": lambda **_: lazy("Fill in this field."),
-    "string_too_long": lambda **values: lazy(
-        "This is too long: expected at most %(max_length)s characters.", **values
-    ),
-    "literal_error": lambda **values: lazy("Expected %(expected)s.", **values),
 }
 
 

@@ -44,9 +44,6 @@ _MESSAGES: dict[str, Message] = {
     "string_too_short": lambda **values: lazy(
         "Give the channel a name, and the address to which it sends.", **values
     ),
-    "string_too_long": lambda **values: lazy(
-        "This is too long: expected at most %(max_length)s characters.", **values
-    ),
     "literal_error": lambda **values: lazy(
         "There is no such kind of alert: expected some of %(expected)s.", **values
     ),

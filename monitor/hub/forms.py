@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
@@ -61,10 +62,42 @@ Name = Annotated[str, Field(min_length=1, max_length=80), BeforeValidator(_text)
 Listed = BeforeValidator(_split)
 """Reads values that are separated by commas, without repetition."""
 
+OptionalDay = Annotated[date | None, BeforeValidator(lambda text: text or None)]
+"""A date; an empty field is none."""
+
 TimeZone = Annotated[str, BeforeValidator(str.strip), AfterValidator(_zone)]
 
 ListedHours = Annotated[tuple[str, ...], AfterValidator(_hours), Listed]
 """Time spans such as "Mon-Fri 08:00-20:00, Sat 10:00-16:00"."""
+
+
+def check_order(first: date | None, last: date | None) -> None:
+    """Refuse a last day before the first one, as validators of a form do.
+
+    Raises:
+        ValueError: It is.
+    """
+    if first and last and last < first:
+        raise ValueError(lazy("The last day is before the first one."))
+
+
+def _no_date(**_values: object) -> LazyText:
+    return lazy("Expected a date such as 2026-03-01.")
+
+
+_MESSAGES: dict[str, Message] = {
+    "string_too_long": lambda **values: lazy(
+        "This is too long: expected at most %(max_length)s characters.", **values
+    ),
+    "too_long": lambda **values: lazy(
+        "These are too many: expected at most %(max_length)s.", **values
+    ),
+    "date_from_datetime_parsing": _no_date,
+    "date_parsing": _no_date,
+    "date_type": _no_date,
+    "literal_error": lambda **values: lazy("Expected %(expected)s.", **values),
+}
+"""What every form says of these errors, unless it has words of its own."""
 
 
 def read_form(
@@ -75,7 +108,8 @@ def read_form(
     Args:
         model: What it is read into.
         values: As they were typed.
-        messages: Make what to say instead of pydantic's words, by its types of errors.
+        messages: What this form says instead of `_MESSAGES` or pydantic's words, by its types of
+            errors.
 
     Raises:
         FormError: A field cannot be used.
@@ -86,7 +120,7 @@ def read_form(
         found = error.errors(include_url=False)
         # What is wrong with several fields together has no place of its own.
         problems = {
-            str(one["loc"][0] if one["loc"] else "form"): _message(one, messages)
+            str(one["loc"][0] if one["loc"] else "form"): _message(one, {**_MESSAGES, **messages})
             for one in reversed(found)
         }
         raise FormError(problems) from None
@@ -96,5 +130,5 @@ def _message(error: Any, messages: Mapping[str, Message]) -> str:
     message = messages.get(error["type"])
     if message is not None:
         return message(**error.get("ctx", {}))
-    text = str(error["msg"]).removeprefix("Value error, ")
+    text = str(error["msg"]).removeprefix("Value error, ").removesuffix(".")
     return f"{text[:1].upper()}{text[1:]}."

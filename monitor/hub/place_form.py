@@ -37,12 +37,6 @@ _MESSAGES: dict[str, Message] = {
     "string_too_short": lambda **values: lazy(
         "Give the screen a name, such as Entrance or Till 3.", **values
     ),
-    "string_too_long": lambda **values: lazy(
-        "This is too long: expected at most %(max_length)s characters.", **values
-    ),
-    "too_long": lambda **values: lazy(
-        "These are too many: expected at most %(max_length)s.", **values
-    ),
 }
 
 

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from monitor.analytics.breakdown import COUNTS, Division
 from monitor.analytics.comparison import MEASURES
-from monitor.hub.forms import Listed, Name, read_form
+from monitor.hub.forms import Listed, Name, OptionalDay, check_order, read_form
 from monitor.languages import lazy
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
     from monitor.hub.forms import Message
-    from monitor.languages import LazyText
 
 MAX_ADS = 50
 MAX_RECIPIENTS = 20
@@ -53,13 +52,15 @@ def _addresses(addresses: tuple[str, ...]) -> tuple[str, ...]:
     for address in addresses:
         if not re.fullmatch(r"[^\s@,;<>\"()]{1,64}@[^\s@,;<>\"()]{1,250}", address):
             raise ValueError(
-                f"{address!r} is no mail address; expected one such as anna@example.com"
+                lazy(
+                    "%(address)s is no mail address: expected one such as anna@example.com.",
+                    address=repr(address),
+                )
             )
     return addresses
 
 
 Texts = Annotated[tuple[str, ...], BeforeValidator(lambda v: tuple(dict.fromkeys(filter(None, v))))]
-Day = Annotated[date | None, BeforeValidator(lambda v: v or None)]
 
 
 class ReportQuery(BaseModel):
@@ -72,15 +73,14 @@ class ReportQuery(BaseModel):
     groups: Texts = ()
     tags: Texts = ()
     period: Literal["yesterday", "week", "month", "last_month", "all", "days"] = "week"
-    first: Day = None
-    last: Day = None
+    first: OptionalDay = None
+    last: OptionalDay = None
     measure: Annotated[str, AfterValidator(_measure)] = "attention"
     division: Division = "none"
 
     @model_validator(mode="after")
     def _in_order(self) -> ReportQuery:
-        if self.first and self.last and self.last < self.first:
-            raise ValueError(f"The last day {self.last} is before the first, {self.first}.")
+        check_order(self.first, self.last)
         return self
 
     def days(self, today: date) -> tuple[date | None, date | None]:
@@ -112,25 +112,14 @@ class Keeping(BaseModel):
     @model_validator(mode="after")
     def _is_sent_to_somebody(self) -> Keeping:
         if bool(self.rhythm) != bool(self.recipients):
-            raise ValueError("To send a report, choose how often and to which mail addresses.")
+            raise ValueError(
+                lazy("To send a report, choose how often and to which mail addresses.")
+            )
         return self
-
-
-def _no_date(**_values: object) -> LazyText:
-    return lazy("Expected a date such as 2026-03-01.")
 
 
 _MESSAGES: dict[str, Message] = {
     "string_too_short": lambda **_: lazy("Give the report a name."),
-    "string_too_long": lambda **values: lazy(
-        "This is too long: expected at most %(max_length)s characters.", **values
-    ),
-    "too_long": lambda **values: lazy(
-        "These are too many: expected at most %(max_length)s.", **values
-    ),
-    "date_from_datetime_parsing": _no_date,
-    "date_parsing": _no_date,
-    "literal_error": lambda **values: lazy("Expected %(expected)s.", **values),
 }
 
 

@@ -92,9 +92,6 @@ _MESSAGES: dict[str, Message] = {
     "string_too_short": lambda **values: lazy(
         "Give the playlist a name, such as Summer or Shop window.", **values
     ),
-    "string_too_long": lambda **values: lazy(
-        "This is too long: expected at most %(max_length)s characters.", **values
-    ),
 }
 
 
