@@ -109,10 +109,11 @@ class SetupWizard(QDialog):
         self.back.setEnabled(step > 0)
         self.next.setText(self._texts["setup_start" if name == "check" else "setup_next"])
         if name == "check":
-            self.summary.setText("\n".join(self._answers()))
+            answers = _answers(self.draft, self._texts, self.camera.text(), ads_in(self._ads))
+            self.summary.setText("\n".join(answers))
             self.next.setFocus()
             return
-        self._focus_page()
+        _focus(self.pages.currentWidget())
 
     def keyPressEvent(self, event: QKeyEvent | None) -> None:
         is_back = (Qt.Key.Key_Left, Qt.KeyboardModifier.AltModifier)
@@ -125,15 +126,7 @@ class SetupWizard(QDialog):
         super().showEvent(event)
         # Without a window manager nobody else gives the window the keyboard.
         self.activateWindow()
-        self._focus_page()
-
-    def _focus_page(self) -> None:
-        page = self.pages.currentWidget()
-        for part in () if page is None else page.findChildren(QWidget):
-            is_chosen = not isinstance(part, QRadioButton) or part.isChecked()
-            if part.focusPolicy() & Qt.FocusPolicy.TabFocus and part.isEnabled() and is_chosen:
-                part.setFocus()
-                break
+        _focus(self.pages.currentWidget())
 
     @pyqtSlot()
     def go_on(self) -> None:
@@ -297,19 +290,6 @@ class SetupWizard(QDialog):
             return self._texts["setup_short"]
         return ""
 
-    def _answers(self) -> list[str]:
-        texts, draft = self._texts, self.draft
-        sources = {DEMO: texts["setup_demo"], NO_CAMERA: texts["setup_no_camera"]}
-        shown = texts["setup_samples"]
-        if draft.own_ads:
-            shown = ", ".join(ads_in(self._ads)[:8])
-        return [
-            f"{texts['setup_camera_title']}  {sources.get(draft.source or '', self.camera.text())}",
-            f"{texts['setup_ads_title']}  {shown}",
-            f"{texts['setup_notice_title']}  {', '.join(draft.languages)}  {draft.url}",
-            f"{texts['setup_place_title']}  {draft.site}, {draft.time_zone}",
-        ]
-
     def _label(self, key: str) -> QLabel:
         label = QLabel(self._texts[key], self)
         label.setWordWrap(True)
@@ -365,6 +345,29 @@ class SetupWizard(QDialog):
         self.setStyleSheet(style_sheet(scale))
         self.setWindowTitle(f"{APPLICATION_NAME}: {self._texts['setup_title']}")
         self.resize(QSize(980, 600) * scale)
+
+
+def _focus(page: QWidget | None) -> None:
+    """Put the keyboard into the first part of a page that takes it."""
+    for part in () if page is None else page.findChildren(QWidget):
+        is_chosen = not isinstance(part, QRadioButton) or part.isChecked()
+        if part.focusPolicy() & Qt.FocusPolicy.TabFocus and part.isEnabled() and is_chosen:
+            part.setFocus()
+            break
+
+
+def _answers(
+    draft: Draft, texts: Mapping[str, str], camera: str, own_ads: Sequence[str]
+) -> list[str]:
+    """Return the answers for the last step, a line for each step before it."""
+    sources = {DEMO: texts["setup_demo"], NO_CAMERA: texts["setup_no_camera"]}
+    shown = ", ".join(own_ads[:8]) if draft.own_ads else texts["setup_samples"]
+    return [
+        f"{texts['setup_camera_title']}  {sources.get(draft.source or '', camera)}",
+        f"{texts['setup_ads_title']}  {shown}",
+        f"{texts['setup_notice_title']}  {', '.join(draft.languages)}  {draft.url}",
+        f"{texts['setup_place_title']}  {draft.site}, {draft.time_zone}",
+    ]
 
 
 def _is_takeable(file: Path) -> bool:
