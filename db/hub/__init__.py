@@ -1,1 +1,1 @@
-"""What only a hub stores: its screens and their keys, how they are, alerts, people."""
+"""What only a hub stores: screens and keys, alerts, people, the library, playlists, bookings."""

@@ -60,10 +60,6 @@ class Account:
         """
         return (self.folder_id or NO_FOLDER) if self.role == "agency" else None
 
-    def sees_folder(self, folder_id: int | None) -> bool:
-        """Whether the account may see what lies in a folder; `None`: in no folder."""
-        return self.folder_scope is None or self.folder_scope == folder_id
-
     def may(self, *roles: str) -> bool:
         """Whether the account has one of these roles; an administrator has every right."""
         return self.role in {*roles, "admin"}

@@ -21,7 +21,6 @@ from db.hub.console_tables import (
     PlaylistRevision,
 )
 from db.hub.library_types import (
-    Approved,
     Choice,
     CreativeInfo,
     Decision,
@@ -37,7 +36,6 @@ from db.hub.media import store_media
 from db.hub.tables import User
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from datetime import datetime
 
     from sqlalchemy import ColumnElement, Select
@@ -155,41 +153,6 @@ def find_version(
     if row is None:
         raise NotInLibraryError(f"The ad {creative.name} has no version {number}.")
     return creative, _version(row)
-
-
-def approved_versions(
-    connection: Connection, uids: Iterable[str] | None = None
-) -> dict[str, Approved]:
-    """Return the newest approved version of each creative that has one and is not archived.
-
-    Args:
-        connection: To the database.
-        uids: Of which creatives; `None` for all.
-
-    Returns:
-        By the creative's uid, in the order of their names.
-    """
-    newest = _newest_numbers(CreativeVersion.approval == "approved").subquery("approved")
-    query = (
-        _versions()
-        .add_columns(Creative.uid, Creative.ad_id, Creative.name)
-        .join(Creative, Creative.id == CreativeVersion.creative_id)
-        .join(
-            newest,
-            and_(
-                newest.c.creative_id == CreativeVersion.creative_id,
-                newest.c.number == CreativeVersion.number,
-            ),
-        )
-        .where(Creative.archived_at.is_(None))
-        .order_by(func.lower(Creative.name), Creative.id)
-    )
-    if uids is not None:
-        query = query.where(Creative.uid.in_(set(uids)))
-    return {
-        row.uid: Approved(row.uid, row.ad_id, row.name, _version(row))
-        for row in connection.execute(query)
-    }
 
 
 def rename_creative(connection: Connection, creative: CreativeInfo, name: str) -> None:

@@ -169,16 +169,6 @@ class CreativeInfo:
 
 
 @dataclass(frozen=True, slots=True)
-class Approved:
-    """The newest approved version of a creative."""
-
-    uid: str
-    ad_id: str
-    name: str
-    version: Version
-
-
-@dataclass(frozen=True, slots=True)
 class Choice:
     """Which creatives a list shows, and in which order.
 

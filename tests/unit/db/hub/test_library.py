@@ -11,6 +11,7 @@ from sqlalchemy import insert, select, update
 from db.engine import writing
 from db.hub import accounts, folders, library, media
 from db.hub.console_tables import CreativeVersion, PlaylistPlan, PlaylistRevision
+from db.hub.desired import read_plan
 from db.hub.library_types import (
     EVERYTHING,
     SORTS,
@@ -44,6 +45,11 @@ def find(connection, uid, scope=EVERYTHING):
     return library.find_creative(connection, scope, uid)
 
 
+def on_screens(connection):
+    creatives = read_plan(connection).creatives.values()
+    return {one.uid: one.approved for one in creatives if one.approved and not one.is_archived}
+
+
 def test_a_creative_waits_for_approval_and_is_shown_after_it(connection):
     uid = add_creative(connection, "Summer", NOW)
     found = find(connection, uid)
@@ -51,29 +57,32 @@ def test_a_creative_waits_for_approval_and_is_shown_after_it(connection):
     assert found.newest.decision == Decision("pending")
     assert found.approved is None
     assert library.waiting_creatives(connection, EVERYTHING) == [found]
-    assert library.approved_versions(connection) == {}
+    assert on_screens(connection) == {}
     approve(connection, uid, 1)
     found = find(connection, uid)
     assert found.newest.decision == Decision("approved", NOW, "Ann", "as agreed")
     assert found.approved == 1
     assert library.waiting_creatives(connection, EVERYTHING) == []
-    [approved] = library.approved_versions(connection).values()
-    assert (approved.uid, approved.ad_id, approved.version) == (uid, "Summer", found.newest)
+    assert on_screens(connection)[uid].sha256 == found.newest.media.sha256
 
 
 def test_the_approved_version_stays_on_the_screens_until_the_next_one_is_approved(connection):
     uid = add_creative(connection, "Summer", NOW)
     approve(connection, uid, 1)
+    old = find(connection, uid).newest
     assert library.add_version(connection, find(connection, uid), a_file("new"), LATER) == 2
-    assert find(connection, uid).newest.decision.approval == "pending"
-    assert library.approved_versions(connection)[uid].version.number == 1
+    new = find(connection, uid).newest
+    assert new.decision.approval == "pending"
+    assert find(connection, uid).approved == 1
+    assert on_screens(connection)[uid].sha256 == old.media.sha256
     approve(connection, uid, 2, "rejected")
-    assert library.approved_versions(connection)[uid].version.number == 1
+    assert find(connection, uid).approved == 1
+    assert on_screens(connection)[uid].sha256 == old.media.sha256
     approve(connection, uid, 2)
-    assert library.approved_versions(connection)[uid].version.number == 2
+    assert find(connection, uid).approved == 2
+    assert on_screens(connection)[uid].sha256 == new.media.sha256
     approve(connection, uid, 2, "rejected")
-    assert library.approved_versions(connection, [uid])[uid].version.number == 1
-    assert library.approved_versions(connection, []) == {}
+    assert on_screens(connection)[uid].sha256 == old.media.sha256
 
 
 def test_an_edit_needs_approval_again(connection):
@@ -90,7 +99,9 @@ def test_an_edit_needs_approval_again(connection):
     assert library.change_shown(connection, find(connection, uid), other, "Flo", LATER) == 2
     found = find(connection, uid)
     assert (found.newest.shown, found.newest.uploaded_by, found.approved) == (other, "Flo", 1)
-    assert library.approved_versions(connection)[uid].version.shown == shown
+    kept = on_screens(connection)[uid]
+    days = kept.first_day, kept.last_day
+    assert Shown(kept.duration_s, kept.brand_at_s, kept.moods, *days) == shown
 
 
 def test_an_older_version_can_become_the_newest_again(connection):
@@ -108,11 +119,11 @@ def test_an_archived_creative_leaves_lists_and_screens_and_comes_back(connection
     uid = add_creative(connection, "Summer", NOW)
     approve(connection, uid, 1)
     library.archive_creative(connection, find(connection, uid), NOW)
-    assert library.approved_versions(connection) == {}
+    assert on_screens(connection) == {}
     assert library.list_creatives(connection, EVERYTHING) == ([], 0)
     assert library.list_creatives(connection, EVERYTHING, Choice(archived=True))[1] == 1
     library.archive_creative(connection, find(connection, uid), None)
-    assert list(library.approved_versions(connection)) == [uid]
+    assert list(on_screens(connection)) == [uid]
 
 
 def test_lists_are_searched_filtered_sorted_and_cut(connection):

@@ -55,8 +55,7 @@ def test_two_administrators_who_disable_each_other_leave_one(engine):
 def test_an_agency_is_limited_to_a_folder(engine):
     agency = add(engine, "ann", "agency")
     assert agency.folder_scope == accounts.NO_FOLDER
-    assert not agency.sees_folder(1)
-    assert add(engine, "ben").sees_folder(None)
+    assert add(engine, "ben").folder_scope is None
     with writing(engine) as connection, pytest.raises(AccountError, match="Choose the folder"):
         accounts.change_account(connection, agency.id, role="agency", folder_id=None, email="")
 
