@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING
 from ads.errors import MediaError
 from ads.media.check import examine_apart
 from ads.media.types import KNOWN_ENDINGS, why_no_media
-from ads.playlists.playlist_file import id_of
 from db.hub.library_types import MediaFacts
 from detector.names import is_blank, plain_name
-from detector.texts import LazyText, lazy
 from monitor.errors import MonitorError
+from monitor.languages import LazyText, lazy
 
 if TYPE_CHECKING:
     from ads.media.preview import Preview
@@ -91,11 +90,6 @@ def checked_name(name: str) -> str:
     if path.suffix.lower() not in KNOWN_ENDINGS:
         raise FileRefusedError(why_no_media(path))
     return shown
-
-
-def ad_id_of(file_name: str) -> str:
-    """Return the id that an ad gets in playlists and reports, from the name of its file."""
-    return id_of(file_name)
 
 
 def examine(path: Path, file_name: str, sha256: str) -> Examined:

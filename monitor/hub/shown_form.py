@@ -9,8 +9,8 @@ from pydantic import ValidationError
 
 from ads.playlists.playlist_file import Entry
 from detector.emotion.labels import EMOTIONS
-from detector.texts import LazyText, lazy
 from monitor.hub.forms import FormError
+from monitor.languages import LazyText, lazy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,19 +14,14 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
+from ads.playlists.playlist_file import id_of
 from db.engine import writing
 from db.hub import library, uploads
 from db.hub.audit import note
 from db.hub.library_types import NewVersion, Shown
-from detector.texts import lazy
 from monitor.errors import MonitorError
-from monitor.hub.media_check import (
-    Examined,
-    FileRefusedError,
-    ad_id_of,
-    checked_name,
-    examine,
-)
+from monitor.hub.media_check import Examined, FileRefusedError, checked_name, examine
+from monitor.languages import lazy
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
@@ -264,7 +259,7 @@ def _store(
         what = f"ad {target.creative.ad_id}"
         note(connection, who.name, "library.version", what, now, after=after | {"version": number})
         return Stored(target.creative.uid, number)
-    shown_name = ad_id = ad_id_of(name)
+    shown_name = ad_id = id_of(name)
     if who.role == "agency":
         # Else a number behind it would tell that another folder has an ad of this name.
         ad_id = f"{target.folder.name}: {ad_id}"[:240]

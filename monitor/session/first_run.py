@@ -17,7 +17,7 @@ from ads.media.check import check_apart
 from ads.media.types import KNOWN_ENDINGS, MediaInfo
 from ads.playlists.folder import media_in, natural_key
 from detector.names import plain_name, printable
-from detector.texts import lazy
+from monitor.languages import lazy
 from monitor.sensor.camera_choice import list_cameras
 from monitor.settings.paths import APPLICATION, default_settings_file
 from monitor.settings.writing import write_settings
@@ -25,7 +25,7 @@ from monitor.settings.writing import write_settings
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from detector.texts import LazyText
+    from monitor.languages import LazyText
     from monitor.settings.models import RunSettings
 
 DEMO, NO_CAMERA = "demo", "none"

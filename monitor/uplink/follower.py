@@ -294,7 +294,6 @@ class HubFollower:
 
     def _note_progress(self, share: float) -> None:
         self._backoff.reset()
-        self._backoff.reset()
         self._show(fetching=share, problem=None)
         now_s = time.monotonic()
         if self._wanted is not None and now_s - self._told_s > PROGRESS_S:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from db.hub import folders, library
 from db.hub.library_types import LibraryError, NotInLibraryError
-from detector.texts import lazy
+from monitor.languages import lazy
 from monitor.web.accounts import current_user
 from monitor.web.problems import ProblemError
 

@@ -17,7 +17,6 @@ from flask import Blueprint, Response, request, url_for
 from werkzeug.exceptions import BadRequest
 
 from db.hub import folders, uploads
-from detector.texts import lazy
 from monitor.hub.media_check import FileRefusedError
 from monitor.hub.media_store import MediaStoreError
 from monitor.hub.uploads import (
@@ -28,7 +27,7 @@ from monitor.hub.uploads import (
     Uploads,
     WrongPartError,
 )
-from monitor.languages import ngettext
+from monitor.languages import lazy, ngettext
 from monitor.web.accounts import current_user
 from monitor.web.changes import back, changing, now
 from monitor.web.library_scope import scope, seen_creative, seen_folder, store_away

@@ -12,7 +12,6 @@ from ads.media.types import MediaInfo
 from monitor.hub.media_check import (
     WARNINGS,
     FileRefusedError,
-    ad_id_of,
     examine,
     warning_words,
     warnings,
@@ -65,7 +64,3 @@ def test_a_file_is_examined_under_its_senders_name(tmp_path):
     path.write_bytes(b"nothing")
     with pytest.raises(FileRefusedError, match=r"^Sommer\.png "):
         examine(path, "Sommer.png", sha256)
-
-
-def test_the_id_of_an_ad_is_its_files_name():
-    assert ad_id_of("Sommer 50%.PNG") == "Sommer 50%"
