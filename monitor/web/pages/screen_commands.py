@@ -235,7 +235,7 @@ def _kind(known: tuple[str, ...]) -> str:
 
 def _attachment(uid: str, command: str, media_type: str) -> Response:
     with hub_services().engine.connect() as connection:
-        screen = _found(connection, uid)
+        screen = found_screen(connection, uid)
         found = commands.find_attachment(connection, screen.id, command)
     if found is None or not found[0].startswith(media_type):
         raise ProblemError(404, "not_found", lazy("The kiosk sent nothing of that kind."))
@@ -243,18 +243,28 @@ def _attachment(uid: str, command: str, media_type: str) -> Response:
 
 
 def _in_use(connection: Connection, uid: str) -> ScreenInfo:
-    screen = _found(connection, uid)
+    screen = found_screen(connection, uid)
     if screen.retired_at is not None:
         raise ProblemError(409, "bad_request", lazy("The screen is retired: no kiosk fills it."))
     return screen
 
 
-def _found(connection: Connection, uid: str) -> ScreenInfo:
+def found_screen(connection: Connection, uid: str) -> ScreenInfo:
+    """Return a screen, also a retired one.
+
+    Raises:
+        ProblemError: There is none of this uid.
+    """
     try:
         return find_screen(connection, uid)
     except NoSuchScreenError:
-        raise ProblemError(
-            404,
-            "not_found",
-            lazy("There is no such screen. The page of screens lists those there are."),
-        ) from None
+        raise no_such_screen() from None
+
+
+def no_such_screen() -> ProblemError:
+    """Return the answer to an address that names no screen."""
+    return ProblemError(
+        404,
+        "not_found",
+        lazy("There is no such screen. The page of screens lists those there are."),
+    )

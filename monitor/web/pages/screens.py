@@ -26,7 +26,14 @@ from monitor.settings.time_zone import local_zone, zone_named, zone_names
 from monitor.web.accounts import current_user
 from monitor.web.changes import Change, back, changing, done, now
 from monitor.web.pages.screen_commands import DONE as SHOW_DONE
-from monitor.web.pages.screen_commands import IN_BULK, KINDS, bulk_words, show_values
+from monitor.web.pages.screen_commands import (
+    IN_BULK,
+    KINDS,
+    bulk_words,
+    found_screen,
+    no_such_screen,
+    show_values,
+)
 from monitor.web.problems import ProblemError
 from monitor.web.rights import requires
 from monitor.web.services import EXTENSION, hub_address, hub_services
@@ -132,7 +139,7 @@ def edit(uid: str) -> AnyResponse | tuple[str, int]:
     except FormError as error:
         return page_of(uid, form=request.form, problems=error.problems), 400
     with _changing() as change:
-        before = _found(change.connection, uid)
+        before = found_screen(change.connection, uid)
         screens.edit_screen(change.connection, uid, place)
         if before.place != place:
             change.note("screen.edit", _target(before), asdict(before.place), asdict(place))
@@ -145,7 +152,7 @@ def edit(uid: str) -> AnyResponse | tuple[str, int]:
 def retire(uid: str) -> AnyResponse:
     """Take a screen off the wall."""
     with _changing() as change:
-        _found(change.connection, uid)
+        found_screen(change.connection, uid)
         before = screens.retire_screen(change.connection, uid, change.at)
         if before.retired_at is None:
             change.note("screen.retire", _target(before), asdict(before.place))
@@ -167,7 +174,7 @@ def make_code(uid: str) -> AnyResponse:
 def revoke(uid: str, key_id: int) -> AnyResponse:
     """Make the key of a screen's kiosk void."""
     with _changing() as change:
-        screen = _found(change.connection, uid)
+        screen = found_screen(change.connection, uid)
         if key_id not in {kiosk.key_id for kiosk in read_kiosks(change.connection, screen.id)}:
             raise ProblemError(404, "not_found", lazy("This screen has no such kiosk."))
         pairing.revoke(change.connection, key_id, change.user.name, change.at)
@@ -224,7 +231,7 @@ def page_of(
     with hub_services().engine.connect() as connection:
         found = read_wall(connection, uid)
         if not found:
-            raise _no_screen()
+            raise no_such_screen()
         screen = found[0].screen
         zone = _zone(screen.place)
         today = at.astimezone(zone).date()
@@ -389,15 +396,8 @@ def _changing() -> Iterator[Change]:
     _wall().forget()
 
 
-def _found(connection: Connection, uid: str) -> ScreenInfo:
-    try:
-        return screens.find_screen(connection, uid)
-    except screens.NoSuchScreenError:
-        raise _no_screen() from None
-
-
 def _in_use(connection: Connection, uid: str) -> ScreenInfo:
-    screen = _found(connection, uid)
+    screen = found_screen(connection, uid)
     if screen.retired_at is not None:
         raise ProblemError(
             409,
@@ -409,14 +409,6 @@ def _in_use(connection: Connection, uid: str) -> ScreenInfo:
             title=lazy("The screen is retired"),
         )
     return screen
-
-
-def _no_screen() -> ProblemError:
-    return ProblemError(
-        404,
-        "not_found",
-        lazy("There is no such screen. The page of screens lists those there are."),
-    )
 
 
 def _target(screen: ScreenInfo) -> str:
