@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from math import ceil
 from typing import TYPE_CHECKING, Any, cast
 
 from flask import Blueprint, render_template, request
@@ -24,7 +23,7 @@ from monitor.languages import lazy
 from monitor.settings.time_zone import local_zone, zone_names
 from monitor.web.accounts import current_user
 from monitor.web.changes import back, changing, done, now
-from monitor.web.pages.sessions import asked_page
+from monitor.web.paging import asked_page, page_count
 from monitor.web.problems import ProblemError
 from monitor.web.rights import requires
 from monitor.web.services import hub_services
@@ -80,7 +79,7 @@ def listing() -> str:
         past=past,
         past_count=past_count,
         page=page,
-        pages=_pages(page, past_count),
+        pages=page_count(past_count, PAGE_SIZE, page),
         which=which,
         chosen={name: value for name, value in which.items() if value},
         sites=sorted({place.site for place in places if place.site}),
@@ -181,7 +180,7 @@ def log() -> str:
         names=names,
         channel=channel,
         page=page,
-        pages=_pages(page, count),
+        pages=page_count(count, PAGE_SIZE, page),
         **_shared(),
     )
 
@@ -218,18 +217,6 @@ def _shared() -> dict[str, Any]:
         "may_change": current_user().may(CHANGING),
         "done": done(DONE),
     }
-
-
-def _pages(page: int, count: int) -> int:
-    """Return how many pages there are, at least 1; refuse one that there is not."""
-    pages = max(1, ceil(count / PAGE_SIZE))
-    if not 1 <= page <= pages:
-        raise ProblemError(
-            404,
-            "not_found",
-            lazy("There is no page %(page)s: expected 1 to %(pages)s.", page=page, pages=pages),
-        )
-    return pages
 
 
 def _found(connection: Connection, channel_id: int) -> KnownChannel:

@@ -6,7 +6,6 @@ import csv
 import io
 from datetime import date, datetime, time, timedelta
 from itertools import chain, islice
-from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, render_template, request
@@ -18,7 +17,7 @@ from monitor.languages import lazy
 from monitor.settings.time_zone import local_zone
 from monitor.web.audit_words import COLUMNS, changes, json_line, table_row
 from monitor.web.changes import changing, now
-from monitor.web.pages.sessions import asked_page
+from monitor.web.paging import asked_page, page_count
 from monitor.web.problems import ProblemError
 from monitor.web.rights import for_people, requires
 from monitor.web.services import hub_services
@@ -46,15 +45,12 @@ def listing() -> str:
         start = max(0, page - 1) * PAGE_SIZE
         entries = list(audit.find_entries(connection, search, limit=PAGE_SIZE, offset=start))
         actors, actions = audit.known_actors(connection), audit.known_actions(connection)
-    pages = max(1, ceil(count / PAGE_SIZE))
-    if not 1 <= page <= pages:
-        raise ProblemError(404, "not_found", lazy("There is no page %(page)s.", page=page))
     return render_template(
         "audit.html",
         entries=[(entry, changes(entry)) for entry in entries],
         count=count,
         page=page,
-        pages=pages,
+        pages=page_count(count, PAGE_SIZE, page),
         asked=asked,
         chosen={name: value for name, value in asked.items() if value},
         actors=actors,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, render_template, request
@@ -31,6 +30,7 @@ from monitor.web.library_scope import (
     seen_version,
 )
 from monitor.web.pages.library_uploads import SENDERS
+from monitor.web.paging import page_count
 from monitor.web.problems import ProblemError
 from monitor.web.rights import EVERYBODY, requires
 from monitor.web.services import hub_services
@@ -106,16 +106,13 @@ def listing() -> str:
         known = folders.list_folders(connection, scope())
         waiting = len(library.waiting_creatives(connection, scope()))
         mine = uploads.list_uploads(connection, current_user().id) if may_send() else []
-    pages = max(1, ceil(count / PAGE_SIZE))
-    if page > pages:
-        raise ProblemError(404, "not_found", lazy("There is no such page of the library."))
     chosen = {name: value for name, value in asdict(choice).items() if value}
     return render_template(
         "library.html",
         creatives=found,
         count=count,
         page=page,
-        pages=pages,
+        pages=page_count(count, PAGE_SIZE, page),
         choice=choice,
         chosen=chosen | ({"view": "list"} if _as_list() else {}),
         as_list=_as_list(),

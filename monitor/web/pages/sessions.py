@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, render_template, request
@@ -14,6 +13,7 @@ from monitor.analytics.comparison import MEASURES
 from monitor.analytics.report_data import kinds_left_out
 from monitor.languages import lazy
 from monitor.web.chosen import Chosen, choices
+from monitor.web.paging import asked_page, page_count
 from monitor.web.problems import ProblemError
 from monitor.web.reports import (
     DOWNLOADS,
@@ -46,42 +46,15 @@ def page_of_sessions(engine: Engine, places: Chosen, page: int) -> tuple[Session
     Raises:
         ProblemError: There is no such page.
     """
-    found, pages = None, 1
-    if page >= 1:
-        found = find_sessions(
-            engine,
-            places.sites,
-            groups=places.groups,
-            tags=places.tags,
-            limit=PAGE_SIZE,
-            offset=(page - 1) * PAGE_SIZE,
-        )
-        pages = max(1, ceil(found.total / PAGE_SIZE))
-    if found is None or page > pages:
-        raise ProblemError(
-            404,
-            "not_found",
-            lazy("There is no page %(page)s: expected 1 to %(pages)s.", page=page, pages=pages),
-        )
-    return found, pages
-
-
-def asked_page() -> int:
-    """Return the requested page, by default 1.
-
-    Raises:
-        ProblemError: It is not a number.
-    """
-    text = request.args.get("page", "1")
-    if not (text.isascii() and text.isdecimal()) or len(text) > 9:
-        raise ProblemError(
-            400,
-            "bad_request",
-            lazy(
-                "Invalid page: expected a number from 1, received %(text)s.", text=repr(text[:20])
-            ),
-        )
-    return int(text)
+    found = find_sessions(
+        engine,
+        places.sites,
+        groups=places.groups,
+        tags=places.tags,
+        limit=PAGE_SIZE,
+        offset=max(0, page - 1) * PAGE_SIZE,
+    )
+    return found, page_count(found.total, PAGE_SIZE, page)
 
 
 @blueprint.get("/sessions")

@@ -1,0 +1,52 @@
+"""Lists over several pages: which page is asked for, and how many there are.
+
+Tested by the lists: sessions, alerts, the audit log and the library.
+"""
+
+from __future__ import annotations
+
+from math import ceil
+
+from flask import request
+
+from monitor.languages import lazy
+from monitor.web.problems import ProblemError
+
+
+def asked_page() -> int:
+    """Return the requested page, by default 1.
+
+    Raises:
+        ProblemError: It is not a number.
+    """
+    text = request.args.get("page", "1")
+    if not (text.isascii() and text.isdecimal()) or len(text) > 9:
+        raise ProblemError(
+            400,
+            "bad_request",
+            lazy(
+                "Invalid page: expected a number from 1, received %(text)s.", text=repr(text[:20])
+            ),
+        )
+    return int(text)
+
+
+def page_count(count: int, size: int, page: int) -> int:
+    """Return how many pages a list has, at least 1.
+
+    Args:
+        count: Entries of the list.
+        size: Entries of a page.
+        page: The requested one.
+
+    Raises:
+        ProblemError: There is no such page.
+    """
+    pages = max(1, ceil(count / size))
+    if not 1 <= page <= pages:
+        raise ProblemError(
+            404,
+            "not_found",
+            lazy("There is no page %(page)s: expected 1 to %(pages)s.", page=page, pages=pages),
+        )
+    return pages
