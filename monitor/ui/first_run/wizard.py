@@ -240,14 +240,13 @@ class SetupWizard(QDialog):
         return ""
 
     def _build_notice(self) -> None:
-        texts = self._texts
         self.languages = {
             code: QCheckBox(f"{code}: {texts_for(code)['notice']}", self) for code in languages()
         }
         own = [code for code in languages() if texts_for(code) is self._texts] or ["en"]
         self.languages[own[0]].setChecked(True)
         self.url = self._line("setup_url")
-        self.required = QCheckBox(texts["setup_required"], self)
+        self.required = QCheckBox(self._texts["setup_required"], self)
         label = self._label("setup_url")
         self._page(*self.languages.values(), label, self.url, self.required)
 
