@@ -125,11 +125,8 @@ def book(tab, check):
     check(tab)
 
 
-def wait_until_it_runs(tab, check):
+def wait_until_it_runs(tab):
     """Look at the screen's page until its kiosk shows what was booked."""
-    tab.get_by_role("link", name="Screens").first.click()
-    tab.get_by_role("link", name="Shop 12").first.click()
-    check(tab)
     page, deadline = tab.url, time.monotonic() + 150
     while not re.search(r"It shows version \d+\.", tab.inner_text("main")):
         assert time.monotonic() < deadline, tab.inner_text("main")
@@ -156,6 +153,102 @@ def share_report(tab, check):
     return tab.inner_text("pre code")
 
 
+class Keys:
+    """Somebody who uses the keyboard and nothing else; every step begins with the Tab key."""
+
+    def __init__(self, tab) -> None:
+        self.tab = tab
+
+    def reach(self, target) -> None:
+        """Press Tab until an element has the focus, as people do."""
+        target.first.wait_for()
+        wanted = target.first.element_handle()
+        for _ in range(400):
+            self.tab.keyboard.press("Tab")
+            if wanted.evaluate("(one) => one === document.activeElement"):
+                assert wanted.evaluate("(one) => one.matches(':focus-visible')")
+                return
+        raise AssertionError(f"no way to {target} by the Tab key on {self.tab.url}")
+
+    def press(self, target, key="Enter") -> None:
+        self.reach(target)
+        self.tab.keyboard.press(key)
+
+    def type(self, target, text) -> None:
+        self.reach(target)
+        self.tab.keyboard.press("Control+A")
+        self.tab.keyboard.type(text)
+
+    def link(self, name) -> None:
+        self.press(self.tab.get_by_role("link", name=name, exact=True))
+
+    def button(self, name) -> None:
+        self.press(self.tab.get_by_role("button", name=name, exact=True))
+
+
+def make_playlist_by_keys(keys):
+    tab = keys.tab
+    keys.link("Playlists")
+    keys.type(tab.get_by_label("Name"), "Our ads")
+    tab.keyboard.press("Enter")
+    tab.wait_for_selector(".found")
+    for place in range(3):
+        keys.press(tab.locator(".found input[type=checkbox]").nth(place), "Space")
+    keys.button("Add")
+    keys.press(tab.get_by_role("button", name=re.compile("^Move .* now at place 3")), "ArrowUp")
+    tab.wait_for_selector("#said:has-text('at place 2')", state="attached")
+    tab.reload()
+    keys.link("Publish…")
+    keys.button("Publish")
+    tab.wait_for_selector(".notice.good")
+
+
+def test_the_same_by_keyboard_alone(kiosk, visit):
+    link = wait_for(r"(http://\S+/invitation#token=\S+)", kiosk)
+    seen = visit(Served(int(re.search(r":(\d+)/", link)[1])), locale="en-GB")
+    tab, keys = seen.tab, Keys(seen.tab)
+    tab.set_default_timeout(60_000)
+    tab.goto(link)
+    keys.type(tab.get_by_label("New password"), WORDS)
+    keys.type(tab.get_by_label("Repeat the password"), WORDS)
+    tab.keyboard.press("Enter")
+    keys.link("Upload ads")
+    keys.reach(tab.locator("#file"))
+    with tab.expect_file_chooser() as chooser:
+        tab.keyboard.press("Enter")
+    chooser.value.set_files([SAMPLES / name for name in FILES])
+    keys.press(tab.locator("#reload"))
+    keys.press(tab.get_by_role("link", name=re.compile("^Approv")))
+    for left in (2, 1, 0):
+        keys.press(tab.get_by_role("button", name=re.compile("^Approve")))
+        tab.wait_for_selector(f"h1:has-text('{left or 'Nothing'}')")
+    make_playlist_by_keys(keys)
+    keys.link("Calendar")
+    keys.link("Book a playlist")
+    keys.button("Book")
+    tab.wait_for_selector("table.week")
+    keys.link("Screens")
+    keys.press(tab.get_by_role("link", name="Shop 12"))
+    tab.wait_for_url("**/screens/*")
+    wait_until_it_runs(tab)
+    keys.link("Reports")
+    keys.reach(tab.get_by_label("Days"))
+    tab.keyboard.type("All days")
+    deadline = time.monotonic() + 150
+    while True:
+        keys.button("Show")
+        tab.wait_for_url("**/reports/figures*")
+        if tab.get_by_label("Title").count():
+            break
+        # The first sums of plays arrive about a minute after they were shown.
+        assert time.monotonic() < deadline, tab.inner_text("main")
+        time.sleep(5)
+    keys.type(tab.get_by_label("Title"), "Our first day")
+    tab.keyboard.press("Enter")
+    assert "/shared/" in tab.inner_text("pre code")
+    assert seen.errors == []
+
+
 @pytest.mark.parametrize("has_script", [True, False], ids=["script", "no script"])
 def test_from_nothing_to_own_ads_a_schedule_and_a_shared_report(kiosk, visit, browser, has_script):
     link = wait_for(r"(http://\S+/invitation#token=\S+)", kiosk)
@@ -174,7 +267,10 @@ def test_from_nothing_to_own_ads_a_schedule_and_a_shared_report(kiosk, visit, br
     approve(tab, check)
     make_playlist(tab, check)
     book(tab, check)
-    wait_until_it_runs(tab, check)
+    tab.get_by_role("link", name="Screens").first.click()
+    tab.get_by_role("link", name="Shop 12").first.click()
+    check(tab)
+    wait_until_it_runs(tab)
     shared = share_report(tab, check)
     assert seen.errors == []
     stranger = visit(Served(port))
