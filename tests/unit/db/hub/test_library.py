@@ -215,7 +215,7 @@ def test_folders_are_made_renamed_and_deleted_when_empty(connection):
     folders.delete_folder(connection, empty.uid)
     other = folders.create_folder(connection, "Of another agency", NOW)
     _, account = accounts.invite(connection, "Agency", None, NOW)
-    assert not account.sees_folder(other.id)
+    assert account.folder_scope != other.id
 
 
 def test_playlists_that_list_a_creative(connection):
