@@ -212,7 +212,7 @@ def begin_login(
 
 
 def begin_second_factor(connection: Connection, account: Account, now: datetime) -> str:
-    """Return a token of somebody whose password was right, and who must show a code now."""
+    """Return a token for a login whose password was right and whose code is still missing."""
     return make_token(connection, account.id, "second_factor", now, SECOND_FACTOR_FOR)
 
 

@@ -42,7 +42,7 @@ class AdFigures:
 def agency_figures(
     connection: Connection, scope: Scope, since: datetime, until: datetime, min_viewers: int
 ) -> list[AdFigures]:
-    """Return the figures of the ads that somebody sees, by name, without archived ones.
+    """Return the figures of the ads visible to an account, by name, without archived ones.
 
     Only plays of the very files of an ad count, whatever else has its id. Only live sessions count;
     of kiosks that send hourly sums, hours that begin in this time.

@@ -27,7 +27,7 @@ class BookingError(DatabaseError):
 
 @dataclass(frozen=True, slots=True)
 class BookingPlan:
-    """What somebody books.
+    """A booking as planned.
 
     Attributes:
         playlist: Uid of the playlist.

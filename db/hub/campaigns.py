@@ -26,7 +26,7 @@ class NoSuchCampaignError(DatabaseError):
 
 @dataclass(frozen=True, slots=True)
 class CampaignPlan:
-    """What somebody plans.
+    """A campaign as planned.
 
     Attributes:
         name: What people call it.

@@ -269,7 +269,7 @@ class Command(Base):
 
 
 class SavedReport(Base):
-    """A question to the figures that somebody asks again, or gets by mail."""
+    """A report query that is saved to be repeated, or sent by mail."""
 
     __tablename__ = "saved_reports"
     __table_args__ = (

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 def account_of_subject(connection: Connection, subject: str) -> tuple[Account, bool] | None:
-    """Return the account of somebody's identity, and whether it is disabled."""
+    """Return the account linked to an identity, and whether it is disabled."""
     query = select(*ACCOUNT, User.disabled_at).where(User.subject == subject)
     row = connection.execute(query).one_or_none()
     return None if row is None else (account_from(row), row.disabled_at is not None)
 
 
 def invited_by_mail(connection: Connection, email: str) -> Account | None:
-    """Return the account that was made for a mail address and that nobody has logged in to."""
+    """Return the account invited by a mail address, if it has never been used."""
     which = (
         User.email == email,
         User.password_hash.is_(None),

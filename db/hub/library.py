@@ -175,7 +175,7 @@ def change_shown(
 ) -> int:
     """Change how a creative is shown, which then waits for approval; return the version's number.
 
-    An approved version stays as it is, and on the screens: the change becomes a version of its own.
+    An approved version stays unchanged on the screens; the change becomes a new version.
     """
     newest = creative.newest
     if newest.decision.approval == "approved":

@@ -31,7 +31,7 @@ class LibraryError(DatabaseError):
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What somebody sees of the library.
+    """The part of the library that an account may see.
 
     Attributes:
         folder_id: The only folder; `None` for all, 0 for none.
@@ -142,7 +142,7 @@ class Version:
 
     @property
     def length_s(self) -> float | None:
-        """How long it is shown; `None` for a picture without a duration of its own."""
+        """How long it is shown; `None` for a picture without a set duration."""
         return self.media.duration_s if self.shown.duration_s is None else self.shown.duration_s
 
 

@@ -1,4 +1,4 @@
-"""The open logins of a hub: who is logged in where, and how somebody ends that."""
+"""The open logins of a hub: who is logged in where, and how to end a login."""
 
 from __future__ import annotations
 

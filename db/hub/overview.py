@@ -1,4 +1,4 @@
-"""What a hub's home page counts: what ran, and what waits for somebody."""
+"""Counts for the hub's home page: what ran, and what waits for action."""
 
 from __future__ import annotations
 

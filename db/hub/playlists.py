@@ -1,7 +1,7 @@
 """The playlists of a hub: drafts that people edit, and revisions that were published.
 
 A playlist has one draft at most. Who changes it says which state they saw (`token_of` its body), so
-that nobody overwrites the work of somebody else. What changed is in the audit log, by which
+that two people cannot overwrite each other's work. What changed is in the audit log, by which
 `changes_since` tells what others did meanwhile.
 """
 

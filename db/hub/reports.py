@@ -93,7 +93,7 @@ def save_report(  # noqa: PLR0917 (the parts of one row)
 
 
 def kept_reports(connection: Connection, *, owner_id: int | None = None) -> list[KeptReport]:
-    """Return the saved reports of somebody, or of all people, by name."""
+    """Return one person's saved reports, or everybody's, by name."""
     query = _kept().order_by(SavedReport.name, SavedReport.id)
     if owner_id is not None:
         query = query.where(SavedReport.user_id == owner_id)
@@ -179,7 +179,7 @@ def open_shared(connection: Connection, token: str, now: datetime) -> str | None
 
 
 def shared_links(connection: Connection, *, author: str | None = None) -> list[SharedLink]:
-    """Return the links that somebody made, or all people, newest first."""
+    """Return one author's links, or everybody's, newest first."""
     table = SharedDocument
     query = select(
         *(table.uid, table.title, table.created_at, table.created_by, table.expires_at),

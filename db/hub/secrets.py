@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def shared_secret(connection: Connection, name: str) -> str:
-    """Return a secret of 256 random bits, made by whoever asks for it first.
+    """Return a secret of 256 random bits; the first call creates it.
 
     Args:
         connection: In a transaction.

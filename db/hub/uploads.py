@@ -92,20 +92,20 @@ def begin(connection: Connection, new: NewUpload, now: datetime) -> UploadInfo:
 
 
 def find_upload(connection: Connection, user_id: int, uid: str) -> UploadInfo | None:
-    """Return an upload of somebody; `None` if they have no such."""
+    """Return a person's upload; `None` if there is none of that uid."""
     query = _uploads().where(Upload.uid == uid, Upload.user_id == user_id)
     row = connection.execute(query).one_or_none()
     return None if row is None else _info(row)
 
 
 def list_uploads(connection: Connection, user_id: int) -> list[UploadInfo]:
-    """Return the uploads of somebody that are not complete, or were refused; the oldest first."""
+    """Return a person's incomplete and refused uploads, oldest first."""
     query = _uploads().where(Upload.user_id == user_id).order_by(Upload.id)
     return [_info(row) for row in connection.execute(query)]
 
 
 def waiting(connection: Connection, user_id: int) -> tuple[int, int, int]:
-    """Return how many files somebody is sending, and the bytes that theirs and all will take."""
+    """Return how many files a person is sending, and the bytes reserved by them and by all."""
     going_on = Upload.problem.is_(None)
     size = func.coalesce(func.sum(Upload.size), 0)
     mine = select(func.count(), size).where(Upload.user_id == user_id, going_on)

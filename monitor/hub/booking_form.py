@@ -1,4 +1,4 @@
-"""Bookings and campaigns as somebody types them into a form."""
+"""Forms of bookings and campaigns."""
 
 from __future__ import annotations
 

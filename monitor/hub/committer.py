@@ -119,7 +119,7 @@ class Committer:
     def _next_batches(self) -> list[list[Entry]]:
         """Wait for envelopes; return what to store next, or nothing when the hub stops.
 
-        Those of backlogs have a transaction of their own, so that the others have their answers
+        Those of backlogs get a separate transaction, so that the others have their answers
         before it.
         """
         with self._changed:

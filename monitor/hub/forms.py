@@ -97,7 +97,7 @@ _MESSAGES: dict[str, Message] = {
     "date_type": _no_date,
     "literal_error": lambda **values: lazy("Expected %(expected)s.", **values),
 }
-"""What every form says of these errors, unless it has words of its own."""
+"""Default messages for these errors; a form may override them."""
 
 
 def read_form(
@@ -118,7 +118,7 @@ def read_form(
         return model.model_validate(values)
     except ValidationError as error:
         found = error.errors(include_url=False)
-        # What is wrong with several fields together has no place of its own.
+        # An error about several fields together belongs to the form.
         problems = {
             str(one["loc"][0] if one["loc"] else "form"): _message(one, {**_MESSAGES, **messages})
             for one in reversed(found)

@@ -93,7 +93,7 @@ def checked_name(name: str) -> str:
 
 
 def examine(path: Path, file_name: str, sha256: str) -> Examined:
-    """Look into a file, in a process of its own.
+    """Check a file in a separate process.
 
     Args:
         path: Where it lies, with the ending of its name.

@@ -4,7 +4,7 @@ Layout::
 
     3f/3fb2...e1                  a picture or clip
     _uploads/<uid>/000000         a part of a file that is on its way
-    _writing/<random>             a file that is being written or looked into
+    _writing/<random>             a file that is being written or checked
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The settings of a screen's kiosk as somebody types them into a form of the hub."""
+"""The form for the settings of a screen's kiosk."""
 
 from __future__ import annotations
 

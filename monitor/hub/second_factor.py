@@ -88,7 +88,7 @@ def typed_recovery_code(text: str) -> str:
 
 
 def is_recovery_code(text: str) -> bool:
-    """Whether somebody typed a code of recovery rather than one of the phone."""
+    """Whether a recovery code was typed rather than a code from the phone."""
     return not typed_code(text).isdecimal()
 
 

@@ -1,4 +1,4 @@
-"""How an ad of the library is to be shown, as somebody typed it into a form."""
+"""The form for how an ad of the library is shown."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ class Flow:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who somebody is, in the provider's words.
+    """A person's identity, in the provider's words.
 
     Attributes:
         subject: Issuer and id there; never changes.

@@ -1,4 +1,4 @@
-"""Files on their way into the library: they come in parts, are looked into, and become ads.
+"""Uploads to the library: received in parts, checked, and turned into ads.
 
 Parts lie in the media store, so any process of the hub takes the next one. Whatever is refused
 leaves nothing there. Tested over HTTP, in `test_library_uploads.py`.

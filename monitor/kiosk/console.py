@@ -1,4 +1,4 @@
-"""Runs the console of this kiosk beside it, in a process of its own."""
+"""Runs the console of this kiosk in a separate process."""
 
 from __future__ import annotations
 
@@ -146,11 +146,11 @@ class OwnConsole:
         say: Called with the console's address and link each time it has started, from another
             thread.
         can_set_up: Whether nobody has set the kiosk up yet.
-        is_declined: Whether somebody does not want to be asked.
+        is_declined: Whether set-up was declined.
 
     Attributes:
         link: Where to go, once the console has started.
-        wants_wizard: Whether somebody wants to set the kiosk up at its own window.
+        wants_wizard: Whether set-up in the window was chosen.
     """
 
     def __init__(

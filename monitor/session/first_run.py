@@ -124,7 +124,7 @@ def ads_in(folder: Path) -> list[str]:
 def take_ads(folder: Path, files: Iterable[tuple[str, bytes]]) -> list[str]:
     """Check ads that somebody handed over, and store those that can be played.
 
-    Each is decoded for a moment in a process of its own, as every ad is before it plays. One of the
+    Each is decoded for a moment in a separate process, as every ad is before it plays. One of the
     same name is replaced.
 
     Args:

@@ -1,6 +1,6 @@
 """The kiosk's thread for what its hub wants: shows, settings and commands.
 
-It has a connection of its own, so the sums never wait for it, and nothing of it is on the path of
+It has its own connection, so the sums never wait for it, and nothing of it is on the path of
 an ad. Whatever fails, the show before goes on.
 """
 

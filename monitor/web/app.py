@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 class NavigationEntry:
     """A page in the menu: its name, the endpoint it leads to, and others that belong to it.
 
-    Entries with `is_more` are in a menu of their own at the end.
+    Entries with `is_more` are in a separate menu at the end.
     """
 
     name: LazyText

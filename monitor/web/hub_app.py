@@ -94,7 +94,7 @@ HUB_NAVIGATION: tuple[NavigationEntry, ...] = (
         ),
     ),
 )
-"""The entries of the hub's own pages; those of `serve` follow in a menu of their own."""
+"""The entries of the hub's pages; those of `serve` follow in a separate menu."""
 
 KIOSK_SETTINGS = NavigationEntry(
     lazy("Settings"), "kiosk_settings.listing", ("kiosk_settings.section", "kiosk_settings.save")

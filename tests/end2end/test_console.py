@@ -1,4 +1,4 @@
-"""`run --console`: the pages of one kiosk beside it, on a database of their own."""
+"""`run --console`: the pages of one kiosk beside it, on a separate database."""
 
 from __future__ import annotations
 

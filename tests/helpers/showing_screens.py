@@ -1,4 +1,4 @@
-"""Screens without a window that follow a hub, in a process of their own.
+"""Screens without a window that follow a hub, in a separate process.
 
     python -m tests.helpers.showing_screens FOLDER...
 

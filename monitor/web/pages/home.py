@@ -1,4 +1,4 @@
-"""The home page of a hub: what ran, what worked, what needs somebody."""
+"""The home page of a hub: what ran, what worked, what needs attention."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ blueprint = Blueprint("start", __name__)
 @blueprint.get("/")
 @requires(*EVERYBODY)
 def home() -> str | Response:
-    """What ran, what worked, what needs the person who looks."""
+    """Show what ran, what worked, and what needs the visitor's attention."""
     user = current_user()
     if user.role == "agency":
         return redirect(url_for("agency.page"), 303)

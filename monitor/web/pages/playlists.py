@@ -405,7 +405,7 @@ def _page(uid: str, problems: Mapping[str, str] | None = None) -> str:
     )
 
 
-def _ad_page(  # noqa: PLR0917 (a page of its own)
+def _ad_page(  # noqa: PLR0917 (the parts of one page)
     state: PlaylistState,
     known: Mapping[str, PlannedCreative],
     place: int,

@@ -227,7 +227,7 @@ def revoke(uid: str) -> AnyResponse:
 @blueprint.get("/shared/<token>")
 @open_to_all
 def shared(token: str) -> Response:
-    """A finished report, for whoever has its link."""
+    """A finished report, for anyone who has its link."""
     page = None
     if len(token) == 43:  # 256 bits
         with writing(hub_services().engine) as connection:

@@ -1,4 +1,4 @@
-"""The set-up of a new kiosk as pages, for whoever has the secret that its window shows.
+"""The set-up pages of a new kiosk, for anyone who has the secret that its window shows.
 
 The secret is behind the # of the link, which no server sees in a log. One browser at a time may set
 up; when it is done, the secret is void.
