@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from monitor.cli.options import load_settings, output_options, own_model_options, together
-from monitor.cli.output import print_json, silence_native_libraries
+from monitor.cli.output import print_json, print_result, silence_native_libraries
 from monitor.settings.models import ModelSettings, TrainSettings
 from monitor.settings.options import setting_option, settings_options
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from detector.emotion.classifier import EmotionClassifier
     from detector.emotion.own_network import Pixels
     from training.datasets.faces import FaceDataset
 
+data_option = setting_option(TrainSettings, "data", required=True)
 judging_options = together(
-    setting_option(TrainSettings, "data", required=True),
     setting_option(TrainSettings, "votes"),
     click.option(
         "--split",
@@ -46,12 +46,20 @@ judging_options = together(
     epilog="Example: ad-monitor evaluate --data fer2013.csv --votes fer2013new.csv "
     "--against majority"
 )
+@setting_option(TrainSettings, "data")
 @judging_options
 @click.option("--flip", is_flag=True, help="Average with the mirrored face; twice the work.")
 @click.option(
     "--conditions",
     is_flag=True,
     help="Also measure by face size, blur, light, noise, compression and roll.",
+)
+@click.option(
+    "--groups",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    metavar="CSV",
+    help="Instead of a dataset, measure photographs by group: a table with the columns file, age, "
+    "gender, race (as FairFace has it), or any others.",
 )
 @settings_options(ModelSettings, config=False)
 @own_model_options
@@ -63,10 +71,18 @@ def evaluate(
     model_pixels: Pixels,
     flip: bool,
     conditions: bool,
+    groups: Path | None,
     as_json: bool,
     **judging: Any,
 ) -> None:
-    """Measure a model on a dataset."""
+    """Measure a model on a dataset, or on photographs of labelled groups of people.
+
+    Groups are read from the table of --groups, never estimated, and pictures stay in memory.
+    """
+    if groups is not None:
+        _refuse_beside_groups(flip=flip, conditions=conditions)
+    elif judging["data"] is None:
+        raise click.UsageError("Missing option '--data', or '--groups' with a table of groups.")
     silence_native_libraries()
     from detector.emotion.classifier import load_classifier
     from detector.emotion.own_network import OwnModel
@@ -77,6 +93,9 @@ def evaluate(
     settings = load_settings(ModelSettings, {"model": model, "device": device})
     own = OwnModel(model_labels, model_pixels)
     classifier = load_classifier(settings.model, settings.device, own)
+    if groups is not None:
+        _measure_groups(groups, classifier, as_json)
+        return
     faces, against, labels = judging_faces(classifier.card.input_side_px, **judging)
     figures = measure(classifier, faces, against, labels=labels, flip=flip)
     if conditions:
@@ -87,6 +106,36 @@ def evaluate(
     print_evaluation(figures)
     if conditions:
         print_conditions(figures["conditions"])
+
+
+def _refuse_beside_groups(**others: bool) -> None:
+    """Refuse options that say how to measure a dataset."""
+    context = click.get_current_context()
+    given = [name for name, used in others.items() if used]
+    given += [
+        name
+        for name in ("data", "votes", "split", "against", "labels", "seed")
+        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+    ]
+    if given:
+        raise click.UsageError(
+            f"--groups measures the photographs that its table names: leave --{given[0]} out."
+        )
+
+
+def _measure_groups(path: Path, classifier: EmotionClassifier, as_json: bool) -> None:
+    from monitor.cli.results import print_groups
+    from monitor.reports.terminal import progress_bar
+    from training.evaluation.group_labels import read_group_labels
+    from training.evaluation.groups import by_group, look_at
+
+    table = read_group_labels(path)
+    with progress_bar("Looking", "pictures") as tell:
+        looks = look_at(table, classifier, tell)
+    for sentence in table.reading.sentences():
+        click.echo(sentence, err=True)
+    document = {"model": classifier.card.name} | by_group(table, looks)
+    print_result(as_json, document, print_groups, document)
 
 
 def judging_faces(

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from monitor.cli.evaluate import judging_faces, judging_options
+from monitor.cli.evaluate import data_option, judging_faces, judging_options
 from monitor.cli.options import output_options
 from monitor.cli.output import print_json, print_result, silence_native_libraries
 
@@ -64,6 +64,7 @@ def show(model: str | None, as_json: bool) -> None:
 )
 @click.argument("first", metavar="NAME|FILE")
 @click.argument("second", metavar="NAME|FILE")
+@data_option
 @judging_options
 @output_options
 def compare(first: str, second: str, as_json: bool, **judging: Any) -> None:
@@ -83,6 +84,7 @@ def compare(first: str, second: str, as_json: bool, **judging: Any) -> None:
     epilog="Example: ad-monitor models promote runs/first/first.keras --data fer2013.csv"
 )
 @click.argument("model", metavar="NAME|FILE")
+@data_option
 @judging_options
 @click.option(
     "--tolerance",

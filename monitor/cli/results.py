@@ -184,3 +184,48 @@ def training_bar() -> Iterator[Callable[[RunProgress, dict[str, Any]], None]]:
             yield update
         finally:
             root.handlers = before
+
+
+def print_groups(document: dict[str, Any]) -> None:
+    """Print how well the faces of each group are found and read, and the differences in words."""
+    console = wide_console()
+    console.print(
+        f"[bold]{document['pictures']:,} pictures[/bold]; groups as the table says, none is "
+        "estimated; 95 % intervals in brackets, those of differences for all pairs together; "
+        f"- stands for fewer than {document['min_pictures']} pictures",
+        highlight=False,
+    )
+    titles = {
+        "found": "found",
+        "detection_confidence": "confidence of detection",
+        "withheld": "not read",
+        "confidence": "confidence of expression",
+        "uncertain": "uncertain",
+        "accuracy": "read right",
+    }
+    titles = {key: title for key, title in titles.items() if key in document["overall"]}
+    for column, found in document["groups"].items():
+        rows = [
+            (
+                escape(group["group"]),
+                f"{group['pictures']:,}",
+                *(_estimate_text(group[key]) for key in titles),
+            )
+            for group in (*found["groups"], document["overall"] | {"group": "all pictures"})
+        ]
+        console.print()
+        numbers = ("pictures", *titles.values())
+        console.print(table_of(rows, escape(column), *numbers, right=numbers))
+        for sentence in found["sentences"]:
+            console.print(escape(sentence), highlight=False)
+
+
+def _estimate_text(estimate: dict[str, Any] | None) -> str:
+    """Return an estimate with its interval in percent; those withheld are a dash."""
+    if estimate is None:
+        return "-"
+    value, low, high = (100 * estimate[key] for key in ("value", "low", "high"))
+    text = f"{value:.1f} % ({low:.1f}-{high:.1f})"
+    if reasons := estimate.get("reasons"):
+        text += " " + ", ".join(f"{name} {count}" for name, count in reasons.items())
+    return text
