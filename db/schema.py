@@ -30,7 +30,7 @@ EMOTION_COLUMNS = tuple(f"p_{emotion}" for emotion in EMOTIONS)
 """Columns of the seven probabilities."""
 
 WITHHELD_COLUMNS = (*EMOTION_COLUMNS, "valence", "expressiveness")
-"""A reading has all of these or none; `readings.withheld` says why it has none."""
+"""A reading has those that its model's labels give; `readings.withheld` says why it has none."""
 
 SCORE_COLUMNS = ("sum_happy_score", "sum_surprise_score", "sum_negative_score")
 """Columns of the sums of `detector.emotion.prevalence.group_scores`; empty where the model card has
@@ -304,9 +304,9 @@ class Reading(Base):
         _share("quality"),
         sa.CheckConstraint("(play_id IS NULL) = (position_ms IS NULL)", name="position_ms"),
         sa.CheckConstraint(
-            " AND ".join(
-                f"({column} IS NULL) = (withheld IS NOT NULL)" for column in WITHHELD_COLUMNS
-            ),
+            f"({' AND '.join(f'{column} IS NULL' for column in (*EMOTION_COLUMNS, 'p_own'))})"
+            " = (withheld IS NOT NULL)"
+            " AND (withheld IS NULL OR (valence IS NULL AND expressiveness IS NULL))",
             name="withheld",
         ),
         sa.Index(None, "session_id", "at"),
@@ -344,6 +344,7 @@ class Reading(Base):
     box_w: Mapped[float]
     box_h: Mapped[float]
     withheld: Mapped[str | None] = mapped_column(sa.String(16))
+    p_own: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON(none_as_null=True))
 
 
 class ReadingCount(Base):
@@ -358,17 +359,20 @@ class ReadingCount(Base):
 
 
 class SumColumns:
-    """The sums of a table, as `SUM_COLUMNS`, after its other columns."""
+    """The sums of a table, as `SUM_COLUMNS`, after its other columns.
 
-    sum_angry: Mapped[float] = mapped_column(sort_order=1)
-    sum_disgust: Mapped[float] = mapped_column(sort_order=1)
-    sum_fear: Mapped[float] = mapped_column(sort_order=1)
-    sum_happy: Mapped[float] = mapped_column(sort_order=1)
-    sum_sad: Mapped[float] = mapped_column(sort_order=1)
-    sum_surprise: Mapped[float] = mapped_column(sort_order=1)
-    sum_neutral: Mapped[float] = mapped_column(sort_order=1)
-    sum_valence: Mapped[float] = mapped_column(sort_order=1)
-    sum_expressiveness: Mapped[float] = mapped_column(sort_order=1)
+    NULL where the model's labels do not give the figure.
+    """
+
+    sum_angry: Mapped[float | None] = mapped_column(sort_order=1)
+    sum_disgust: Mapped[float | None] = mapped_column(sort_order=1)
+    sum_fear: Mapped[float | None] = mapped_column(sort_order=1)
+    sum_happy: Mapped[float | None] = mapped_column(sort_order=1)
+    sum_sad: Mapped[float | None] = mapped_column(sort_order=1)
+    sum_surprise: Mapped[float | None] = mapped_column(sort_order=1)
+    sum_neutral: Mapped[float | None] = mapped_column(sort_order=1)
+    sum_valence: Mapped[float | None] = mapped_column(sort_order=1)
+    sum_expressiveness: Mapped[float | None] = mapped_column(sort_order=1)
     sum_happy_score: Mapped[float | None] = mapped_column(sort_order=1)
     sum_surprise_score: Mapped[float | None] = mapped_column(sort_order=1)
     sum_negative_score: Mapped[float | None] = mapped_column(sort_order=1)
@@ -379,6 +383,7 @@ class _RollUp(SumColumns):
 
     play_id: Mapped[int] = owned_by("plays", primary_key=True, sort_order=-1)
     viewer_id: Mapped[int] = owned_by("viewers", primary_key=True, sort_order=-1)
+    sum_own: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON(none_as_null=True), sort_order=2)
 
 
 class Exposure(_RollUp, Base):
@@ -403,7 +408,7 @@ class Exposure(_RollUp, Base):
     longest_attention_s: Mapped[float]
     baseline: Mapped[float | None]
     end_readings: Mapped[int]
-    end_happy: Mapped[float]
+    end_happy: Mapped[float | None]
 
 
 class ExposureSecond(_RollUp, Base):

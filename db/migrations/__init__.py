@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010")
+REVISIONS = tuple(f"{number:04d}" for number in range(1, 12))
 """All revisions, oldest first: Alembic, slow to load, is not needed to recognise the newest.
 
 A test compares this with the scripts in `versions`.

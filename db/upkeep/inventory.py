@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from db.write.outbox import OutboxPlace
 
-_SUMS = ", ".join(SUM_COLUMNS[: -len(SCORE_COLUMNS)])
+_SUMS = ", ".join((*SUM_COLUMNS[: -len(SCORE_COLUMNS)], "sum_own"))
 _SCORES = ", ".join(SCORE_COLUMNS)
 
 WORDS: dict[str, tuple[str, dict[str, str]]] = {
@@ -93,7 +93,7 @@ WORDS: dict[str, tuple[str, dict[str, str]]] = {
         {
             "id, session_id, viewer_id, play_id": "which stay in view, and the ad on the screen",
             "at, position_ms": "when, and how far into the ad",
-            ", ".join(EMOTION_COLUMNS): "how likely each expression is",
+            ", ".join((*EMOTION_COLUMNS, "p_own")): "how likely each expression is",
             "valence, expressiveness": "how pleased and how marked the expression looked",
             "uncertain, quality, withheld": "how well the face could be read, or why it was not",
             "yaw, pitch, roll, attentive": "where the head was turned, and whether at the screen",

@@ -26,6 +26,7 @@ from db.migrations import HEAD, REVISIONS
 from db.schema import SCORE_COLUMNS, Base
 from db.sqlite_file import BEGIN_OPTION, sqlite_engine
 from db.write.records import PlayRewarded, PlayStarted, ViewerFlagged
+from detector.emotion.labels import EMOTIONS
 
 
 @pytest.fixture
@@ -189,7 +190,7 @@ NEW_IN_PLAYS = {
 def test_upgrade_keeps_every_row(path, old, engine, make):
     new = contents(path)
     assert new["plays"] == [row | NEW_IN_PLAYS for row in old["plays"]]
-    assert new["readings"] == [row | {"withheld": None} for row in old["readings"]]
+    assert new["readings"] == [row | {"withheld": None, "p_own": None} for row in old["readings"]]
     assert new["viewers"] == [row | {"static": 0} for row in old["viewers"]]
     assert new["sessions"] == [
         row
@@ -292,11 +293,14 @@ ROWS = {
     "INSERT INTO shared_documents VALUES (1, 'ab', 'cd', 'Week', x'00', '2026-03-02 08:00:00.000000', 'ann', '2026-03-02 08:00:00.000000', NULL, 0, NULL);"
     "INSERT INTO api_keys VALUES (1, 1, 'till', 'ef', '[]', '2026-03-02 08:00:00.000000', NULL, NULL, NULL);"
     "INSERT INTO hub_secrets VALUES (1, 'cookies', 'x');",
+    "0011": "UPDATE readings SET p_own = '{}', p_fear = NULL, valence = NULL WHERE withheld IS NULL;"
+    "UPDATE exposures SET sum_own = '{}', sum_fear = NULL, end_happy = NULL;"
+    "UPDATE exposure_seconds SET sum_own = '{}', sum_fear = NULL; UPDATE cells SET sum_fear = NULL;",
 }
 """Rows by the revision that first can hold them; together they are in every table and column."""
 
 ADDED = {
-    "readings": {"0002": {"withheld": None}},
+    "readings": {"0002": {"withheld": None}, "0011": {"p_own": None}},
     "viewers": {"0002": {"static": 0}},
     "plays": {
         "0003": {"held_out": 0, "context": None, "reward": None, "reward_viewer_s": None},
@@ -307,8 +311,8 @@ ADDED = {
         "0008": {"session_kind": lambda row: KIND_OF[row["kind"]]},
         "0009": {"origin_id": lambda row: 1, "number": lambda row: row["id"]},
     },
-    "exposures": {"0006": dict.fromkeys(SCORE_COLUMNS)},
-    "exposure_seconds": {"0006": dict.fromkeys(SCORE_COLUMNS)},
+    "exposures": {"0006": dict.fromkeys(SCORE_COLUMNS), "0011": {"sum_own": None}},
+    "exposure_seconds": {"0006": dict.fromkeys(SCORE_COLUMNS), "0011": {"sum_own": None}},
     "screens": {"0010": {"settings": "{}"}},
     "users": {
         "0010": {
@@ -398,7 +402,11 @@ def test_downgrade_deletes_only_what_the_first_schema_cannot_hold(path, old, con
     engine.dispose()
     migrate(path, config, command.downgrade, "0001")
     after = contents(path)
-    kept = [row for row in before["readings"] if row.pop("withheld") is None]
+    kept = [
+        row
+        for row in before["readings"]
+        if row.pop("withheld") is None and row.pop("p_own") is None
+    ]
     assert after["readings"] == kept
     assert len(kept) == len(old["readings"]) + 1
     assert [set(row) for row in after["viewers"]] == [set(old["viewers"][0])] * 3
@@ -470,6 +478,30 @@ def test_postgresql_alters_the_table_in_its_place(direction):
         assert check == "ALTER TABLE readings DROP CONSTRAINT ck_readings_withheld"
 
 
+def test_other_labels_need_no_new_table(path, old, config):
+    assert (
+        postgresql_statements("0011_label_sets", "upgrade").count(
+            "ALTER TABLE exposures ALTER COLUMN sum_angry DROP NOT NULL"
+        )
+        == 1
+    )
+    migrate(path, config, command.upgrade, "0011")
+    with closing(sqlite3.connect(path)) as connection, connection:
+        for change in ("p_angry = NULL, valence = NULL", "p_own = '{}'"):
+            connection.execute(f"UPDATE readings SET {change}")
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    everything = ", ".join(f"p_{name} = NULL" for name in EMOTIONS)
+    for change in (f"{everything}, p_own = NULL", "withheld = 'cut off'"):
+        with (
+            closing(sqlite3.connect(path)) as connection,
+            pytest.raises(sqlite3.IntegrityError, match=r"ck_readings_withheld$"),
+        ):
+            connection.execute(f"UPDATE readings SET {change}")
+    assert len(contents(path)["readings"]) == len(old["readings"])
+    migrate(path, config, command.downgrade, "0010")
+    assert contents(path)["readings"] == []
+
+
 def test_downgrade_by_one_keeps_every_play_and_reading(path, config, make):
     engine = open_database(str(path))
     chosen = PlayStarted(1, "summer", make.start, "likes it", 0.25, True, {"mood": "sad"})
@@ -492,6 +524,7 @@ def test_downgrade_by_one_keeps_every_play_and_reading(path, config, make):
     assert (session.pop("last_record"), session.pop("session_kind")) == (5, "live")
     assert (session.pop("origin_id"), session.pop("number")) == (1, session["id"])
     assert after["sessions"] == [session]
+    assert [row.pop("p_own") for row in before["readings"]] == [None]
     changed = {"plays", *ROLL_UPS, *EXPERIMENTS, *HUB}
     assert {table: rows for table, rows in after.items() if table != "plays"} == {
         table: rows for table, rows in before.items() if table not in changed
