@@ -17,7 +17,7 @@ from detector.emotion.preprocessing import CropGeometry
 from training.architectures import find_architecture
 from training.datasets.labels import label_set, select_rows
 from training.datasets.reading import read_dataset
-from training.datasets.splits import without_duplicates
+from training.datasets.splits import divide
 from training.errors import DatasetError, TrainingError
 from training.fit.callbacks import Progress
 from training.fit.devices import prepare
@@ -58,6 +58,7 @@ class TrainingPlan:
         start: A model whose weights the run starts from (fine-tuning).
         teachers: Models whose probabilities are mixed into the targets (distillation).
         weights: Those of a pretrained part: `imagenet`, a file, or `none`.
+        hold_out: Share of the training rows that choose epoch and calibration; see `divide`.
         limit: Maximum number of training rows, classes in proportion; `None` takes all.
         find_faces: Cut the faces out of a folder's pictures first, as the camera's pipeline does.
         mixed_precision: `auto` (on a GPU), `on` or `off`.
@@ -71,6 +72,7 @@ class TrainingPlan:
     start: str | None = None
     teachers: tuple[str, ...] = ()
     weights: str | None = None
+    hold_out: float | None = None
     limit: int | None = None
     find_faces: bool = False
     mixed_precision: MixedPrecision = "auto"
@@ -97,7 +99,7 @@ def train(
     wanted = _refuse_another_plan(plan, settings, out)
     device = prepare(plan.mixed_precision)
     faces = read_faces(plan, architecture.input_side_px, settings.seed)
-    training, validation, counts = split(faces, plan.limit, settings.seed)
+    divided = divide(faces, hold_out=plan.hold_out, limit=plan.limit, seed=settings.seed)
     labels = label_set(plan.labels, faces.present) if plan.labels else faces.present
     if len(labels) < 2:
         raise DatasetError(
@@ -105,9 +107,9 @@ def train(
             "two, because there is nothing to tell apart; add the folders of the other classes."
         )
     targets: Targets = plan.targets or ("original" if faces.votes is None else "votes+original")
-    images, heads = select_rows(training, labels, targets)
+    images, heads = select_rows(divided.training, labels, targets)
     heads = taught(heads, images, [load_classifier(teacher) for teacher in plan.teachers])
-    held_out, held_out_heads = select_rows(validation, labels, targets, complete=False)
+    held_out, held_out_heads = select_rows(divided.validation, labels, targets, complete=False)
     logger.info("%d faces to train on, %d to validate with", len(images), len(held_out))
     build = _builder(plan, architecture, heads)
     # Only now: a refused plan must not block a corrected command.
@@ -124,7 +126,7 @@ def train(
     facts = {
         "architecture": plan.architecture,
         "data": plan.data.name + (f" with {plan.votes.name}" if plan.votes else ""),
-        "rows": counts | {"used": len(images)},
+        "rows": divided.counts | {"used": len(images)},
         "reading": faces.reading.sentences(),
         "targets": targets,
         "started_from": find_model(plan.start).stem if plan.start else None,
@@ -133,7 +135,16 @@ def train(
         "device": str(device),
     }
     return exporting.export(
-        network, heads, out, name, validation, facts, labels=labels, history=history, h5=h5
+        network,
+        heads,
+        out,
+        name,
+        divided.validation,
+        facts,
+        labels=labels,
+        test=divided.test,
+        history=history,
+        h5=h5,
     )
 
 
@@ -152,33 +163,6 @@ def read_faces(plan: TrainingPlan, side_px: int, seed: int) -> FaceDataset:
     return faces
 
 
-def split(
-    faces: FaceDataset, limit: int | None, seed: int
-) -> tuple[FaceDataset, FaceDataset, dict[str, int]]:
-    """Return training rows, validation rows, and the number of rows of each kind.
-
-    Training rows that also occur in another split are dropped; `limit` draws from the rest, with
-    classes in proportion. Raises `DatasetError` if a split is missing, or the limit is too low.
-    """
-    training, validation = faces.split("training"), faces.split("validation")
-    others = [validation] + ([faces.split("test")] if "test" in faces.roles else [])
-    kept, dropped = without_duplicates(training, others)
-    if dropped:
-        logger.info("%d training faces also occur in another split and are dropped", dropped)
-    counts = {"training": len(training), "validation": len(validation), "twins_left_out": dropped}
-    if limit is not None and limit < len(kept):
-        if limit < len(faces.classes):
-            raise DatasetError(
-                f"A limit of {limit} rows is too low for {len(faces.classes)} classes: give more."
-            )
-        # Walk through the shuffled rows sorted by class: every class keeps its share.
-        shuffled = np.random.default_rng(seed).permutation(len(kept))
-        by_class = shuffled[np.argsort(kept.original[shuffled], kind="stable")]
-        places = np.linspace(0, len(kept) - 1, limit).round().astype(np.int64)
-        kept = kept.subset(np.sort(by_class[places]))
-    return kept, validation, counts
-
-
 def _refuse_another_plan(
     plan: TrainingPlan, settings: TrainingSettings, out: Path
 ) -> dict[str, Any]:
@@ -188,6 +172,8 @@ def _refuse_another_plan(
     )
     path = out / PLAN
     kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else wanted
+    # Of a run from before rows were held out.
+    kept["plan"].setdefault("hold_out", 0.0)
     for part in ("plan", "settings"):
         for key, value in wanted[part].items():
             if kept[part].get(key) != value:

@@ -23,7 +23,8 @@ judging_options = together(
     click.option(
         "--split",
         default="validation",
-        help="Published name of a split, or training, validation or test.",
+        help="Published name of a split, or training, validation, test, or held-out (of the "
+        "training split, as train does).",
     ),
     click.option(
         "--against",
@@ -150,10 +151,11 @@ def judging_faces(
     """Return the rows, the truth and the labels to measure by."""
     from training.datasets.labels import label_set
     from training.datasets.reading import read_dataset
-    from training.datasets.splits import SPLIT_SEED
+    from training.datasets.splits import SPLIT_SEED, held_out
 
     faces = read_dataset(data, votes, side_px=side_px, seed=SPLIT_SEED if seed is None else seed)
     for sentence in faces.reading.sentences():
         click.echo(sentence, err=True)
     chosen = against or ("original" if faces.votes is None else "majority")
-    return faces.split(split), chosen, label_set(labels, faces.classes) if labels else None
+    rows = held_out(faces.split("training")) if split == "held-out" else faces.split(split)
+    return rows, chosen, label_set(labels, faces.classes) if labels else None

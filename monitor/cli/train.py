@@ -23,6 +23,7 @@ PLANNED = (
     "start",
     "teachers",
     "weights",
+    "hold_out",
     "limit",
     "find_faces",
     "mixed_precision",

@@ -662,8 +662,18 @@ class TrainSettings(_Settings):
     """Pretrained, frozen part of vgg16; none trains all of it."""
     find_faces: bool = setting(False, "training")
     """The pictures are photographs: crop the faces first."""
+    hold_out: float | None = setting(
+        None,
+        "training",
+        fallback="0.08 if there is a validation but no test split, else 0",
+        metavar="SHARE",
+        ge=0,
+        le=0.5,
+    )
+    """Share of the training faces that chooses epoch and calibration; the validation split is then
+    the test, if there is no other."""
     limit: int | None = setting(None, "training", fallback="all", ge=1)
-    """Train on at most this many faces."""
+    """Train on at most this many faces; fewer validation faces in proportion."""
     epochs: int | None = setting(None, "training", fallback="the recipe's", first=True, ge=1)
     """Epochs at the size of the recipe's last stage."""
     stages: str | None = setting(None, "training", fallback="the recipe's")

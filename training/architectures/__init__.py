@@ -64,6 +64,7 @@ ARCHITECTURES = {
     architecture.name: architecture
     for architecture in (
         Architecture("compact", "A small residual network for one core, the shipped default."),
+        Architecture("wide", "The same, wider and deeper: a teacher for it, too slow for a kiosk."),
         Architecture(
             "sequential",
             "A plain stack of convolution, normalisation, pooling and dropout, quick to train.",

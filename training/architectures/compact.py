@@ -63,17 +63,18 @@ def build(
     dropout: float = 0.25,
     widths: Sequence[int] = (48, 96, 192),
     blocks: Sequence[int] = (1, 1, 2),
+    name: str = "compact",
 ) -> keras.Model:
     """Build the network, see `Architecture.build`; its weights fit pictures of any side.
 
     `widths` and `blocks` are channels and residual blocks of the stages, at a half, a quarter and
     an eighth of the side; `dropout` is the share of the pooled features dropped in training.
     """
-    inputs = face_input("compact", side_px)
+    inputs = face_input(name, side_px)
     x = layers.ReLU(name="stem_relu")(_conv(standardised(inputs), 24, "stem"))
     for stage, (width, count) in enumerate(zip(widths, blocks, strict=True), start=1):
         for block in range(1, count + 1):
             x = _residual_block(x, width, 2 if block == 1 else 1, f"stage{stage}_block{block}")
     x = layers.GlobalAveragePooling2D(name="features")(x)
     x = layers.Dropout(dropout, name="dropout")(x)
-    return with_heads(inputs, x, heads, "compact")
+    return with_heads(inputs, x, heads, name)

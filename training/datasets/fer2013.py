@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import math
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ from detector.emotion.labels import EMOTIONS
 from training.datasets.archives import DAMAGE, open_table, unreadable
 from training.datasets.faces import ROLES, VOTE_LABELS, FaceDataset
 from training.datasets.report import ReadingReport, SkippedError
-from training.datasets.splits import SHARES
+from training.datasets.splits import SHARES, hash_places
 from training.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -90,14 +89,12 @@ def _deal(
 ) -> None:
     """Assign each row without a split by a hash of its pixels, the same on every machine."""
     ends = np.cumsum(SHARES)
-    dealt = 0
-    for row, (face, _) in sound.items():
-        if usage[row] is None:
-            digest = hashlib.sha256(face.tobytes()).digest()
-            place = int.from_bytes(digest[:8], "big") / 2**64
-            usage[row] = ROLES[min(int(np.searchsorted(ends, place, "right")), len(ROLES) - 1)]
-            dealt += 1
-    if dealt:
+    unassigned = [row for row in sound if usage[row] is None]
+    if unassigned:
+        places = hash_places(np.stack([sound[row][0] for row in unassigned]))
+        parts = np.minimum(np.searchsorted(ends, places, "right"), len(ROLES) - 1)
+        for row, part in zip(unassigned, parts, strict=True):
+            usage[row] = ROLES[part]
         shares = " / ".join(f"{100 * share:.0f}" for share in SHARES)
         log.note(
             f"The table has no column Usage: its rows were dealt {shares} to training, validation "

@@ -11,6 +11,7 @@ import jinja2
 from detector.emotion.labels import EMOTIONS
 from detector.emotion.prevalence import CLASSES
 from training.datasets.fer2013 import SPLITS
+from training.datasets.splits import HELD_OUT_OF
 from training.evaluation.robustness import CONDITIONS
 
 if TYPE_CHECKING:
@@ -73,7 +74,8 @@ def licences(faces: FaceDataset) -> tuple[str, ...]:
 
 def is_fer2013(faces: FaceDataset) -> bool:
     """Return whether the splits and classes are those of the published FER2013 table."""
-    return faces.classes == EMOTIONS and set(faces.splits()) <= set(SPLITS)
+    splits = {split.removeprefix(HELD_OUT_OF) for split in faces.splits()}
+    return faces.classes == EMOTIONS and splits <= set(SPLITS)
 
 
 def card_text(card: ModelCard, figures: Iterable[str] = ()) -> str:
@@ -86,6 +88,7 @@ def card_text(card: ModelCard, figures: Iterable[str] = ()) -> str:
         card=card,
         training=card.training,
         classes=CLASSES,
+        tested=any(score.get("used_for") == "test" for score in card.scores.values()),
         names={key: condition.name for key, condition in CONDITIONS.items()},
         figures=list(figures),
         settings=json.dumps(settings, indent=1),

@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import keras
 import numpy as np
@@ -40,7 +40,8 @@ if TYPE_CHECKING:
     from detector.emotion.prevalence import PrevalenceCalibration
     from training.datasets.faces import FaceDataset
     from training.datasets.labels import Head
-    from training.evaluation.evaluate import Against
+    from training.evaluation.calibration import ReliabilityBins
+    from training.evaluation.evaluate import Against, Selection
 
 logger = logging.getLogger(__name__)
 
@@ -89,6 +90,7 @@ def export(  # noqa: PLR0917 (a model is written from its network, heads, place,
     facts: Mapping[str, Any],
     *,
     labels: Sequence[str],
+    test: FaceDataset | None = None,
     history: Sequence[Mapping[str, Any]] = (),
     h5: bool = False,
     against: Against | None = None,
@@ -99,14 +101,16 @@ def export(  # noqa: PLR0917 (a model is written from its network, heads, place,
     The first head becomes `NAME.keras` with its LiteRT form, cards and figures; a second one for
     the original labels becomes `NAME-original.keras`, calibrated against these. `scores.json` has
     all figures. `facts` are those of the run; `framing`, `limits` and `licences` among them replace
-    the defaults. `against` defaults to the FER+ majority if the head learnt votes. `conditions`
-    measures accuracy by face size, blur and so on, in a minute or more. Raises `DatasetError` if
-    the validation rows have none of the labels.
+    the defaults. `against` defaults to the FER+ majority if the head learnt votes. Figures are
+    measured on the `test` rows first, if there are any, and on the validation rows, which the
+    calibration is fitted to. `conditions` measures accuracy by face size, blur and so on, in a
+    minute or more. Raises `DatasetError` if the rows have none of the labels.
     """
     labels = tuple(labels)
     served = [head for head in heads if head is heads[0] or head.name == ORIGINAL]
     parts = [
-        _Part(head, labels, validation, against if head is heads[0] else None) for head in served
+        _Part(head, labels, validation, test, against if head is heads[0] else None)
+        for head in served
     ]
     folder.mkdir(parents=True, exist_ok=True)
     drawn = ["curves.png"] if history else []
@@ -117,7 +121,8 @@ def export(  # noqa: PLR0917 (a model is written from its network, heads, place,
     models = []
     for index, part in enumerate(parts):
         suffix = "" if index == 0 else f"-{part.head.name}"
-        writer = _Writer(folder, f"{name}{suffix}", suffix, validation, facts, conditions)
+        tested = None if part.tested is None else test
+        writer = _Writer(folder, f"{name}{suffix}", suffix, validation, tested, facts, conditions)
         network = serving_network(trained, part.head, labels)
         model, found = writer.write(network, part, drawn, litert=index == 0, h5=h5)
         models.append(model)
@@ -130,12 +135,23 @@ class _Part:
     """One served head and the rows to evaluate it on; made first, so errors come early."""
 
     def __init__(
-        self, head: Head, labels: tuple[str, ...], validation: FaceDataset, against: Against | None
+        self,
+        head: Head,
+        labels: tuple[str, ...],
+        validation: FaceDataset,
+        test: FaceDataset | None,
+        against: Against | None,
     ) -> None:
         self.head, self.labels = head, labels
         voted = validation.votes is not None and head.name != ORIGINAL
         self.against: Against = against or ("majority" if voted else "original")
         self.selection = select(validation, self.against, labels, labels)
+        self.tested: Selection | None = None
+        if test is not None:
+            try:
+                self.tested = select(test, self.against, labels, labels)
+            except DatasetError as error:
+                logger.warning("The test rows are left out: %s", error)
         self.fitted_to = "the distribution of the votes" if voted else FITTED_TO_ORIGINAL
         # Scattered votes pull the temperature too far: fitted to the rows with a majority, the
         # calibration error is lower on these and on all rows (0.026, 0.010 against 0.038, 0.019).
@@ -152,10 +168,19 @@ class _Part:
             return self.calibrated.votes
         return np.eye(len(self.labels))[self.calibrated.truth]
 
-    def correctness(self, predicted: NDArray[np.int64]) -> NDArray[np.float64]:
-        if self.fitted_to == FITTED_TO_ORIGINAL:
-            return np.asarray(predicted == self.selection.truth, dtype=np.float64)
-        return self.selection.correctness(predicted)
+    def reliability(
+        self, selection: Selection, logits: NDArray[np.float64], temperature: float
+    ) -> dict[str, ReliabilityBins]:
+        """Return the bins of the selected rows before and after calibration."""
+        bins = {}
+        for when, divisor in (("before", 1.0), ("after", temperature)):
+            scores = probabilities(logits[selection.rows], divisor)
+            predicted = scores.argmax(axis=1)
+            correctness = selection.correctness(predicted)
+            if self.fitted_to == FITTED_TO_ORIGINAL:
+                correctness = np.asarray(predicted == selection.truth, dtype=np.float64)
+            bins[when] = reliability_bins(scores.max(axis=1), correctness)
+        return bins
 
 
 @dataclass(frozen=True)
@@ -164,12 +189,18 @@ class _Writer:
     name: str
     suffix: str
     validation: FaceDataset
+    test: FaceDataset | None
     facts: Mapping[str, Any]
     measure_conditions: bool
 
     @property
     def split(self) -> str:
         return ", ".join(self.validation.splits())
+
+    @property
+    def measured(self) -> FaceDataset:
+        """The rows of the main figures: of the test, where there is one."""
+        return self.validation if self.test is None else self.test
 
     def write(
         self, network: keras.Model, part: _Part, curves: Sequence[str], *, litert: bool, h5: bool
@@ -196,7 +227,12 @@ class _Writer:
         logits = classifier.logits(crops)
         seconds_per_face = (time.monotonic() - started) / len(crops)
         card, bins = self._calibrated(card, part, logits)
-        scores = self._scores(card, part, logits)
+        scores: dict[str, dict[str, Any]] = {}
+        if self.test is not None and part.tested is not None:
+            tested = classifier.logits(fitted(self.test.images, side))
+            bins = part.reliability(part.tested, tested, card.temperature)
+            scores = self._scores(card, part, tested, self.test, "test")
+        scores |= self._scores(card, part, logits, self.validation, "validation")
         main = next(iter(scores.values()))
         found: dict[str, Any] = {
             "labels": list(part.labels),
@@ -220,13 +256,13 @@ class _Writer:
             most = max(200, int(60 / passes / max(seconds_per_face, 1e-9)))
             classifier = NetworkClassifier(network, card)
             measured = by_condition(
-                classifier, self.validation, part.against, part.labels, limit=most
+                classifier, self.measured, part.against, part.labels, limit=most
             )
             card = card.model_copy(update={"conditions": _plain(measured, 4)})
             found["conditions"] = measured
         drawn = [*curves, *self._draw(card, main, bins)]
         own = {"framing", "limits", "licences"}
-        rounded = ("n", "accuracy", "macro_f1", "ece")
+        rounded = ("used_for", "n", "accuracy", "macro_f1", "ece")
         weak = limits(self.validation, main["per_class"])
         training = {
             "architecture": network.name,
@@ -235,6 +271,7 @@ class _Writer:
             "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "versions": _versions(),
             "calibrated_on": f"{self.split}, {len(self.validation)} rows",
+            "measured_on": f"{', '.join(self.measured.splits())}, {len(self.measured)} rows",
         }
         if difference is not None:
             training["twin_difference"] = float(f"{difference:.2g}")
@@ -256,16 +293,12 @@ class _Writer:
 
     def _calibrated(
         self, card: ModelCard, part: _Part, logits: NDArray[np.float64]
-    ) -> tuple[ModelCard, dict[str, Any]]:
+    ) -> tuple[ModelCard, dict[str, ReliabilityBins]]:
         rows = part.calibrated.rows
         temperature = round(fit_temperature(logits[rows], part.targets()), 4)
         met = probabilities(logits[part.met.rows], temperature)
         threshold = uncertain_threshold(met.max(axis=1), met.argmax(axis=1) == part.met.truth)
-        bins = {}
-        for when, divisor in (("before", 1.0), ("after", temperature)):
-            scores = probabilities(logits[part.selection.rows], divisor)
-            correctness = part.correctness(scores.argmax(axis=1))
-            bins[when] = reliability_bins(scores.max(axis=1), correctness)
+        bins = part.reliability(part.selection, logits, temperature)
         changes = {
             "temperature": temperature,
             "uncertain_below": threshold,
@@ -293,24 +326,33 @@ class _Writer:
             )
             return None
 
+    @staticmethod
     def _scores(
-        self, card: ModelCard, part: _Part, logits: NDArray[np.float64]
+        card: ModelCard,
+        part: _Part,
+        logits: NDArray[np.float64],
+        faces: FaceDataset,
+        used_for: Literal["test", "validation"],
     ) -> dict[str, dict[str, Any]]:
+        split = ", ".join(faces.splits())
         every: tuple[Against, ...] = ("majority", "plurality", "original", "happy-sad")
         found = {}
         for against in (part.against, *(other for other in every if other != part.against)):
             try:
-                selection = select(self.validation, against, known=part.labels)
+                selection = select(faces, against, known=part.labels)
             except DatasetError:
                 continue  # the data or the model has no such labels
             scores = probabilities(logits[selection.rows], card.temperature)
-            found[f"{self.split}, {against}"] = document(
+            found[f"{split}, {against}"] = {"used_for": used_for} | document(
                 selection, restricted(scores, part.labels, selection.labels)
             )
         return found
 
-    def _draw(self, card: ModelCard, main: dict[str, Any], bins: dict[str, Any]) -> list[str]:
-        where = f"{self.name} on {self.split}, against {main['against']}"
+    def _draw(
+        self, card: ModelCard, main: dict[str, Any], bins: dict[str, ReliabilityBins]
+    ) -> list[str]:
+        split = ", ".join(self.measured.splits())
+        where = f"{self.name} on {split}, against {main['against']}"
         kinds = ("confusion", "reliability", "per_class", "conditions")
         paths = {kind: self.folder / f"{kind}{self.suffix}.png" for kind in kinds}
         figures.draw_confusion(main["confusion"], main["labels"], paths["confusion"], title=where)

@@ -25,6 +25,7 @@ from training.fit.trainer import TrainingSettings
 HEADS = {"votes": 8, "original": 7}
 SMALL: dict[str, dict[str, Any]] = {
     "compact": {"side_px": 24, "widths": (8, 8, 8), "blocks": (1, 1, 1)},
+    "wide": {"side_px": 24, "widths": (8, 8, 8), "blocks": (1, 1, 1)},
     "sequential": {"side_px": 24, "units": 16},
     "alexnet": {"side_px": 67, "widths": (8, 8, 8, 8, 8), "units": 16},
     "vgg16": {"side_px": 32, "units": 16, "weights": None},
@@ -57,14 +58,15 @@ def outputs_of(network: keras.Model, pictures: np.ndarray) -> dict[str, np.ndarr
     return {name: np.asarray(values) for name, values in network(pictures, training=False).items()}
 
 
-def test_the_four_are_known_by_name() -> None:
-    assert list(ARCHITECTURES) == ["compact", "sequential", "alexnet", "vgg16"]
+def test_all_are_known_by_name() -> None:
+    assert list(ARCHITECTURES) == ["compact", "wide", "sequential", "alexnet", "vgg16"]
     assert find_architecture("alexnet") is ARCHITECTURES["alexnet"]
     assert [name for name, architecture in ARCHITECTURES.items() if architecture.pretrained] == [
         "vgg16"
     ]
     assert {name: each.input_side_px for name, each in ARCHITECTURES.items()} == {
         "compact": 48,
+        "wide": 48,
         "sequential": 48,
         "alexnet": 227,
         "vgg16": 48,
@@ -76,9 +78,7 @@ def test_the_four_are_known_by_name() -> None:
     [("AlexNet", "; did you mean alexnet\\?"), ("vgg", "; did you mean vgg16\\?"), ("mlp", r"\.$")],
 )
 def test_an_unknown_name_is_answered_with_the_known_ones(name: str, hint: str) -> None:
-    expected = (
-        f"Unknown architecture '{name}': expected one of compact, sequential, alexnet, vgg16{hint}"
-    )
+    expected = f"Unknown architecture '{name}': expected one of compact, wide, sequential, alexnet, vgg16{hint}"
     with pytest.raises(TrainingError, match=expected):
         find_architecture(name)
 
@@ -88,7 +88,7 @@ def test_a_recipe_ends_at_the_size_the_network_is_made_for(name: str) -> None:
     architecture = find_architecture(name)
     assert isinstance(architecture.recipe(), TrainingSettings)
     assert architecture.recipe().stages[-1].side_px == architecture.input_side_px
-    assert architecture.recipe().optimizer == ("sgd" if name == "compact" else "adam")
+    assert architecture.recipe().optimizer == ("sgd" if name in {"compact", "wide"} else "adam")
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
@@ -147,7 +147,7 @@ def test_a_picture_too_small_for_the_poolings_is_refused(name: str, smallest: in
         small(name, side_px=smallest - 1)
 
 
-@pytest.mark.parametrize("name", ["compact", "sequential", "alexnet"])
+@pytest.mark.parametrize("name", ["compact", "wide", "sequential", "alexnet"])
 def test_brightness_and_contrast_of_the_picture_do_not_matter(
     name: str, faces: Callable[..., np.ndarray]
 ) -> None:
@@ -156,6 +156,15 @@ def test_brightness_and_contrast_of_the_picture_do_not_matter(
     darker = outputs_of(network, 40 + pictures / 2)
     for head, before in outputs_of(network, pictures).items():
         np.testing.assert_allclose(darker[head], before, rtol=0.02, atol=0.02)
+
+
+def test_wide_is_compact_with_more_of_everything() -> None:
+    small_one, large_one = (
+        find_architecture(name).build({"votes": 8}, side_px=24) for name in ("compact", "wide")
+    )
+    layers = {layer.name for layer in small_one.layers}
+    assert layers < {layer.name for layer in large_one.layers}
+    assert large_one.count_params() > 1.9 * small_one.count_params()
 
 
 def test_compact_takes_any_size_with_the_same_weights() -> None:

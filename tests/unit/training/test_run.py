@@ -24,7 +24,7 @@ from training.errors import DatasetError, TrainingError
 from training.fit.augmentation import NO_AUGMENTATION
 from training.fit.schedule import Stage
 from training.fit.trainer import TrainingSettings
-from training.run import TrainingPlan, split, train
+from training.run import TrainingPlan, train
 
 Faces = Callable[..., np.ndarray]
 SHORT = TrainingSettings(
@@ -123,22 +123,6 @@ def test_the_same_plan_goes_on_and_another_one_is_refused(
         train(replace(plan, targets="original"), tmp_path / "run", settings=SHORT)
     with pytest.raises(TrainingError, match="other settings: seed was 20261121, now it is 1"):
         train(plan, tmp_path / "run", settings=replace(SHORT, seed=1))
-
-
-def test_a_limit_keeps_the_classes_in_proportion(dataset: Callable[..., object]) -> None:
-    training, validation = dataset(140, 1), dataset(14, 2, "PublicTest")
-    both = type(training)(  # type: ignore[call-arg]
-        np.concatenate([training.images, validation.images]),  # type: ignore[attr-defined]
-        np.concatenate([training.original, validation.original]),  # type: ignore[attr-defined]
-        None,
-        np.concatenate([training.usage, validation.usage]),  # type: ignore[attr-defined]
-    )
-    kept, judged, counts = split(both, 21, seed=3)
-    assert np.bincount(kept.original).tolist() == [3] * 7
-    assert (len(judged), counts) == (14, {"training": 140, "validation": 14, "twins_left_out": 0})
-    assert not np.array_equal(kept.images, split(both, 21, seed=4)[0].images)
-    with pytest.raises(DatasetError, match="limit of 3 rows is too low for 7 classes"):
-        split(both, 3, seed=3)
 
 
 def test_weights_are_only_for_networks_that_have_pretrained_ones(

@@ -15,10 +15,14 @@ from hypothesis.extra import numpy as hnp
 from training.datasets.faces import FaceDataset, role_of
 from training.datasets.splits import (
     SHARES,
+    divide,
+    hash_places,
+    held_out,
     near_duplicates,
     stratified_split,
     without_duplicates,
 )
+from training.errors import DatasetError
 
 Faces = Callable[..., np.ndarray]
 
@@ -156,3 +160,89 @@ def test_another_seed_deals_other_rows_in_the_same_numbers() -> None:
 def test_wrong_shares_are_refused(shares: tuple[float, ...]) -> None:
     with pytest.raises(ValueError, match="expected parts above 0 that sum to 1"):
         stratified_split(np.zeros(4, np.int64), shares, 0)
+
+
+def together(*parts: FaceDataset) -> FaceDataset:
+    votes = [part.votes for part in parts if part.votes is not None]
+    return FaceDataset(
+        np.concatenate([part.images for part in parts]),
+        np.concatenate([part.original for part in parts]),
+        np.concatenate(votes) if votes else None,
+        np.concatenate([part.usage for part in parts]),
+    )
+
+
+def test_a_limit_keeps_the_classes_in_proportion(dataset: Callable[..., FaceDataset]) -> None:
+    both = together(dataset(140, 1), dataset(42, 2, "PublicTest"))
+    found = divide(both, limit=70, seed=3)
+    assert np.bincount(found.training.original).tolist() == [10] * 7
+    assert np.bincount(found.validation.original).tolist() == [3] * 7, "half of them, too"
+    assert found.test is None
+    assert found.counts == {"training": 140, "validation": 42, "twins_left_out": 0}
+    other = divide(both, limit=70, seed=4)
+    assert not np.array_equal(found.training.images, other.training.images)
+    assert len(divide(both, limit=140, seed=3).validation) == 42
+    assert len(divide(both, limit=7, seed=3).validation) == 7, "one of a class remains"
+    with pytest.raises(DatasetError, match="limit of 3 rows is too low for 7 classes"):
+        divide(both, limit=3, seed=3)
+
+
+def test_a_place_depends_on_the_picture_alone(faces: Faces) -> None:
+    pictures = faces(300)
+    places = hash_places(pictures)
+    plain = np.array([0, 7], np.uint8)[:, None, None] * np.ones((1, 48, 48), np.uint8)
+    assert hash_places(plain) == pytest.approx([0.811572, 0.637771], abs=1e-6), "on every machine"
+    assert np.array_equal(hash_places(pictures[::-1]), places[::-1])
+    assert 0.4 < places.mean() < 0.6
+    assert len(hash_places(pictures[:0])) == 0
+
+
+def test_rows_of_the_training_split_choose_and_the_validation_split_tests(
+    dataset: Callable[..., FaceDataset],
+) -> None:
+    training, public = dataset(300, 1), dataset(28, 2, "PublicTest")
+    # Twins of a held-out row and of a test row.
+    aside = np.flatnonzero(hash_places(training.images) < 0.2)
+    kept = np.flatnonzero(hash_places(training.images) >= 0.2)
+    training.images[kept[0]] = training.images[aside[0]][:, ::-1]
+    training.images[kept[1]] = public.images[0]
+    twins = int((hash_places(training.images[kept[:2]]) >= 0.2).sum())
+    found = divide(together(training, public), hold_out=0.2, seed=1)
+    assert found.test is not None
+    assert np.array_equal(found.test.images, public.images)
+    assert found.validation.splits() == {"held out of Training": len(aside) + 2 - twins}
+    assert np.isin(aside, np.flatnonzero(hash_places(training.images) < 0.2)).all()
+    assert found.counts["twins_left_out"] == twins
+    assert len(found.training) == len(kept) - 2
+    assert not near_duplicates(found.training.images, found.validation.images).any()
+    assert found.counts["test"] == 28
+
+
+@pytest.mark.parametrize(
+    ("rows", "others", "expected"),
+    [
+        (1400, ("PublicTest",), "held out of Training"),
+        (1200, ("PublicTest",), "PublicTest"),  # 96 rows would choose too badly
+        (1400, ("PublicTest", "PrivateTest"), "PublicTest"),
+    ],
+)
+def test_what_chooses_by_default(
+    dataset: Callable[..., FaceDataset], rows: int, others: tuple[str, ...], expected: str
+) -> None:
+    parts = [dataset(14, number, split) for number, split in enumerate(others, 2)]
+    faces = together(dataset(rows, 1), *parts)
+    found = divide(faces, seed=1)
+    assert list(found.validation.splits()) == [expected]
+    test = [] if found.test is None else list(found.test.splits())
+    assert test == [split for split in others if split != expected]
+
+
+def test_a_share_that_leaves_nothing_on_a_side_is_refused(
+    dataset: Callable[..., FaceDataset],
+) -> None:
+    with pytest.raises(DatasetError, match=r"Cannot hold out 1e-05 of 14 training rows"):
+        held_out(dataset(14), 1e-5)
+    # Without a validation split, too, the held-out rows choose.
+    found = divide(dataset(140), hold_out=0.3, seed=1)
+    assert found.test is None
+    assert len(found.training) + len(found.validation) == 140

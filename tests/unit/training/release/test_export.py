@@ -286,7 +286,76 @@ def test_the_card_can_be_read_by_people(exported: Any) -> None:
     for emotion in EMOTIONS:
         assert f"| {emotion} | " in text
     widths = [line.count("|") for line in text.splitlines() if line.startswith("|")]
-    assert set(widths) <= {3, 4, 6}
+    assert set(widths) <= {3, 4, 6, 7}
+
+
+@pytest.mark.usefixtures("no_conversion")
+def test_test_rows_stand_first_and_chose_nothing(
+    trained: keras.Model, tmp_path: Path, dataset: Callable[..., FaceDataset]
+) -> None:
+    aside, public = dataset(70, 4, "held out of Training"), dataset(35, 5, "PublicTest")
+    without, with_test = (
+        export(
+            trained,
+            (VOTES,),
+            tmp_path / str(test is None),
+            "tiny",
+            aside,
+            FACTS,
+            labels=EMOTIONS,
+            test=test,
+            conditions=False,
+        )
+        for test in (None, public)
+    )
+    card, before = read_card(with_test), read_card(without)
+    kinds = ("majority", "plurality", "original", "happy-sad")
+    assert list(card.scores) == [
+        f"{split}, {kind}" for split in ("PublicTest", "held out of Training") for kind in kinds
+    ]
+    assert {key: score["used_for"] for key, score in card.scores.items() if "majority" in key} == {
+        "PublicTest, majority": "test",
+        "held out of Training, majority": "validation",
+    }
+    assert card.temperature == before.temperature
+    assert (card.uncertain_below, card.calibration) == (before.uncertain_below, before.calibration)
+    assert {key: card.scores[key] for key in before.scores} == before.scores
+    assert card.scores["PublicTest, majority"]["n"] <= 35
+    assert card.training["measured_on"] == "PublicTest, 35 rows"
+    assert card.training["calibrated_on"] == "held out of Training, 70 rows"
+    assert card.licences == FER2013_LICENCES, "still the published table"
+    text = with_test.with_suffix(".md").read_text()
+    assert "| PublicTest, majority | test | " in text
+    assert "| held out of Training, majority | validation | " in text
+    assert "Test rows chose nothing" in text
+    assert "Test rows" not in without.with_suffix(".md").read_text()
+    found = json.loads((with_test.parent / "scores.json").read_text())["models"]["tiny"]
+    score = found["scores"]["PublicTest, majority"]
+    assert sum(found["reliability"]["after"]["counts"]) == score["n"]
+
+
+@pytest.mark.usefixtures("no_conversion")
+def test_test_rows_without_any_of_the_labels_are_left_out(
+    trained: keras.Model,
+    tmp_path: Path,
+    dataset: Callable[..., FaceDataset],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    test = dataset(20, 5, "test")
+    angry = test.subset(test.original == 0)
+    model = export(
+        trained,
+        (VOTES,),
+        tmp_path,
+        "pair",
+        dataset(70, 4, "validation"),
+        {},
+        labels=("happy", "sad"),
+        test=angry,
+        conditions=False,
+    )
+    assert "The test rows are left out: No row of the dataset has a label" in caplog.text
+    assert {score["used_for"] for score in read_card(model).scores.values()} == {"validation"}
 
 
 def test_shipped_cards_of_an_earlier_form_can_still_be_shown(exported: Any) -> None:
