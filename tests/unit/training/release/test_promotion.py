@@ -205,8 +205,8 @@ def test_force_promotes_and_is_logged(
     ("changes", "message"),
     [
         (
-            {"twin_off": 1.0},
-            r"LiteRT form differs from the network by 0\.0\d+ in a probability; at most 0\.001",
+            {"twin_off": -1.5},
+            r"LiteRT form differs from the network by 0\.\d+ in a probability; at most 0\.05",
         ),
         ({"twin_off": float("nan")}, r"LiteRT form differs from the network by 1\.0000"),
         ({"size": 10_000_001}, r"needs 10\.0 MB; at most 10 MB"),
