@@ -19,10 +19,11 @@ from training.datasets.labels import label_set, select_rows
 from training.datasets.reading import read_dataset
 from training.datasets.splits import divide
 from training.errors import DatasetError, TrainingError
+from training.fit.augmentation import plain
 from training.fit.callbacks import Progress
-from training.fit.devices import prepare
+from training.fit.devices import multiplies_bfloat16, prepare, step_times_ms, use_policy
 from training.fit.distillation import teacher_targets
-from training.fit.trainer import Rows, TrainingSettings, fit
+from training.fit.trainer import Rows, TrainingSettings, compile_network, fit
 from training.fit.transfer import start_from
 from training.release import export as exporting
 
@@ -61,7 +62,7 @@ class TrainingPlan:
         hold_out: Share of the training rows that choose epoch and calibration; see `divide`.
         limit: Maximum number of training rows, classes in proportion; `None` takes all.
         find_faces: Cut the faces out of a folder's pictures first, as the camera's pipeline does.
-        mixed_precision: `auto` (on a GPU), `on` or `off`.
+        mixed_precision: `auto` (where it is faster), `on` or `off`.
     """
 
     data: Path
@@ -96,32 +97,34 @@ def train(
     """
     architecture = find_architecture(plan.architecture)
     settings = settings or architecture.recipe(plan.weights)
-    wanted = _refuse_another_plan(plan, settings, out)
+    run = _refuse_another_plan(plan, settings, out)
     device = prepare(plan.mixed_precision)
     faces = read_faces(plan, architecture.input_side_px, settings.seed)
+    _refuse_too_few(faces.roles.get("training", 0), settings.batch_size, plan)
     divided = divide(faces, hold_out=plan.hold_out, limit=plan.limit, seed=settings.seed)
     labels = label_set(plan.labels, faces.present) if plan.labels else faces.present
-    if len(labels) < 2:
-        raise DatasetError(
-            f"{plan.data} has pictures of one class only ({', '.join(labels)}): expected at least "
-            "two, because there is nothing to tell apart; add the folders of the other classes."
-        )
     targets: Targets = plan.targets or ("original" if faces.votes is None else "votes+original")
     images, heads = select_rows(divided.training, labels, targets)
+    _refuse_too_few(len(images), settings.batch_size, plan)
     heads = taught(heads, images, [load_classifier(teacher) for teacher in plan.teachers])
     held_out, held_out_heads = select_rows(divided.validation, labels, targets, complete=False)
     logger.info("%d faces to train on, %d to validate with", len(images), len(held_out))
     build = _builder(plan, architecture, heads)
+    rows, validation_rows = Rows(images, heads), Rows(held_out, held_out_heads)
+    build(settings.stages[-1].side_px)  # may refuse
+    if not (out / PLAN).exists() and plan.mixed_precision == "auto" and not device.accelerators:
+        run |= _measured_precision(build, rows, settings)
+    device = use_policy(device, run.get("policy", device.policy))
+    logger.info("Training with %s", device)
     # Only now: a refused plan must not block a corrected command.
     out.mkdir(parents=True, exist_ok=True)
-    (out / PLAN).write_text(json.dumps(wanted, indent=1) + "\n", encoding="utf-8")
+    (out / PLAN).write_text(json.dumps(run, indent=1) + "\n", encoding="utf-8")
     callbacks: list[Callable[[RunProgress], keras.callbacks.Callback]] = []
     if tensorboard:
         board = keras.callbacks.TensorBoard(out / "tensorboard", write_graph=False)
         callbacks.append(lambda _: board)
     if tell is not None:
         callbacks.append(lambda progress: Progress(progress, tell))
-    rows, validation_rows = Rows(images, heads), Rows(held_out, held_out_heads)
     network, history = fit(build, rows, validation_rows, out, settings, callbacks=callbacks)
     facts = {
         "architecture": plan.architecture,
@@ -150,7 +153,7 @@ def train(
 
 def read_faces(plan: TrainingPlan, side_px: int, seed: int) -> FaceDataset:
     """Read the data of a plan, and log what was read and skipped."""
-    read = partial(read_dataset, plan.data, plan.votes, side_px=side_px, seed=seed)
+    read = partial(read_dataset, plan.data, plan.votes, side_px=side_px, seed=seed, to_train=True)
     if plan.find_faces:
         from detector.image_analysis import FaceCutter  # noqa: PLC0415 (MediaPipe)
 
@@ -163,10 +166,22 @@ def read_faces(plan: TrainingPlan, side_px: int, seed: int) -> FaceDataset:
     return faces
 
 
+def _refuse_too_few(faces: int, batch_size: int, plan: TrainingPlan) -> None:
+    if faces < batch_size:
+        raise DatasetError(
+            f"{plan.data} has too few faces to train on: expected at least a batch of "
+            f"{batch_size}, received {faces}. Add pictures, some hundred of each class for a "
+            "useful model, or lower --batch-size."
+        )
+
+
 def _refuse_another_plan(
     plan: TrainingPlan, settings: TrainingSettings, out: Path
 ) -> dict[str, Any]:
-    """Return the plan as stored with a run; refuse to continue a run with another one."""
+    """Return the plan as stored with a run, and what was measured at its start.
+
+    Refuse to continue a run with another plan.
+    """
     wanted: dict[str, Any] = json.loads(
         json.dumps({"plan": asdict(plan), "settings": asdict(settings)}, default=str)
     )
@@ -182,7 +197,40 @@ def _refuse_another_plan(
                     f"was {kept[part].get(key)!r}, now it is {value!r}. Resume with the same ones, "
                     "or name another folder."
                 )
-    return wanted
+    return kept | wanted
+
+
+def _measured_precision(
+    build: Callable[[int], keras.Model], rows: Rows, settings: TrainingSettings
+) -> dict[str, Any]:
+    """Return the faster policy of a processor and the milliseconds of a step, empty if known.
+
+    Measuring takes half a minute, so a short run does without.
+    """
+    epochs = sum(stage.epochs for stage in settings.stages)
+    is_short = (
+        epochs * len(rows) < 300 * settings.batch_size
+        if settings.minutes is None
+        else settings.minutes < 5
+    )
+    if is_short or not multiplies_bfloat16():
+        return {}
+    side_px = settings.stages[-1].side_px
+
+    def compiled() -> keras.Model:
+        network = build(side_px)
+        compile_network(network, rows.heads, settings)
+        return network
+
+    first = slice(settings.batch_size)
+    faces = plain(rows.images[first], side_px)
+    targets = {head.name: head.targets[first] for head in rows.heads}
+    weights = {head.name: head.known[first].astype(np.float32) for head in rows.heads}
+    logger.info("Measuring steps in float32 and in bfloat16, to train in the faster")
+    times = step_times_ms(compiled, (faces, targets, weights), ("float32", "mixed_bfloat16"))
+    said = ", ".join(f"{ms:.0f} ms in {policy}" for policy, ms in times.items())
+    logger.info("A step of %d faces takes %s", len(faces), said)
+    return {"policy": min(times, key=lambda policy: times[policy]), "step_ms": times}
 
 
 def _builder(

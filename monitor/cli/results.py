@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+import time
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from rich.logging import RichHandler
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
 from detector.sources.passwords import HidingFormatter
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from monitor.kiosk.doctor import Finding
     from training.evaluation.comparison import Comparison
     from training.fit.schedule import RunProgress
+
+logger = logging.getLogger(__name__)
 
 STATE_MARKS = {"ok": "[green]✓[/]", "warn": "[yellow]![/]", "fail": "[bold red]✗[/]"}
 
@@ -84,7 +87,8 @@ def print_evaluation(figures: dict[str, Any]) -> None:
     console = wide_console()
     console.print(
         f"[bold]accuracy {figures['accuracy']:.2%}[/bold], macro F1 {figures['macro_f1']:.3f}, "
-        f"ECE {figures['ece']:.3f} on {figures['n']} faces against the {figures['against']} labels",
+        f"loss {figures['loss']:.3f}, ECE {figures['ece']:.3f} on {figures['n']} faces against the "
+        f"{figures['against']} labels",
         highlight=False,
     )
     rows = (
@@ -150,18 +154,21 @@ def print_findings(findings: Sequence[Finding]) -> None:
 def training_bar() -> Iterator[Callable[[RunProgress, dict[str, Any]], None]]:
     """Show a progress bar of a training run on standard error; log lines appear above it.
 
+    Without a terminal, a line is logged once a minute.
+
     Yields:
         A function to call after every step with the progress of the run and the figures of the
         epoch so far.
     """
     console = PrintableConsole(stderr=True)
     columns = (
+        SpinnerColumn(),
         TextColumn("Training"),
         BarColumn(),
-        TextColumn("{task.percentage:.0f} %  {task.fields[figures]}"),
+        TextColumn("{task.percentage:.1f} %  {task.fields[figures]}"),
     )
     if not console.is_terminal:
-        yield lambda _progress, _figures: None
+        yield _once_a_minute()
         return
     root = logging.getLogger()
     before = root.handlers[:]
@@ -169,13 +176,7 @@ def training_bar() -> Iterator[Callable[[RunProgress, dict[str, Any]], None]]:
         task = bar.add_task("", total=1.0, figures="starting")
 
         def update(progress: RunProgress, figures: dict[str, Any]) -> None:
-            left = progress.left_s
-            shown = [f"{progress.stage.side_px} px"]
-            if "loss" in figures:
-                shown.append(f"loss {float(figures['loss']):.3f}")
-            if left is not None:
-                shown.append(f"{timedelta(seconds=round(left))} left")
-            bar.update(task, completed=progress.share, figures=", ".join(shown))
+            bar.update(task, completed=progress.share, figures=_progress_text(progress, figures))
 
         lines = RichHandler(console=console, show_path=False, show_level=False)
         lines.setFormatter(HidingFormatter("%(message)s"))
@@ -229,3 +230,28 @@ def _estimate_text(estimate: dict[str, Any] | None) -> str:
     if reasons := estimate.get("reasons"):
         text += " " + ", ".join(f"{name} {count}" for name, count in reasons.items())
     return text
+
+
+def _once_a_minute() -> Callable[[RunProgress, dict[str, Any]], None]:
+    said = time.monotonic()
+
+    def update(progress: RunProgress, figures: dict[str, Any]) -> None:
+        nonlocal said
+        if time.monotonic() - said >= 60:
+            said = time.monotonic()
+            logger.info("%.1f %%: %s", 100 * progress.share, _progress_text(progress, figures))
+
+    return update
+
+
+def _progress_text(progress: RunProgress, figures: dict[str, Any]) -> str:
+    epoch, step = divmod(progress.steps, progress.steps_per_epoch)
+    shown = [
+        f"epoch {epoch + 1}, step {step} of {progress.steps_per_epoch}",
+        f"{progress.stage.side_px} px",
+    ]
+    if "loss" in figures:
+        shown.append(f"loss {float(figures['loss']):.3f}")
+    if progress.left_s is not None:
+        shown.append(f"{timedelta(seconds=round(progress.left_s))} left")
+    return ", ".join(shown)

@@ -693,7 +693,7 @@ class TrainSettings(_Settings):
     patience: int | None = setting(None, "training", fallback="the recipe's", ge=0)
     """Stop after this many epochs without a better validation loss; 0 never."""
     mixed_precision: Literal["auto", "on", "off"] = setting("auto", "training")
-    """Compute with 16 bits where possible."""
+    """Compute with 16 bits; auto does where the GPU or the processor, as measured, gains by it."""
     seed: int | None = setting(None, "training", fallback="the recipe's", ge=0)
     """Seed of every random choice."""
     h5: bool = setting(False, "training")

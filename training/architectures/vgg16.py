@@ -87,7 +87,7 @@ def _imagenet_file() -> Path:
         raise TrainingError(
             f"The ImageNet weights of VGG16 could not be fetched ({reason.rstrip('.')}): fetch "
             f"{WEIGHTS_URL} on a machine that reaches it and name the file, --weights "
-            f"{WEIGHTS_FILE}."
+            f"{WEIGHTS_FILE}; or train without them, --weights none."
         ) from error
     finally:
         socket.setdefaulttimeout(before)

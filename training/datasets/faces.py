@@ -13,6 +13,9 @@ from training.datasets.report import ReadingReport
 from training.errors import DatasetError
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
 NO_LABEL = -1
@@ -35,6 +38,15 @@ def role_of(split: str) -> str | None:
     }
     name = split.strip().lower()
     return next((role for role, names in published.items() if name in names), None)
+
+
+def require_two_classes(classes: Collection[str], where: Path) -> None:
+    """Raise `DatasetError` unless there is something to tell apart."""
+    if len(classes) < 2:
+        raise DatasetError(
+            f"{where} has pictures of one class only ({', '.join(classes)}): expected at least "
+            "two, because there is nothing to tell apart; add the folders of the other classes."
+        )
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from detector.emotion.labels import EMOTIONS
 from detector.emotion.preprocessing import middle_square
 from detector.names import is_system_file
 from detector.sources.image_decoder import upright
-from training.datasets.faces import ROLES, FaceDataset, role_of
+from training.datasets.faces import ROLES, FaceDataset, require_two_classes, role_of
 from training.datasets.report import ReadingReport, SkippedError
 from training.datasets.splits import SHARES, SPLIT_SEED, stratified_split
 from training.errors import DatasetError
@@ -82,6 +82,7 @@ def read_folders(
     side_px: int = 48,
     seed: int = SPLIT_SEED,
     face_finder: FaceFinder | None = None,
+    to_train: bool = False,
 ) -> FaceDataset:
     """Read a folder `split/class/picture` or `class/picture` as squares of `side_px`.
 
@@ -90,7 +91,7 @@ def read_folders(
     validation give it 14 of 86 of their training pictures. `face_finder` takes a BGR picture and
     returns the grey crop of its face, or `None`; by default the middle of each picture is used.
     Rows are sorted by split, class and file name. Raises `DatasetError` without a class folder or a
-    usable picture.
+    usable picture; `to_train`, also with one class folder only, before any picture is read.
     """
     if not 16 <= side_px <= 512:
         raise DatasetError(
@@ -99,6 +100,8 @@ def read_folders(
     log = ReadingReport("file")
     folders = _class_folders(folder, log)
     names = {part.label for part in folders}
+    if to_train:
+        require_two_classes(names, folder)
     classes = (*(EMOTIONS if names & set(EMOTIONS) else ()), *sorted(names - set(EMOTIONS)))
     folders.sort(
         key=lambda part: (

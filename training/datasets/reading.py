@@ -13,12 +13,14 @@ from training.datasets.archives import (
     unpacked_pictures,
     unreadable,
 )
+from training.datasets.faces import require_two_classes
 from training.datasets.fer2013 import read_fer2013
 from training.datasets.folders import entries, innermost, read_folders, tables
 from training.datasets.splits import SPLIT_SEED
 from training.errors import DatasetError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from training.datasets.faces import FaceDataset
@@ -32,14 +34,28 @@ def read_dataset(
     side_px: int = 48,
     seed: int = SPLIT_SEED,
     face_finder: FaceFinder | None = None,
+    to_train: bool = False,
 ) -> FaceDataset:
     """Read FER2013's CSV with optional FER+ votes, or pictures in folders, see `read_folders`.
 
     Both may be packed (zip, tar, gzip, bzip2, xz) or lie in nested folders.
     `reading.sentences()` of the result reports what was read and skipped. Raises `DatasetError` if
-    there is no such file or folder, it has none of the forms, or it is not safe to unpack.
+    there is no such file or folder, it has none of the forms, or it is not safe to unpack;
+    `to_train`, also if it has only one class.
     """
-    read = partial(read_folders, side_px=side_px, seed=seed, face_finder=face_finder)
+    faces = _read(
+        path,
+        votes,
+        partial(
+            read_folders, side_px=side_px, seed=seed, face_finder=face_finder, to_train=to_train
+        ),
+    )
+    if to_train:
+        require_two_classes(faces.present, path)
+    return faces
+
+
+def _read(path: Path, votes: Path | None, read: Callable[[Path], FaceDataset]) -> FaceDataset:
     if path.is_dir():
         folder = innermost(path)
         table = _only_table(folder)

@@ -174,17 +174,20 @@ def restricted(
 def document(selection: Selection, scores: NDArray[np.float64]) -> dict[str, Any]:
     """Return the document of `evaluate --json`.
 
-    Where votes exist, the share of them for the predicted emotion stands for its accuracy in `ece`.
+    `loss` is the cross-entropy of the true labels, in nats. Where votes exist, the share of them
+    for the predicted emotion stands for its accuracy in `ece`.
     """
     predicted = scores.argmax(axis=1)
     confusion = confusion_matrix(selection.truth, predicted, len(selection.labels))
     by_class = per_class(confusion)
+    right = scores[np.arange(len(selection)), selection.truth]
     return {
         "n": len(selection),
         "against": selection.against,
         "labels": list(selection.labels),
         "accuracy": float((predicted == selection.truth).mean()),
         "macro_f1": float(by_class["f1"].mean()),
+        "loss": float(-np.log(np.maximum(right, 1e-12)).mean()),
         "ece": calibration_error(scores.max(axis=1), selection.correctness(predicted)),
         "per_class": {
             label: {name: float(values[index]) for name, values in by_class.items()}

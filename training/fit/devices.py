@@ -6,12 +6,16 @@ import logging
 import os
 import shutil
 import subprocess
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from training.errors import TrainingError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     import keras
     import numpy as np
     from numpy.typing import NDArray
@@ -51,11 +55,58 @@ def backend_environment() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 
+def multiplies_bfloat16() -> bool:
+    """Return whether the processor has instructions for it; without, it only gets slower."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return False
+    return not {"avx512_bf16", "amx_bf16"}.isdisjoint(text.split())
+
+
+def step_times_ms(
+    make: Callable[[], keras.Model], batch: tuple[Any, Any, Any], policies: Sequence[str]
+) -> dict[str, float]:
+    """Return the milliseconds of a training step with each policy.
+
+    `make` builds and compiles the network with the current policy; `batch` are its faces, targets
+    and weights. The policies take turns, so other load slows all alike.
+    """
+    import keras  # noqa: PLC0415 (after `backend_environment`)
+    import numpy as np  # noqa: PLC0415 (not needed for --help)
+
+    before = keras.config.dtype_policy()
+    networks = {}
+    try:
+        for policy in policies:
+            keras.config.set_dtype_policy(policy)
+            networks[policy] = make()
+    finally:
+        keras.config.set_dtype_policy(before)
+    times = np.zeros((5, len(policies)))
+    for row in range(-2, len(times)):  # two more, to compile and to warm up
+        for column, policy in enumerate(policies):
+            started = time.perf_counter()
+            networks[policy].train_on_batch(*batch)
+            if row >= 0:
+                times[row, column] = 1000 * (time.perf_counter() - started)
+    medians = np.median(times, axis=0)
+    return {policy: round(float(ms), 1) for policy, ms in zip(policies, medians, strict=True)}
+
+
+def use_policy(device: DeviceReport, policy: str) -> DeviceReport:
+    """Compute with this policy in the networks built from now on in this process."""
+    import keras  # noqa: PLC0415 (after `backend_environment`)
+
+    keras.config.set_dtype_policy(policy)
+    return replace(device, policy=policy)
+
+
 def prepare(mixed_precision: MixedPrecision = "auto") -> DeviceReport:
     """Choose devices and precision for the networks built from now on in this process.
 
     `auto` halves the precision of arithmetic if a GPU or TPU gains from it; weights and outputs
-    stay float32.
+    stay float32. On a processor it leaves float32; `step_times_ms` tells whether that is best.
     """
     if mixed_precision not in ("auto", "on", "off"):
         raise TrainingError(
@@ -77,9 +128,7 @@ def prepare(mixed_precision: MixedPrecision = "auto") -> DeviceReport:
         )
     policy = _policy(accelerators, mixed_precision)
     keras.config.set_dtype_policy(policy)
-    report = DeviceReport(backend, accelerators, parallel, policy)
-    logger.info("Training with %s", report)
-    return report
+    return DeviceReport(backend, accelerators, parallel, policy)
 
 
 def replicas() -> int:

@@ -43,7 +43,7 @@ class RunProgress:
 
     A timed run ends on time whatever else the machine does, and its learning rate still reaches
     zero; other runs depend on their settings only and repeat exactly. `epochs` are the planned
-    ones, `steps` those done.
+    ones, `steps` those done, `steps_per_epoch` those of a whole epoch.
     """
 
     def __init__(
@@ -58,10 +58,10 @@ class RunProgress:
     ) -> None:
         self._stages = stages
         self.epochs = sum(stage.epochs for stage in stages)
-        self._steps_per_epoch = max(1, steps_per_epoch)
+        self.steps_per_epoch = max(1, steps_per_epoch)
         self._limit_s = limit_s
         self.timed = limit_s is not None
-        self.steps = epochs_done * self._steps_per_epoch
+        self.steps = epochs_done * self.steps_per_epoch
         self._spent_s = spent_s
         self._now = now
         self._started = now()
@@ -80,7 +80,7 @@ class RunProgress:
         """Return the share at a step, which may lie ahead; by the clock, it is now."""
         if self._limit_s is not None:
             return min(1.0, self.spent_s / self._limit_s)
-        return min(1.0, step / (self.epochs * self._steps_per_epoch))
+        return min(1.0, step / (self.epochs * self.steps_per_epoch))
 
     @property
     def left_s(self) -> float | None:

@@ -136,7 +136,7 @@ def fit(
     while not progress.finished and not stopped:
         stage = progress.stage
         model = _at_size(build, stage.side_px, model)
-        _compile(model, training.heads, settings)
+        compile_network(model, training.heads, settings)
         if resumed:
             # The file holds the optimizer's state too, which is only read into existing variables.
             model.optimizer.build(model.trainable_variables)
@@ -192,7 +192,8 @@ def _at_size(build: Callable[[int], keras.Model], side_px: int, model: keras.Mod
     return resized
 
 
-def _compile(model: keras.Model, heads: Sequence[Head], settings: TrainingSettings) -> None:
+def compile_network(model: keras.Model, heads: Sequence[Head], settings: TrainingSettings) -> None:
+    """Give a network its optimizer and losses, or raise `TrainingError`."""
     rate = settings.peak_learning_rate
     if settings.optimizer == "sgd":
         optimizer = keras.optimizers.SGD(rate, momentum=0.9, nesterov=True)

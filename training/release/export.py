@@ -262,7 +262,7 @@ class _Writer:
             found["conditions"] = measured
         drawn = [*curves, *self._draw(card, main, bins)]
         own = {"framing", "limits", "licences"}
-        rounded = ("used_for", "n", "accuracy", "macro_f1", "ece")
+        rounded = ("used_for", "n", "accuracy", "macro_f1", "loss", "ece")
         weak = limits(self.validation, main["per_class"])
         training = {
             "architecture": network.name,

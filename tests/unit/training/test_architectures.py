@@ -328,7 +328,7 @@ def test_without_a_network_it_is_said_what_to_do(
         small("vgg16", weights="imagenet")
     assert str(caught.value) == (
         "The ImageNet weights of VGG16 could not be fetched ([Errno -2] Name or service not known): fetch "
-        f"{vgg16.WEIGHTS_URL} on a machine that reaches it and name the file, --weights {vgg16.WEIGHTS_FILE}."
+        f"{vgg16.WEIGHTS_URL} on a machine that reaches it and name the file, --weights {vgg16.WEIGHTS_FILE}; or train without them, --weights none."
     )
     # Standard output may be a JSON document.
     assert capsys.readouterr().out == ""

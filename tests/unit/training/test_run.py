@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import keras
@@ -181,9 +181,15 @@ def test_each_teacher_teaches_the_head_whose_labels_it_follows(faces: Faces) -> 
     assert run.taught((votes,), faces(3), []) == (votes,)
 
 
-def test_one_class_only_is_refused_before_training(
-    tmp_path: Path, faces: Faces, write_pictures: Callable[..., Path]
+def test_one_class_only_is_refused_before_a_picture_is_read(
+    tmp_path: Path,
+    faces: Faces,
+    write_pictures: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(
+        "training.datasets.folders._face", lambda *_args: pytest.fail("a picture was read")
+    )
     folder = write_pictures({f"happy/{n}.png": face for n, face in enumerate(faces(10))})
     plan = TrainingPlan(folder)
     with pytest.raises(
@@ -191,3 +197,67 @@ def test_one_class_only_is_refused_before_training(
     ):
         train(plan, tmp_path / "run", name="one", settings=SHORT)
     assert not (tmp_path / "run").exists()
+
+
+def test_fewer_faces_than_a_batch_are_refused_at_once(
+    tmp_path: Path, faces: Faces, write_pictures: Callable[..., Path]
+) -> None:
+    four = {f"train/{'happy' if n % 2 else 'sad'}/{n}.png": face for n, face in enumerate(faces(4))}
+    plan = TrainingPlan(write_pictures(four))
+    with pytest.raises(
+        DatasetError, match=r"has too few faces to train on: .*a batch of 16, received 2\. Add"
+    ):
+        train(plan, tmp_path / "run", settings=SHORT)
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_faster_precision_is_measured_once_for_a_run(
+    fer2013: tuple[Path, Path],
+    tiny: None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    times = {"float32": 843.0, "mixed_bfloat16": 581.0}
+    measured: list[object] = []
+    policies: list[str] = []
+
+    def step_times_ms(make: Callable[[], keras.Model], batch: tuple, _policies: object) -> dict:
+        measured.append((make().optimizer.name, len(batch[0]), list(batch[1])))
+        return times
+
+    def fit(*_args: object, **_options: object) -> None:
+        policies.append(keras.config.dtype_policy().name)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run, "step_times_ms", step_times_ms)
+    monkeypatch.setattr(run, "multiplies_bfloat16", lambda: True)
+    monkeypatch.setattr(run, "fit", fit)
+    plan = TrainingPlan(*fer2013, labels="happy-sad", targets="votes")
+    long = replace(SHORT, stages=(Stage(48, 200),))
+    before = keras.config.dtype_policy()
+    try:
+        with caplog.at_level("INFO", logger="training"):
+            for settings, folder in ((long, "long"), (long, "long"), (SHORT, "short")):
+                with pytest.raises(KeyboardInterrupt):
+                    train(plan, tmp_path / folder, settings=settings)
+    finally:
+        keras.config.set_dtype_policy(before)
+    assert policies == ["mixed_bfloat16", "mixed_bfloat16", "float32"]
+    assert measured == [("sgd", 16, ["votes"])], "not again when resumed, and not for a short run"
+    assert "16 faces takes 843 ms in float32, 581 ms in mixed_bfloat16" in caplog.text
+    assert json.loads((tmp_path / "long" / "run.json").read_text())["step_ms"] == times
+
+
+def test_a_run_from_before_rows_were_held_out_keeps_its_rows(
+    fer2013: tuple[Path, Path], tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "fit", lambda *_args, **_options: pytest.fail("it was trained"))
+    plan = TrainingPlan(*fer2013, labels="happy-sad", hold_out=0.0)
+    run._refuse_another_plan(plan, SHORT, tmp_path)
+    stored = json.loads(json.dumps({"plan": asdict(plan), "settings": asdict(SHORT)}, default=str))
+    del stored["plan"]["hold_out"]
+    (tmp_path / "run.json").write_text(json.dumps(stored))
+    with pytest.raises(TrainingError, match=r"hold out was 0\.0, now it is None"):
+        train(replace(plan, hold_out=None), tmp_path, settings=SHORT)
+    assert run._refuse_another_plan(plan, SHORT, tmp_path)["plan"]["hold_out"] == 0

@@ -145,6 +145,7 @@ def test_the_document_against_the_majority() -> None:
         "labels",
         "accuracy",
         "macro_f1",
+        "loss",
         "ece",
         "per_class",
         "confusion",
@@ -157,6 +158,8 @@ def test_the_document_against_the_majority() -> None:
     assert document["accuracy"] == pytest.approx(2 / 3)
     # Happy: precision 1, recall 1/2. Neutral: precision 1/2, recall 1.
     assert document["macro_f1"] == pytest.approx((2 / 3 + 2 / 3) / 7)
+    # Twice 0.9 for the truth, once a sixth of the rest.
+    assert document["loss"] == pytest.approx(-np.log([0.9, 0.9, 0.1 / 6]).mean())
     # Said with 0.9; the votes for what was said: 1, 0.2 and 0.6.
     assert document["ece"] == pytest.approx(abs(3 * 0.9 - 1.8) / 3)
     assert document["confusion"][HAPPY][HAPPY] == 1

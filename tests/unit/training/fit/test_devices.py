@@ -14,7 +14,16 @@ import pytest
 
 from training.errors import TrainingError
 from training.fit import devices
-from training.fit.devices import DeviceReport, backend_environment, predict, prepare, replicas
+from training.fit.devices import (
+    DeviceReport,
+    backend_environment,
+    multiplies_bfloat16,
+    predict,
+    prepare,
+    replicas,
+    step_times_ms,
+    use_policy,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -185,3 +194,44 @@ def test_any_number_of_faces_on_any_number_of_devices(
 
 def test_one_device_has_a_batch_for_itself() -> None:
     assert replicas() == 1
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [("fma avx512_bf16 amx_tile", True), ("amx_bf16", True), ("avx2 avx512f", False)],
+)
+def test_processors_that_multiply_bfloat16(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags: str, expected: bool
+) -> None:
+    monkeypatch.setattr(
+        devices,
+        "Path",
+        lambda path: tmp_path / "cpuinfo" if path == "/proc/cpuinfo" else Path(path),
+    )
+    assert not multiplies_bfloat16(), "another system"
+    (tmp_path / "cpuinfo").write_text(f"processor : 0\nflags : fpu {flags} sse2\n")
+    assert multiplies_bfloat16() is expected
+
+
+def test_policies_are_timed_in_turn_and_none_is_left_behind() -> None:
+    made: list[str] = []
+    trained: list[str] = []
+
+    class Network:
+        def __init__(self) -> None:
+            self._policy = keras.config.dtype_policy().name
+            made.append(self._policy)
+
+        def train_on_batch(self, *batch: object) -> None:
+            assert batch == (1, 2, 3)
+            trained.append(self._policy)
+
+    before = keras.config.dtype_policy().name
+    policies = ("float32", "mixed_bfloat16")
+    times = step_times_ms(Network, (1, 2, 3), policies)  # type: ignore[arg-type]
+    assert made == list(policies)
+    assert trained[:4] == [*policies, *policies]
+    assert all(0 <= times[policy] < 1000 for policy in policies)
+    assert keras.config.dtype_policy().name == before
+    assert use_policy(prepare("off"), "mixed_bfloat16").policy == "mixed_bfloat16"
+    assert keras.config.dtype_policy().name == "mixed_bfloat16"

@@ -1,0 +1,43 @@
+"""What a person sees of a training run: movement within an epoch, with and without a terminal."""
+
+from __future__ import annotations
+
+import pytest
+
+from monitor.cli import results
+from monitor.cli.results import training_bar
+from training.fit.schedule import RunProgress, Stage
+
+
+def progress_of(steps: int) -> RunProgress:
+    progress = RunProgress((Stage(32, 2), Stage(48, 2)), 100)
+    progress.steps = steps
+    return progress
+
+
+def test_the_bar_moves_within_an_epoch(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "120")
+    with training_bar() as tell:
+        tell(progress_of(130), {"loss": 1.234})
+    said = capsys.readouterr().err
+    assert "32.5 %" in said
+    assert "epoch 2, step 30 of 100, 32 px, loss 1.234" in said
+
+
+def test_without_a_terminal_a_line_a_minute(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "")
+    now = 1000.0
+    monkeypatch.setattr(results.time, "monotonic", lambda: now)
+    with caplog.at_level("INFO", logger="monitor.cli.results"), training_bar() as tell:
+        for seconds, steps in ((59, 10), (60, 20), (100, 30), (121, 240)):
+            now = 1000.0 + seconds
+            tell(progress_of(steps), {})
+    lines = [record.message for record in caplog.records]
+    assert len(lines) == 2
+    assert lines[0].startswith("5.0 %: epoch 1, step 20 of 100, 32 px")
+    assert lines[1].startswith("60.0 %: epoch 3, step 40 of 100, 48 px")
