@@ -61,28 +61,37 @@ class ZonesError(DetectorError):
     """A zones file cannot be read, breaks its format, or leaves nothing to measure."""
 
 
-class MissingExtraError(DetectorError):
-    """TensorFlow and Keras, which only the `training` and `gpu` extras install, are missing."""
+_EXTRAS = {
+    "tensorflow": "TensorFlow",
+    "keras": "TensorFlow",
+    "cleanlab": "cleanlab",
+    "sklearn": "scikit-learn",
+}
+"""Modules that only an extra installs, and what their library is called."""
 
-    def __init__(self) -> None:
+
+class MissingExtraError(DetectorError):
+    """A library is missing that only the `training` extra installs, and TensorFlow also `gpu`."""
+
+    def __init__(self, library: str = "TensorFlow") -> None:
         super().__init__(
-            "This command needs TensorFlow, which is not installed; install it with "
+            f"This command needs {library}, which is not installed; install it with "
             "`make train-setup` or `pip install 'ad-reaction-monitor[training]'`."
         )
 
 
 def lacks_extra(error: BaseException) -> bool:
     """Return whether an import failed because an extra is not installed."""
-    return isinstance(error, ModuleNotFoundError) and error.name in {"tensorflow", "keras"}
+    return isinstance(error, ModuleNotFoundError) and error.name in _EXTRAS
 
 
-def import_extra(module: Literal["tensorflow", "keras"]) -> Any:
+def import_extra(module: str) -> Any:
     """Import a library of an optional extra, or raise `MissingExtraError`."""
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
         if lacks_extra(error):
-            raise MissingExtraError from error
+            raise MissingExtraError(_EXTRAS[str(error.name)]) from error
         raise
 
 

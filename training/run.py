@@ -63,6 +63,7 @@ class TrainingPlan:
         limit: Maximum number of training rows, classes in proportion; `None` takes all.
         find_faces: Cut the faces out of a folder's pictures first, as the camera's pipeline does.
         mixed_precision: `auto` (where it is faster), `on` or `off`.
+        overlay: Labels that were reviewed, which replace the published ones.
     """
 
     data: Path
@@ -77,6 +78,7 @@ class TrainingPlan:
     limit: int | None = None
     find_faces: bool = False
     mixed_precision: MixedPrecision = "auto"
+    overlay: Path | None = None
 
 
 def train(
@@ -153,7 +155,15 @@ def train(
 
 def read_faces(plan: TrainingPlan, side_px: int, seed: int) -> FaceDataset:
     """Read the data of a plan, and log what was read and skipped."""
-    read = partial(read_dataset, plan.data, plan.votes, side_px=side_px, seed=seed, to_train=True)
+    read = partial(
+        read_dataset,
+        plan.data,
+        plan.votes,
+        side_px=side_px,
+        seed=seed,
+        to_train=True,
+        overlay=plan.overlay,
+    )
     if plan.find_faces:
         from detector.image_analysis import FaceCutter  # noqa: PLC0415 (MediaPipe)
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 data_option = setting_option(TrainSettings, "data", required=True)
 judging_options = together(
     setting_option(TrainSettings, "votes"),
+    setting_option(TrainSettings, "overlay"),
     click.option(
         "--split",
         default="validation",
@@ -143,6 +144,7 @@ def judging_faces(
     side_px: int,
     data: Path,
     votes: Path | None,
+    overlay: Path | None,
     split: str,
     against: str | None,
     labels: str | None,
@@ -153,7 +155,8 @@ def judging_faces(
     from training.datasets.reading import read_dataset
     from training.datasets.splits import SPLIT_SEED, held_out
 
-    faces = read_dataset(data, votes, side_px=side_px, seed=SPLIT_SEED if seed is None else seed)
+    seed = SPLIT_SEED if seed is None else seed
+    faces = read_dataset(data, votes, side_px=side_px, seed=seed, overlay=overlay)
     for sentence in faces.reading.sentences():
         click.echo(sentence, err=True)
     chosen = against or ("original" if faces.votes is None else "majority")

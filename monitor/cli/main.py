@@ -30,6 +30,7 @@ COMMANDS = (
     "doctor",
     "train",
     "evaluate",
+    "review",
     "models",
     "playlist",
     "simulate",

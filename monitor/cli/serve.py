@@ -68,7 +68,7 @@ def serve(open_browser: bool, as_console: bool, **options: Any) -> None:
         click.echo(f"Pictures are also fetched from {', '.join(settings.networks)}.", err=True)
     try:
         if open_browser:
-            _open(link)
+            open_page(link)
         answer(app, listening, trusted_proxy=settings.trusted_proxy)
     finally:
         close_app(app)
@@ -88,7 +88,7 @@ def _serve_console(settings: WebSettings, options: dict[str, Any], *, open_brows
         say_address(event["address"], event["link"])
         click.echo("Ctrl+C ends it.", err=True)
         if open_browser:
-            _open(event["link"] or event["address"])
+            open_page(event["link"] or event["address"])
 
     serve_console(order, ready)
     click.echo("Stopped.", err=True)
@@ -116,7 +116,7 @@ def page_address(host: str, port: int) -> str:
     return f"http://{f'[{name}]' if ':' in name else name}:{port}/"
 
 
-def _open(link: str) -> None:
+def open_page(link: str) -> None:
     import webbrowser
 
     if not webbrowser.open(link):

@@ -27,6 +27,7 @@ PLANNED = (
     "limit",
     "find_faces",
     "mixed_precision",
+    "overlay",
 )
 
 

@@ -640,6 +640,8 @@ class TrainSettings(_Settings):
     class/picture."""
     votes: Path | None = setting(None, "training", first=True)
     """FER+'s fer2013new.csv, beside the CSV."""
+    overlay: Path | None = setting(None, "training", metavar="FILE")
+    """Labels that `review` has changed or dropped: they replace the published ones."""
     out: Path | None = setting(None, "training", metavar="FOLDER", first=True)
     """Folder of the run; a run found there is continued."""
     name: str | None = setting(None, "training", fallback="the folder's")

@@ -104,9 +104,25 @@ def make_app(
         classify_prefix: Where the page is that classifies a picture; by default it is the home
             page.
     """
+    app = page_app(settings, gate, navigation)
+    app.url_map.converters["session"] = SessionNumber
+    app.register_blueprint(classify_pages.blueprint, url_prefix=classify_prefix)
+    for pages in (session_pages, report_pages, live_pages, api):
+        app.register_blueprint(pages.blueprint)
+    app.extensions[EXTENSION] = make_services(settings, PictureWorker(make_reader))
+    return app
+
+
+def page_app(settings: WebSettings, gate: Gate, navigation: Sequence[NavigationEntry]) -> Flask:
+    """Build an application without pages: languages, the templates' filters, security, problems.
+
+    Args:
+        settings: Of the pages.
+        gate: Lets visitors in.
+        navigation: The menu.
+    """
     app = Flask(__name__)
     app.request_class = MemoryRequest
-    app.url_map.converters["session"] = SessionNumber
     # By default `//` leads to a redirect, which names the host that was asked for.
     app.url_map.merge_slashes = False
     app.jinja_env.undefined = StrictUndefined
@@ -133,9 +149,6 @@ def make_app(
         "navigation": navigation,
     }
     install_languages(app, gate, secure_cookies=settings.secure_cookies)
-    app.register_blueprint(classify_pages.blueprint, url_prefix=classify_prefix)
-    for pages in (session_pages, report_pages, live_pages, api):
-        app.register_blueprint(pages.blueprint)
     # For the report's page, which names no icon.
     app.add_url_rule("/favicon.ico", "icon", open_to_all(lambda: app.send_static_file("icon.svg")))
     install_problems(app)
@@ -147,7 +160,6 @@ def make_app(
         read_limit=settings.read_limit,
         secure_cookies=settings.secure_cookies,
     )
-    app.extensions[EXTENSION] = make_services(settings, PictureWorker(make_reader))
     return app
 
 

@@ -60,6 +60,7 @@ class FaceDataset:
         usage: `(n,)` published split of each row, such as `Training` or `train`.
         classes: Names of the labels.
         reading: What was read and skipped, of the whole dataset.
+        files: `(n,)` path of each picture in its folder; `None` for the rows of a table.
     """
 
     images: NDArray[np.uint8]
@@ -68,6 +69,7 @@ class FaceDataset:
     usage: NDArray[np.str_]
     classes: tuple[str, ...] = EMOTIONS
     reading: ReadingReport = field(default_factory=ReadingReport)
+    files: NDArray[np.str_] | None = None
 
     def __post_init__(self) -> None:
         votes = len(self.images if self.votes is None else self.votes)
@@ -110,6 +112,7 @@ class FaceDataset:
             original=self.original[chosen],
             votes=None if self.votes is None else self.votes[chosen],
             usage=self.usage[chosen],
+            files=None if self.files is None else self.files[chosen],
         )
 
     def split(self, name: str) -> FaceDataset:

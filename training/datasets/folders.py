@@ -12,7 +12,7 @@ from PIL import Image
 
 from detector.emotion.labels import EMOTIONS
 from detector.emotion.preprocessing import middle_square
-from detector.names import is_system_file
+from detector.names import is_system_file, printable
 from detector.sources.image_decoder import upright
 from training.datasets.faces import ROLES, FaceDataset, require_two_classes, role_of
 from training.datasets.report import ReadingReport, SkippedError
@@ -114,6 +114,7 @@ def read_folders(
     images: list[NDArray[np.uint8]] = []
     labels: list[int] = []
     usage: list[str] = []
+    paths: list[str] = []
     with warnings.catch_warnings():
         # Pillow warns of large and odd pictures; the limits below decide.
         warnings.simplefilter("ignore")
@@ -123,6 +124,7 @@ def read_folders(
             for file in files:
                 try:
                     found.append(_face(file, side_px, face_finder))
+                    paths.append(printable(file.relative_to(folder).as_posix()))
                 except SkippedError as error:
                     log.skip(error.reason, f"{file.relative_to(folder)}: {error}")
             images += found
@@ -137,7 +139,9 @@ def read_folders(
     log.read = len(images)
     original = np.array(labels, dtype=np.int64)
     splits = _with_all_roles(np.array(usage, dtype=object), original, seed, log)
-    return FaceDataset(np.stack(images), original, None, splits.astype(np.str_), classes, log)
+    return FaceDataset(
+        np.stack(images), original, None, splits.astype(np.str_), classes, log, np.array(paths)
+    )
 
 
 def _with_all_roles(

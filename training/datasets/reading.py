@@ -16,6 +16,7 @@ from training.datasets.archives import (
 from training.datasets.faces import require_two_classes
 from training.datasets.fer2013 import read_fer2013
 from training.datasets.folders import entries, innermost, read_folders, tables
+from training.datasets.overlay import LabelOverlay
 from training.datasets.splits import SPLIT_SEED
 from training.errors import DatasetError
 
@@ -35,14 +36,18 @@ def read_dataset(
     seed: int = SPLIT_SEED,
     face_finder: FaceFinder | None = None,
     to_train: bool = False,
+    overlay: Path | None = None,
 ) -> FaceDataset:
     """Read FER2013's CSV with optional FER+ votes, or pictures in folders, see `read_folders`.
+
+    `overlay` names a file of reviewed labels, see `LabelOverlay.apply`.
 
     Both may be packed (zip, tar, gzip, bzip2, xz) or lie in nested folders.
     `reading.sentences()` of the result reports what was read and skipped. Raises `DatasetError` if
     there is no such file or folder, it has none of the forms, or it is not safe to unpack;
     `to_train`, also if it has only one class.
     """
+    decisions = None if overlay is None else LabelOverlay.read(overlay)
     faces = _read(
         path,
         votes,
@@ -50,6 +55,8 @@ def read_dataset(
             read_folders, side_px=side_px, seed=seed, face_finder=face_finder, to_train=to_train
         ),
     )
+    if decisions is not None:
+        faces = decisions.apply(faces, str(overlay))
     if to_train:
         require_two_classes(faces.present, path)
     return faces

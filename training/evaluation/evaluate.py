@@ -78,7 +78,7 @@ def select(
     Only rows with one of `labels` count, by default all offered ones that the classifier knows.
     Raises `DatasetError` if there are no such labels or rows, or fewer than two labels.
     """
-    offered, found = _truth(faces, against)
+    offered, found = truth_of(faces, against)
     chosen = _labels(offered, labels, known, against)
     truth = label_indices(found, offered, chosen)
     rows = np.flatnonzero(truth != NO_LABEL)
@@ -92,7 +92,7 @@ def select(
     return Selection(against, chosen, rows, truth[rows], votes)
 
 
-def _truth(faces: FaceDataset, against: Against) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+def truth_of(faces: FaceDataset, against: Against) -> tuple[tuple[str, ...], NDArray[np.int64]]:
     """Return the offered labels, and `(n,)` an index into them or `NO_LABEL` for each row."""
     if against == "original":
         return faces.classes, faces.original

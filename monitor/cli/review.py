@@ -1,0 +1,145 @@
+"""Review suspicious labels of a dataset on a page."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from monitor.cli.options import debug_option, load_settings
+from monitor.cli.output import silence_native_libraries
+from monitor.settings.models import ModelSettings, TrainSettings
+from monitor.settings.options import setting_option, settings_options
+
+if TYPE_CHECKING:
+    from training.evaluation.review import LabelReview
+
+HOST = "127.0.0.1"
+"""Faces of people are shown on this machine only."""
+
+
+@click.command(
+    epilog="Example: ad-monitor review --data fer2013.csv --votes fer2013new.csv --out overlay.csv"
+)
+@setting_option(TrainSettings, "data", required=True)
+@setting_option(TrainSettings, "votes")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    required=True,
+    metavar="FILE",
+    help="Overlay to write: a CSV that train and evaluate read. One that exists is continued.",
+)
+@click.option(
+    "--against",
+    type=click.Choice(["original", "majority", "plurality"]),
+    help="Labels to review. [default: majority if there are votes, else original]",
+)
+@click.option(
+    "--split",
+    help="Only this split, by its published name, or training, validation or test. [default: all]",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(1),
+    help="Show this many faces. [default: those that are probably labelled wrong]",
+)
+@setting_option(TrainSettings, "find_faces")
+@settings_options(ModelSettings, config=False)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    help="Port of the page on this machine; 0 for any free one.",
+)
+@click.option("--open", "open_browser", is_flag=True, help="Open the page in the browser.")
+@debug_option
+def review(
+    out: Path, port: int, open_browser: bool, model: str | None, device: str | None, **data: Any
+) -> None:
+    """Find labels that are probably wrong, and decide about each face on a page.
+
+    Every decision is saved at once; Ctrl+C ends the review, and the same command continues it. The
+    page is for this machine only, and keeps the faces in memory.
+    """
+    settings = load_settings(ModelSettings, {"model": model, "device": device})
+    silence_native_libraries()
+    found = _read(settings, out, **data)
+    if not len(found):
+        click.echo("No label looks wrong. --limit 100 shows the least likely ones.", err=True)
+        return
+    _serve(found, port, open_browser=open_browser)
+    counts = found.counts
+    click.echo(
+        f"Kept {counts['keep']:,} labels, changed {counts['change']:,}, dropped "
+        f"{counts['drop']:,} faces. Train with them: --overlay {out}",
+        err=True,
+    )
+
+
+def _read(
+    settings: ModelSettings,
+    out: Path,
+    data: Path,
+    votes: Path | None,
+    against: Any,
+    split: str | None,
+    limit: int | None,
+    find_faces: bool | None,
+) -> LabelReview:
+    from detector.emotion.classifier import crop_geometry, load_classifier
+    from training.datasets.overlay import LabelOverlay
+    from training.datasets.reading import read_dataset
+    from training.evaluation.review import LabelReview
+
+    if not out.exists():
+        # A folder that cannot be written is noticed now, not after an hour of decisions.
+        LabelOverlay().save(out)
+    classifier = load_classifier(settings.model, settings.device)
+    side_px = classifier.card.input_side_px
+    with ExitStack() as stack:
+        finder = None
+        if find_faces:
+            from detector.image_analysis import FaceCutter
+
+            finder = stack.enter_context(FaceCutter(crop_geometry(classifier.card))).largest
+        faces = read_dataset(data, votes, side_px=side_px, face_finder=finder)
+    for sentence in faces.reading.sentences():
+        click.echo(sentence, err=True)
+    if split is not None:
+        faces = faces.split(split)
+    chosen: Any = against or ("original" if faces.votes is None else "majority")
+    click.echo(f"Judging {len(faces):,} labels by {classifier.card.name} …", err=True)
+    found = LabelReview(faces, classifier, out, against=chosen, limit=limit)
+    click.echo(
+        f"{found.likely:,} of the labels ({chosen}) are probably wrong; {len(found):,} faces are "
+        "on the page.",
+        err=True,
+    )
+    return found
+
+
+def _serve(found: LabelReview, port: int, *, open_browser: bool) -> None:
+    import secrets
+    import signal
+
+    from monitor.cli.serve import open_page, page_address
+    from monitor.web.pages.review import create_review_app
+    from monitor.web.services import EXTENSION
+    from monitor.web.serving import listen, serve
+
+    token = secrets.token_urlsafe(24)
+    app = create_review_app(found, token)
+    listening = listen(HOST, port)
+    stopping = app.extensions[EXTENSION].stopping
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopping.set())
+    page = page_address(HOST, listening.getsockname()[1])
+    link = f"{page}login#token={token}"
+    click.echo(f"The review is at {page} (Ctrl+C ends it)", err=True)
+    click.echo(f"Log in with this link: {link}", err=True)
+    if open_browser:
+        open_page(link)
+    serve(app, listening)
