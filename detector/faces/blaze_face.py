@@ -76,8 +76,12 @@ class BlazeFace:
 
 
 def _model_file() -> Path:
+    return mediapipe_model("modules/face_detection/face_detection_short_range.tflite")
+
+
+def mediapipe_model(name: str) -> Path:
+    """Return a model file of the MediaPipe package, or raise `ModelLoadError`."""
     spec = find_spec("mediapipe")  # importing it takes a second
-    name = "modules/face_detection/face_detection_short_range.tflite"
     path = None if spec is None or spec.origin is None else Path(spec.origin).parent / name
     if path is None or not path.is_file():
         raise ModelLoadError(

@@ -54,7 +54,8 @@ judging_options = together(
 @click.option(
     "--conditions",
     is_flag=True,
-    help="Also measure by face size, blur, light, noise, compression and roll.",
+    help="Also measure by face size, blur, light, noise, compression, roll and turn of the head, "
+    "glasses, mask, hand and hat.",
 )
 @click.option(
     "--groups",

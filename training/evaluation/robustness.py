@@ -9,6 +9,8 @@ import numpy as np
 
 from detector.emotion.preprocessing import CropGeometry, face_crops
 from detector.types import Box
+from training.datasets.landmarks import find_landmarks
+from training.evaluation.appearance import turned, with_glasses, with_hand, with_hat, with_mask
 from training.evaluation.evaluate import predict, restricted, select
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
     Grey = NDArray[np.uint8]
     Random = np.random.Generator
-    Degrade = Callable[[Grey, float, Random], Grey]
+    Degrade = Callable[..., Grey]
 
 SEED = 20261121
 
@@ -77,12 +79,14 @@ def rolled(image: Grey, angle_deg: float, rng: Random) -> Grey:
 class Condition(NamedTuple):
     """A way to degrade pictures: its name, the values measured, and the function.
 
-    A value that changes nothing gives the plain picture.
+    The function gets a picture, a value and a random generator, and with `by_landmarks` the
+    landmarks of the face. A value that changes nothing gives the plain picture.
     """
 
     name: str
     values: tuple[float, ...]
     degrade: Degrade
+    by_landmarks: bool = False
 
 
 CONDITIONS = {
@@ -92,6 +96,11 @@ CONDITIONS = {
     "jpeg_quality": Condition("JPEG quality", (80, 40, 20), compressed),
     "noise_sd": Condition("noise: deviation in grey levels", (0, 5, 10, 20), noisy),
     "roll_deg": Condition("roll of the head in degrees", (0, 10, 20, 30), rolled),
+    "yaw_deg": Condition("turn of the head to a side in degrees", (0, 15, 30, 45), turned, True),
+    "glasses": Condition("glasses: 1 dark frame, 2 dark lenses", (0, 1, 2), with_glasses, True),
+    "mask": Condition("mask over nose and mouth", (0, 1), with_mask, True),
+    "hand": Condition("hand before mouth and cheek", (0, 1), with_hand, True),
+    "hat": Condition("hat down to the brows", (0, 1), with_hat, True),
 }
 
 
@@ -106,7 +115,8 @@ def by_condition(
     """Return the accuracy under each condition of `CONDITIONS`; see `evaluate`.
 
     At most `limit` rows are drawn by a fixed seed. Each value has an entry `{"value", "n",
-    "accuracy"}`.
+    "accuracy"}`. Conditions that are drawn by landmarks are measured on the faces that have some,
+    and left out where none has.
     """
     known = classifier.card.labels
     selection = select(faces, against, labels, known)
@@ -114,28 +124,35 @@ def by_condition(
     if limit is not None and limit < len(selection):
         chosen = np.sort(np.random.default_rng(SEED).choice(len(selection), limit, replace=False))
     images, truth = faces.images[selection.rows[chosen]], selection.truth[chosen]
-
+    landmarks = find_landmarks(images)
     geometry = CropGeometry(classifier.card.input_side_px, scale=1.0, raise_by=0.0)
+    whole = [Box(0.0, 0.0, 1.0, 1.0)]
 
-    def accuracy(degrade: Degrade, value: float) -> float:
+    def hits(condition: Condition, value: float, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
         rng = np.random.default_rng(SEED)
-        whole = [Box(0.0, 0.0, 1.0, 1.0)]
-        crops = [face_crops(degrade(image, value, rng), whole, geometry)[0] for image in images]
+        crops = []
+        for row in rows:
+            by = (landmarks.points[row],) if condition.by_landmarks else ()
+            degraded = condition.degrade(images[row], value, rng, *by)
+            crops.append(face_crops(degraded, whole, geometry)[0])
         scores = restricted(predict(classifier, np.array(crops)), known, selection.labels)
-        return float((scores.argmax(axis=1) == truth).mean())
+        return np.asarray(scores.argmax(axis=1) == truth[rows])
 
     neutral = {"face_side_px": images.shape[1], "low_light_gain": 1}  # 0 for the others
-    plain: float | None = None
+    plain: NDArray[np.bool_] | None = None
     found: dict[str, list[dict[str, Any]]] = {}
-    for condition, (_, values, degrade) in CONDITIONS.items():
-        found[condition] = []
-        for value in values:
-            unchanged = value == neutral.get(condition, 0)
-            reached = plain
-            if plain is None or not unchanged:
-                reached = accuracy(degrade, value)
-            plain = reached if unchanged else plain
-            found[condition].append({"value": value, "n": len(truth), "accuracy": reached})
+    for name, condition in CONDITIONS.items():
+        rows = np.flatnonzero(landmarks.known) if condition.by_landmarks else np.arange(len(images))
+        if len(rows) == 0:
+            continue
+        found[name] = []
+        for value in condition.values:
+            unchanged = value == neutral.get(name, 0)
+            if unchanged and plain is None:
+                plain = hits(condition, value, np.arange(len(images)))
+            right = plain[rows] if unchanged and plain is not None else hits(condition, value, rows)
+            entry = {"value": value, "n": len(rows), "accuracy": float(right.mean())}
+            found[name].append(entry)
     return found
 
 

@@ -189,7 +189,7 @@ def test_the_card_tells_where_the_model_came_from(exported: Any) -> None:
         assert 0 <= score["accuracy"] <= 1
     assert {
         name: tuple(entry["value"] for entry in of) for name, of in card.conditions.items()
-    } == {name: condition.values for name, condition in CONDITIONS.items()}
+    } == {name: it.values for name, it in CONDITIONS.items() if not it.by_landmarks}
     assert card.licences == FER2013_LICENCES
     assert "ICML 2013" in " ".join(card.licences)
     json.dumps(card.model_dump(mode="json"), allow_nan=False)
