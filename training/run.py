@@ -19,10 +19,11 @@ from training.datasets.labels import label_set, select_rows
 from training.datasets.reading import read_dataset
 from training.datasets.splits import divide
 from training.errors import DatasetError, TrainingError
-from training.fit.augmentation import plain
+from training.fit.augmentation import Augmentation, plain
 from training.fit.callbacks import Progress
 from training.fit.devices import multiplies_bfloat16, prepare, step_times_ms, use_policy
 from training.fit.distillation import teacher_targets
+from training.fit.expressions import expressions_of
 from training.fit.trainer import Rows, TrainingSettings, compile_network, fit
 from training.fit.transfer import start_from
 from training.release import export as exporting
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 PLAN = "run.json"
+EXPRESSIONS = "expressions.npz"
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,8 @@ def train(
     # Only now: a refused plan must not block a corrected command.
     out.mkdir(parents=True, exist_ok=True)
     (out / PLAN).write_text(json.dumps(run, indent=1) + "\n", encoding="utf-8")
+    if settings.augmentation.expression > 0:
+        rows = replace(rows, expressions=expressions_of(images, heads[0], out / EXPRESSIONS))
     callbacks: list[Callable[[RunProgress], keras.callbacks.Callback]] = []
     if tensorboard:
         board = keras.callbacks.TensorBoard(out / "tensorboard", write_graph=False)
@@ -197,8 +201,10 @@ def _refuse_another_plan(
     )
     path = out / PLAN
     kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else wanted
-    # Of a run from before rows were held out.
+    # Of a run from before rows were held out, and before expressions were varied.
     kept["plan"].setdefault("hold_out", 0.0)
+    for key in ("expression", "expression_share"):
+        kept["settings"]["augmentation"].setdefault(key, getattr(Augmentation(), key))
     for part in ("plan", "settings"):
         for key, value in wanted[part].items():
             if kept[part].get(key) != value:

@@ -106,5 +106,6 @@ def _augmentation(full: Augmentation, settings: TrainSettings) -> Augmentation:
     from training.fit.augmentation import NO_AUGMENTATION
 
     choices = {"full": full, "gentle": full.gentler(), "none": NO_AUGMENTATION}
-    chosen = choices[settings.augmentation]
-    return chosen if settings.mixup is None else replace(chosen, mixup=settings.mixup)
+    given = {"mixup": settings.mixup, "expression": settings.expression_strength}
+    changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    return replace(choices[settings.augmentation], **changes)

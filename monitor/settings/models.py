@@ -692,6 +692,10 @@ class TrainSettings(_Settings):
     """Strength of the random changes."""
     mixup: float | None = setting(None, "training", fallback="the recipe's", ge=0)
     """Blend pairs of faces; 0.2 is usual."""
+    expression_strength: float | None = setting(
+        None, "training", fallback="the recipe's", ge=0, le=1
+    )
+    """Make expressions weaker and stronger by up to this share; 0 leaves them."""
     patience: int | None = setting(None, "training", fallback="the recipe's", ge=0)
     """Stop after this many epochs without a better validation loss; 0 never."""
     mixed_precision: Literal["auto", "on", "off"] = setting("auto", "training")

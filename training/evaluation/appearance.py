@@ -13,6 +13,7 @@ import numpy as np
 from scipy.spatial import Delaunay
 
 from training.datasets.landmarks import CHIN, LEFT_EYE, MOUTH, RIGHT_EYE
+from training.datasets.warping import bent, frame_points
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,11 +22,14 @@ if TYPE_CHECKING:
     Points = NDArray[np.float32]
     Random = np.random.Generator
 
+INK = (1.0,)
 FINE = 8
 """Shapes are drawn this many times larger than the picture, so that edges are smooth."""
 
-JAW = (234, 93, 132, 58, 172, 136, 150, 149, 176, 148, 152)
-JAW += (377, 400, 378, 379, 365, 397, 288, 361, 323, 454)
+JAW = (
+    *(234, 93, 132, 58, 172, 136, 150, 149, 176, 148, 152),
+    *(377, 400, 378, 379, 365, 397, 288, 361, 323, 454),
+)
 """From the person's right ear to the left one."""
 
 MASK_TOP = (454, 346, 348, 195, 119, 117, 234)
@@ -48,12 +52,12 @@ def with_glasses(image: Grey, kind: float, rng: Random, points: Points) -> Grey:
     for eye in eyes:
         centre = _fine(eye + across[::-1] * (-0.04, 0.04))
         axes = (round(0.4 * apart * FINE), round(0.31 * apart * FINE))
-        cv2.ellipse(canvas, centre, axes, angle, 0, 360, 1.0, thick)
-        cv2.ellipse(lenses, centre, axes, angle, 0, 360, 1.0, -1)
+        cv2.ellipse(canvas, centre, axes, angle, 0, 360, INK, thick)
+        cv2.ellipse(lenses, centre, axes, angle, 0, 360, INK, -1)
     inner = (eyes[0] + 0.4 * across, eyes[1] - 0.4 * across)
-    cv2.line(canvas, *map(_fine, inner), 1.0, thick)
+    cv2.line(canvas, _fine(inner[0]), _fine(inner[1]), INK, thick)
     for eye, temple, away in zip(eyes, TEMPLES, (-1, 1), strict=True):
-        cv2.line(canvas, _fine(eye + away * 0.4 * across), _fine(points[temple, :2]), 1.0, thick)
+        cv2.line(canvas, _fine(eye + away * 0.4 * across), _fine(points[temple, :2]), INK, thick)
     level = float(rng.uniform(15, 60))
     if kind == 2:
         image = _blended(image, 0.92 * _reduced(lenses, image), float(rng.uniform(15, 45)))
@@ -98,7 +102,7 @@ def with_hand(image: Grey, kind: float, rng: Random, points: Points) -> Grey:
     centre = mouth + 0.35 * (cheek - mouth)
     canvas = _canvas(image)
     axes = (round(0.28 * height * FINE), round(0.2 * height * FINE))
-    cv2.ellipse(canvas, _fine(centre), axes, float(rng.uniform(-20, 20)), 0, 360, 1.0, -1)
+    cv2.ellipse(canvas, _fine(centre), axes, float(rng.uniform(-20, 20)), 0, 360, INK, -1)
     level = float(np.median(_levels_at(image, points[list(CHEEKS), :2])))
     across = np.arange(image.shape[1])[None, :] / height
     fingers = level * (1 - 0.12 * (np.sin(across * 2 * np.pi * 8) > 0.6)) + np.zeros(image.shape)
@@ -121,52 +125,13 @@ def turned(image: Grey, angle_deg: float, rng: Random, points: Points) -> Grey:
     moved_x = from_axis * np.cos(angle) + behind * np.sin(angle)
     moved_x += x.mean() - moved_x.mean()
     far = behind * np.cos(angle) - from_axis * np.sin(angle)
-    around = np.linspace(-0.5, 1.5, 9) * side
-    border = np.array([(x, y) for x in around for y in around if _is_outside(x, y, side)])
-    sources = np.vstack([np.column_stack([x, y]), border])
-    targets = np.vstack([np.column_stack([moved_x, y]), border])
-    depths = np.concatenate([far, np.full(len(border), far.max() + side)])
-    maps = _surface(sources, targets, depths, side).astype(np.float32)
-    return np.asarray(
-        cv2.remap(
-            image, maps[..., 0], maps[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-        ),
-        dtype=np.uint8,
-    )
-
-
-def _is_outside(x: float, y: float, side: int) -> bool:
-    return not (0 <= x <= side and 0 <= y <= side)
-
-
-def _surface(
-    sources: NDArray[np.float64], targets: NDArray[np.float64], far: NDArray[np.float64], side: int
-) -> NDArray[np.float64]:
-    """Return the source of each pixel of a surface whose points move; the nearest part is seen.
-
-    `sources` and `targets` are `(n, 2)` pixels, `far` the depth of each point after the move.
-    """
+    frame = frame_points(side, 8)
+    sources = np.vstack([np.column_stack([x, y]), frame])
+    targets = np.vstack([np.column_stack([moved_x, y]), frame])
+    depths = np.concatenate([far, np.full(len(frame), far.max() + side)])
     triangles = Delaunay(sources).simplices
-    before, after = (_orientation(points[triangles]) for points in (sources, targets))
-    triangles = triangles[before * after > 1e-6]  # the others show their back
-    triangles = triangles[np.argsort(-far[triangles].mean(axis=1))]
-    numbers = np.zeros((side, side), dtype=np.int32)
-    bits = 4
-    for number, corners in enumerate(np.rint(targets[triangles] * 2**bits).astype(np.int32)):
-        cv2.fillConvexPoly(numbers, corners, number, shift=bits)
-    corners = np.concatenate([targets[triangles], np.ones((len(triangles), 3, 1))], axis=2)
-    to_source = np.linalg.solve(corners, sources[triangles])
-    rows, columns = np.mgrid[:side, :side]
-    pixels = np.stack([columns, rows, np.ones_like(rows)], axis=2)
-    found = np.einsum("ijk,ijkl->ijl", pixels, to_source[numbers])
-    # Pixels on an edge may lie a little outside their triangle.
-    texels = sources[triangles]
-    return np.clip(found, texels.min(axis=1)[numbers], texels.max(axis=1)[numbers])
-
-
-def _orientation(corners: NDArray[np.float64]) -> NDArray[np.float64]:
-    (ax, ay), (bx, by) = ((corners[:, k] - corners[:, 0]).T for k in (1, 2))
-    return np.asarray(ax * by - ay * bx)
+    nearest_last = np.argsort(-depths[triangles].mean(axis=1))
+    return bent(image, sources, targets, triangles[nearest_last])
 
 
 def _canvas(image: Grey) -> NDArray[np.float32]:
@@ -181,7 +146,7 @@ def _fine(point: NDArray[Any]) -> tuple[int, int]:
 
 def _filled(image: Grey, outline: NDArray[Any]) -> NDArray[np.float32]:
     canvas = _canvas(image)
-    cv2.fillPoly(canvas, [np.array([_fine(point) for point in outline], dtype=np.int32)], 1.0)
+    cv2.fillPoly(canvas, [np.array([_fine(point) for point in outline], dtype=np.int32)], INK)
     return _reduced(canvas, image)
 
 
@@ -191,9 +156,10 @@ def _reduced(canvas: NDArray[np.float32], image: Grey) -> NDArray[np.float32]:
 
 
 def _blended(image: Grey, share: NDArray[np.float32], levels: float | NDArray[np.float64]) -> Grey:
-    return np.clip(np.rint(image * (1 - share) + share * levels), 0, 255).astype(np.uint8)
+    mixed = np.clip(np.rint(image * (1 - share) + share * levels), 0, 255)
+    return np.asarray(mixed, dtype=np.uint8)
 
 
 def _levels_at(image: Grey, places: NDArray[Any]) -> NDArray[np.uint8]:
     columns, rows = np.clip(np.rint(places).astype(int), 0, image.shape[0] - 1).T
-    return image[rows, columns]
+    return np.asarray(image[rows, columns])

@@ -24,6 +24,8 @@ class Augmentation:
     taken in the dark, lose resolution (down to `smallest_side_px`, as if far away), are blurred
     along a line, compressed as JPEG, or lose a rectangle. `mixup` is the parameter of the Beta
     distribution that blends pairs of pictures and labels (Zhang et al., 2018); 0 blends none.
+    `expression` is how much stronger or weaker than in the picture an expression may become, of a
+    share `expression_share` of the faces; 0 changes none.
     """
 
     rotation_deg: float = 18.0
@@ -40,10 +42,12 @@ class Augmentation:
     jpeg_share: float = 0.08
     erase_share: float = 0.15
     mixup: float = 0.0
+    expression: float = 0.0
+    expression_share: float = 0.5
 
     def gentler(self) -> Augmentation:
         """Return the same changes at half the strength, for the last epochs of a run."""
-        strengths = "rotation_deg scale shift contrast noise"
+        strengths = "rotation_deg scale shift contrast noise expression"
         shares = "low_light_share blur_share motion_share jpeg_share"
         halved: dict[str, Any] = {
             name: getattr(self, name) / 2 for name in f"{strengths} {shares}".split()
@@ -59,7 +63,7 @@ def augment(
 ) -> NDArray[np.float32]:
     """Return one random view of each `(n, h, h)` picture, `(n, side_px, side_px, 1)`, 0 to 255.
 
-    `mixup` is not applied here: it needs the labels.
+    `mixup` and `expression` are not applied here: they change the labels.
     """
     views = np.empty((len(images), side_px, side_px), dtype=np.float32)
     for view, image in zip(views, images, strict=True):
@@ -98,6 +102,14 @@ def mixup(
     for values in (faces, *targets):
         weight = share.reshape(-1, *([1] * (values.ndim - 1)))
         values[:] = weight * values + (1 - weight) * values[partner]
+
+
+def draw_expressions(
+    count: int, settings: Augmentation, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Return how strong each face's expression becomes, `(count,)`; 1 leaves it as it is."""
+    factors = 1 + rng.uniform(-1, 1, size=count) * settings.expression
+    return np.where(rng.random(count) < settings.expression_share, factors, 1.0)
 
 
 def plain(images: NDArray[np.uint8], side_px: int) -> NDArray[np.float32]:

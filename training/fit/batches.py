@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from training.fit import augmentation as views
+from training.fit.expressions import NEUTRAL, varied_targets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from training.datasets.labels import Head
     from training.fit.augmentation import Augmentation
+    from training.fit.expressions import Expressions
 
 
 def draw_shares(classes: NDArray[np.int64], balance: float) -> NDArray[np.float64]:
@@ -45,7 +47,8 @@ class FaceBatches(keras.utils.PyDataset):
     """Batches of varied faces with targets and weights of every head, drawn again each epoch.
 
     The first head decides how classes are balanced (see `draw_shares`). Seed and epoch repeat every
-    draw. `strength` gives the variation at a step of the run; batches are made ahead, so it must
+    draw. With `expressions`, faces express more or less than they do, and their targets follow.
+    `strength` gives the variation at a step of the run; batches are made ahead, so it must
     not depend on when it is asked. With several `replicas`, only whole batches are given.
     """
 
@@ -60,10 +63,14 @@ class FaceBatches(keras.utils.PyDataset):
         seed: int,
         epoch: int,
         strength: Callable[[int], Augmentation],
+        expressions: Expressions | None = None,
         replicas: int = 1,
     ) -> None:
         super().__init__(workers=1, use_multiprocessing=False, max_queue_size=4)
-        self._images = images
+        self._images, self._expressions = images, expressions
+        self._neutral = {
+            head.name: head.labels.index(NEUTRAL) for head in heads if NEUTRAL in head.labels
+        }
         self._targets = {head.name: head.targets for head in heads}
         self._weights = {head.name: head.known.astype(np.float32) for head in heads}
         # Rows that the first head does not know are drawn like the others on average.
@@ -86,8 +93,16 @@ class FaceBatches(keras.utils.PyDataset):
         rows = self._order[index * self._batch_size : (index + 1) * self._batch_size]
         rng = np.random.default_rng([self._seed, self._epoch, index])
         strength = self._strength(self._epoch * len(self) + index)
-        faces = views.augment(self._images[rows], self._side_px, strength, rng)
+        images = self._images[rows]
         targets = {name: values[rows] for name, values in self._targets.items()}
+        if self._expressions is not None and strength.expression > 0:
+            factors = views.draw_expressions(len(rows), strength, rng)
+            changed = self._expressions.vary(images, rows, factors)
+            for name, neutral in self._neutral.items():
+                targets[name][changed] = varied_targets(
+                    targets[name][changed], factors[changed], neutral
+                )
+        faces = views.augment(images, self._side_px, strength, rng)
         weights = {name: values[rows] for name, values in self._weights.items()}
         if strength.mixup > 0:
             views.mixup(faces, [*targets.values(), *weights.values()], strength.mixup, rng)

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from training.datasets.labels import Head
+    from training.fit.expressions import Expressions
 
 logger = logging.getLogger(__name__)
 
@@ -71,10 +72,11 @@ class TrainingSettings:
 
 @dataclass(frozen=True)
 class Rows:
-    """`(n, h, h)` pictures and their heads, the main one first."""
+    """`(n, h, h)` pictures, their heads, the main one first, and what they express if known."""
 
     images: NDArray[np.uint8]
     heads: tuple[Head, ...]
+    expressions: Expressions | None = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -152,6 +154,7 @@ def fit(
             seed=settings.seed,
             epoch=len(history),
             strength=strength,
+            expressions=training.expressions,
             replicas=devices,
         )
         held_out = (views.plain(validation.images, stage.side_px), list(validation.heads))

@@ -9,10 +9,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.spatial import Delaunay
 
 from training.datasets.labels import Head, one_hot
+from training.datasets.warping import frame_points
 from training.fit.augmentation import NO_AUGMENTATION, Augmentation, augment, mixup
 from training.fit.batches import FaceBatches, draw_rows, draw_shares
+from training.fit.expressions import Expressions
 
 Faces = Callable[..., np.ndarray]
 
@@ -156,3 +159,42 @@ def test_batches_are_blended_when_asked(faces: Faces) -> None:
     ]["emotions"]
     assert ((blended > 0) & (blended < 1)).any()
     assert heads[0].targets.max() == 1, "the rows themselves stay as they are"
+
+
+def test_expressions_change_pictures_and_targets_of_some_faces(faces: Faces) -> None:
+    count, side = 24, 48
+    points = np.random.default_rng(0).uniform(4, 44, (63, 2))
+    around = np.vstack([points, frame_points(side)])
+    movements = np.zeros((1, 63, 2), dtype=np.float32)
+    movements[0, :10] = (2, 0)
+    expressive = np.arange(count) % 2 == 0
+    expressions = Expressions(
+        movements,
+        expressive[:, None].astype(np.float32),
+        np.repeat(np.eye(2, dtype=np.float32)[None], count, axis=0),
+        np.repeat(points[None].astype(np.float32), count, axis=0),
+        Delaunay(around).simplices.astype(np.int64),
+    )
+    labels = one_hot(np.zeros(count, dtype=np.int64), 2)
+    one = Head("votes", ("happy", "neutral"), labels, np.ones(count, dtype=np.bool_))
+    images = np.repeat(faces(1, 3), count, axis=0)
+    varied = {
+        "strength": lambda _: replace(NO_AUGMENTATION, expression=0.8, expression_share=1.0),
+        "expressions": expressions,
+        "side_px": side,
+        "batch_size": count,
+    }
+    pictures, targets, _ = batches(images, [one], **varied)[0]
+    rows = draw_rows(np.full(count, 1 / count), np.random.default_rng([5, 0]))
+    changed = (np.abs(pictures[..., 0] - images[rows]) > 1).any(axis=(1, 2))
+    np.testing.assert_array_equal(changed, expressive[rows])
+    calm = targets["votes"][:, 1]
+    assert (calm[~changed] == 0).all()
+    assert 0 < (calm > 0.03).sum() < changed.sum()
+    np.testing.assert_allclose(targets["votes"].sum(axis=1), 1, atol=1e-6)
+    # The rows themselves are as they were, and the draw is repeated.
+    assert (labels[:, 1] == 0).all()
+    again = batches(images, [one], **varied)[0]
+    np.testing.assert_array_equal(again[0], pictures)
+    plain = batches(images, [one], **(varied | {"strength": lambda _: NO_AUGMENTATION}))[0]
+    np.testing.assert_array_equal(plain[0][..., 0], images[rows])
