@@ -91,6 +91,11 @@ def print_evaluation(figures: dict[str, Any]) -> None:
         f"{figures['against']} labels",
         highlight=False,
     )
+    shown = f"With as many faces of each label: {figures['balanced_accuracy']:.2%}."
+    if figures["taken_for_neutral"] is not None:
+        shown += f" Of the faces with another label, {figures['taken_for_neutral']:.1%} are taken "
+        shown += "for neutral."
+    console.print(shown, highlight=False)
     rows = (
         (emotion, *(f"{scores[key]:.3f}" for key in ("precision", "recall", "f1")))
         + (str(scores["support"]),)

@@ -174,8 +174,11 @@ def restricted(
 def document(selection: Selection, scores: NDArray[np.float64]) -> dict[str, Any]:
     """Return the document of `evaluate --json`.
 
-    `loss` is the cross-entropy of the true labels, in nats. Where votes exist, the share of them
-    for the predicted emotion stands for its accuracy in `ece`.
+    `balanced_accuracy` is the mean recall of the labels that have rows: the accuracy on a set with
+    as many faces of each. `taken_for_neutral` is the share of the faces with another label that are
+    called neutral, `None` without such a label. `loss` is the cross-entropy of the true labels, in
+    nats. Where votes exist, the share of them for the predicted emotion stands for its accuracy in
+    `ece`.
     """
     predicted = scores.argmax(axis=1)
     confusion = confusion_matrix(selection.truth, predicted, len(selection.labels))
@@ -186,6 +189,8 @@ def document(selection: Selection, scores: NDArray[np.float64]) -> dict[str, Any
         "against": selection.against,
         "labels": list(selection.labels),
         "accuracy": float((predicted == selection.truth).mean()),
+        "balanced_accuracy": float(by_class["recall"][confusion.sum(axis=1) > 0].mean()),
+        "taken_for_neutral": _taken_for_neutral(selection, predicted),
         "macro_f1": float(by_class["f1"].mean()),
         "loss": float(-np.log(np.maximum(right, 1e-12)).mean()),
         "ece": calibration_error(scores.max(axis=1), selection.correctness(predicted)),
@@ -196,6 +201,14 @@ def document(selection: Selection, scores: NDArray[np.float64]) -> dict[str, Any
         },
         "confusion": confusion.tolist(),
     }
+
+
+def _taken_for_neutral(selection: Selection, predicted: NDArray[np.int64]) -> float | None:
+    if "neutral" not in selection.labels:
+        return None
+    neutral = selection.labels.index("neutral")
+    others = selection.truth != neutral
+    return float((predicted[others] == neutral).mean()) if others.any() else None
 
 
 def evaluate(

@@ -41,3 +41,24 @@ def test_without_a_terminal_a_line_a_minute(
     assert len(lines) == 2
     assert lines[0].startswith("5.0 %: epoch 1, step 20 of 100, 32 px")
     assert lines[1].startswith("60.0 %: epoch 3, step 40 of 100, 48 px")
+
+
+@pytest.mark.parametrize("taken", [0.125, None])
+def test_scores_hold_for_other_mixes_of_labels_too(
+    taken: float | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    figures = {
+        "accuracy": 0.9,
+        "balanced_accuracy": 0.75,
+        "taken_for_neutral": taken,
+        "n": 10,
+        "macro_f1": 0.7,
+        "loss": 0.5,
+        "ece": 0.02,
+        "against": "majority",
+        "per_class": {},
+    }
+    results.print_evaluation(figures)
+    said = capsys.readouterr().out
+    assert "With as many faces of each label: 75.00%." in said
+    assert ("12.5% are taken for neutral" in said) == (taken is not None)

@@ -144,6 +144,8 @@ def test_the_document_against_the_majority() -> None:
         "against",
         "labels",
         "accuracy",
+        "balanced_accuracy",
+        "taken_for_neutral",
         "macro_f1",
         "loss",
         "ece",
@@ -156,7 +158,10 @@ def test_the_document_against_the_majority() -> None:
         list(EMOTIONS),
     )
     assert document["accuracy"] == pytest.approx(2 / 3)
-    # Happy: precision 1, recall 1/2. Neutral: precision 1/2, recall 1.
+    # Happy: precision 1, recall 1/2. Neutral: precision 1/2, recall 1. No other has a row.
+    assert document["balanced_accuracy"] == pytest.approx(0.75)
+    # One of the two happy faces.
+    assert document["taken_for_neutral"] == 0.5
     assert document["macro_f1"] == pytest.approx((2 / 3 + 2 / 3) / 7)
     # Twice 0.9 for the truth, once a sixth of the rest.
     assert document["loss"] == pytest.approx(-np.log([0.9, 0.9, 0.1 / 6]).mean())
@@ -182,6 +187,9 @@ def test_against_the_original_labels_without_votes() -> None:
     )
     document = evaluate(KeyedClassifier(), faces, "original")
     assert document["accuracy"] == 0.5
+    assert document["taken_for_neutral"] == 0
+    pair = evaluate(KeyedClassifier(), faces, "happy-sad")
+    assert pair["taken_for_neutral"] is None
     assert document["ece"] == pytest.approx((0.1 + 0.4) / 2)
 
 
