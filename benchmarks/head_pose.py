@@ -395,26 +395,43 @@ GEOMETRIES: dict[str, tuple[Callable[..., Head], float]] = {
 }
 
 
-def painted(
-    head: Head, places: NDArray[np.float64], far: NDArray[np.float64], side_px: int, grey: int
-) -> Any:
+class Covering(NamedTuple):
+    """Which triangle of a head is seen where.
+
+    Attributes:
+        numbers: `(side_px, side_px)` places in `triangles`; -1 where there is none.
+        triangles: Numbers of the head's triangles that face the camera, the furthest first.
+    """
+
+    numbers: NDArray[np.int32]
+    triangles: NDArray[np.int64]
+
+
+def covered(
+    head: Head, places: NDArray[np.float64], far: NDArray[np.float64], side_px: int
+) -> Covering:
+    """Find the triangles that are seen in a square picture; see `painted`."""
+    corners = places[head.triangles]
+    (ax, ay), (bx, by) = ((corners[:, k] - corners[:, 0]).T for k in (1, 2))
+    kept = np.flatnonzero(ax * by - ay * bx < -MIN_AREA)  # y is downwards: these face the camera
+    kept = kept[np.argsort(-far[head.triangles[kept]].mean(axis=1))]
+    numbers = np.full((side_px, side_px), -1, dtype=np.int32)
+    for number, corner in enumerate(np.round(corners[kept] * 2**SUBPIXEL_BITS).astype(np.int32)):
+        cv2.fillConvexPoly(numbers, corner, number, shift=SUBPIXEL_BITS)
+    return Covering(numbers, kept)
+
+
+def painted(head: Head, places: NDArray[np.float64], covering: Covering, grey: int) -> Any:
     """A head's triangles in a square picture, the furthest first.
 
     Args:
         head: The head.
         places: `(n, 2)` pixels at which its vertices appear.
-        far: `(n,)` how far away each is, in centimetres.
-        side_px: Side of the picture.
+        covering: Which of its triangles are seen.
         grey: Level of the background.
     """
-    corners = places[head.triangles]
-    (ax, ay), (bx, by) = ((corners[:, k] - corners[:, 0]).T for k in (1, 2))
-    kept = np.flatnonzero(ax * by - ay * bx < -MIN_AREA)  # y is downwards: these face the camera
-    kept = kept[np.argsort(-far[head.triangles[kept]].mean(axis=1))]
-    corners, texels = corners[kept], head.pixels[head.triangles[kept]]
-    numbers = np.full((side_px, side_px), -1, dtype=np.int32)
-    for number, corner in enumerate(np.round(corners * 2**SUBPIXEL_BITS).astype(np.int32)):
-        cv2.fillConvexPoly(numbers, corner, number, shift=SUBPIXEL_BITS)
+    numbers, kept = covering
+    corners, texels = places[head.triangles[kept]], head.pixels[head.triangles[kept]]
     # From a pixel to its place in the texture; pixels on an edge may lie a little outside the
     # triangle.
     maps = np.linalg.solve(np.concatenate([corners, np.ones((len(kept), 3, 1))], axis=2), texels)
@@ -423,7 +440,7 @@ def painted(
     by_x, by_y, offset = maps.transpose(1, 0, 2)
     sources = x[:, None] * by_x[shown] + y[:, None] * by_y[shown] + offset[shown]
     sources = np.clip(sources, texels.min(axis=1)[shown], texels.max(axis=1)[shown])
-    looked_up = np.full((side_px, side_px, 2), -1, dtype=np.float32)
+    looked_up = np.full((*numbers.shape, 2), -1, dtype=np.float32)
     looked_up[y, x] = sources
     background = (grey, grey, grey)
     return cv2.remap(
@@ -479,7 +496,8 @@ def scene(head: Head, pose: Pose, size_px: float, random: np.random.Generator) -
     fine_px = round(side * zoom)
     # Centres of pixels stay centres of pixels.
     fine = (places - corner + 0.5) * (fine_px / side) - 0.5
-    stage = painted(head, fine, np.linalg.norm(placed, axis=1), fine_px, grey)
+    covering = covered(head, fine, np.linalg.norm(placed, axis=1), fine_px)
+    stage = painted(head, fine, covering, grey)
     if fine_px != side:
         stage = cv2.resize(stage, (side, side), interpolation=cv2.INTER_AREA)
     image = np.full((HEIGHT_PX, WIDTH_PX, 3), grey, dtype=np.uint8)

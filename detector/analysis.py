@@ -16,16 +16,19 @@ from detector.emotion.model_card import require_emotions
 from detector.emotion.pacing import EMOTIONS_PER_SECOND, ClassificationSchedule, LoadGovernor
 from detector.emotion.preprocessing import face_crops
 from detector.emotion.smoothing import DELAY_S, ExponentialSmoother
-from detector.faces.detector import MediaPipeFaceDetector
-from detector.faces.head_pose import (
+from detector.faces.attention import (
     HYSTERESIS_DEG,
     MAX_PITCH_DEG,
     MAX_YAW_DEG,
     Attention,
-    head_poses,
-    screen_pose,
+    LookSchedule,
+    ViewerGaze,
 )
+from detector.faces.detector import MediaPipeFaceDetector
+from detector.faces.gaze import GazeReader
+from detector.faces.head_pose import head_poses
 from detector.faces.quality import QualityGate, QualitySettings
+from detector.faces.screen import Direction, ScreenView
 from detector.faces.static_faces import STATIC_AFTER_S, StaticFace
 from detector.faces.tracker import FaceTracker
 from detector.faces.zones import Zone, Zones
@@ -39,7 +42,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-STAGES = ("detect", "track", "crop", "classify", "read")
+STAGES = ("detect", "track", "look", "crop", "classify", "read")
 
 
 class AnalysisSettings(BaseModel):
@@ -49,9 +52,9 @@ class AnalysisSettings(BaseModel):
         zones: Parts of the picture that are ignored or only counted; later ones override earlier.
         emotions_per_second: How often each viewer is classified.
         static_after_s: Seconds without any change after which a face counts as a still picture.
-        max_yaw_deg: Largest turn to a side that counts as looking at the screen.
-        max_pitch_deg: Largest turn up or down that does.
-        hysteresis_deg: How far beyond these limits an attentive viewer stays attentive.
+        max_yaw_deg: How far from the screen's centre, to a side, a look at the screen may point.
+        max_pitch_deg: How far up or down.
+        hysteresis_deg: How far beyond the limits an attentive viewer stays attentive.
         smoothing_delay_s: Delay of the smoothed probabilities; 0 keeps the raw ones.
     """
 
@@ -74,6 +77,7 @@ class _Viewer:
     """State of a viewer in view: numbers, and a thumbnail to detect still pictures."""
 
     smoother: ExponentialSmoother
+    gaze: ViewerGaze
     attention: Attention
     still: StaticFace
     slot: int | None = None
@@ -122,6 +126,7 @@ class FaceAnalyser:
         settings: AnalysisSettings | None = None,
         tracker: FaceTracker | None = None,
         *,
+        gaze_reader: GazeReader | None = None,
         live: bool = False,
     ) -> None:
         require_emotions(classifier.card)
@@ -132,6 +137,8 @@ class FaceAnalyser:
         self._geometry = crop_geometry(classifier.card)
         self._gate = QualityGate(self._settings.quality)
         self._zones = Zones(self._settings.zones)
+        self._gaze_reader = gaze_reader or GazeReader()
+        self._looks = LookSchedule()
         self._schedule = ClassificationSchedule(self._settings.emotions_per_second)
         self._viewers: dict[int, _Viewer] = {}
         self._live = live
@@ -153,14 +160,16 @@ class FaceAnalyser:
             viewers = [self._viewer(face.viewer, now_ns) for face in faces]
             poses = head_poses([face.detection.keypoints for face in faces], width, height)
         watched = list(zip(faces, viewers, poses, strict=True))
+        with self.times.measure("look"):
+            self._look(frame, watched)
         self._classify(frame, [one for one in watched if self._is_due(*one[:2], now_ns)])
         with self.times.measure("read"):
-            camera = self._settings.camera
             readings = tuple(
                 self._reading(
                     face,
                     viewer,
-                    screen_pose(pose, face.detection.box, width, height, camera),
+                    viewer.gaze.pose(pose),
+                    ScreenView(face.detection.box, width, height, self._settings.camera),
                     now_ns,
                 )
                 for face, viewer, pose in watched
@@ -181,11 +190,22 @@ class FaceAnalyser:
             settings = self._settings
             viewer = self._viewers[number] = _Viewer(
                 ExponentialSmoother(settings.smoothing_delay_s),
-                Attention(settings.max_yaw_deg, settings.max_pitch_deg, settings.hysteresis_deg),
+                ViewerGaze(),
+                Attention(settings.hysteresis_deg),
                 StaticFace(settings.static_after_s),
             )
         viewer.seen_ns = now_ns
         return viewer
+
+    def _look(self, frame: Frame, watched: Sequence[tuple[TrackedFace, _Viewer, HeadPose]]) -> None:
+        """Read the eyes of the viewer whose turn it is."""
+        now_ns = frame.captured_ns
+        gazes = [viewer.gaze for _, viewer, _ in watched]
+        chosen = self._looks.choose(gazes, now_ns, self.governor.share)
+        if chosen is not None:
+            face, viewer, pose = watched[chosen]
+            look = self._gaze_reader.read(frame.image, face.detection)
+            viewer.gaze.update(look, pose, now_ns)
 
     def _is_due(self, face: TrackedFace, viewer: _Viewer, now_ns: int) -> bool:
         before = viewer.slot
@@ -220,8 +240,16 @@ class FaceAnalyser:
             viewer.emotion = viewer.smoother.update(probabilities, frame.captured_ns)
 
     def _reading(
-        self, face: TrackedFace, viewer: _Viewer, pose: HeadPose, now_ns: int
+        self,
+        face: TrackedFace,
+        viewer: _Viewer,
+        seen: HeadPose,
+        view: ScreenView,
+        now_ns: int,
     ) -> FaceReading:
+        pose = view.pose(seen)
+        furthest = Direction(self._settings.max_yaw_deg, self._settings.max_pitch_deg)
+        excess_deg = viewer.gaze.excess_deg(view, pose, now_ns, furthest)
         withheld = viewer.withheld
         smooth = viewer.emotion if withheld is None else None
         return FaceReading(
@@ -233,7 +261,7 @@ class FaceAnalyser:
             expressiveness=None if smooth is None else float(expressiveness(smooth)),
             uncertain=smooth is None or float(smooth.max()) < self._classifier.card.uncertain_below,
             pose=pose,
-            attentive=viewer.attention.update(pose, now_ns),
+            attentive=viewer.attention.update(excess_deg, now_ns),
             quality=viewer.quality,
             withheld=withheld,
             static=viewer.static,

@@ -29,14 +29,23 @@ def _degrees(value: object) -> object:
 
 
 class CameraMount(BaseModel):
-    """Position of the camera relative to the screen."""
+    """The screen, and the position of the camera relative to it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    above_cm: float = Field(0.0, ge=-500, le=500)
-    """Height of the camera above the screen's centre; negative below it."""
+    screen_width_cm: float = Field(100.0, ge=5, le=2000)
+    """Width of the screen that viewers look at, in centimetres, without its frame."""
+    screen_height_cm: float | None = Field(
+        None, ge=5, le=2000, json_schema_extra={"fallback": "9/16 of the width"}
+    )
+    """Height of the screen, in centimetres."""
+    above_cm: float | None = Field(
+        None, ge=-500, le=500, json_schema_extra={"fallback": "halfway to the upper edge"}
+    )
+    """Height of the camera above the screen's centre, in centimetres; negative below it."""
     right_cm: float = Field(0.0, ge=-500, le=500)
-    """Distance to the right of the screen's centre, as a viewer sees it; negative to the left."""
+    """Distance to the right of the screen's centre, in centimetres, as a viewer sees it; negative
+    to the left."""
     view_angle_deg: float = Field(DEFAULT_VIEW_ANGLE_DEG, ge=20, le=170)
     """Horizontal angle of view of the camera as its maker states it, before any --rotate."""
     tilt_deg: float = Field(0.0, ge=-60, le=60)
@@ -44,6 +53,21 @@ class CameraMount(BaseModel):
     rotate: Annotated[Literal[0, 90, 180, 270], BeforeValidator(_degrees)] = 0
     """Degrees by which to turn the pictures clockwise, for a camera mounted on its side or upside
     down; all else sees the turned picture. The demo viewer is upright already."""
+
+    @property
+    def height_cm(self) -> float:
+        """Height of the screen."""
+        given = self.screen_height_cm
+        return self.screen_width_cm * 9 / 16 if given is None else given
+
+    @property
+    def camera_above_cm(self) -> float:
+        """Height of the camera above the screen's centre.
+
+        Cameras are on the upper edge or, behind glass, near the centre. Halfway between is about
+        right for both: from 2 m on, the tolerance of `attention.py` is more than the difference.
+        """
+        return self.height_cm / 4 if self.above_cm is None else self.above_cm
 
     def across_deg(self, width_px: int, height_px: int) -> float:
         """Return the horizontal angle of view of a turned picture of this size."""

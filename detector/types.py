@@ -134,7 +134,7 @@ class FaceReading:
         uncertain: The highest of these probabilities is below the model card's threshold, or there
             are none.
         pose: Where the head points, seen from the screen.
-        attentive: Whether it looks at the screen.
+        attentive: Whether the viewer looks at the screen.
         quality: How well the face can be read, 0 to 1.
         withheld: Why there is no emotion, one of `WITHHELD_REASONS`; `None` where there is one.
         static: Whether it is taken for a poster or a still picture, and no viewer.

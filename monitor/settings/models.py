@@ -294,6 +294,8 @@ class PerceptionSettings(ModelSettings):
         CameraMount,
         "camera",
         view_angle_deg="--camera-angle",
+        screen_width_cm="--screen-width",
+        screen_height_cm="--screen-height",
         above_cm="--camera-above",
         right_cm="--camera-right",
         rotate="--rotate",

@@ -143,7 +143,9 @@ def settings_of(model: type[BaseModel]) -> tuple[Setting, ...]:
         options: Any = extra["options"]
         for part, part_field in inner.model_fields.items():
             key, words = f"{extra['section']}.{part}", _docs(inner)[part]
-            found.append(Setting(key, (name, part), part_field, words, options.get(part)))
+            given = part_field.json_schema_extra
+            fallback = given.get("fallback") if isinstance(given, dict) else None
+            found.append(Setting(key, (name, part), part_field, words, options.get(part), fallback))
     return tuple(found)
 
 

@@ -306,15 +306,15 @@ def test_every_viewer_is_smoothed_apart(face: Face) -> None:
 
 def test_attention_follows_the_head_with_its_settings(face: Face) -> None:
     turned = np.array(
-        [[0.45, 0.4], [0.7, 0.4], [0.75, 0.58], [0.65, 0.72], [0.2, 0.47], [0.7, 0.47]]
+        [[0.37, 0.4], [0.65, 0.4], [0.56, 0.58], [0.54, 0.71], [0.18, 0.49], [0.8, 0.49]]
     )
     narrow, wide = (
         Stage(AnalysisSettings(max_yaw_deg=10, hysteresis_deg=0)),
-        Stage(AnalysisSettings(max_yaw_deg=80)),
+        Stage(AnalysisSettings(camera=CameraMount(above_cm=0, screen_width_cm=150))),
     )
     for stage, attentive in ((narrow, False), (wide, True)):
         [reading] = stage.show(face(points=turned)).readings
-        assert reading.pose.yaw > 15
+        assert 12 < reading.pose.yaw < 22
         assert reading.attentive is attentive
         looks = [stage.show(face()).readings[0].attentive for _ in range(4)]
         assert looks[0] is attentive  # one frame changes nothing

@@ -1,46 +1,28 @@
-"""Head pose against projected heads of known pose, its signs by hand, the camera's place, and
-attention without flicker.
-"""
+"""Head pose against projected heads of known pose, and its signs by hand."""
 
 from __future__ import annotations
 
 import itertools
 import math
-from typing import Literal
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
 from detector.faces import head_pose as module
 from detector.faces.head_pose import (
-    Attention,
-    face_position_cm,
     head_pose,
     head_poses,
-    screen_pose,
 )
-from detector.settings import CameraMount
-from detector.types import Box, HeadPose
+from detector.types import HeadPose
+from tests.helpers.heads import rotation
 
 WIDTH, HEIGHT = 1280, 720
 POSES = [
     (yaw, pitch, roll)
     for yaw, pitch, roll in itertools.product((-45, -20, 0, 20, 45), (-25, 0, 25), (-20, 0, 20))
 ]
-
-
-def rotation(yaw: float, pitch: float, roll: float) -> np.ndarray:
-    """Head to camera (x right, y up, z to the camera): roll first, then pitch, then yaw, in
-    degrees.
-    """
-    y, p, r = map(math.radians, (yaw, pitch, roll))
-    turn = np.array([[math.cos(y), 0, math.sin(y)], [0, 1, 0], [-math.sin(y), 0, math.cos(y)]])
-    nod = np.array([[1, 0, 0], [0, math.cos(p), math.sin(p)], [0, -math.sin(p), math.cos(p)]])
-    lean = np.array([[math.cos(r), math.sin(r), 0], [-math.sin(r), math.cos(r), 0], [0, 0, 1]])
-    return turn @ nod @ lean
 
 
 def seen(
@@ -194,8 +176,7 @@ turns = st.tuples(st.floats(-179, 179), st.floats(-89, 89), st.floats(-179, 179)
 @settings(deadline=None)
 @given(turns)
 def test_angles_are_the_inverse_of_a_rotation(pose: tuple[float, float, float]) -> None:
-    assert module._angles(module._rotation(*pose)) == pytest.approx(pose, abs=1e-6)
-    assert module._rotation(*pose) == pytest.approx(rotation(*pose))
+    assert module.angles_of(rotation(*pose)) == pytest.approx(pose, abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -212,291 +193,6 @@ def test_where_a_turned_head_points(
     front: tuple[float, float, float],
     up: tuple[float, float, float],
 ) -> None:
-    turned = module._rotation(*pose)
+    turned = rotation(*pose)
     assert turned[:, 2] == pytest.approx(front, abs=1e-12)
     assert turned[:, 1] == pytest.approx(up, abs=1e-12)
-
-
-VIEW_DEG = 60.0
-FOCAL_PX = WIDTH / 2 / math.tan(math.radians(VIEW_DEG / 2))
-
-
-def box_at(place_cm: np.ndarray) -> Box:
-    """The box of a face at a place seen from the camera (x right, y up, z to the camera)."""
-    x, y, z = place_cm
-    side = FOCAL_PX * 100 * module.FACE_BOX_M / -z
-    left = WIDTH / 2 + FOCAL_PX * x / -z - side / 2
-    top = HEIGHT / 2 - FOCAL_PX * y / -z - side / 2
-    return Box(left / WIDTH, top / HEIGHT, side / WIDTH, side / HEIGHT)
-
-
-places = st.tuples(st.floats(-300, 300), st.floats(-100, 100), st.floats(-600, -60)).map(np.array)
-
-
-@settings(deadline=None)
-@given(places)
-def test_the_place_of_a_face_follows_from_its_box(place: np.ndarray) -> None:
-    assert face_position_cm(box_at(place), WIDTH, HEIGHT, VIEW_DEG) == pytest.approx(
-        place, abs=1e-6
-    )
-
-
-def test_a_wider_angle_of_view_puts_a_face_nearer() -> None:
-    box = Box(0.45, 0.45, 0.1, 0.1 * WIDTH / HEIGHT)
-    # 128 px of 1280: at 90 degrees the picture is twice as wide as it is far away.
-    wide = face_position_cm(box, WIDTH, HEIGHT, 90)
-    assert wide[2] == pytest.approx(-100 * module.FACE_BOX_M * 1280 / 128 / 2)
-    assert face_position_cm(box, WIDTH, HEIGHT, 50)[2] < wide[2]
-
-
-def toward(direction: np.ndarray, roll: float = 0.0) -> np.ndarray:
-    """The rotation of a head that points in a direction, with its up axis as near to the vertical
-    as can be.
-    """
-    front = direction / np.linalg.norm(direction)
-    left = np.cross((0, 1, 0), front)
-    left /= np.linalg.norm(left)
-    return np.stack([left, np.cross(front, left), front], axis=1) @ rotation(0, 0, roll)
-
-
-class Hall:
-    """A screen, a camera and a head, measured in the world: centimetres from the screen's centre.
-
-    x is the viewers' left, y up, and z from the viewers into the screen.
-    """
-
-    def __init__(self, mount: CameraMount) -> None:
-        self.mount = mount
-        tilt = math.radians(mount.tilt_deg)
-        self.camera = np.array([-mount.right_cm, mount.above_cm, 0.0])
-        # Columns: the picture's right, its up, and out of the scene; a camera that looks down has
-        # its back up.
-        self.axes = np.array(
-            [[1, 0, 0], [0, math.cos(tilt), math.sin(tilt)], [0, -math.sin(tilt), math.cos(tilt)]],
-            dtype=float,
-        )
-
-    def read(self, place: np.ndarray, head: np.ndarray) -> HeadPose:
-        """What `screen_pose` says of a head at a place."""
-        from_camera = self.axes.T @ (place - self.camera)
-        turned = toward(-from_camera).T @ self.axes.T @ head
-        (_, _, x), (right, up, y), (_, _, z) = turned
-        as_seen = HeadPose(
-            math.degrees(math.atan2(x, z)),
-            math.degrees(math.asin(y)),
-            math.degrees(math.atan2(-right, up)),
-        )
-        return screen_pose(as_seen, box_at(from_camera), WIDTH, HEIGHT, self.mount)
-
-
-mounts = st.builds(
-    CameraMount,
-    above_cm=st.floats(-80, 80),
-    right_cm=st.floats(-80, 80),
-    view_angle_deg=st.just(VIEW_DEG),
-    tilt_deg=st.floats(-25, 25),
-)
-viewers = st.tuples(st.floats(-150, 150), st.floats(-60, 60), st.floats(-500, -150)).map(np.array)
-
-
-@settings(deadline=None)
-@given(mounts, viewers, st.floats(-30, 30))
-def test_who_looks_at_the_screens_centre_reads_zero_from_any_place(
-    mount: CameraMount, place: np.ndarray, roll: float
-) -> None:
-    if abs(mount.above_cm) + abs(mount.right_cm) < 1e-6:  # too near to the centre: taken as it is
-        return
-    yaw, pitch, _ = Hall(mount).read(place, toward(-place, roll))
-    assert (yaw, pitch) == pytest.approx((0, 0), abs=1e-5)
-
-
-@settings(deadline=None)
-@given(mounts, viewers, st.floats(-40, 40), st.floats(-30, 30), st.floats(-20, 20))
-def test_a_pose_is_measured_from_the_direction_of_the_screen(
-    mount: CameraMount, place: np.ndarray, yaw: float, pitch: float, roll: float
-) -> None:
-    level = mount.model_copy(update={"tilt_deg": 0.0, "above_cm": mount.above_cm or 1.0})
-    pose = Hall(level).read(place, toward(-place) @ rotation(yaw, pitch, roll))
-    assert pose == pytest.approx((yaw, pitch, roll), abs=1e-5)
-
-
-ABOVE = CameraMount(above_cm=30, view_angle_deg=VIEW_DEG)
-RIGHT = CameraMount(right_cm=40, view_angle_deg=VIEW_DEG)
-INTO_THE_CAMERA = HeadPose(0, 0, 0)
-
-
-def test_a_viewer_who_looks_into_a_camera_above_the_screen_looks_up() -> None:
-    # 150 cm in front of the screen's centre, 30 below the camera.
-    pose = screen_pose(INTO_THE_CAMERA, box_at(np.array([0, -30, -150])), WIDTH, HEIGHT, ABOVE)
-    assert pose == pytest.approx((0, math.degrees(math.atan(30 / 150)), 0), abs=1e-6)
-
-
-def test_a_tall_viewer_level_with_the_camera_looks_down_at_the_screen() -> None:
-    pose = screen_pose(INTO_THE_CAMERA, box_at(np.array([0, 0, -150])), WIDTH, HEIGHT, ABOVE)
-    assert pose.pitch == pytest.approx(math.degrees(math.atan(30 / 150)))
-    below = ABOVE.model_copy(update={"above_cm": -30})
-    pose = screen_pose(INTO_THE_CAMERA, box_at(np.array([0, 0, -150])), WIDTH, HEIGHT, below)
-    assert pose.pitch == pytest.approx(-math.degrees(math.atan(30 / 150)))
-
-
-def test_a_viewer_who_looks_into_a_camera_right_of_the_screen_turns_right() -> None:
-    # In front of the screen's centre; the viewer's right is the left of the picture, so the face is
-    # at its right.
-    pose = screen_pose(INTO_THE_CAMERA, box_at(np.array([40, 0, -200])), WIDTH, HEIGHT, RIGHT)
-    assert pose == pytest.approx((-math.degrees(math.atan(40 / 200)), 0, 0), abs=1e-6)
-    left = RIGHT.model_copy(update={"right_cm": -40})
-    pose = screen_pose(INTO_THE_CAMERA, box_at(np.array([-40, 0, -200])), WIDTH, HEIGHT, left)
-    assert pose == pytest.approx((math.degrees(math.atan(40 / 200)), 0, 0), abs=1e-6)
-
-
-def test_a_tilted_camera_sees_the_viewer_higher_in_the_picture() -> None:
-    # 50 cm above the screen, tilted so that a viewer 150 cm in front of the screen's centre is in
-    # the picture's middle.
-    tilt = math.degrees(math.atan(50 / 150))
-    mount = CameraMount(above_cm=50, view_angle_deg=VIEW_DEG, tilt_deg=tilt)
-    middle = box_at(np.array([0, 0, -math.hypot(50, 150)]))
-    assert screen_pose(INTO_THE_CAMERA, middle, WIDTH, HEIGHT, mount) == pytest.approx(
-        (0, tilt, 0), abs=1e-6
-    )
-
-
-def test_the_further_away_the_less_the_cameras_place_matters() -> None:
-    pitches = [
-        screen_pose(
-            INTO_THE_CAMERA, box_at(np.array([0, -30, -distance])), WIDTH, HEIGHT, ABOVE
-        ).pitch
-        for distance in (60, 150, 400)
-    ]
-    assert pitches == sorted(pitches, reverse=True)
-    assert pitches[-1] < 5
-
-
-@settings(deadline=None)
-@given(turns, places, st.floats(-30, 30))
-def test_a_camera_at_the_screens_centre_changes_nothing(
-    pose: tuple[float, float, float], place: np.ndarray, tilt: float
-) -> None:
-    mount = CameraMount(tilt_deg=tilt)
-    assert screen_pose(HeadPose(*pose), box_at(place), WIDTH, HEIGHT, mount) == pose
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"above_cm": 600},
-        {"right_cm": math.nan},
-        {"view_angle_deg": 180},
-        {"tilt_deg": 90},
-        {"below_cm": 1},
-    ],
-)
-def test_an_impossible_mount_is_refused(wrong: dict[str, float]) -> None:
-    with pytest.raises(ValidationError, match=next(iter(wrong))):
-        CameraMount(**wrong)
-
-
-def film(
-    attention: Attention, yaws: list[float], fps: float = 15.0, pitch: float = 0.0
-) -> list[bool]:
-    """The verdicts on poses at a frame rate."""
-    return [
-        attention.update(HeadPose(yaw, pitch, 0), round(index * 1e9 / fps))
-        for index, yaw in enumerate(yaws)
-    ]
-
-
-def test_attention_with_hysteresis() -> None:
-    yaws = [0, 29, 31, 34.9, 35.1, 34, 31, 30, 33]
-    assert film(Attention(30, 20, 5, 0), yaws) == [1, 1, 1, 1, 0, 0, 0, 1, 1]
-    attention = Attention(30, 20, 5, 0)
-    pitches = [0, 19, -24, -26, -21, -20]
-    verdicts = [
-        attention.update(HeadPose(0, pitch, 90), time_ns) for time_ns, pitch in enumerate(pitches)
-    ]
-    assert verdicts == [1, 1, 1, 0, 0, 1]
-
-
-def test_who_was_never_attentive_gets_no_slack() -> None:
-    assert not Attention(30, 20, 5).update(HeadPose(31, 0, 0), 0)
-    assert not Attention(30, 20, 5).update(HeadPose(0, -21, 0), 0)
-
-
-@pytest.mark.parametrize(("yaw", "looks"), [(0.0, True), (60.0, False)])
-def test_the_first_pose_decides_at_once(yaw: float, looks: bool) -> None:
-    assert Attention().update(HeadPose(yaw, 0, 0), 7_000_000_000) is looks
-
-
-AWAY, AT_THE_SCREEN = 60.0, 0.0
-
-
-@pytest.mark.parametrize("fps", [5, 15, 30])
-@pytest.mark.parametrize(("usual", "odd"), [(AT_THE_SCREEN, AWAY), (AWAY, AT_THE_SCREEN)])
-@settings(deadline=None)
-@given(gaps=st.lists(st.integers(1, 6), min_size=1, max_size=8))
-def test_single_bad_frames_change_nothing(
-    fps: int, usual: float, odd: float, gaps: list[int]
-) -> None:
-    yaws = [usual]
-    for gap in gaps:
-        yaws += [odd] + [usual] * gap
-    assert set(film(Attention(), yaws, fps)) == {usual == AT_THE_SCREEN}
-
-
-@pytest.mark.parametrize("fps", [5, 15, 30])
-@pytest.mark.parametrize(("before", "after"), [(AT_THE_SCREEN, AWAY), (AWAY, AT_THE_SCREEN)])
-def test_a_change_shows_within_the_delay_and_a_frame(fps: int, before: float, after: float) -> None:
-    verdicts = film(Attention(delay_s=0.2), [before] * fps + [after] * fps, fps)
-    assert set(verdicts[:fps]) == {before == AT_THE_SCREEN}
-    late = verdicts.index(after == AT_THE_SCREEN) / fps - 1.0  # since the first frame that shows it
-    assert 0.2 - 1e-9 <= late <= 0.2 + 1 / fps
-    assert set(verdicts[fps + round(late * fps) :]) == {after == AT_THE_SCREEN}
-
-
-@pytest.mark.parametrize("fps", [5, 15, 30])
-def test_a_look_is_as_long_as_it_was(fps: int) -> None:
-    yaws = [AWAY] * fps + [AT_THE_SCREEN] * (2 * fps) + [AWAY] * fps
-    assert sum(film(Attention(), yaws, fps)) == 2 * fps
-
-
-def test_a_contradiction_that_is_taken_back_starts_anew() -> None:
-    yaws = [AT_THE_SCREEN] + [AWAY, AWAY, AT_THE_SCREEN] * 20
-    assert all(film(Attention(delay_s=0.2), yaws, 15))  # two frames are 67 ms
-
-
-def test_a_trembling_head_at_the_limit_does_not_flicker() -> None:
-    random = np.random.default_rng(2)
-    for delay_s in (0.0, 0.2):
-        verdicts = film(Attention(delay_s=delay_s), (30 + random.uniform(-2, 2, 200)).tolist())
-        changes = sum(a != b for a, b in itertools.pairwise(verdicts))
-        assert changes <= 1
-
-
-@pytest.mark.parametrize(
-    "limits",
-    [
-        (0, 20, 5, 0.2),
-        (30, 0, 5, 0.2),
-        (30, 20, -1, 0.2),
-        (30, 20, 5, -0.1),
-        (math.nan, 20, 5, 0.2),
-    ],
-)
-def test_limits_out_of_range_are_refused(limits: tuple[float, float, float, float]) -> None:
-    with pytest.raises(ValueError, match=r"Invalid attention limits: expected .*received"):
-        Attention(*limits)
-
-
-@pytest.mark.parametrize("rotate", [90, 270])
-def test_a_camera_on_its_side_has_its_angle_along_its_own_rows(rotate: Literal[90, 270]) -> None:
-    upright = CameraMount(view_angle_deg=VIEW_DEG)
-    on_its_side = CameraMount(view_angle_deg=VIEW_DEG, rotate=rotate)
-    assert upright.across_deg(WIDTH, HEIGHT) == VIEW_DEG
-    narrow = on_its_side.across_deg(HEIGHT, WIDTH)
-    assert math.tan(math.radians(narrow / 2)) == pytest.approx(
-        math.tan(math.radians(VIEW_DEG / 2)) * HEIGHT / WIDTH
-    )
-    face = Box(0.45, 0.45, 100 / WIDTH, 100 / HEIGHT)
-    turned = Box(0.45, 0.45, 100 / HEIGHT, 100 / WIDTH)
-    assert face_position_cm(turned, HEIGHT, WIDTH, narrow)[2] == pytest.approx(
-        face_position_cm(face, WIDTH, HEIGHT, VIEW_DEG)[2]
-    )

@@ -1,0 +1,176 @@
+"""Whether a viewer looks at the screen, from the head and, where they can be read, the eyes.
+
+The screen is widened by a tolerance that matches the errors of either, and attention changes only
+with hysteresis and after a delay (`Attention`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from detector.faces.screen import Direction
+from detector.types import HeadPose
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from detector.faces.gaze import Look
+    from detector.faces.screen import ScreenView
+
+MAX_YAW_DEG = 30.0
+MAX_PITCH_DEG = 20.0
+HYSTERESIS_DEG = 2.0
+"""An attentive viewer stays attentive until this far beyond the limits, against flicker."""
+
+LOOKS_PER_SECOND = 6.0
+"""How often the eyes of each viewer are read."""
+
+LOOKS_AT_MOST = 12.0
+"""How often eyes are read in all, so a crowd costs no more than two viewers."""
+
+EYES_TOLERANCE = Direction(3.0, 6.0)
+HEAD_TOLERANCE = Direction(3.0, 7.0)
+"""Degrees by which the screen is widened, sideways and up or down."""
+
+HEAD_SHARE, MAX_EYE_SHARE_DEG = 0.65, 4.0
+"""Share of a turn towards something that the head makes, and the most that eyes are taken to add.
+Stiefelhagen and Zhu ("Head orientation and gaze direction in meetings", CHI 2002) measured 0.69 in
+the mean; people whose heads turn all the way must not be lost at the screen's edges."""
+
+
+class ViewerGaze:
+    """Where one viewer looks: the eyes as last read, without them the head.
+
+    The face mesh knows the direction of the head better than the six points of the detection, but
+    is not asked for every frame: its last differences correct the frames between.
+    """
+
+    HOLD_NS = 1_000_000_000
+    """How long eyes that were read decide."""
+
+    BLINK_NS = 400_000_000
+    """Lids that are lowered for longer than a blink look at no screen."""
+
+    NEW_SHARE = 0.5
+    """Weight of a new reading against those before."""
+
+    def __init__(self) -> None:
+        self.read_ns: int | None = None
+        self._off = Direction(0.0, 0.0)
+        self._eyes: Direction | None = None
+        self._eyes_ns = 0
+        self._lowered_ns: int | None = None
+
+    def update(self, look: Look | None, seen: HeadPose, now_ns: int) -> None:
+        """Take what the face says now, and the pose by the detection's points in this frame."""
+        first, self.read_ns = self.read_ns is None, now_ns
+        if look is None:
+            self._lowered_ns = None
+            return
+        share = 1.0 if first else self.NEW_SHARE
+        off = Direction(look.pose.yaw - seen.yaw, look.pose.pitch - seen.pitch)
+        self._off = _towards(self._off, off, share)
+        if look.lowered:
+            self._lowered_ns = now_ns if self._lowered_ns is None else self._lowered_ns
+            self._eyes_ns = now_ns
+            return
+        self._lowered_ns = None
+        if look.eyes is not None:
+            recent = self._recent(now_ns)
+            self._eyes = look.eyes if recent is None else _towards(recent, look.eyes, share)
+            self._eyes_ns = now_ns
+
+    def pose(self, seen: HeadPose) -> HeadPose:
+        """Correct a pose by the detection's points."""
+        return HeadPose(seen.yaw + self._off.yaw, seen.pitch + self._off.pitch, seen.roll)
+
+    def excess_deg(
+        self, view: ScreenView, pose: HeadPose, now_ns: int, furthest: Direction
+    ) -> float:
+        """Return how far past the screen the viewer looks, given the pose seen from the screen."""
+        if self._lowered_ns is not None and now_ns - self._lowered_ns >= self.BLINK_NS:
+            return 90.0
+        eyes = self._recent(now_ns)
+        if eyes is not None:
+            return view.excess_deg(view.direction(eyes), EYES_TOLERANCE, furthest)
+        turned = Direction(_with_eyes(pose.yaw), _with_eyes(pose.pitch))
+        return view.excess_deg(turned, HEAD_TOLERANCE, furthest)
+
+    def _recent(self, now_ns: int) -> Direction | None:
+        return self._eyes if now_ns - self._eyes_ns <= self.HOLD_NS else None
+
+
+def _with_eyes(head_deg: float) -> float:
+    """Return where a person looks whose head is turned this far from the screen's centre."""
+    eyes = head_deg * (1 / HEAD_SHARE - 1)
+    return head_deg + max(-MAX_EYE_SHARE_DEG, min(MAX_EYE_SHARE_DEG, eyes))
+
+
+def _towards(old: Direction, new: Direction, share: float) -> Direction:
+    return Direction(
+        old.yaw + share * (new.yaw - old.yaw), old.pitch + share * (new.pitch - old.pitch)
+    )
+
+
+class LookSchedule:
+    """Chooses whose eyes to read in a frame: one viewer at most, who has waited longest."""
+
+    def __init__(
+        self, per_second: float = LOOKS_PER_SECOND, at_most: float = LOOKS_AT_MOST
+    ) -> None:
+        self._each_ns = 1e9 / per_second
+        self._any_ns = 1e9 / at_most
+        self._last_ns: int | None = None
+
+    def choose(self, gazes: Sequence[ViewerGaze], now_ns: int, effort: float = 1.0) -> int | None:
+        """Return the number of the viewer in the list, `None` if nobody's turn has come.
+
+        `effort` is the share of the usual work, above 0 to 1.
+        """
+        if self._last_ns is not None and now_ns - self._last_ns < self._any_ns / effort:
+            return None
+        waiting = [
+            (-1 if gaze.read_ns is None else gaze.read_ns, number)
+            for number, gaze in enumerate(gazes)
+            if gaze.read_ns is None or now_ns - gaze.read_ns >= self._each_ns / effort
+        ]
+        if not waiting:
+            return None
+        self._last_ns = now_ns
+        return min(waiting)[1]
+
+
+class Attention:
+    """Whether one viewer looks at the screen, with hysteresis, and unaffected by single bad poses.
+
+    The first look decides at once. Afterwards the result changes once looks have contradicted it
+    for `delay_s`, longer than a blink and shorter than a glance.
+    """
+
+    def __init__(self, hysteresis_deg: float = HYSTERESIS_DEG, delay_s: float = 0.2) -> None:
+        if not (hysteresis_deg >= 0 and delay_s >= 0):
+            raise ValueError(
+                "Invalid attention limits: expected hysteresis and delay of at least 0, "
+                f"received {hysteresis_deg} and {delay_s}."
+            )
+        self._hysteresis = hysteresis_deg
+        self._delay_ns = round(delay_s * 1e9)
+        self._attentive: bool | None = None
+        self._contradicted_ns: int | None = None
+
+    def update(self, excess_deg: float, captured_ns: int) -> bool:
+        """Return whether the viewer is attentive.
+
+        `excess_deg` is how far past the limits the next look goes; 0 or less is at the screen.
+        """
+        looks = excess_deg <= (self._hysteresis if self._attentive else 0.0)
+        if self._attentive is None:
+            self._attentive = looks
+        if looks == self._attentive:
+            self._contradicted_ns = None
+        elif self._contradicted_ns is None and self._delay_ns > 0:
+            self._contradicted_ns = captured_ns
+        elif self._contradicted_ns is None or captured_ns - self._contradicted_ns >= self._delay_ns:
+            self._attentive = looks
+            self._contradicted_ns = None
+        return self._attentive
