@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -19,6 +20,7 @@ MIN_AREA = 0.02
 """
 
 
+@cache
 def frame_points(side: float, count: int = 4) -> NDArray[np.float64]:
     """Return points around a picture of that side, half a side away, that hold its border still."""
     around = np.linspace(-0.5, 1.5, count + 1) * side
@@ -38,16 +40,15 @@ def bent(
     lie over each other, the last is seen.
     """
     side = image.shape[0]
-    corners = targets[triangles]
-    sign = np.sign(_areas(sources[triangles]))
-    shown = triangles[sign * _areas(corners) > MIN_AREA]
-    corners, texels = targets[shown], sources[shown]
+    corners, texels = targets[triangles], sources[triangles]
+    areas = _areas(corners)
+    shown = np.sign(_areas(texels)) * areas > MIN_AREA
+    corners, texels, area = corners[shown], texels[shown], areas[shown, None]
     numbers = np.full((side, side), -1, dtype=np.int32)
     for number, corner in enumerate(np.rint(corners * 2**SUBPIXEL_BITS).astype(np.int32)):
         cv2.fillConvexPoly(numbers, corner, (number,), shift=SUBPIXEL_BITS)
     across, down = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
     to, too = texels[:, 1] - texels[:, 0], texels[:, 2] - texels[:, 0]
-    area = (across[:, 0] * down[:, 1] - across[:, 1] * down[:, 0])[:, None]
     by_x = (to * down[:, 1:] - too * across[:, 1:]) / area
     by_y = (too * across[:, :1] - to * down[:, :1]) / area
     offset = texels[:, 0] - by_x * corners[:, 0, :1] - by_y * corners[:, 0, 1:]
