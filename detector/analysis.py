@@ -151,9 +151,8 @@ class FaceAnalyser:
         now_ns = frame.captured_ns
         height, width = frame.image.shape[:2]
         with self.times.measure("detect"):
-            found = self._detector.detect(
-                frame, self._tracker.expected(now_ns), self.governor.share
-            )
+            known, steady = self._tracker.expected(now_ns), self._tracker.steady(now_ns)
+            found = self._detector.detect(frame, known, self.governor.share, steady)
         with self.times.measure("track"):
             wanted = [face for face in found if self._zones.kind_of(face.box) != "ignore"]
             faces = self._tracker.update(wanted, now_ns, partial(self._detector.confirm, frame))
@@ -208,6 +207,8 @@ class FaceAnalyser:
             viewer.gaze.update(look, pose, now_ns)
 
     def _is_due(self, face: TrackedFace, viewer: _Viewer, now_ns: int) -> bool:
+        if face.detection.predicted:
+            return False  # its crop would be a guess
         before = viewer.slot
         viewer.slot = self._schedule.slot(face.viewer, now_ns, self.governor.share)
         return viewer.slot != before

@@ -73,11 +73,16 @@ class Frame:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FaceDetection:
-    """One face found in one frame, with `(6, 2)` keypoints in fractions of the frame."""
+    """One face found in one frame, with `(6, 2)` keypoints in fractions of the frame.
+
+    A `predicted` one was not searched for: it is taken from the frame before, because nothing
+    changed at its place.
+    """
 
     box: Box
     confidence: float
     keypoints: NDArray[np.float64]
+    predicted: bool = False
 
     def __post_init__(self) -> None:
         if self.keypoints.shape != (len(KEYPOINTS), 2):

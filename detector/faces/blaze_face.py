@@ -6,10 +6,12 @@ the same faces, but its threads double the cost of small pictures.
 
 from __future__ import annotations
 
+import math
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import cv2
 import numpy as np
 
 from detector.errors import ModelLoadError
@@ -36,7 +38,6 @@ class BlazeFace:
     def __init__(self, min_confidence: float = 0.5) -> None:
         from ai_edge_litert.interpreter import Interpreter  # noqa: PLC0415 (native library)
 
-        self._min_confidence = min_confidence
         self._interpreter: Any = Interpreter(
             model_content=_model_file().read_bytes(), num_threads=1
         )
@@ -57,22 +58,22 @@ class BlazeFace:
                 "this project names."
             ) from None
         self._input = taken["index"]
-        self._batch = np.empty((1, INPUT_PX, INPUT_PX, 3), dtype=np.float32)
+        # The model takes -1 to 1.
+        self._levels = np.arange(256, dtype=np.float32) * np.float32(2 / 255) - 1
+        self._least_logit = math.log(min_confidence / (1 - min_confidence))
 
     def find(self, square: NDArray[np.uint8]) -> list[FoundFace]:
         """Return the faces of a `(128, 128, 3)` RGB picture, the most confident first."""
-        np.multiply(square, np.float32(2 / 255), out=self._batch[0])
-        self._batch -= 1
-        self._interpreter.set_tensor(self._input, self._batch)
+        self._interpreter.set_tensor(self._input, cv2.LUT(square, self._levels)[None])
         self._interpreter.invoke()
         logits = self._interpreter.get_tensor(self._scores)[0, :, 0]
-        scores = 1 / (1 + np.exp(-np.clip(logits, -100.0, 100.0).astype(np.float64)))
-        kept = np.flatnonzero(scores >= self._min_confidence)
+        kept = np.flatnonzero(logits >= self._least_logit)
         if len(kept) == 0:
             return []
-        kept = kept[np.argsort(-scores[kept], kind="stable")]
+        kept = kept[np.argsort(-logits[kept], kind="stable")]
+        scores = 1 / (1 + np.exp(-np.clip(logits[kept], -100.0, 100.0).astype(np.float64)))
         values = self._interpreter.get_tensor(self._values)[0][kept].astype(np.float64) / INPUT_PX
-        return _averaged(values, self._anchors[kept], scores[kept])
+        return _averaged(values, self._anchors[kept], scores)
 
 
 def _model_file() -> Path:
@@ -124,7 +125,8 @@ def _averaged(
 
 def _overlaps(one: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
     low, high = np.maximum(one[:2], others[:, :2]), np.minimum(one[2:], others[:, 2:])
-    shared = np.prod(np.maximum(high - low, 0), axis=1)
-    areas = np.prod(others[:, 2:] - others[:, :2], axis=1)
-    united = areas + float(np.prod(one[2:] - one[:2])) - shared
+    across, down = np.maximum(high - low, 0).T
+    shared = across * down
+    (left, top, right, bottom), (x0, y0, x1, y1) = others.T, one.tolist()
+    united = (right - left) * (bottom - top) + (x1 - x0) * (y1 - y0) - shared
     return np.asarray(shared / np.maximum(united, np.finfo(np.float64).tiny))

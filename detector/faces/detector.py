@@ -82,9 +82,9 @@ class MediaPipeFaceDetector:
     MAX_RETRIES = 2
     """Missed faces that are searched for again in the same frame."""
 
-    PASSES, MIN_SEARCH, CATCHING_UP_PASSES = 2.0, 1.0, 12
-    """Passes per frame for known faces and the search together; tiles searched per frame however
-    many faces are known, so newcomers are found in a crowd; and while the scene is new."""
+    SEARCH, SEARCH_BESIDE_FACES, QUIET_SEARCH, CATCHING_UP = 2.0, 1.0, 0.5, 12.0
+    """Tiles searched per frame where something moves anew, while nobody and while somebody is
+    known; where nothing does; and while the scene is new."""
 
     MESH_REGIONS = (1.6, 2.2)
     """Regions around a doubtful face, in sides of its box, in both of which the face mesh must fit:
@@ -115,28 +115,39 @@ class MediaPipeFaceDetector:
         self.close()
 
     def detect(
-        self, frame: Frame, known: Sequence[Box] = (), effort: float = 1.0
+        self,
+        frame: Frame,
+        known: Sequence[Box] = (),
+        effort: float = 1.0,
+        steady: Sequence[FaceDetection] = (),
     ) -> list[FaceDetection]:
         """Return the faces of a frame, each once, the most confident first.
 
-        Frames come in order of time. `known` are the expected places; `effort` is the share of the
-        usual search for new faces, above 0 to 1.
+        Frames come in order of time. `known` are the expected places of faces, and `steady` are
+        further ones, which are searched for only where something changed; `effort` is the share of
+        the usual search for new faces, above 0 to 1.
         """
         pyramid = Pyramid(frame.image)
         height, width = frame.image.shape[:2]
         if self._scheduler is None or self._size != (width, height):
             self._size = (width, height)
             self._scheduler = TileScheduler(self._tiles(width, height), width, height)
-        self._scheduler.notice(pyramid.at_least(MAP_WIDTH), known)
-        before = self.passes
-        found = self._find_known(pyramid, known)
-        if self._scheduler.catching_up:
-            self._budget = max(1.0, self.CATCHING_UP_PASSES * effort)
+        scheduler = self._scheduler
+        places = [*known, *(face.box for face in steady)]
+        scheduler.notice(pyramid.at_least(MAP_WIDTH), places, frame.captured_ns)
+        found = [face for face in steady if scheduler.rests(face.box)]
+        resting = {face.box for face in found}
+        wanted = [box for box in places if box not in resting]
+        found += self._find_known(pyramid, wanted, alone=len(places) <= self.MAX_SINGLE_PASSES)
+        if scheduler.catching_up:
+            self._budget = max(1.0, self.CATCHING_UP * effort)
         else:
-            # Carry the fraction of a pass over to a later frame.
-            room = max(self.MIN_SEARCH, self.PASSES - (self.passes - before))
-            self._budget = self._budget % 1 + room * effort
-        for tile in self._scheduler.choose(int(self._budget)):
+            search = self.SEARCH_BESIDE_FACES if places else self.SEARCH
+            if not scheduler.newly_moved:
+                search = self.QUIET_SEARCH
+            # Carry the fraction of a tile over to a later frame.
+            self._budget = self._budget % 1 + search * effort
+        for tile in scheduler.choose(int(self._budget)):
             found += self._find_in(pyramid, tile)
         return merge(found)
 
@@ -192,10 +203,12 @@ class MediaPipeFaceDetector:
         square.flags.writeable = False
         return self._mesh.process(square).multi_face_landmarks is not None
 
-    def _find_known(self, pyramid: Pyramid, known: Sequence[Box]) -> list[FaceDetection]:
+    def _find_known(
+        self, pyramid: Pyramid, known: Sequence[Box], *, alone: bool
+    ) -> list[FaceDetection]:
         """Find known faces around their expected places, retrying missed ones in wider regions."""
         found: list[FaceDetection] = []
-        step = 1 if len(known) <= self.MAX_SINGLE_PASSES else self.GRID**2
+        step = 1 if alone else self.GRID**2
         for start in range(0, len(known), step):
             regions = [pyramid.around(box, self.REGION) for box in known[start : start + step]]
             find = self._find_in if step == 1 else self._find_in_regions

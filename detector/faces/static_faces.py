@@ -164,7 +164,9 @@ def _difference(
     parts = np.concatenate(
         [known, np.ones_like(known), _ACROSS, _DOWN, across, down, grows, leans]
     ).reshape(8, -1)
-    shares = np.linalg.solve(parts @ parts.T + 0.5 * np.eye(8), parts @ average.ravel())
+    # OpenCV's solver, because NumPy's threads spin on so small a matrix.
+    normal, right = parts @ parts.T + 0.5 * np.eye(8), parts @ average.ravel()
+    shares = cv2.solve(normal, right, flags=cv2.DECOMP_CHOLESKY)[1].ravel()
     rest = (average.ravel() - shares @ parts).reshape(average.shape)
     # Average four neighbours: noise and resampling errors are isolated.
     patches = (rest[1:, 1:] + rest[1:, :-1] + rest[:-1, 1:] + rest[:-1, :-1]) / 4

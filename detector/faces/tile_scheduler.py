@@ -6,6 +6,7 @@ movement. At the start and when the whole scene changes, a burst covers everythi
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import cv2
@@ -46,6 +47,18 @@ class TileScheduler:
     KNOWN_MARGIN = 0.35
     """Movement this close to a known face, in sides of its box, is that person's."""
 
+    RESTING_SHARE = 0.3
+    """Share of a face's cells that may change with its expression or a slow movement; if it leaves
+    or is hidden, more do."""
+
+    USUAL_S, USUAL_SHARE, NEW_SHARE = 1.0, 0.1, 0.03
+    """Time constant of the mean movement of a cell, the mean up to which its movement is new, and
+    the share of a tile that must move anew at once: a screen, a tree or the body of a known person
+    moves on and on, and a newcomer fills more of a tile that suits the face."""
+
+    NEW_NS = 500_000_000
+    """Time in which tiles with new movement are searched at the full rate."""
+
     def __init__(self, tiles: Sequence[Tile], width: int, height: int) -> None:
         self._tiles = tuple(tiles)
         map_width = min(MAP_WIDTH, width)
@@ -59,7 +72,11 @@ class TileScheduler:
         self._high = np.clip(np.maximum(high, self._low + 1), 1, self._size)
         self._area = (self._high - self._low).prod(axis=1)
         self._before: NDArray[np.int16] | None = None
+        self._before_ns = 0
+        self._moved: NDArray[np.uint8] | None = None
+        self._usual = np.zeros((self._size[1], self._size[0]), dtype=np.float32)
         self._changed = np.zeros(len(tiles))
+        self._new_until_ns = np.zeros(len(tiles), dtype=np.int64)
         self._waiting = np.zeros(len(tiles), dtype=np.int64)
         self._unseen = np.ones(len(tiles), dtype=bool)
         self._turn = 0
@@ -70,24 +87,41 @@ class TileScheduler:
         """Whether tiles are left that were not searched since the scene changed."""
         return bool(self._unseen.any())
 
-    def notice(self, image: NDArray[np.uint8], known: Sequence[Box]) -> None:
+    @property
+    def newly_moved(self) -> bool:
+        """Whether a tile is left in which something has begun to move within `NEW_NS`."""
+        return bool((self._new_until_ns > self._before_ns).any())
+
+    def rests(self, box: Box) -> bool:
+        """Return whether a face's place looks as it did in the frame before."""
+        if self._moved is None:
+            return False
+        cells = self._cells(self._moved, box, 0.0)
+        return cv2.countNonZero(cells) <= self.RESTING_SHARE * cells.size
+
+    def notice(self, image: NDArray[np.uint8], known: Sequence[Box], captured_ns: int) -> None:
         """Add what changed since the frame before, outside known faces; BGR of any size."""
         small = cv2.resize(image, self._size, interpolation=cv2.INTER_AREA)
         small = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)
         levels = small.astype(np.int16)
         self._waiting += 1
         if self._before is not None:
-            difference = levels - self._before
-            # Flickering light, or a camera that adapts to light, changes the whole picture alike.
-            difference -= np.int16(np.median(difference))
-            moved = (np.abs(difference) > self.CHANGED_LEVELS).astype(np.uint8)
+            self._moved = moved = self._movement(levels - self._before)
             # Catch up once with a picture that never rests, rather than restart at every frame.
-            if moved.mean() > self.SCENE_CHANGE_SHARE and not self.catching_up:
+            share = cv2.countNonZero(moved) / moved.size
+            if share > self.SCENE_CHANGE_SHARE and not self.catching_up:
                 self._unseen[:] = True
-            for box in known:
-                self._blank(moved, box)
-            self._changed += self._sums(moved)
-        self._before = levels
+            if share > 0:
+                strange = moved.copy()
+                for box in known:
+                    self._cells(strange, box, self.KNOWN_MARGIN)[:] = 0
+                self._changed += self._sums(strange)
+                new = self._sums(strange * (self._usual <= self.USUAL_SHARE)) / self._area
+                self._new_until_ns[new > self.NEW_SHARE] = captured_ns + self.NEW_NS
+            passed_s = max(0, captured_ns - self._before_ns) / 1e9
+            weight = 1 - math.exp(-passed_s / self.USUAL_S)
+            cv2.accumulateWeighted(moved, self._usual, weight)
+        self._before, self._before_ns = levels, captured_ns
         if self.catching_up:
             self._skip_flat_tiles(small)
 
@@ -110,17 +144,30 @@ class TileScheduler:
             self._seen(number)
         return [self._tiles[number] for number in chosen]
 
-    def _blank(self, cells: NDArray[np.uint8], box: Box) -> None:
+    def _movement(self, difference: NDArray[np.int16]) -> NDArray[np.uint8]:
+        """Return 1 for the cells that moved, 0 for the others."""
+        # Flickering light, or a camera that adapts to light, changes the whole picture alike; a
+        # quarter of the cells are enough to tell.
+        difference -= np.int16(np.median(difference[::2, ::2]))
+        return (np.abs(difference) > self.CHANGED_LEVELS).view(np.uint8)
+
+    def _cells(self, cells: NDArray[np.uint8], box: Box, margin: float) -> NDArray[np.uint8]:
+        """Return the part of a map at a box, widened by a margin in sides of the box."""
         width, height = self._size
-        before, after = -self.KNOWN_MARGIN, 1 + self.KNOWN_MARGIN
+        before, after = -margin, 1 + margin
         left, right = (int((box.x + side * box.width) * width) for side in (before, after))
         top, bottom = (int((box.y + side * box.height) * height) for side in (before, after))
-        cells[max(0, top) : max(0, bottom + 1), max(0, left) : max(0, right + 1)] = 0
+        return cells[max(0, top) : max(0, bottom + 1), max(0, left) : max(0, right + 1)]
 
     def _most_changed(self) -> int | None:
-        """Return the tile with the densest movement on the next level: near and far in turn."""
+        """Return the tile with the densest movement on the next level: near and far in turn.
+
+        New movement comes before movement that goes on.
+        """
         density = self._changed / self._area
-        worth = density > self.MIN_CHANGE
+        worth = self._new_until_ns > self._before_ns
+        if not worth.any():
+            worth = density > self.MIN_CHANGE
         if not worth.any():
             return None
         levels = np.unique(self._level[worth])
@@ -130,6 +177,7 @@ class TileScheduler:
 
     def _seen(self, number: int) -> None:
         self._changed[number] = 0.0
+        self._new_until_ns[number] = 0
         self._waiting[number] = 0
         self._unseen[number] = False
 

@@ -7,7 +7,7 @@ reused: a person who leaves and returns is a new viewer.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,16 +24,31 @@ MINIMUM_CONSECUTIVE_FRAMES = 5
 """Frames in a row before a face counts as a viewer: false alarms rarely last that long."""
 
 
+UNSEARCHED_NS = 50_000_000
+"""A steady face is searched for again after this time at the latest: 15 times a second at 30 frames
+per second."""
+
+STEADY = 0.1
+"""A face is steady if place and size changed by less than this share of its side from one search to
+the next; of a face at rest they vary by half of it."""
+
+
 @dataclass(slots=True)
 class _Track:
-    box: Box
+    face: FaceDetection
     seen_ns: int
     hits: int = 1
+    steady: bool = False
     number: int | None = None
     velocity: tuple[float, float] = (0.0, 0.0)
     sure: bool = False
     confirm_ns: int = 0
     confirm_pause_ns: int = 200_000_000
+
+    @property
+    def box(self) -> Box:
+        """Where it was last found."""
+        return self.face.box
 
     @property
     def doubtful(self) -> bool:
@@ -47,8 +62,11 @@ class _Track:
         )
 
     def follow(self, face: FaceDetection, now_ns: int) -> None:
+        if face.predicted:
+            return
         box = face.box
         self.sure = self.sure or face.sure
+        self.steady = _alike(self.box, box)
         elapsed_s = (now_ns - self.seen_ns) / 1e9
         if elapsed_s > 0:
             (x, y), (old_x, old_y) = box.centre, self.box.centre
@@ -57,8 +75,16 @@ class _Track:
                 self.velocity[0] + 0.4 * (step[0] - self.velocity[0]),
                 self.velocity[1] + 0.4 * (step[1] - self.velocity[1]),
             )
-        self.box, self.seen_ns = box, now_ns
+        self.face, self.seen_ns = face, now_ns
         self.hits += 1
+
+
+def _alike(before: Box, now: Box) -> bool:
+    """Return whether a face hardly moved or grew."""
+    (x, y), (x_before, y_before) = now.centre, before.centre
+    across = max(abs(x - x_before), abs(now.width - before.width))
+    down = max(abs(y - y_before), abs(now.height - before.height))
+    return across <= STEADY * before.width and down <= STEADY * before.height
 
 
 class FaceTracker:
@@ -98,12 +124,33 @@ class FaceTracker:
         self._viewers = first_number - 1
 
     def expected(self, captured_ns: int) -> list[Box]:
-        """Return where known faces should be, oldest first, future viewers included."""
+        """Return where to search for known faces, oldest first, future viewers included.
+
+        Without the `steady` ones.
+        """
         return [
             track.predicted(captured_ns)
             for track in self._tracks
-            if captured_ns - track.seen_ns <= self._buffer_ns and not track.doubtful
+            if captured_ns - track.seen_ns <= self._buffer_ns
+            and not track.doubtful
+            and not self._is_steady(track, captured_ns)
         ]
+
+    def steady(self, captured_ns: int) -> list[FaceDetection]:
+        """Return viewers who need no search where nothing changes, as they were last found.
+
+        These hardly moved, and were found less than `UNSEARCHED_NS` ago.
+        """
+        return [
+            replace(track.face, predicted=True)
+            for track in self._tracks
+            if self._is_steady(track, captured_ns)
+        ]
+
+    @staticmethod
+    def _is_steady(track: _Track, captured_ns: int) -> bool:
+        recent = captured_ns - track.seen_ns < UNSEARCHED_NS
+        return track.number is not None and track.steady and recent
 
     def update(
         self,
@@ -134,7 +181,7 @@ class FaceTracker:
         ]
         for column in sorted(set(range(len(detections))) - set(columns.values())):
             detection = detections[column]
-            track = _Track(detection.box, captured_ns, sure=detection.sure)
+            track = _Track(detection, captured_ns, sure=detection.sure)
             self._tracks.append(track)
             found.append((track, detection))
         for track, detection in found:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -44,9 +45,13 @@ class ScriptedDetector:
         self.closed = 0
 
     def detect(
-        self, _frame: Frame, known: Sequence[Box] = (), effort: float = 1.0
+        self,
+        _frame: Frame,
+        known: Sequence[Box] = (),
+        effort: float = 1.0,
+        steady: Sequence[FaceDetection] = (),
     ) -> list[FaceDetection]:
-        self.known.append(list(known))
+        self.known.append([*known, *(face.box for face in steady)])
         self.efforts.append(effort)
         time.sleep(self.takes_s)
         return list(self.faces)
@@ -197,6 +202,18 @@ def test_the_detector_is_told_where_faces_are_expected(face: Face) -> None:
     stage.show(shown)
     assert stage.detector.known == [[], [shown.box]]
     assert stage.detector.efforts == [1.0, 1.0]
+
+
+def test_a_face_that_was_not_searched_for_is_read_but_not_classified(face: Face) -> None:
+    stage = Stage()
+    stage.show(face(0.3), level=50)
+    predicted = replace(face(0.3), predicted=True)
+    [reading] = stage.show(predicted, level=200).readings
+    assert reading.viewer == 1
+    assert reading.probabilities[SAD] == pytest.approx(14 / 20)
+    assert len(stage.classifier.batches) == 1
+    stage.show(face(0.3), level=200)
+    assert len(stage.classifier.batches) == 2
 
 
 def test_viewers_take_turns_in_being_classified(face: Face) -> None:

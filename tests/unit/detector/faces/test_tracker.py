@@ -209,6 +209,39 @@ def test_faces_that_are_no_viewers_yet_are_expected_too(face: Face) -> None:
     assert scene.tracker.expected(scene.now_ns + 2 * 10**9) == []
 
 
+def test_a_viewer_who_hardly_moves_is_searched_for_in_every_second_frame(face: Face) -> None:
+    scene = Scene()
+    for _ in range(6):
+        scene.show(face(0.5))
+    soon_ns = scene.now_ns + FRAME_NS
+    [steady] = scene.tracker.steady(soon_ns)
+    assert steady.predicted
+    assert (steady.box, scene.tracker.expected(soon_ns)) == (face(0.5).box, [])
+    assert list(scene.show(steady)) == [1]
+    assert scene.tracker.steady(soon_ns + FRAME_NS) == []
+    assert len(scene.tracker.expected(soon_ns + FRAME_NS)) == 1
+
+
+@pytest.mark.parametrize("frames", [3, 6])
+def test_newcomers_and_walkers_are_searched_for_in_every_frame(face: Face, frames: int) -> None:
+    scene = Scene()
+    for step in range(frames):
+        scene.show(face(0.3 + (0.03 * step if frames > 5 else 0)))
+    assert scene.tracker.steady(scene.now_ns + FRAME_NS) == []
+    assert len(scene.tracker.expected(scene.now_ns + FRAME_NS)) == 1
+
+
+def test_a_predicted_face_does_not_keep_a_viewer_alive(face: Face) -> None:
+    scene = Scene()
+    for _ in range(6):
+        scene.show(face(0.5))
+    found_ns = scene.now_ns
+    [steady] = scene.tracker.steady(found_ns + FRAME_NS)
+    while scene.now_ns < found_ns + 700_000_000:
+        scene.show(steady)
+    assert scene.tracker.expected(found_ns + 900_000_000) == []
+
+
 def test_a_face_without_extent_harms_nobody(face: Face) -> None:
     scene = Scene(minimum_consecutive_frames=1)
     nothing = FaceDetection(Box(0.5, 0.5, 0.0, 0.0), 0.5, np.zeros((6, 2)))
