@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -11,33 +12,35 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
-from detector.emotion.classifier import load_classifier
+from detector.emotion.labels import EMOTIONS
 from detector.emotion.model_store import find_model
 from detector.emotion.preprocessing import CropGeometry
 from training.architectures import find_architecture
-from training.datasets.labels import label_set, select_rows
-from training.datasets.reading import read_dataset
-from training.datasets.splits import divide
+from training.datasets.faces import soft_labels
+from training.datasets.labels import label_set, select_rows, with_unlabelled
+from training.datasets.reading import read_dataset, read_unlabelled
+from training.datasets.splits import divide, near_duplicates
 from training.errors import DatasetError, TrainingError
 from training.fit.augmentation import Augmentation, plain
 from training.fit.callbacks import Progress
 from training.fit.devices import multiplies_bfloat16, prepare, step_times_ms, use_policy
-from training.fit.distillation import teacher_targets
+from training.fit.distillation import find_teachers, taught_once
 from training.fit.expressions import expressions_of
 from training.fit.trainer import Rows, TrainingSettings, compile_network, fit
 from training.fit.transfer import start_from
 from training.release import export as exporting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from detector.emotion.classifier import EmotionClassifier
     from training.architectures import Architecture
     from training.datasets.faces import FaceDataset
+    from training.datasets.folders import FaceFinder
     from training.datasets.labels import Head, Targets
+    from training.datasets.splits import DividedFaces
     from training.fit.devices import MixedPrecision
     from training.fit.schedule import RunProgress
 
@@ -59,9 +62,13 @@ class TrainingPlan:
         labels: See `label_set`; `None` takes those of the data.
         targets: See `select_rows`; `None` takes votes and original labels, or only the latter.
         start: A model whose weights the run starts from (fine-tuning).
-        teachers: Models whose probabilities are mixed into the targets (distillation).
+        teachers: Models whose probabilities are mixed into the targets (distillation); of a model
+            with two heads, naming the main one suffices.
+        unlabelled: Further faces for the teachers to label; see `read_unlabelled`.
         weights: Those of a pretrained part: `imagenet`, a file, or `none`.
         hold_out: Share of the training rows that choose epoch and calibration; see `divide`.
+        split_seed: Seed of splits that are not published; `None` takes that of the run. Teachers
+            and students need the same.
         limit: Maximum number of training rows, classes in proportion; `None` takes all.
         find_faces: Cut the faces out of a folder's pictures first, as the camera's pipeline does.
         mixed_precision: `auto` (where it is faster), `on` or `off`.
@@ -75,8 +82,10 @@ class TrainingPlan:
     targets: Targets | None = None
     start: str | None = None
     teachers: tuple[str, ...] = ()
+    unlabelled: Path | None = None
     weights: str | None = None
     hold_out: float | None = None
+    split_seed: int | None = None
     limit: int | None = None
     find_faces: bool = False
     mixed_precision: MixedPrecision = "auto"
@@ -91,38 +100,49 @@ def train(
     settings: TrainingSettings | None = None,
     h5: bool = False,
     tensorboard: bool = False,
+    conditions: bool = True,
     tell: Tell | None = None,
 ) -> Path:
     """Train a network; write the model, its card and figures into the run's folder.
 
     A run that was cut off resumes when called again with the same plan and settings, by default the
     architecture's recipe. `tell` is called after every step with the progress and the epoch's
-    figures. Returns the `.keras` file. Raises `DatasetError`, `TrainingError` or `ModelLoadError`.
+    figures; `conditions` are measured at the end, see `export`. Returns the `.keras` file. Raises
+    `DatasetError`, `TrainingError` or `ModelLoadError`.
     """
+    if plan.unlabelled is not None and not plan.teachers:
+        raise TrainingError(
+            "Unlabelled faces are learnt from teachers: name at least one with --teacher."
+        )
     architecture = find_architecture(plan.architecture)
     settings = settings or architecture.recipe(plan.weights)
     run = _refuse_another_plan(plan, settings, out)
     device = prepare(plan.mixed_precision)
-    faces = read_faces(plan, architecture.input_side_px, settings.seed)
+    split_seed = settings.seed if plan.split_seed is None else plan.split_seed
+    faces = read_faces(plan, architecture.input_side_px, split_seed)
     _refuse_too_few(faces.roles.get("training", 0), settings.batch_size, plan)
-    divided = divide(faces, hold_out=plan.hold_out, limit=plan.limit, seed=settings.seed)
+    divided = divide(faces, hold_out=plan.hold_out, limit=plan.limit, seed=split_seed)
     labels = label_set(plan.labels, faces.present) if plan.labels else faces.present
     targets: Targets = plan.targets or ("original" if faces.votes is None else "votes+original")
     images, heads = select_rows(divided.training, labels, targets)
     _refuse_too_few(len(images), settings.batch_size, plan)
-    heads = taught(heads, images, [load_classifier(teacher) for teacher in plan.teachers])
+    teachers = find_teachers(plan.teachers, heads)
+    unlabelled = _unlabelled(plan, divided, targets, labels, images.shape[1])
+    images = np.concatenate([images, unlabelled])
+    heads = with_unlabelled(heads, len(unlabelled))
     held_out, held_out_heads = select_rows(divided.validation, labels, targets, complete=False)
     logger.info("%d faces to train on, %d to validate with", len(images), len(held_out))
     build = _builder(plan, architecture, heads)
-    rows, validation_rows = Rows(images, heads), Rows(held_out, held_out_heads)
     build(settings.stages[-1].side_px)  # may refuse
     if not (out / PLAN).exists() and plan.mixed_precision == "auto" and not device.accelerators:
-        run |= _measured_precision(build, rows, settings)
+        run |= _measured_precision(build, Rows(images, heads), settings)
     device = use_policy(device, run.get("policy", device.policy))
     logger.info("Training with %s", device)
     # Only now: a refused plan must not block a corrected command.
     out.mkdir(parents=True, exist_ok=True)
     (out / PLAN).write_text(json.dumps(run, indent=1) + "\n", encoding="utf-8")
+    heads = taught_once(heads, images, teachers, out)
+    rows, validation_rows = Rows(images, heads), Rows(held_out, held_out_heads)
     if settings.augmentation.expression > 0:
         rows = replace(rows, expressions=expressions_of(images, heads[0], out / EXPRESSIONS))
     callbacks: list[Callable[[RunProgress], keras.callbacks.Callback]] = []
@@ -135,11 +155,13 @@ def train(
     facts = {
         "architecture": plan.architecture,
         "data": plan.data.name + (f" with {plan.votes.name}" if plan.votes else ""),
-        "rows": divided.counts | {"used": len(images)},
+        "rows": divided.counts
+        | ({"unlabelled": len(unlabelled)} if len(unlabelled) else {})
+        | {"used": len(images)},
         "reading": faces.reading.sentences(),
         "targets": targets,
         "started_from": find_model(plan.start).stem if plan.start else None,
-        "teachers": [find_model(teacher).stem for teacher in plan.teachers],
+        "teachers": [teacher.stem for teacher in teachers],
         "settings": asdict(settings),
         "device": str(device),
     }
@@ -154,7 +176,46 @@ def train(
         test=divided.test,
         history=history,
         h5=h5,
+        conditions=conditions,
     )
+
+
+def _unlabelled(
+    plan: TrainingPlan,
+    divided: DividedFaces,
+    targets: Targets,
+    labels: tuple[str, ...],
+    side_px: int,
+) -> NDArray[np.uint8]:
+    """Return the faces that only teachers label, without near-duplicates of measured ones.
+
+    Among them are rows without usable votes, unless their original labels are learnt anyway.
+    """
+    found = [np.zeros((0, side_px, side_px), dtype=np.uint8)]
+    votes = divided.training.votes
+    if plan.teachers and votes is not None and targets == "votes" and labels == EMOTIONS:
+        found.append(divided.training.images[~soft_labels(votes)[1]])
+    if plan.unlabelled is not None:
+        with _face_finder(plan, side_px) as finder:
+            faces, report = read_unlabelled(plan.unlabelled, side_px=side_px, face_finder=finder)
+        for sentence in report.sentences():
+            logger.info("%s: %s", plan.unlabelled, sentence)
+        for measured in (divided.validation, divided.test):
+            if measured is not None:
+                faces = faces[~near_duplicates(faces, measured.images)]
+        found.append(faces)
+    return np.concatenate(found)
+
+
+@contextmanager
+def _face_finder(plan: TrainingPlan, side_px: int) -> Iterator[FaceFinder | None]:
+    if not plan.find_faces:
+        yield None
+        return
+    from detector.image_analysis import FaceCutter  # noqa: PLC0415 (MediaPipe)
+
+    with FaceCutter(CropGeometry(side_px)) as cutter:
+        yield cutter.largest
 
 
 def read_faces(plan: TrainingPlan, side_px: int, seed: int) -> FaceDataset:
@@ -168,13 +229,8 @@ def read_faces(plan: TrainingPlan, side_px: int, seed: int) -> FaceDataset:
         to_train=True,
         overlay=plan.overlay,
     )
-    if plan.find_faces:
-        from detector.image_analysis import FaceCutter  # noqa: PLC0415 (MediaPipe)
-
-        with FaceCutter(CropGeometry(side_px)) as cutter:
-            faces = read(face_finder=cutter.largest)
-    else:
-        faces = read()
+    with _face_finder(plan, side_px) as finder:
+        faces = read(face_finder=finder)
     for sentence in faces.reading.sentences():
         logger.info("%s", sentence)
     return faces
@@ -264,30 +320,7 @@ def _builder(
     def build(side_px: int) -> keras.Model:
         network = architecture.build(sizes, side_px=side_px, **options)
         if plan.start is not None:
-            start_from(network, find_model(plan.start), heads[0])
+            start_from(network, find_model(plan.start), heads[0], heads[1:])
         return network
 
     return build
-
-
-def taught(
-    heads: Sequence[Head], images: NDArray[np.uint8], teachers: Sequence[EmotionClassifier]
-) -> tuple[Head, ...]:
-    """Return the heads with their teachers' probabilities mixed into the targets.
-
-    A teacher calibrated to the original labels teaches their head, if there is one beside the main
-    head; all others teach the main head.
-    """
-    by_head: dict[str, list[EmotionClassifier]] = {head.name: [] for head in heads}
-    for teacher in teachers:
-        logger.info("Asking %s for its probabilities", teacher.card.name)
-        follows_original = teacher.card.calibration.get("fitted_to") == exporting.FITTED_TO_ORIGINAL
-        special = follows_original and exporting.ORIGINAL in by_head
-        by_head[exporting.ORIGINAL if special else heads[0].name].append(teacher)
-    known = np.ones(len(images), dtype=np.bool_)
-    return tuple(
-        replace(head, targets=teacher_targets(found, images, head), known=known)
-        if (found := by_head[head.name])
-        else head
-        for head in heads
-    )

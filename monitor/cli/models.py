@@ -134,3 +134,19 @@ def rollback(as_json: bool) -> None:
     if as_json:
         print_json(asdict(entry))
     click.echo(f"{entry.model} is in use again instead of {entry.replaced}.", err=True)
+
+
+@models.command(epilog="Example: ad-monitor models convert runs/first/first.keras")
+@click.argument("model", metavar="NAME|FILE")
+@output_options
+def convert(model: str, as_json: bool) -> None:
+    """Make the LiteRT form of a model that was trained without TensorFlow."""
+    silence_native_libraries()
+    from detector.emotion.model_store import find_model
+    from training.release.export import add_litert
+
+    path = find_model(model)
+    difference = add_litert(path)
+    if as_json:
+        print_json({"model": str(path), "twin_difference": difference})
+    click.echo(f"LiteRT form: {path.with_suffix('.tflite')}", err=True)

@@ -22,6 +22,7 @@ PLANNED = (
     "targets",
     "start",
     "teachers",
+    "unlabelled",
     "weights",
     "hold_out",
     "limit",

@@ -659,7 +659,9 @@ class TrainSettings(_Settings):
     start: str | None = setting(None, "training", metavar="NAME|FILE")
     """Fine-tune this model instead of starting fresh."""
     teachers: tuple[str, ...] = setting((), "training", "--teacher", metavar="NAME|FILE")
-    """Distil from this model."""
+    """Distil from this model, from both heads if it has two; may be repeated."""
+    unlabelled: Path | None = setting(None, "training", metavar="FOLDER|CSV")
+    """Further faces, without labels, for the teachers to label."""
     weights: str | None = setting(
         None, "training", fallback="imagenet", metavar="imagenet|none|FILE"
     )

@@ -79,6 +79,23 @@ def read_fer2013(path: Path, votes_path: Path | None = None) -> FaceDataset:
     )
 
 
+def read_pixels(path: Path) -> tuple[NDArray[np.uint8], ReadingReport]:
+    """Read the `(n, 48, 48)` faces of a table with a column `pixels`, whatever else it holds."""
+    log = ReadingReport("row")
+    faces = []
+    for number, row in enumerate(_rows(path, ("pixels",), "FER2013's Kaggle form", "dataset"), 1):
+        if number > MAX_ROWS:
+            raise DatasetError(f"{path} has more than {MAX_ROWS:,} rows: expected FER2013's table.")
+        try:
+            faces.append(_parsed_pixels("" if row is None else row[0]))
+        except SkippedError as error:
+            log.skip(error.reason, f"row {number}: {error}")
+    if not faces:
+        raise DatasetError(f"{path} has no row that can be used. {' '.join(log.sentences())}")
+    log.read = len(faces)
+    return np.stack(faces), log
+
+
 def _split_of(usage: str) -> str | None:
     word = usage.strip().lower()
     return next((split for split in SPLITS if split.lower() == word), None)

@@ -144,6 +144,26 @@ def read_folders(
     )
 
 
+def read_pictures(
+    folder: Path, *, side_px: int = 48, face_finder: FaceFinder | None = None
+) -> tuple[NDArray[np.uint8], ReadingReport]:
+    """Read all pictures in a folder and the folders in it, as in `read_folders`, without labels."""
+    log = ReadingReport("file")
+    faces = []
+    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+        if is_system_file(file.name):
+            continue
+        try:
+            faces.append(_face(file, side_px, face_finder))
+        except SkippedError as error:
+            log.skip(error.reason, f"{file.relative_to(folder)}: {error}")
+    if not faces:
+        report = " ".join(log.sentences())
+        raise DatasetError(f"{folder} holds no picture that can be used. {report}")
+    log.read = len(faces)
+    return np.stack(faces), log
+
+
 def _with_all_roles(
     usage: NDArray[np.object_], labels: NDArray[np.int64], seed: int, log: ReadingReport
 ) -> NDArray[np.object_]:

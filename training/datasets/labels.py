@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
 import numpy as np
 
@@ -18,6 +18,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from training.datasets.faces import FaceDataset
+
+ORIGINAL: Final = "original"
+"""The head of the published labels; the model exported from it is `NAME-original`."""
+
+FITTED_TO_ORIGINAL = "the original labels"
+"""What the card of a model calibrated to these says."""
 
 Targets = Literal["votes", "majority", "original", "votes+original"]
 LABEL_SETS = {
@@ -51,6 +57,20 @@ class Head:
     def subset(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> Head:
         """Return the rows that a mask or an index selects."""
         return replace(self, targets=self.targets[chosen], known=self.known[chosen])
+
+
+def with_unlabelled(heads: Sequence[Head], count: int) -> tuple[Head, ...]:
+    """Return the heads with so many further rows, for which they know no label."""
+
+    def longer(head: Head) -> Head:
+        uniform = np.full((count, len(head.labels)), 1 / len(head.labels), dtype=np.float32)
+        return replace(
+            head,
+            targets=np.concatenate([head.targets, uniform]),
+            known=np.concatenate([head.known, np.zeros(count, dtype=np.bool_)]),
+        )
+
+    return tuple(map(longer, heads))
 
 
 def one_hot(labels: NDArray[np.int64], classes: int) -> NDArray[np.float32]:
@@ -136,7 +156,7 @@ def select_rows(
             )
         weight = 0.6 if heads else 1.0
         indices = label_indices(faces.original, faces.classes, labels)
-        heads.append(_one_hot_head("original", indices, labels, weight))
+        heads.append(_one_hot_head(ORIGINAL, indices, labels, weight))
     for head in heads if complete else ():
         held = set(head.classes[head.known].tolist())
         empty = [label for label in labels if head.labels.index(label) not in held]

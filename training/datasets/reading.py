@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from detector.emotion.preprocessing import fitted
 from training.datasets.archives import (
     DAMAGE,
     ENDINGS,
@@ -14,8 +15,8 @@ from training.datasets.archives import (
     unreadable,
 )
 from training.datasets.faces import require_two_classes
-from training.datasets.fer2013 import read_fer2013
-from training.datasets.folders import entries, innermost, read_folders, tables
+from training.datasets.fer2013 import read_fer2013, read_pixels
+from training.datasets.folders import entries, innermost, read_folders, read_pictures, tables
 from training.datasets.overlay import LabelOverlay
 from training.datasets.splits import SPLIT_SEED
 from training.errors import DatasetError
@@ -24,8 +25,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from training.datasets.faces import FaceDataset
     from training.datasets.folders import FaceFinder
+    from training.datasets.report import ReadingReport
 
 
 def read_dataset(
@@ -93,6 +98,32 @@ def _read(path: Path, votes: Path | None, read: Callable[[Path], FaceDataset]) -
                 raise DatasetError(str(error).replace(str(folder), str(path))) from None
     except DAMAGE as error:
         raise unreadable("dataset", path, error) from error
+
+
+def read_unlabelled(
+    path: Path, *, side_px: int = 48, face_finder: FaceFinder | None = None
+) -> tuple[NDArray[np.uint8], ReadingReport]:
+    """Read `(n, side_px, side_px)` faces without labels, and report what was read and skipped.
+
+    A table needs only the column `pixels`; of a folder, plain or packed, all pictures are read.
+    Raises `DatasetError` as `read_dataset` does.
+    """
+    read = partial(read_pictures, side_px=side_px, face_finder=face_finder)
+    if path.is_dir():
+        return read(path)
+    if not path.exists():
+        raise DatasetError(
+            f"There are no faces {path}: expected a folder of pictures, or a table with a column "
+            "pixels, plain or packed."
+        )
+    try:
+        if is_archive(path) and holds_pictures(path):
+            with unpacked_pictures(path) as folder:
+                return read(folder)
+        faces, report = read_pixels(path)
+    except DAMAGE as error:
+        raise unreadable("faces", path, error) from error
+    return fitted(faces, side_px), report
 
 
 def _only_table(folder: Path) -> Path | None:

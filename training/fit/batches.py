@@ -48,8 +48,9 @@ class FaceBatches(keras.utils.PyDataset):
 
     The first head decides how classes are balanced (see `draw_shares`). Seed and epoch repeat every
     draw. With `expressions`, faces express more or less than they do, and their targets follow.
-    `strength` gives the variation at a step of the run; batches are made ahead, so it must
-    not depend on when it is asked. With several `replicas`, only whole batches are given.
+    `strength` gives the variation at a step of the run; batches are made ahead, so it must not
+    depend on when it is asked. With several `replicas`, only whole batches are given. Several
+    `threads` make batches while the network is trained; one makes each when it is needed.
     """
 
     def __init__(
@@ -65,8 +66,9 @@ class FaceBatches(keras.utils.PyDataset):
         strength: Callable[[int], Augmentation],
         expressions: Expressions | None = None,
         replicas: int = 1,
+        threads: int = 1,
     ) -> None:
-        super().__init__(workers=1, use_multiprocessing=False, max_queue_size=4)
+        super().__init__(workers=threads, use_multiprocessing=False, max_queue_size=4 * threads)
         self._images, self._expressions = images, expressions
         self._neutral = {
             head.name: head.labels.index(NEUTRAL) for head in heads if NEUTRAL in head.labels

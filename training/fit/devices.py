@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import shutil
@@ -115,11 +116,7 @@ def prepare(mixed_precision: MixedPrecision = "auto") -> DeviceReport:
     import keras  # noqa: PLC0415 (after `backend_environment`)
 
     backend = keras.config.backend()
-    try:
-        devices = keras.distribution.list_devices()
-    except (AttributeError, NotImplementedError):
-        devices = []  # this backend cannot list them, and uses its default device
-    accelerators = tuple(device for device in devices if not device.startswith("cpu"))
+    accelerators = _accelerators()
     # Keras' distribution is a prototype on TensorFlow and missing on PyTorch.
     parallel = len(accelerators) > 1 and backend == "jax"
     if parallel:
@@ -129,6 +126,27 @@ def prepare(mixed_precision: MixedPrecision = "auto") -> DeviceReport:
     policy = _policy(accelerators, mixed_precision)
     keras.config.set_dtype_policy(policy)
     return DeviceReport(backend, accelerators, parallel, policy)
+
+
+def loading_threads() -> int:
+    """Return the number of threads that make batches: a GPU waits for one, a processor is busy."""
+    return max(2, min(4, (os.cpu_count() or 1) // 4)) if _accelerators() else 1
+
+
+def _accelerators() -> tuple[str, ...]:
+    import keras  # noqa: PLC0415 (after `backend_environment`)
+
+    if keras.config.backend() == "torch":
+        try:  # Keras cannot list them
+            torch: Any = importlib.import_module("torch")
+        except ImportError:
+            return ()
+        return tuple(f"cuda:{number}" for number in range(torch.cuda.device_count()))
+    try:
+        devices = keras.distribution.list_devices()
+    except (AttributeError, NotImplementedError):
+        return ()  # this backend cannot list them, and uses its default device
+    return tuple(device for device in devices if not device.startswith("cpu"))
 
 
 def replicas() -> int:

@@ -23,7 +23,7 @@ from training.fit.callbacks import (
     WeightAverage,
     read_weights,
 )
-from training.fit.devices import replicas
+from training.fit.devices import loading_threads, replicas
 from training.fit.schedule import RunProgress, Stage
 
 if TYPE_CHECKING:
@@ -156,6 +156,7 @@ def fit(
             strength=strength,
             expressions=training.expressions,
             replicas=devices,
+            threads=loading_threads(),
         )
         held_out = (views.plain(validation.images, stage.side_px), list(validation.heads))
         checkpoint = Checkpoint(
@@ -212,5 +213,6 @@ def compile_network(model: keras.Model, heads: Sequence[Head], settings: Trainin
         loss={head.name: loss for head in heads},
         loss_weights={head.name: head.loss_weight for head in heads},
         weighted_metrics={head.name: [accuracy(name="accuracy")] for head in heads},
-        jit_compile=False,
+        # JAX without it runs each operation by itself; XLA made TensorFlow slower on processors.
+        jit_compile=keras.config.backend() == "jax",
     )

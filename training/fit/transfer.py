@@ -15,7 +15,7 @@ from detector.errors import ModelLoadError
 from training.errors import TrainingError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from training.datasets.labels import Head
@@ -36,11 +36,14 @@ class Transfer:
         return f"{len(self.copied)} layers start from trained weights{fresh}"
 
 
-def start_from(network: keras.Model, model: Path, head: Head | None = None) -> Transfer:
+def start_from(
+    network: keras.Model, model: Path, head: Head | None = None, others: Sequence[Head] = ()
+) -> Transfer:
     """Copy the weights of a trained model into a fresh network, in place.
 
     Layers are matched by name and shape. The classes of the model's only output go to the same
-    classes of `head`. Raises `TrainingError` if the model has another architecture or cannot be
+    classes of `head`; those of other heads come from the models `NAME-HEAD` beside it, as one
+    training exports them. Raises `TrainingError` if the model has another architecture or cannot be
     read.
     """
     try:
@@ -76,20 +79,28 @@ def start_from(network: keras.Model, model: Path, head: Head | None = None) -> T
     for source, layer in matching:
         layer.set_weights(source.get_weights())
     copied = [layer.name for _, layer in matching]
-    labels: tuple[str, ...] = ()
-    if head is not None:
-        output = known.get(trained.output_names[0]) if len(trained.output_names) == 1 else None
-        labels = _copy_classes(output, card.labels, network.get_layer(head.name), head.labels)
+    labels = () if head is None else _copy_output(trained, card.labels, network, head)
+    started = {head.name} if head is not None and labels else set()
+    for other in others:
+        beside = model.with_name(f"{model.stem}-{other.name}.keras")
+        if beside.is_file() and _copy_output(
+            load_network(beside), read_card(beside).labels, network, other
+        ):
+            started.add(other.name)
     for name in network.output_names:
-        (copied if head is not None and name == head.name and labels else left).append(name)
+        (copied if name in started else left).append(name)
     transfer = Transfer(tuple(copied), tuple(left), labels)
     logger.info("Starting from %s: %s", card.name, transfer)
     return transfer
 
 
-def _copy_classes(
-    source: Any, source_labels: tuple[str, ...], target: Any, target_labels: tuple[str, ...]
+def _copy_output(
+    trained: Any, source_labels: tuple[str, ...], network: keras.Model, head: Head
 ) -> tuple[str, ...]:
+    if len(trained.output_names) != 1:
+        return ()
+    source = {layer.name: layer for layer in _weighted(trained)}.get(trained.output_names[0])
+    target, target_labels = network.get_layer(head.name), head.labels
     shared = tuple(label for label in target_labels if label in source_labels)
     if source is None or not isinstance(source, keras.layers.Dense) or not shared:
         return ()

@@ -12,16 +12,23 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any, Final, Literal
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Literal
 
 import keras
 import numpy as np
 
-from detector.emotion.classifier import LiteRTClassifier, convert_to_litert, probabilities
+from detector.emotion.classifier import (
+    LiteRTClassifier,
+    convert_to_litert,
+    load_network,
+    probabilities,
+)
 from detector.emotion.labels import EMOTIONS
-from detector.emotion.model_card import ModelCard, sha256_of
+from detector.emotion.model_card import ModelCard, read_card, sha256_of
 from detector.emotion.preprocessing import FER_GEOMETRY, fitted
 from detector.emotion.prevalence import fit_calibration
+from training.datasets.labels import FITTED_TO_ORIGINAL, ORIGINAL
 from training.errors import DatasetError, TrainingError
 from training.evaluation import figures
 from training.evaluation.calibration import fit_temperature, reliability_bins, uncertain_threshold
@@ -44,9 +51,6 @@ if TYPE_CHECKING:
     from training.evaluation.evaluate import Against, Selection
 
 logger = logging.getLogger(__name__)
-
-ORIGINAL: Final = "original"
-FITTED_TO_ORIGINAL = "the original labels"
 
 
 class NetworkClassifier:
@@ -245,7 +249,13 @@ class _Writer:
             },
         }
         difference = None
-        if litert:
+        if litert and find_spec("tensorflow") is None:
+            logger.warning(
+                "TensorFlow is not installed, so %s has no LiteRT form, which the kiosk needs: run "
+                "`ad-monitor models convert` with it on a machine with TensorFlow.",
+                model.name,
+            )
+        elif litert:
             path = model.with_suffix(".tflite")
             difference = _write_litert(network, path, card, crops[:256], logits[:256])
             card = card.model_copy(update={"twin_sha256": sha256_of(path)})
@@ -386,6 +396,26 @@ def _write_litert(
             difference,
             LITERT_TOLERANCE,
         )
+    return difference
+
+
+def add_litert(model: Path) -> float:
+    """Make the LiteRT form of a model exported without TensorFlow, and update its card.
+
+    Returns its largest difference in a probability. Raises `ModelLoadError` or `TrainingError`.
+    """
+    card = read_card(model)
+    network = load_network(model)
+    side = card.input_side_px
+    noise = np.random.default_rng(0).integers(0, 256, (64, 8, 8)).astype(np.uint8)
+    faces = fitted(noise, side)
+    path = model.with_suffix(".tflite")
+    difference = _write_litert(
+        network, path, card, faces, NetworkClassifier(network, card).logits(faces)
+    )
+    training = card.training | {"twin_difference": float(f"{difference:.2g}")}
+    card = card.model_copy(update={"twin_sha256": sha256_of(path), "training": training})
+    _write_json(model.with_suffix(".json"), card.model_dump(mode="json"))
     return difference
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -33,16 +34,35 @@ def test_the_package_switches_on_fast_convolutions_and_imports_nothing_heavy() -
     subprocess.run([sys.executable, "-c", script], env=environment, check=True, timeout=60)
 
 
+def test_training_needs_no_tensorflow() -> None:
+    """On a GPU machine there may be only Keras with JAX or PyTorch."""
+    script = """
+import builtins
+imported = builtins.__import__
+def checked(name, names=None, *rest, **others):
+    ours = (names or {}).get("__name__", "").split(".")[0] in {"training", "detector", "tools"}
+    assert not ours or name.split(".")[0] not in {"tensorflow", "mediapipe", "ai_edge_litert"}
+    return imported(name, names, *rest, **others)
+builtins.__import__ = checked
+import training.run, tools.shipped_model
+from training.architectures import find_architecture
+find_architecture("wide").build({"votes": 8}, side_px=24, widths=(8, 8, 8))
+"""
+    root = Path(training.__file__).parents[1]
+    subprocess.run([sys.executable, "-c", script], cwd=root, check=True, timeout=100)
+
+
 @pytest.mark.slow
 def test_the_training_loop_does_not_import_tensorflow_itself() -> None:
     """Under another backend nothing of TensorFlow is loaded."""
     pytest.importorskip("jax", reason="JAX, the other backend, is not installed")
     script = (
-        "import sys, training.fit.trainer, training.architectures.compact; "
+        "import sys, training.run, tools.shipped_model; "
         "assert not [name for name in sys.modules if name.split('.')[0] == 'tensorflow']"
     )
     subprocess.run(
         [sys.executable, "-c", script],
+        cwd=Path(training.__file__).parents[1],
         env=os.environ | {"KERAS_BACKEND": "jax"},
         check=True,
         timeout=100,

@@ -14,16 +14,13 @@ import numpy as np
 import pytest
 
 from detector.emotion.classifier import load_classifier
-from detector.emotion.labels import EMOTIONS
-from detector.emotion.model_card import ModelCard, read_card
+from detector.emotion.model_card import read_card
 from training import run
 from training.architectures import compact
-from training.datasets.faces import VOTE_LABELS
-from training.datasets.labels import Head, one_hot
 from training.errors import DatasetError, TrainingError
 from training.fit.augmentation import NO_AUGMENTATION
 from training.fit.schedule import Stage
-from training.fit.trainer import TrainingSettings
+from training.fit.trainer import Rows, TrainingSettings
 from training.run import TrainingPlan, train
 
 Faces = Callable[..., np.ndarray]
@@ -136,51 +133,6 @@ def test_weights_are_only_for_networks_that_have_pretrained_ones(
         )
 
 
-class Teacher:
-    """Sure of one emotion, whatever it is shown."""
-
-    runtime = "none"
-
-    def __init__(self, emotion: str, fitted_to: str) -> None:
-        self.card = ModelCard(
-            name="teacher",
-            labels=EMOTIONS,
-            input_side_px=48,
-            crop_scale=1.18,
-            crop_raise=0.1,
-            temperature=1,
-            uncertain_below=0,
-            sha256="",
-            calibration={"fitted_to": fitted_to},
-        )
-        self._says = np.where(np.array(EMOTIONS) == emotion, 50.0, 0.0)
-
-    def logits(self, crops: np.ndarray) -> np.ndarray:
-        return np.tile(self._says, (len(crops), 1))
-
-
-def test_each_teacher_teaches_the_head_whose_labels_it_follows(faces: Faces) -> None:
-    known = np.array([True, True, False])
-    votes = Head("votes", VOTE_LABELS, one_hot(np.array([3, 4, -1]), 8), known)
-    original = Head("original", EMOTIONS, one_hot(np.array([0, 1, 2]), 7), np.ones(3, bool), 0.6)
-    by_votes, by_labels = (
-        Teacher("surprise", "the distribution of the votes"),
-        Teacher("fear", "the original labels"),
-    )
-    first, second = run.taught((votes, original), faces(3), [by_votes, by_labels])
-    assert first.known.all(), "a teacher has something to say of every row"
-    np.testing.assert_allclose(
-        first.targets[:, EMOTIONS.index("surprise")], [0.7, 0.7, 1], atol=1e-6
-    )
-    assert first.targets[0, 3] == pytest.approx(0.3)
-    assert second.targets[:, EMOTIONS.index("fear")] == pytest.approx([0.7, 0.7, 1])
-    assert second.loss_weight == 0.6
-    alone, untouched = run.taught((votes, original), faces(3), [by_votes])
-    assert untouched is original
-    np.testing.assert_array_equal(alone.targets, first.targets)
-    assert run.taught((votes,), faces(3), []) == (votes,)
-
-
 def test_one_class_only_is_refused_before_a_picture_is_read(
     tmp_path: Path,
     faces: Faces,
@@ -261,3 +213,44 @@ def test_a_run_from_before_rows_were_held_out_keeps_its_rows(
     with pytest.raises(TrainingError, match=r"hold out was 0\.0, now it is None"):
         train(replace(plan, hold_out=None), tmp_path, settings=SHORT)
     assert run._refuse_another_plan(plan, SHORT, tmp_path)["plan"]["hold_out"] == 0
+
+
+def test_teachers_label_what_has_no_label(
+    faces: Faces,
+    write_fer: Callable[..., Path],
+    write_votes: Callable[..., Path],
+    write_pictures: Callable[..., Path],
+    tiny: None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    names = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear")
+    images = faces(52, 3)
+    usage = ["Training"] * 40 + ["PublicTest"] * 12
+    data = write_fer([(row % 7, images[row], usage[row]) for row in range(52)])
+    votes = [(usage[row], {names[row % 7]: 8}) for row in range(52)]
+    votes[0] = ("Training", {"unknown": 9})
+    further = faces(5, 8)
+    more = write_pictures(
+        {"a/1.png": further[0], "2.png": further[1], "twin.png": images[45]}, "more"
+    )
+    found: list[tuple[Rows, object]] = []
+
+    def fit(_build: object, rows: Rows, *_args: object, **_options: object) -> None:
+        found.append((rows, keras.config.dtype_policy()))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run, "fit", fit)
+    monkeypatch.setattr(run, "find_teachers", lambda names, _heads: names)
+    monkeypatch.setattr(run, "taught_once", lambda heads, *_args: heads)
+    plan = TrainingPlan(
+        data, write_votes(votes), targets="votes", unlabelled=more, teachers=("large",)
+    )
+    with pytest.raises(KeyboardInterrupt):
+        train(plan, tmp_path / "run", settings=SHORT)
+    [(rows, _)] = found
+    assert np.array_equal(rows.images[-3], images[0]), "without usable votes"
+    assert np.array_equal(rows.images[-2:], further[[1, 0]]), "not what is measured on"
+    assert rows.heads[0].known.tolist() == [True] * 39 + [False] * 3
+    with pytest.raises(TrainingError, match="learnt from teachers: name at least one"):
+        train(replace(plan, teachers=()), tmp_path / "other", settings=SHORT)

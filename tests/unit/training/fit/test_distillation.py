@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detector.emotion.model_card import ModelCard
-from training.datasets.labels import Head
+from detector.emotion.classifier import load_network
+from detector.emotion.labels import EMOTIONS
+from detector.emotion.model_card import ModelCard, sha256_of
+from detector.emotion.preprocessing import fitted
+from detector.errors import ModelLoadError
+from training.architectures import compact
+from training.datasets.faces import VOTE_LABELS
+from training.datasets.labels import FITTED_TO_ORIGINAL, Head, one_hot
 from training.errors import TrainingError
 from training.fit import distillation as teachers
-from training.fit.distillation import teacher_targets
+from training.fit.distillation import (
+    find_teachers,
+    load_teachers,
+    taught,
+    taught_once,
+    teacher_targets,
+)
+from training.release.export import serving_network
 
 
 class Says:
@@ -192,3 +208,140 @@ def test_targets_stay_distributions(
     assert targets[3] == pytest.approx(row[3] if known else 0, abs=1e-6)
     if share == 0 and known:
         np.testing.assert_allclose(targets, row, atol=1e-6)
+
+
+class Sure:
+    """Sure of one emotion, whatever it is shown."""
+
+    runtime = "none"
+
+    def __init__(self, emotion: str, fitted_to: str) -> None:
+        self.card = ModelCard(
+            name="teacher",
+            labels=EMOTIONS,
+            input_side_px=48,
+            crop_scale=1.18,
+            crop_raise=0.1,
+            temperature=1,
+            uncertain_below=0,
+            sha256="",
+            calibration={"fitted_to": fitted_to},
+        )
+        self._says = np.where(np.array(EMOTIONS) == emotion, 50.0, 0.0)
+
+    def logits(self, crops: np.ndarray) -> np.ndarray:
+        return np.tile(self._says, (len(crops), 1))
+
+
+def test_each_teacher_teaches_the_head_whose_labels_it_follows(
+    faces: Callable[..., np.ndarray],
+) -> None:
+    known = np.array([True, True, False])
+    votes = Head("votes", VOTE_LABELS, one_hot(np.array([3, 4, -1]), 8), known)
+    original = Head("original", EMOTIONS, one_hot(np.array([0, 1, 2]), 7), np.ones(3, bool), 0.6)
+    by_votes, by_labels = (
+        Sure("surprise", "the distribution of the votes"),
+        Sure("fear", "the original labels"),
+    )
+    first, second = taught((votes, original), faces(3), [by_votes, by_labels])
+    assert first.known.all(), "a teacher has something to say of every row"
+    np.testing.assert_allclose(
+        first.targets[:, EMOTIONS.index("surprise")], [0.7, 0.7, 1], atol=1e-6
+    )
+    assert first.targets[0, 3] == pytest.approx(0.3)
+    assert second.targets[:, EMOTIONS.index("fear")] == pytest.approx([0.7, 0.7, 1])
+    assert second.loss_weight == 0.6
+    alone, untouched = taught((votes, original), faces(3), [by_votes])
+    assert untouched is original
+    np.testing.assert_array_equal(alone.targets, first.targets)
+    assert taught((votes,), faces(3), []) == (votes,)
+
+
+def write_model(network: keras.Model, head: Head, path: Path, fitted_to: str = "") -> None:
+    serving_network(network, head, EMOTIONS).save(path)
+    card = ModelCard(
+        name=path.stem,
+        labels=EMOTIONS,
+        input_side_px=24,
+        crop_scale=1.18,
+        crop_raise=0.1,
+        temperature=1.3,
+        uncertain_below=0,
+        sha256=sha256_of(path),
+        calibration={"fitted_to": fitted_to},
+    )
+    path.with_suffix(".json").write_text(card.model_dump_json())
+
+
+@pytest.fixture(scope="module")
+def two_heads(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, tuple[Head, Head]]:
+    """Both models of one small training, and the heads of its student, for 10 rows."""
+    heads = tuple(
+        replace(head(labels, np.full((10, len(labels)), 1 / len(labels))), name=name)
+        for name, labels in (("votes", VOTE_LABELS), ("original", EMOTIONS))
+    )
+    keras.utils.set_random_seed(4)
+    network = compact.build({"votes": 8, "original": 7}, side_px=24, widths=(8, 8, 8))
+    path = tmp_path_factory.mktemp("teachers") / "large.keras"
+    write_model(network, heads[0], path)
+    write_model(network, heads[1], path.with_name("large-original.keras"), FITTED_TO_ORIGINAL)
+    return path, (heads[0], heads[1])
+
+
+def test_naming_a_teacher_names_both_of_its_heads(
+    two_heads: tuple[Path, tuple[Head, Head]],
+) -> None:
+    path, heads = two_heads
+    both = (path, path.with_name("large-original.keras"))
+    assert find_teachers([str(path)], heads) == both
+    assert find_teachers([str(model) for model in both], heads) == both
+    assert find_teachers([str(path)], heads[:1]) == both[:1]
+    with pytest.raises(TrainingError, match="The teacher large gives angry, disgust"):
+        find_teachers([str(path)], (head(["happy", "sad"], [[1, 0]]),))
+    with pytest.raises(ModelLoadError, match="There is no model 'nobody'"):
+        find_teachers(["nobody"], heads)
+
+
+def test_two_heads_of_one_network_share_its_work_and_answer_as_the_files_do(
+    two_heads: tuple[Path, tuple[Head, Head]],
+    faces: Callable[..., np.ndarray],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path, heads = two_heads
+    asked: list[int] = []
+
+    def predict(network: keras.Model, pictures: np.ndarray) -> np.ndarray:
+        asked.append(len(pictures))
+        return np.asarray(network(pictures))
+
+    monkeypatch.setattr(teachers, "predict", predict)
+    models = find_teachers([str(path)], heads)
+    loaded = load_teachers(models)
+    crops = fitted(faces(3), 24)
+    for model, teacher in zip(models, loaded, strict=True):
+        expected = np.asarray(load_network(model)(crops[..., None].astype(np.float32)))
+        np.testing.assert_allclose(teacher.logits(crops), expected, atol=1e-5)
+    assert asked == [3], "not once for each head"
+
+
+def test_answers_are_kept_for_a_resumed_run(
+    two_heads: tuple[Path, tuple[Head, Head]],
+    faces: Callable[..., np.ndarray],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path, heads = two_heads
+    models = find_teachers([str(path)], heads)
+    heads = (heads[0], replace(heads[1], known=np.arange(10) < 9))
+    images = faces(10)
+    first = taught_once(heads, images, models, tmp_path)
+    assert not np.allclose(first[0].targets, heads[0].targets)
+    monkeypatch.setattr(teachers, "load_teachers", lambda _models: pytest.fail("asked again"))
+    again = taught_once(heads, images, models, tmp_path)
+    for one, other in zip(first, again, strict=True):
+        np.testing.assert_array_equal(one.targets, other.targets)
+        np.testing.assert_array_equal(one.known, other.known)
+    assert again[1].known.all()
+    assert taught_once(heads, images, (), tmp_path) == heads
+    with pytest.raises(pytest.fail.Exception, match="asked again"):
+        taught_once(heads, images[::-1], models, tmp_path)

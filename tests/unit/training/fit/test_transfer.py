@@ -177,3 +177,28 @@ def test_a_transfer_says_what_is_fresh() -> None:
         str(Transfer(("stem",), ("votes", "original")))
         == "1 layers start from trained weights; fresh: votes, original"
     )
+
+
+def test_other_heads_start_from_the_models_beside_it(
+    served: tuple[Path, keras.Model], tmp_path: Path
+) -> None:
+    path, trained = served
+    for source in (path, path.with_suffix(".json")):
+        (tmp_path / source.name).write_bytes(source.read_bytes())
+    second = keras.models.clone_model(trained)
+    second.set_weights([weight + 1 for weight in trained.get_weights()])
+    beside = tmp_path / "own-1-original.keras"
+    second.save(beside)
+    write_card(beside, "compact")
+    heads = (head("mine", EMOTIONS), head("original", EMOTIONS), head("third", EMOTIONS))
+    network = fresh({"mine": 7, "original": 7, "third": 7})
+    transfer = start_from(network, tmp_path / path.name, heads[0], heads[1:])
+    assert transfer.left == ("third",)
+    assert same(network, trained, "stem")
+    for name, source in (("mine", trained), ("original", second)):
+        for mine, theirs in zip(
+            network.get_layer(name).get_weights(),
+            source.get_layer("emotions").get_weights(),
+            strict=True,
+        ):
+            np.testing.assert_array_equal(mine, theirs)

@@ -535,6 +535,33 @@ def test_another_backend_converts_in_a_process_of_its_own(
     assert backend == "tensorflow"
 
 
+def test_without_tensorflow_the_litert_form_is_made_later(
+    trained: keras.Model,
+    tmp_path: Path,
+    dataset: Callable[..., FaceDataset],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(module, "find_spec", lambda _name: None)
+    rows = dataset(70, 4, "PublicTest")
+    model = export(trained, (VOTES,), tmp_path, "tiny", rows, {}, labels=EMOTIONS, conditions=False)
+    assert "run `ad-monitor models convert` with it on a machine with TensorFlow" in caplog.text
+    assert not model.with_suffix(".tflite").exists()
+    before = read_card(model)
+    assert before.twin_sha256 == ""
+    difference = module.add_litert(model)
+    card = read_card(model)
+    assert card.twin_sha256 == sha256_of(model.with_suffix(".tflite"))
+    assert card.training["twin_difference"] == pytest.approx(difference, rel=0.1)
+    assert card.scores == before.scores
+    network = load_classifier(model, "gpu")
+    np.testing.assert_allclose(
+        classify(load_classifier(model, "cpu"), rows.images[:5]),
+        classify(network, rows.images[:5]),
+        atol=0.05,
+    )
+
+
 def test_that_process_makes_the_same_twin(
     exported: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
