@@ -445,6 +445,31 @@ class Gap(Base):
     detail: Mapped[str]
 
 
+class ShadowCount(Base):
+    """Faces of an hour with one label by the model in use, and one by a shadow model."""
+
+    __tablename__ = "shadow_counts"
+    __table_args__ = (
+        sa.CheckConstraint("faces > 0", name="faces"),
+        sa.Index(None, "session_id", "at"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    session_id: Mapped[int] = owned_by("sessions")
+    at: Mapped[datetime]
+    model: Mapped[str]
+    model_sha256: Mapped[str] = mapped_column(sa.String(64))
+    label: Mapped[str]
+    shadow_label: Mapped[str]
+    faces: Mapped[int]
+    sum_valence: Mapped[float | None]
+    sum_shadow_valence: Mapped[float | None]
+    sum_confidence: Mapped[float]
+    sum_shadow_confidence: Mapped[float]
+    cpu_ms: Mapped[float]
+    shadow_cpu_ms: Mapped[float]
+
+
 class Experiment(Base):
     """One experiment and its plan, which does not change once it is stored."""
 

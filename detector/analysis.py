@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from detector.emotion.shadow import ShadowReader
+
 
 STAGES = ("detect", "track", "look", "crop", "classify", "read")
 
@@ -113,8 +115,9 @@ class FaceAnalyser:
     """Detects, tracks, classifies and reads the faces of successive frames.
 
     It closes the detector. With `live`, it does less work while the machine cannot keep up;
-    without, the same frames give the same readings. `times` are those of each stage. Raises
-    `ModelLoadError` if the classifier has other labels than the seven emotions.
+    without, the same frames give the same readings. `shadow` compares another model with the
+    classifier. `times` are those of each stage. Raises `ModelLoadError` if the classifier has other
+    labels than the seven emotions.
     """
 
     FORGET_AFTER_NS = 5_000_000_000
@@ -128,6 +131,7 @@ class FaceAnalyser:
         *,
         gaze_reader: GazeReader | None = None,
         live: bool = False,
+        shadow: ShadowReader | None = None,
     ) -> None:
         require_emotions(classifier.card)
         self._detector = detector
@@ -142,6 +146,7 @@ class FaceAnalyser:
         self._schedule = ClassificationSchedule(self._settings.emotions_per_second)
         self._viewers: dict[int, _Viewer] = {}
         self._live = live
+        self._shadow = shadow
         self.governor = LoadGovernor()
         self.times = StageTimes()
 
@@ -234,8 +239,19 @@ class FaceAnalyser:
                     readable.append(index)
         if not readable:
             return
+        began_ns = time.thread_time_ns()
         with self.times.measure("classify"):
             scores = classify(self._classifier, crops[readable])
+        if self._shadow is not None:
+            cpu_ms = (time.thread_time_ns() - began_ns) / 1e6
+            self._shadow.observe(
+                [faces[index].viewer for index in readable],
+                crops[readable],
+                scores,
+                captured_ns=frame.captured_ns,
+                cpu_ms=cpu_ms,
+                share=self.governor.share,
+            )
         for index, probabilities in zip(readable, scores, strict=True):
             viewer = viewers[index]
             viewer.emotion = viewer.smoother.update(probabilities, frame.captured_ns)
@@ -280,10 +296,16 @@ def mediapipe_analyser(
     *,
     first_viewer: int = 1,
     live: bool = False,
+    shadow: ShadowReader | None = None,
 ) -> FaceAnalyser:
     """Return a `FaceAnalyser` that uses MediaPipe and numbers viewers from `first_viewer`."""
     settings = settings or AnalysisSettings()
     detector = MediaPipeFaceDetector(settings.detection, settings.camera)
     return FaceAnalyser(
-        detector, classifier, settings, FaceTracker(first_number=first_viewer), live=live
+        detector,
+        classifier,
+        settings,
+        FaceTracker(first_number=first_viewer),
+        live=live,
+        shadow=shadow,
     )

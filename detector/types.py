@@ -26,6 +26,48 @@ KEYPOINTS = ("right_eye", "left_eye", "nose_tip", "mouth_centre", "right_ear", "
 """The six points of a detected face, named from the person's own point of view."""
 
 
+class ShadowCell(NamedTuple):
+    """Faces to which two models gave one pair of labels; see `detector.emotion.shadow`.
+
+    Valences are `None` where a model does not have all labels for them; times are of a processor.
+    """
+
+    label: str
+    shadow_label: str
+    faces: int = 0
+    sum_valence: float | None = 0.0
+    sum_shadow_valence: float | None = 0.0
+    sum_confidence: float = 0.0
+    sum_shadow_confidence: float = 0.0
+    cpu_ms: float = 0.0
+    shadow_cpu_ms: float = 0.0
+
+    def plus(self, other: ShadowCell) -> ShadowCell:
+        """Return the sums of two cells of the same labels."""
+        sums = (
+            None if one is None or more is None else one + more
+            for one, more in zip(self[2:], other[2:], strict=True)
+        )
+        return ShadowCell(self.label, self.shadow_label, *sums)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowCounts:
+    """What two models said of the same faces between two moments of the source's clock.
+
+    Attributes:
+        since_ns, until_ns: Of the first and the last face.
+        model, sha256: Name and checksum of the candidate.
+        cells: One for each pair of labels.
+    """
+
+    since_ns: int
+    until_ns: int
+    model: str
+    sha256: str
+    cells: tuple[ShadowCell, ...]
+
+
 class Box(NamedTuple):
     """Left, top, width and height in fractions of the frame; may reach beyond it."""
 

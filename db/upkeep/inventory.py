@@ -136,6 +136,19 @@ WORDS: dict[str, tuple[str, dict[str, str]]] = {
             "cause, detail": "why",
         },
     ),
+    "shadow_counts": (
+        "One row for each hour and pair of labels of a shadow run, in which another model reads "
+        "the same faces for comparison; about all faces together.",
+        {
+            "id, session_id, at": "in which session and hour",
+            "model, model_sha256": "the model that was compared",
+            "label, shadow_label, faces": "how many faces got which label by which model",
+            "sum_valence, sum_shadow_valence, sum_confidence, sum_shadow_confidence": (
+                "how pleased they looked and how sure the models were, added up"
+            ),
+            "cpu_ms, shadow_cpu_ms": "how long the models took",
+        },
+    ),
     "experiments": (
         "One row for each experiment: its plan, as it was before it began; nothing about people.",
         {

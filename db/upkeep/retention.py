@@ -1,7 +1,8 @@
 """Retention: old readings are deleted once they are rolled up, so no report changes.
 
 A reading goes when it is old enough, its play is over and rolled up, and no play that may be rolled
-up again needs it for its baseline. Each part is one short transaction beside a kiosk that writes.
+up again needs it for its baseline. Counts of shadow runs go by their age alone. Each part is one
+short transaction beside a kiosk that writes.
 
 The readings of a replay carry the time of the recording, but their age counts from the replay:
 `REPLAYED_AT` in its settings. Replays of earlier versions lack it, so theirs counts from the
@@ -23,7 +24,7 @@ from db.engine import sqlite_path, writing
 from db.error_classes import describe, is_busy
 from db.errors import PurgeError
 from db.read.rollups import store_roll_ups
-from db.schema import Play, Reading, Session
+from db.schema import Play, Reading, Session, ShadowCount
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -143,6 +144,18 @@ def purge_some(engine: Engine, before: datetime, site: str | None = None) -> int
         return connection.execute(delete(Reading).where(Reading.id.in_(part))).rowcount
 
 
+def purge_shadow_counts(engine: Engine, before: datetime, site: str | None = None) -> int:
+    """Delete the counts of shadow runs from before a time, aware; return how many."""
+    replayed = Session.settings[REPLAYED_AT].as_string() < before.astimezone(UTC).isoformat()
+    is_run = Session.kind == "run"
+    sessions = select(Session.id).where(or_(is_run & (ShadowCount.at < before), replayed))
+    if site is not None:
+        sessions = sessions.where(Session.site == site)
+    mine = sessions.where(Session.id == ShadowCount.session_id).correlate(ShadowCount).exists()
+    with writing(engine) as connection:
+        return connection.execute(delete(ShadowCount).where(mine)).rowcount
+
+
 def purge(
     engine: Engine,
     before: datetime,
@@ -164,6 +177,7 @@ def purge(
         done += deleted
         progress(done, max(done, planned.readings))
         time.sleep(PAUSE_S)
+    purge_shadow_counts(engine, before, site)
     _clear_log(engine)
     return Purged(done, planned.oldest, planned.newest)
 

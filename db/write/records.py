@@ -17,7 +17,7 @@ from functools import cache, partial
 from numbers import Integral
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_args, get_type_hints
 
-from detector.types import FaceReading
+from detector.types import FaceReading, ShadowCell
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -287,6 +287,33 @@ class GapEnded(_Checked):
 
 
 @dataclass(frozen=True, slots=True)
+class ShadowRecord(_Checked):
+    """What a shadow model and the model in use said of the same faces in a few seconds.
+
+    Attributes:
+        at: The end of these seconds.
+        shadow_model: Name of the shadow model.
+        sha256: Checksum of its file.
+        cells: Counts and sums, one for each pair of labels.
+    """
+
+    at: Annotated[datetime, partial(_check_time, "moment of a shadow run")]
+    shadow_model: Annotated[str, partial(_check_text, "model name")]
+    sha256: Annotated[str, partial(_check_sha256, "model checksum")]
+    cells: tuple[ShadowCell, ...]
+
+    def __post_init__(self) -> None:
+        super(ShadowRecord, self).__post_init__()
+        # JSON has lists.
+        cells = tuple(ShadowCell(*cell) for cell in self.cells)
+        object.__setattr__(self, "cells", cells)
+        for cell in cells:
+            _check_int("faces of a shadow run", 1, cell.faces)
+            for value in (*cell[3:5], *cell[5:]):
+                _check_range("sum of a shadow run", -math.inf, math.inf, value)
+
+
+@dataclass(frozen=True, slots=True)
 class ClockSet(_Checked):
     """The wall clock was set ahead by `step_s` seconds: all times recorded so far shift with it."""
 
@@ -326,6 +353,7 @@ Record: TypeAlias = (
     | ViewerFlagged
     | GapStarted
     | GapEnded
+    | ShadowRecord
     | ClockSet
 )
 """What `SessionWriter.submit` takes."""

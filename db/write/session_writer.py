@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from db.error_classes import describe
 from db.errors import DatabaseWriteError
 from db.read.rollups import PLAYS_IN_PASSING, store_roll_ups
-from db.upkeep.retention import clock_doubt, purge_some
+from db.upkeep.retention import clock_doubt, purge_shadow_counts, purge_some
 from db.write.delivery import Delivery
 from db.write.record_queue import RecordQueue
 from db.write.records import Record, SessionEnded
@@ -358,7 +358,10 @@ class Upkeep:
                 text = "%s. No old reading is deleted before several starts agree; set the clock."
                 self._delivery.session.warnings.log("clock", text, doubt)
                 return False
-            return purge_some(self._engine, now - self._keep) > 0
+            if purge_some(self._engine, now - self._keep):
+                return True
+            purge_shadow_counts(self._engine, now - self._keep)
+            return False
         except Exception as error:
             if self._delivery.handle(error):
                 text = "Old readings could not be deleted (%s); it is tried again."

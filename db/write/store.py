@@ -34,6 +34,7 @@ from db.schema import (
     Reading,
     ReadingCount,
     Session,
+    ShadowCount,
     Viewer,
 )
 from db.transfer import queue as outgoing
@@ -52,6 +53,7 @@ from db.write.records import (
     Record,
     SessionEnded,
     SessionRecord,
+    ShadowRecord,
     ViewerFlagged,
 )
 
@@ -194,6 +196,7 @@ def move_session(connection: Connection, session_id: int, step: timedelta) -> No
         (Viewer.first_seen_at, Viewer.last_seen_at),
         (Gap.started_at, Gap.ended_at),
         (Reading.at,),
+        (ShadowCount.at,),
     ):
         table = columns[0].class_
         mine = by_id if table is Session else table.session_id == session_id
@@ -426,6 +429,9 @@ class SessionStore:
                 self._flag(connection, record)
             case GapStarted() | GapEnded():
                 self._write_gap(connection, record)
+            case ShadowRecord():
+                add_shadow_counts(connection, self._session_id, record)
+                self._note(record.at)
             case ModelRecord():
                 model_id = model_row_id(connection, record)
                 by_id = Session.id == self._session_id
@@ -635,6 +641,32 @@ def _count(connection: Connection, readings: Iterable[dict[str, Any]]) -> None:
             for (viewer_id, on_ad, sort), number in counts.items()
         ],
     )
+
+
+def add_shadow_counts(connection: Connection, session_id: int, record: ShadowRecord) -> None:
+    """Add the counts of a shadow run to those of the same hour."""
+    hour = record.at.replace(minute=0, second=0, microsecond=0)
+    of_hour = {"session_id": session_id, "at": hour, "model_sha256": record.sha256}
+    columns = ShadowCount.id, ShadowCount.label, ShadowCount.shadow_label
+    known = {
+        (label, shadow_label): row_id
+        for row_id, label, shadow_label in connection.execute(select(*columns).filter_by(**of_hour))
+    }
+    for cell in record.cells:
+        row_id = known.get((cell.label, cell.shadow_label))
+        sums = dict(zip(cell._fields[2:], cell[2:], strict=True))
+        if row_id is None:
+            labels = {"label": cell.label, "shadow_label": cell.shadow_label}
+            connection.execute(
+                insert(ShadowCount).values(**of_hour, model=record.shadow_model, **labels, **sums)
+            )
+            continue
+        table = ShadowCount.__table__.c
+        connection.execute(
+            update(ShadowCount)
+            .where(ShadowCount.id == row_id)
+            .values({name: table[name] + value for name, value in sums.items()})
+        )
 
 
 def model_row_id(connection: Connection, model: ModelRecord) -> int:

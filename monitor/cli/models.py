@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from monitor.cli.evaluate import data_option, judging_faces, judging_options
-from monitor.cli.options import output_options
+from monitor.cli.options import (
+    database_option,
+    in_zone,
+    kinds_options,
+    opened,
+    output_options,
+    say_left_out,
+    scope_of,
+    scope_options,
+    zone_of_sites,
+)
 from monitor.cli.output import print_json, print_result, silence_native_libraries
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Engine
+
+    from db.read.scope import Scope
 
 
 @click.group(epilog="Example: ad-monitor models promote runs/first/first.keras --data fer2013.csv")
@@ -93,9 +108,15 @@ def compare(first: str, second: str, as_json: bool, **judging: Any) -> None:
     help="Percentage points of accuracy it may lose.",
 )
 @click.option("--force", is_flag=True, help="Promote it even if it is worse; this is logged.")
+@database_option
 @output_options
-def promote(model: str, tolerance: float, force: bool, as_json: bool, **judging: Any) -> None:
-    """Use a model from now on, unless it is worse than the current one."""
+def promote(
+    model: str, tolerance: float, force: bool, database: str | None, as_json: bool, **judging: Any
+) -> None:
+    """Use a model from now on, unless it is worse than the current one.
+
+    Says also what a shadow run of it found, if the database has one.
+    """
     silence_native_libraries()
     from dataclasses import asdict
 
@@ -120,6 +141,66 @@ def promote(model: str, tolerance: float, force: bool, as_json: bool, **judging:
     for reason in promoted.reasons:
         click.echo(f"Forced although: {reason}", err=True)
     click.echo(f"{promoted.model} is in use now instead of {promoted.replaced}.", err=True)
+    _say_shadow_run(database, promoted.sha256, promoted.model)
+
+
+@models.command(epilog="Example: ad-monitor models shadow --since 2026-11-01")
+@database_option
+@scope_options
+@kinds_options
+@output_options
+def shadow(database: str | None, as_json: bool, **options: Any) -> None:
+    """Report how a shadow model differs from the model in use, on the faces before the screen.
+
+    Needs sessions that ran with --shadow-model.
+    """
+    from db.read.scope import left_out
+    from monitor.cli.results import print_shadow_runs
+
+    with opened(database, existing=True) as engine:
+        typed = scope_of(options)
+        zone = zone_of_sites(engine, None, typed)
+        scope = in_zone(typed, zone)
+        reports = _shadow_runs(engine, scope, zone)
+        others = left_out(engine, scope)
+    say_left_out(others)
+    if not reports:
+        click.echo(
+            "There is no shadow run: start the kiosk with `ad-monitor run --shadow-model "
+            "NAME|FILE` and let it run for a week.",
+            err=True,
+        )
+    print_result(as_json, {"shadow_runs": reports}, print_shadow_runs, reports)
+
+
+def _shadow_runs(engine: Engine, scope: Scope, zone: Any) -> list[dict[str, Any]]:
+    from db.read.shadow import shadow_hours
+    from monitor.analytics.shadow import shadow_reports
+
+    return shadow_reports(shadow_hours(engine, scope), zone)
+
+
+def _say_shadow_run(database: str | None, sha256: str, name: str) -> None:
+    """Say what a shadow run of a model found, or how to make one."""
+    from db.errors import DatabaseError
+    from db.read.scope import Scope
+
+    found: list[dict[str, Any]] = []
+    try:
+        with opened(database, existing=True) as engine:
+            found = _shadow_runs(engine, Scope(), None)
+    except DatabaseError as error:
+        click.echo(f"Whether there was a shadow run is not known: {error}", err=True)
+        return
+    mine = [report for report in found if report["shadow_sha256"] == sha256]
+    for report in mine:
+        click.echo(f"Shadow run: {report['sentence']}", err=True)
+    if not mine:
+        click.echo(
+            f"There was no shadow run of {name}: `ad-monitor run --shadow-model` shows what a "
+            "model changes before it is in use.",
+            err=True,
+        )
 
 
 @models.command(epilog="Example: ad-monitor models rollback")

@@ -260,3 +260,51 @@ def _progress_text(progress: RunProgress, figures: dict[str, Any]) -> str:
     if progress.left_s is not None:
         shown.append(f"{timedelta(seconds=round(progress.left_s))} left")
     return ", ".join(shown)
+
+
+def print_shadow_runs(reports: Sequence[dict[str, Any]]) -> None:
+    """Print what the shadow runs found, a table of labels for each pair of models."""
+    console = wide_console()
+    for report in reports:
+        names = report["model_in_use"], report["shadow_model"]
+        console.print(f"[bold]{escape(names[1])}[/bold] beside {escape(names[0])}", highlight=False)
+        console.print(escape(report["sentence"]), highlight=False)
+        rows = [
+            (
+                entry["label"],
+                f"{entry['in_use']:.1%}",
+                f"{entry['shadow']:.1%}",
+                _signed_interval(entry["difference"], 100, "%"),
+            )
+            for entry in sorted(report["labels"], key=lambda entry: -entry["in_use"])
+        ]
+        console.print(table_of(rows, "label", *names, "difference", right=(*names, "difference")))
+        if report["valence"] is not None:
+            valence = report["valence"]
+            console.print(
+                f"Valence {valence['in_use']:+.3f} and {valence['shadow']:+.3f}; difference "
+                f"{_signed_interval(valence['difference'], 1, '', digits=3)}.",
+                highlight=False,
+            )
+        for pair in report["disagreements"]:
+            console.print(
+                f"{pair['label']} became {pair['shadow_label']}: {pair['share']:.1%} of the faces",
+                highlight=False,
+            )
+        cost, sure = report["cpu_ms"], report["confidence"]
+        console.print(
+            f"Confidence {sure['in_use']:.0%} and {sure['shadow']:.0%}; {cost['in_use']:.2f} and "
+            f"{cost['shadow']:.2f} ms of a processor for each face.\n",
+            highlight=False,
+        )
+
+
+def _signed_interval(
+    ratio: dict[str, float | None], scale: float, unit: str, *, digits: int = 1
+) -> str:
+    value, low, high = (
+        None if ratio[name] is None else scale * float(ratio[name] or 0.0)
+        for name in ("value", "low", "high")
+    )
+    text = f"{value:+.{digits}f} {unit}".rstrip()
+    return text if low is None else f"{text} ({low:+.{digits}f} to {high:+.{digits}f})"

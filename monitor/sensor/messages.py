@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from detector.types import AnalysedFrame, FaceReading
+from detector.types import AnalysedFrame, FaceReading, ShadowCell, ShadowCounts
 from monitor.sensor.live import SensorHealth
 
 if TYPE_CHECKING:
@@ -54,6 +54,13 @@ class HealthReport:
 
 
 @dataclass(frozen=True, slots=True)
+class ShadowCounted:
+    """What the shadow model and the model in use said of the same faces in the last seconds."""
+
+    counts: ShadowCounts
+
+
+@dataclass(frozen=True, slots=True)
 class SourceLost:
     """The source stopped giving pictures that can be measured.
 
@@ -83,7 +90,7 @@ class Failed:
     message: str
 
 
-Message = Ready | FrameRead | HealthReport | SourceLost | Ended | Failed
+Message = Ready | FrameRead | HealthReport | ShadowCounted | SourceLost | Ended | Failed
 
 _PLAIN = {kind.__name__: kind for kind in (Ready, SourceLost, Ended, Failed)}
 
@@ -103,6 +110,8 @@ def write_message(stream: IO[bytes], message: Message) -> None:
         if message.preview is not None:
             document["preview"] = message.preview.shape
             preview = message.preview.tobytes()
+    elif isinstance(message, ShadowCounted):
+        document |= asdict(message.counts)
     else:
         document |= asdict(message.health if isinstance(message, HealthReport) else message)
     text = json.dumps(document, separators=(",", ":")).encode()
@@ -145,4 +154,7 @@ def _parsed(document: dict[str, Any], preview: bytes) -> Message:
         return FrameRead(AnalysedFrame(sequence, captured_ns, width, height, readings), picture)
     if kind == HealthReport.__name__:
         return HealthReport(SensorHealth(**document))
+    if kind == ShadowCounted.__name__:
+        cells = tuple(ShadowCell(*cell) for cell in document.pop("cells"))
+        return ShadowCounted(ShadowCounts(**document, cells=cells))
     return _PLAIN[kind](**document)

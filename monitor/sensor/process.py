@@ -6,6 +6,7 @@ on standard output until its input is closed, and never outlives the kiosk.
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -20,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidat
 from detector.analysis import AnalysisSettings, FaceAnalyser, mediapipe_analyser
 from detector.emotion.classifier import load_classifier
 from detector.emotion.pacing import limit_threads
+from detector.emotion.shadow import ShadowReader
 from detector.errors import DetectorError, SourceError
 from detector.names import printable
 from detector.settings import Device
@@ -36,7 +38,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from detector.types import AnalysedFrame, Frame
+    from detector.emotion.classifier import EmotionClassifier
+    from detector.types import AnalysedFrame, Frame, ShadowCounts
+
+logger = logging.getLogger(__name__)
 
 HEARTBEAT_S = 0.5
 """Seconds between two health reports, also while the source is away."""
@@ -78,6 +83,7 @@ class SensorSettings(BaseModel):
         first_viewer: A restarted sensor continues to count.
         any_camera: Read the first camera, if there is one, whatever index `source` names.
         wait_for_source: Wait for a live source that cannot be opened, instead of failing.
+        shadow_model: Name or path of a model that reads the same faces and is only compared.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -91,6 +97,7 @@ class SensorSettings(BaseModel):
     first_viewer: int = Field(1, ge=1)
     any_camera: bool = False
     wait_for_source: bool = False
+    shadow_model: FileText | None = None
     analysis: AnalysisSettings = Field(default_factory=AnalysisSettings)
 
 
@@ -151,6 +158,7 @@ class SensorLoop:
         self._heartbeat_due_s = 0.0
         self._preview_due_ns = 0
         self._newest_ns = 0
+        self._shadow: ShadowReader | None = None
 
     def run(self) -> int:
         """Do the work; return the exit status."""
@@ -158,11 +166,13 @@ class SensorLoop:
         try:
             spec = SourceSpec.parse(settings.source)
             classifier = load_classifier(settings.model, settings.device)
+            self._shadow = self._shadow_of(classifier)
             analyser = mediapipe_analyser(
                 classifier,
                 settings.analysis,
                 first_viewer=settings.first_viewer,
                 live=not settings.lossless,
+                shadow=self._shadow,
             )
         except DetectorError as error:
             return self._fail(error)
@@ -189,6 +199,8 @@ class SensorLoop:
             live, runtime = not settings.lossless, classifier.runtime
             self._send(messages.Ready(str(spec), *stated, live, runtime))
             self._analyse(capture, analyser)
+            if self._shadow is not None:
+                self._report_shadow(self._shadow.close())
             if capture.error is not None and not isinstance(capture.error, DetectorError):
                 # A defect, not the end of the source: the process dies, and the kiosk restarts it.
                 raise capture.error
@@ -200,6 +212,24 @@ class SensorLoop:
             capture.stop()
             analyser.close()
         return 0
+
+    def _shadow_of(self, classifier: EmotionClassifier) -> ShadowReader | None:
+        """Load the shadow model, if there is one; live, a broken one stops nothing."""
+        name, lossless = self._settings.shadow_model, self._settings.lossless
+        if name is None:
+            return None
+        try:
+            candidate = load_classifier(name, self._settings.device)
+            return ShadowReader(classifier.card, candidate, lossless=lossless)
+        except DetectorError as error:
+            if lossless:
+                raise
+            logger.warning("No shadow run: %s", error)
+            return None
+
+    def _report_shadow(self, counts: ShadowCounts | None) -> None:
+        if counts is not None:
+            self._send(messages.ShadowCounted(counts))
 
     def _fail(self, error: Exception) -> int:
         self._send(messages.Failed(type(error).__name__, str(error)))
@@ -217,6 +247,8 @@ class SensorLoop:
                 self._newest_ns = frame.captured_ns
                 self._send(messages.FrameRead(analysed, self._preview(frame, analysed)))
                 self._statistics.add(frame.captured_ns, time.monotonic_ns())
+                if self._shadow is not None:
+                    self._report_shadow(self._shadow.take(frame.captured_ns))
             self._report_health(analyser.governor.share)
 
     def _report_health(self, effort: float = 1.0, detail: str = "") -> None:

@@ -13,7 +13,9 @@ from db.write.records import ModelRecord, SessionEnded, SessionRecord
 from db.write.recovery import Opened, open_to_record
 from db.write.session_writer import SessionWriter
 from detector.emotion.model_card import read_card, require_emotions
+from detector.emotion.model_store import find_model
 from detector.emotion.prevalence import calibration_of
+from detector.emotion.shadow import require_comparable
 from monitor.session.feedback import Feedback, remembering_policy
 from monitor.session.recorder import MeasuringHours, Recorder
 from monitor.settings.models import RecordingSettings, RunSettings
@@ -135,6 +137,12 @@ class ActiveSession:
         frames = self.recorder.frames
         fps = frames / elapsed_s if elapsed_s > 0 else None
         self.writer.close(SessionEnded(self.clock.at(ended_ns), reason, frames, dropped, fps))
+
+
+def require_shadow(settings: RecordingSettings, model: Path) -> None:
+    """Raise `ModelLoadError` unless the shadow model, if any, can be compared with a model."""
+    if settings.shadow_model is not None:
+        require_comparable(read_card(model), read_card(find_model(settings.shadow_model)))
 
 
 def _model_record(model: Path) -> ModelRecord:

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from detector.types import AnalysedFrame
+    from detector.types import AnalysedFrame, ShadowCounts
     from monitor.session.active_session import ActiveSession
 
 
@@ -43,6 +43,12 @@ class MeasuringSwitch:
             if self._session is not None:
                 self._session.recorder.gap(cause, detail, at_ns, since_ns)
             return self._session is not None
+
+    def record_shadow(self, counts: ShadowCounts) -> None:
+        """Record the counts of a shadow run if measuring is on."""
+        with self._lock:
+            if self._session is not None:
+                self._session.recorder.record_shadow(counts)
 
     def record(self, frame: AnalysedFrame) -> bool:
         """Record a frame if measuring is on; return `False` if the overlay must not show it."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ads.playlists.playlist import Ad
     from ads.show.playback import Play, PlaybackLog, PlayEnd
     from db.write.session_writer import SessionWriter
-    from detector.types import AnalysedFrame, FaceReading
+    from detector.types import AnalysedFrame, FaceReading, ShadowCounts
     from monitor.session.clock import ClockWatch, SessionClock
 
 MAX_SLOTS = 256
@@ -126,6 +126,15 @@ class Recorder:
                 self._writer.submit(records.ReadingRecord(captured_at, reading, *on_screen))
             self._forget(frame.captured_ns)
             return True
+
+    def record_shadow(self, counts: ShadowCounts) -> None:
+        """Record the counts of a shadow run, unless people were not to be measured meanwhile."""
+        with self._lock:
+            if self._may_measure(counts.since_ns) and self._may_measure(counts.until_ns):
+                at = self._clock.at(counts.until_ns)
+                self._writer.submit(
+                    records.ShadowRecord(at, counts.model, counts.sha256, counts.cells)
+                )
 
     def gap(self, cause: str, detail: str, noticed_ns: int, since_ns: int | None = None) -> None:
         """Begin a gap, which lasts until the next frame and keeps its first cause.

@@ -13,9 +13,9 @@ from ads.show.schedule import VirtualShow
 from detector.emotion.model_store import find_model
 from monitor.errors import SessionFailedError, SessionInterruptedError, SetupError
 from monitor.sensor.client import SensorProcess
-from monitor.sensor.messages import Ended, Failed, FrameRead, ProtocolError, Ready
+from monitor.sensor.messages import Ended, Failed, FrameRead, ProtocolError, Ready, ShadowCounted
 from monitor.sensor.process import SensorSettings
-from monitor.session.active_session import ActiveSession, ready_database
+from monitor.session.active_session import ActiveSession, ready_database, require_shadow
 from monitor.session.clock import SessionClock
 from monitor.session.playlist_loading import load_ads
 from monitor.settings.time_zone import local_time
@@ -67,6 +67,7 @@ def sensor_settings(settings: ReplaySettings, model: Path) -> SensorSettings:
         lossless=True,
         model=str(model),
         device=settings.device,
+        shadow_model=settings.shadow_model,
         analysis=settings.analysis,
     )
 
@@ -89,6 +90,7 @@ def replay(
     playlist = load_ads(settings.playlist)
     began_at = named_start(settings.started_at, playlist.timezone or settings.timezone)
     model = find_model(settings.model)
+    require_shadow(settings, model)
     database = ready_database(settings)
     sensor = measured or SensorProcess(sensor_settings(settings, model))
     try:
@@ -147,6 +149,8 @@ def _measure(  # noqa: PLR0917 (the parts of one replay, handed over once)
             if isinstance(message, Ended):
                 end_ns, trouble = message.at_ns, message.error
                 reason = "failed" if trouble else "finished"
+            elif isinstance(message, ShadowCounted):
+                recorder.record_shadow(message.counts)
             elif isinstance(message, FrameRead):
                 now_ns = message.frame.captured_ns
                 if show.finished or now_ns >= limit_ns:

@@ -7,7 +7,15 @@ import time
 from typing import TYPE_CHECKING
 
 from monitor.sensor.live import UNMEASURED, LiveView, SensorHealth, fault_state
-from monitor.sensor.messages import Ended, FrameRead, HealthReport, Message, Ready, SourceLost
+from monitor.sensor.messages import (
+    Ended,
+    FrameRead,
+    HealthReport,
+    Message,
+    Ready,
+    ShadowCounted,
+    SourceLost,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,6 +71,8 @@ class MessageRouter:
                     return
                 preview = view.preview if message.preview is None else message.preview
                 self.show(LiveView(view.health, message.frame, preview))
+            case ShadowCounted():
+                self._measuring.record_shadow(message.counts)
             case HealthReport():
                 self._dropped = message.health.dropped
                 self.show(LiveView(message.health, view.frame, view.preview))

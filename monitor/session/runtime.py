@@ -21,7 +21,7 @@ from monitor.sensor.camera_choice import lasting_source
 from monitor.sensor.client import SupervisedSensor
 from monitor.sensor.live import UNMEASURED, LiveView, SensorHealth
 from monitor.sensor.process import SensorSettings
-from monitor.session.active_session import ActiveSession, ready_database
+from monitor.session.active_session import ActiveSession, ready_database, require_shadow
 from monitor.session.clock import ClockWatch, SessionClock
 from monitor.session.experiments import BlockWatcher
 from monitor.session.feedback import plays_since, recent_starts
@@ -103,6 +103,8 @@ class KioskRuntime:
         self._router = MessageRouter(self._measuring, publish)
         # Found once, so that a promotion in between cannot give session and sensor two models.
         self._model = None if settings.no_camera is not None else find_model(settings.model)
+        if self._model is not None:
+            require_shadow(settings, self._model)
         self._sensor: SupervisedSensor | None = None
         self._source = _find_source(settings) if settings.source is None else settings.source
         self._session: ActiveSession | None = None
@@ -380,6 +382,7 @@ def _sensor_settings(settings: RunSettings, source: str, model: str) -> SensorSe
         model=model,
         device=settings.device,
         preview_width_px=0 if settings.headless else 480,
+        shadow_model=settings.shadow_model,
         analysis=settings.analysis,
     )
 

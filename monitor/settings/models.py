@@ -350,8 +350,8 @@ class StoredSettings(_Settings):
 _NOT_LOGGED = (
     "camera console console_host console_port database detection hub hub_ca hub_media_gb log "
     "min_viewers mount mqtt mqtt_discovery mqtt_min_viewers playlist report report_language "
-    "report_overwrite restart_limit site source spool started_at stuck_after_s supervised timezone "
-    "upload upload_min_viewers video zones"
+    "report_overwrite restart_limit shadow_model site source spool started_at stuck_after_s "
+    "supervised timezone upload upload_min_viewers video zones"
 )
 
 
@@ -381,6 +381,9 @@ class RecordingSettings(PerceptionSettings, StoredSettings):
         None, "run", "--duration", fallback="no limit", metavar="S", first=True, gt=0
     )
     """Stop after this many seconds."""
+    shadow_model: str | None = setting(None, "faces", fallback="none", metavar="NAME|FILE")
+    """A model that reads the same faces beside the one in use, at most twice a second each, and is
+    only compared: `models shadow` reports the differences. Only counts are stored."""
     readings_per_second: float = setting(10.0, "data", ge=2, le=100)
     """Readings stored per viewer and second; below 5 there are no watchers."""
     measure_hours: Hours = setting((), "data", fallback="all day", metavar="HH:MM-HH:MM")

@@ -1,4 +1,4 @@
-"""Models with other labels than the seven emotions.
+"""Models with other labels than the seven emotions, and counts of shadow runs.
 
 Probabilities and sums of labels that a model does not have are NULL, and those of labels outside
 the seven are in a column of their own, by their names.
@@ -46,10 +46,37 @@ def upgrade() -> None:
     for table, column in _OWN.items():
         op.add_column(table, sa.Column(column, sa.JSON(), nullable=True))
     _change_rules(required=False)
+    op.create_table(
+        "shadow_counts",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("session_id", sa.Integer(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("model", sa.Text(), nullable=False),
+        sa.Column("model_sha256", sa.String(64), nullable=False),
+        sa.Column("label", sa.Text(), nullable=False),
+        sa.Column("shadow_label", sa.Text(), nullable=False),
+        sa.Column("faces", sa.Integer(), nullable=False),
+        sa.Column("sum_valence", sa.Double(), nullable=True),
+        sa.Column("sum_shadow_valence", sa.Double(), nullable=True),
+        sa.Column("sum_confidence", sa.Double(), nullable=False),
+        sa.Column("sum_shadow_confidence", sa.Double(), nullable=False),
+        sa.Column("cpu_ms", sa.Double(), nullable=False),
+        sa.Column("shadow_cpu_ms", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_shadow_counts")),
+        sa.ForeignKeyConstraint(
+            ["session_id"],
+            ["sessions.id"],
+            name=op.f("fk_shadow_counts_session_id"),
+            ondelete="CASCADE",
+        ),
+        sa.CheckConstraint("faces > 0", name=op.f("ck_shadow_counts_faces")),
+    )
+    op.create_index(op.f("ix_shadow_counts_session_id_at"), "shadow_counts", ["session_id", "at"])
 
 
 def downgrade() -> None:
     """Delete what the old schema cannot hold: all that such models have said of expressions."""
+    op.drop_table("shadow_counts")
     incomplete = " OR ".join(f"{column} IS NULL" for column in _FIGURES)
     op.execute(f"DELETE FROM readings WHERE withheld IS NULL AND ({incomplete})")  # noqa: S608 (constants)
     for table, columns in _REQUIRED.items():

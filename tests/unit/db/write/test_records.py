@@ -21,12 +21,13 @@ from db.write.records import (
     PlayStarted,
     Record,
     SessionEnded,
+    ShadowRecord,
     ViewerFlagged,
     decode,
     encode,
 )
 from detector.emotion.labels import EMOTIONS
-from detector.types import WITHHELD_REASONS
+from detector.types import WITHHELD_REASONS, ShadowCell
 
 NAIVE = datetime(2026, 3, 1, 9, 30)  # noqa: DTZ001 (what is refused)
 
@@ -187,6 +188,15 @@ def test_every_kind_of_record(make):
         ViewerFlagged(make.at(5), 1),
         GapStarted(make.at(1), "camera_lost", "unplugged\n"),
         GapEnded(make.at(2), "camera_lost"),
+        ShadowRecord(
+            make.at(2),
+            "candidate",
+            "cd" * 32,
+            (
+                ShadowCell("happy", "sad", 3, 1.5, -0.5, 2.4, 2.1, 3.0, 2.0),
+                ShadowCell("happy", "bored", 1, 0.5, None, 0.8, 0.7, 1.0, 0.6),
+            ),
+        ),
         ClockSet(-3600.5),
         make.end(),
     ]

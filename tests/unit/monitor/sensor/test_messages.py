@@ -15,7 +15,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from detector.types import WITHHELD_REASONS, AnalysedFrame, Box, FaceReading, HeadPose
+from detector.types import (
+    WITHHELD_REASONS,
+    AnalysedFrame,
+    Box,
+    FaceReading,
+    HeadPose,
+    ShadowCell,
+    ShadowCounts,
+)
 from monitor.sensor.live import SensorHealth
 from monitor.sensor.messages import (
     Ended,
@@ -25,6 +33,7 @@ from monitor.sensor.messages import (
     Message,
     ProtocolError,
     Ready,
+    ShadowCounted,
     SourceLost,
     read_message,
     write_message,
@@ -56,6 +65,30 @@ plain_messages = st.one_of(
     st.builds(SourceLost, counts, texts),
     st.builds(Ended, counts, counts, texts),
     st.builds(Failed, texts, texts),
+    st.builds(
+        ShadowCounted,
+        st.builds(
+            ShadowCounts,
+            counts,
+            counts,
+            texts,
+            texts,
+            st.lists(
+                st.builds(
+                    ShadowCell,
+                    texts,
+                    texts,
+                    counts,
+                    numbers | st.none(),
+                    numbers | st.none(),
+                    numbers,
+                    numbers,
+                    numbers,
+                    numbers,
+                )
+            ).map(tuple),
+        ),
+    ),
     st.builds(
         HealthReport,
         st.builds(

@@ -20,7 +20,7 @@ from detector.errors import ModelLoadError, SourceError, SourceLostError, Source
 from detector.settings import CameraMount
 from detector.sources.freeze_detector import FreezeDetector
 from detector.sources.orientation import Orientation
-from detector.types import AnalysedFrame, Frame
+from detector.types import AnalysedFrame, Frame, ShadowCell, ShadowCounts
 from monitor.sensor import process as module
 from monitor.sensor.capture import CaptureHungError, FrameQueue
 from monitor.sensor.live import SensorHealth
@@ -31,6 +31,7 @@ from monitor.sensor.messages import (
     HealthReport,
     Message,
     Ready,
+    ShadowCounted,
     SourceLost,
     read_message,
 )
@@ -198,6 +199,54 @@ def test_a_model_that_cannot_be_loaded(
     assert one.finish() == [Failed("ModelLoadError", "There is no model 'sphinx'.")]
     assert one.status == [EXIT_FAILED]
     assert opener.asked == []
+
+
+@pytest.mark.parametrize(("lossless", "kind"), [(False, Ready), (True, Failed)])
+def test_a_shadow_model_that_cannot_be_loaded_stops_only_a_replay(
+    sensor: Any,
+    scripted: Any,
+    picture: Picture,
+    monkeypatch: pytest.MonkeyPatch,
+    lossless: bool,
+    kind: type,
+) -> None:
+    scripted([picture(0), None])
+
+    def load(model: str | None, _device: str) -> Any:
+        if model == "gone":
+            raise ModelLoadError("There is no model gone.")
+        return SimpleNamespace(runtime="scripted")
+
+    monkeypatch.setattr(module, "load_classifier", load)
+    one = sensor(source="clip.mp4", lossless=lossless, shadow_model="gone")
+    one.wire.wait_for(lambda messages: of(messages, kind))
+
+
+def test_a_shadow_model_is_counted_until_the_end(
+    sensor: Any, scripted: Any, picture: Picture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripted([picture(n * 5_000_000_000, n) for n in range(4)] + [None])
+    counts = ShadowCounts(0, 9, "candidate", "ab" * 32, (ShadowCell("happy", "sad", 1),))
+
+    class Reader:
+        def __init__(self, *_parts: Any, **_choices: Any) -> None:
+            pass
+
+        def take(self, now_ns: int) -> ShadowCounts | None:
+            return counts if now_ns == 10_000_000_000 else None
+
+        def close(self) -> ShadowCounts:
+            return counts
+
+    monkeypatch.setattr(module, "ShadowReader", Reader)
+    monkeypatch.setattr(
+        module,
+        "load_classifier",
+        lambda _model, _device: SimpleNamespace(runtime="scripted", card=None),
+    )
+    messages = sensor(source="clip.mp4", lossless=True, shadow_model="candidate").finish()
+    assert of(messages, ShadowCounted) == [ShadowCounted(counts)] * 2
+    assert isinstance(messages[-1], Ended)
 
 
 def test_an_address_of_an_unknown_kind(sensor: Any, scripted: Any) -> None:

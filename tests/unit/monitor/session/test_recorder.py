@@ -23,9 +23,10 @@ from db.write.records import (
     PlayEnded,
     PlayStarted,
     ReadingRecord,
+    ShadowRecord,
     ViewerFlagged,
 )
-from detector.types import AnalysedFrame, FaceReading
+from detector.types import AnalysedFrame, FaceReading, ShadowCell, ShadowCounts
 from monitor.session import recorder as module
 from monitor.session.clock import SessionClock
 from monitor.session.recorder import Recorder, ad_record
@@ -468,3 +469,15 @@ def test_a_camera_that_comes_back_outside_the_hours_changes_the_cause_of_the_gap
         ("hours", NOON + timedelta(seconds=3)),
     ]
     assert [gap.cause for gap in room.writer.of(GapEnded)] == ["camera_lost"]
+
+
+def test_counts_of_a_shadow_run_are_recorded_only_while_people_may_be_measured() -> None:
+    writer = FakeWriter()
+    clock = SessionClock(NOON, 0)
+    recorder = Recorder(writer, PlaybackLog(), clock, 10.0, lambda at_ns: at_ns < 60 * S)  # type: ignore[arg-type]
+    cells = (ShadowCell("happy", "sad", 2, 1.0, -1.0, 1.2, 1.1, 2.0, 3.0),)
+    for since_s in (0, 55, 70):
+        until_ns = (since_s + 10) * S
+        recorder.record_shadow(ShadowCounts(since_s * S, until_ns, "new", "a" * 64, cells))
+    at = NOON + timedelta(seconds=10)
+    assert writer.of(ShadowRecord) == [ShadowRecord(at, "new", "a" * 64, cells)]

@@ -1,0 +1,178 @@
+"""A candidate beside the model in use: what is counted, and that it is never in the way."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+
+from detector.emotion.labels import EMOTIONS, valence
+from detector.emotion.model_card import ModelCard
+from detector.emotion.shadow import WINDOW_NS, ShadowReader, require_comparable
+from detector.errors import ModelLoadError
+from detector.types import ShadowCounts
+
+S = 1_000_000_000
+HAPPY, SAD, NEUTRAL = (EMOTIONS.index(name) for name in ("happy", "sad", "neutral"))
+
+
+def card(name: str = "in-use", **changes: Any) -> ModelCard:
+    values: dict[str, Any] = {
+        "name": name,
+        "labels": EMOTIONS,
+        "input_side_px": 48,
+        "crop_scale": 1.18,
+        "crop_raise": 0.1,
+        "temperature": 1.0,
+        "uncertain_below": 0.3,
+        "sha256": name.ljust(64, "0"),
+    }
+    return ModelCard(**(values | changes))
+
+
+class Candidate:
+    """Says the emotion that the first pixel names; waits or fails when told to."""
+
+    runtime = "test"
+
+    def __init__(self, labels: tuple[str, ...] = EMOTIONS, side_px: int = 48) -> None:
+        self.card = card("candidate", labels=labels, input_side_px=side_px)
+        self.go = threading.Event()
+        self.go.set()
+        self.fails = False
+        self.sides: set[int] = set()
+
+    def logits(self, crops: np.ndarray) -> np.ndarray:
+        assert self.go.wait(10)
+        if self.fails:
+            raise RuntimeError("broken")
+        self.sides.add(crops.shape[1])
+        return 5.0 * np.eye(len(self.card.labels))[crops[:, 0, 0]]
+
+
+def observe(
+    reader: ShadowReader, at_ns: int, faces: dict[int, tuple[int, int]], share: float = 1.0
+) -> None:
+    """Faces by viewer: what the model in use says, and what the candidate will say."""
+    crops = np.zeros((len(faces), 48, 48), np.uint8)
+    crops[:] = np.array([said for _, said in faces.values()], np.uint8)[:, None, None]
+    scores = np.full((len(faces), 7), 0.05)
+    scores[np.arange(len(faces)), [said for said, _ in faces.values()]] = 0.7
+    reader.observe(
+        list(faces), crops, scores, captured_ns=at_ns, cpu_ms=2.0 * len(faces), share=share
+    )
+
+
+def closed(reader: ShadowReader) -> ShadowCounts:
+    counts = reader.close()
+    assert counts is not None
+    return counts
+
+
+def test_labels_valence_confidence_and_cost_are_added_up() -> None:
+    reader = ShadowReader(card(), Candidate(), lossless=True)
+    observe(reader, 0, {1: (HAPPY, HAPPY), 2: (SAD, NEUTRAL)})
+    observe(reader, S, {1: (HAPPY, HAPPY), 2: (SAD, SAD)})
+    counts = closed(reader)
+    assert (counts.since_ns, counts.until_ns, counts.model) == (0, S, "candidate")
+    cells = {(cell.label, cell.shadow_label): cell for cell in counts.cells}
+    assert {pair: cell.faces for pair, cell in cells.items()} == {
+        ("happy", "happy"): 2,
+        ("sad", "neutral"): 1,
+        ("sad", "sad"): 1,
+    }
+    happy = cells["happy", "happy"]
+    said = np.full(7, 0.05)
+    said[HAPPY] = 0.7
+    shadow = np.exp(5.0 * np.eye(7)[HAPPY])
+    shadow /= shadow.sum()
+    assert happy.sum_valence == pytest.approx(2 * float(valence(said)))
+    assert happy.sum_shadow_valence == pytest.approx(2 * float(valence(shadow)))
+    assert happy.sum_confidence == pytest.approx(1.4)
+    assert happy.sum_shadow_confidence == pytest.approx(2 * shadow[HAPPY])
+    assert happy.cpu_ms == pytest.approx(4.0)
+    assert happy.shadow_cpu_ms > 0
+
+
+def test_each_viewer_counts_at_most_twice_a_second() -> None:
+    reader = ShadowReader(card(), Candidate(), lossless=True)
+    for frame in range(300):
+        observe(reader, frame * S // 30, {1: (HAPPY, HAPPY), 2: (SAD, SAD)})
+    cells = {cell.label: cell.faces for cell in closed(reader).cells}
+    assert cells.keys() == {"happy", "sad"}
+    assert all(20 <= faces <= 21 for faces in cells.values())
+
+
+def test_nothing_is_compared_under_load() -> None:
+    reader = ShadowReader(card(), Candidate(), lossless=True)
+    observe(reader, 0, {1: (HAPPY, HAPPY)}, share=0.66)
+    assert reader.close() is None
+
+
+def test_a_slow_candidate_delays_nobody() -> None:
+    candidate = Candidate()
+    candidate.go.clear()
+    reader = ShadowReader(card(), candidate)
+    began = time.monotonic()
+    for second in range(60):
+        observe(reader, second * S, {1: (HAPPY, HAPPY)})
+    assert time.monotonic() - began < 5, "it would have waited for ever"
+    candidate.go.set()
+    assert sum(cell.faces for cell in closed(reader).cells) < 60
+
+
+def test_a_candidate_that_hangs_does_not_keep_the_sensor_from_ending() -> None:
+    candidate = Candidate()
+    candidate.go.clear()
+    reader = ShadowReader(card(), candidate)
+    for second in range(20):
+        observe(reader, second * S, {1: (HAPPY, HAPPY)})
+    began = time.monotonic()
+    assert reader.close() is None
+    assert time.monotonic() - began < 5
+    candidate.go.set()
+
+
+@pytest.mark.logs_errors
+def test_a_candidate_that_fails_ends_only_itself() -> None:
+    candidate = Candidate()
+    candidate.fails = True
+    reader = ShadowReader(card(), candidate, lossless=True)
+    for second in range(30):
+        observe(reader, second * S, {1: (HAPPY, HAPPY)})
+    assert reader.close() is None
+
+
+def test_counts_are_handed_over_by_windows() -> None:
+    reader = ShadowReader(card(), Candidate(), lossless=True)
+    assert reader.take(0) is None
+    observe(reader, S, {1: (HAPPY, SAD)})
+    while reader._since_ns is None:
+        time.sleep(0.01)
+    assert reader.take(WINDOW_NS) is None
+    counts = reader.take(S + WINDOW_NS)
+    assert counts is not None
+    assert [cell.faces for cell in counts.cells] == [1]
+    assert reader.close() is None, "each face is handed over once"
+
+
+def test_a_candidate_with_other_labels_and_size_has_no_valence() -> None:
+    candidate = Candidate(labels=("happy", "sad"), side_px=64)
+    reader = ShadowReader(card(), candidate, lossless=True)
+    observe(reader, 0, {1: (HAPPY, 1)})
+    [cell] = closed(reader).cells
+    assert (cell.label, cell.shadow_label) == ("happy", "sad")
+    assert cell.sum_valence is not None
+    assert cell.sum_shadow_valence is None
+    assert candidate.sides == {64}
+
+
+def test_the_model_itself_and_other_framing_are_refused() -> None:
+    with pytest.raises(ModelLoadError, match="is the model in use itself"):
+        require_comparable(card(), card())
+    with pytest.raises(ModelLoadError, match="framed otherwise"):
+        require_comparable(card(), card("other", crop_scale=1.4))
+    require_comparable(card(), card("other"))
