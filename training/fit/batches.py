@@ -49,7 +49,7 @@ class FaceBatches(keras.utils.PyDataset):
     The first head decides how classes are balanced (see `draw_shares`). Seed and epoch repeat every
     draw. With `expressions`, faces express more or less than they do, and their targets follow.
     `strength` gives the variation at a step of the run; batches are made ahead, so it must not
-    depend on when it is asked. With several `replicas`, only whole batches are given. Several
+    depend on when it is asked. With `only_whole`, an epoch leaves out what fills no batch. Several
     `threads` make batches while the network is trained; one makes each when it is needed.
     """
 
@@ -65,7 +65,7 @@ class FaceBatches(keras.utils.PyDataset):
         epoch: int,
         strength: Callable[[int], Augmentation],
         expressions: Expressions | None = None,
-        replicas: int = 1,
+        only_whole: bool = False,
         threads: int = 1,
     ) -> None:
         super().__init__(workers=threads, use_multiprocessing=False, max_queue_size=4 * threads)
@@ -82,7 +82,7 @@ class FaceBatches(keras.utils.PyDataset):
             self._shares[known] = draw_shares(main.classes[known], balance) * known.mean()
         self._side_px, self._batch_size, self._seed = side_px, batch_size, seed
         self._epoch, self._strength = epoch, strength
-        self._batches = len(images) // batch_size if replicas > 1 else -(-len(images) // batch_size)
+        self._batches = len(images) // batch_size if only_whole else -(-len(images) // batch_size)
         self._order = self._drawn()
 
     def _drawn(self) -> NDArray[np.int64]:

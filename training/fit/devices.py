@@ -162,9 +162,11 @@ def predict(network: keras.Model, faces: NDArray[np.float32], batch_size: int = 
     import numpy as np  # noqa: PLC0415 (not needed for --help)
 
     devices = replicas()
-    missing = -len(faces) % devices
+    batch_size = -(-batch_size // devices) * devices
+    # JAX compiles again for each number of faces.
+    missing = -len(faces) % (batch_size if keras.config.backend() == "jax" else devices)
     whole = np.concatenate([faces, np.repeat(faces[-1:], missing, axis=0)]) if missing else faces
-    outputs = network.predict(whole, batch_size=-(-batch_size // devices) * devices, verbose=0)
+    outputs = network.predict(whole, batch_size=batch_size, verbose=0)
     return keras.tree.map_structure(lambda values: values[: len(faces)], outputs)
 
 

@@ -112,8 +112,9 @@ def fit(
             f"A batch of {settings.batch_size} cannot be shared by {devices} devices: expected a "
             f"multiple of {devices}."
         )
-    whole = len(training) if devices > 1 else len(training) + settings.batch_size - 1
-    steps = whole // settings.batch_size
+    # JAX would compile again for the smaller last batch of an epoch.
+    only_whole = devices > 1 or keras.config.backend() == "jax"
+    steps = (len(training) + (0 if only_whole else settings.batch_size - 1)) // settings.batch_size
     if steps == 0:
         raise TrainingError(
             f"Too few faces to train on: expected at least {settings.batch_size}, received "
@@ -155,7 +156,7 @@ def fit(
             epoch=len(history),
             strength=strength,
             expressions=training.expressions,
-            replicas=devices,
+            only_whole=only_whole,
             threads=loading_threads(),
         )
         held_out = (views.plain(validation.images, stage.side_px), list(validation.heads))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -77,6 +78,21 @@ def test_an_unbalanced_epoch_holds_every_row_once_and_the_last_batch_is_short(fa
         assert pictures.shape[1:] == (20, 20, 1)
         assert targets["emotions"].argmax(axis=1).tolist() == (rows % 3).tolist()
         assert (weights["emotions"] == 1).all()
+
+
+def test_whole_batches_only_and_the_same_from_several_threads(faces: Faces) -> None:
+    heads = [head(np.arange(21) % 3)]
+    vary = {"strength": lambda _: Augmentation()}
+    one, several = (
+        batches(faces(21), heads, only_whole=True, threads=threads, **vary) for threads in (1, 3)
+    )
+    assert len(one) == len(several) == 2
+    assert (one.workers, several.workers) == (1, 3)
+    with ThreadPoolExecutor(3) as pool:
+        made = list(pool.map(several.__getitem__, [1, 0, 1, 0]))
+    for (pictures, targets, _), index in zip(made, [1, 0, 1, 0], strict=True):
+        assert np.array_equal(pictures, one[index][0])
+        assert np.array_equal(targets["emotions"], one[index][1]["emotions"])
 
 
 def test_a_row_that_says_nothing_to_a_head_weighs_nothing_there(faces: Faces) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -190,6 +191,23 @@ def test_any_number_of_faces_on_any_number_of_devices(
     outputs = predict(Doubler(shares), faces, batch_size=6)
     np.testing.assert_array_equal(outputs["emotions"], 2 * faces[:, 0, 0])
     np.testing.assert_array_equal(outputs["original"], 3 * faces[:, 0, 0])
+
+
+def test_under_jax_all_batches_are_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+
+    class Sized(Doubler):
+        def predict(self, faces: np.ndarray, batch_size: int, verbose: int) -> Any:
+            sizes.append(len(faces))
+            return super().predict(faces, batch_size, verbose)
+
+    faces = np.random.default_rng(0).random((8, 4, 4, 1)).astype(np.float32)
+    for backend in ("jax", "torch"):
+        monkeypatch.setattr(keras.config, "backend", lambda name=backend: name)
+        np.testing.assert_array_equal(
+            predict(Sized(1), faces, batch_size=6)["emotions"], 2 * faces[:, 0, 0]
+        )
+    assert sizes == [12, 8]
 
 
 def test_one_device_has_a_batch_for_itself() -> None:
