@@ -187,9 +187,13 @@ def test_the_card_tells_where_the_model_came_from(exported: Any) -> None:
     for score in card.scores.values():
         assert 0 < score["n"] <= len(validation)
         assert 0 <= score["accuracy"] <= 1
-    assert {
-        name: tuple(entry["value"] for entry in of) for name, of in card.conditions.items()
-    } == {name: it.values for name, it in CONDITIONS.items() if not it.by_landmarks}
+    measured = {name: tuple(entry["value"] for entry in of) for name, of in card.conditions.items()}
+    # In some of these random pictures landmarks are found, too.
+    assert all(
+        measured[name] == condition.values
+        for name, condition in CONDITIONS.items()
+        if not condition.by_landmarks or name in measured
+    )
     assert card.licences == FER2013_LICENCES
     assert "ICML 2013" in " ".join(card.licences)
     json.dumps(card.model_dump(mode="json"), allow_nan=False)
