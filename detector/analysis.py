@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,7 +13,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from detector.emotion.classifier import EmotionClassifier, classify, crop_geometry
 from detector.emotion.labels import expressiveness, valence
-from detector.emotion.model_card import require_emotions
 from detector.emotion.pacing import EMOTIONS_PER_SECOND, ClassificationSchedule, LoadGovernor
 from detector.emotion.preprocessing import face_crops
 from detector.emotion.smoothing import DELAY_S, ExponentialSmoother
@@ -36,7 +36,7 @@ from detector.settings import CameraMount, DetectionSettings
 from detector.types import AnalysedFrame, FaceReading, Frame, HeadPose, TrackedFace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -116,8 +116,7 @@ class FaceAnalyser:
 
     It closes the detector. With `live`, it does less work while the machine cannot keep up;
     without, the same frames give the same readings. `shadow` compares another model with the
-    classifier. `times` are those of each stage. Raises `ModelLoadError` if the classifier has other
-    labels than the seven emotions.
+    classifier. `times` are those of each stage.
     """
 
     FORGET_AFTER_NS = 5_000_000_000
@@ -133,7 +132,6 @@ class FaceAnalyser:
         live: bool = False,
         shadow: ShadowReader | None = None,
     ) -> None:
-        require_emotions(classifier.card)
         self._detector = detector
         self._classifier = classifier
         self._settings = settings or AnalysisSettings()
@@ -274,8 +272,8 @@ class FaceAnalyser:
             captured_ns=now_ns,
             box=face.detection.box,
             probabilities=None if smooth is None else tuple(smooth.tolist()),
-            valence=None if smooth is None else float(valence(smooth)),
-            expressiveness=None if smooth is None else float(expressiveness(smooth)),
+            valence=self._derived(valence, smooth),
+            expressiveness=self._derived(expressiveness, smooth),
             uncertain=smooth is None or float(smooth.max()) < self._classifier.card.uncertain_below,
             pose=pose,
             attentive=viewer.attention.update(excess_deg, now_ns),
@@ -283,6 +281,15 @@ class FaceAnalyser:
             withheld=withheld,
             static=viewer.static,
         )
+
+    def _derived(
+        self, figure: Callable[..., NDArray[np.float64]], smooth: NDArray[np.float64] | None
+    ) -> float | None:
+        """Return a figure of an emotion, as far as the model's labels give it."""
+        if smooth is None:
+            return None
+        value = float(figure(smooth, self._classifier.card.labels))
+        return None if math.isnan(value) else value
 
     def _forget(self, now_ns: int) -> None:
         for number, viewer in list(self._viewers.items()):

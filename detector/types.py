@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from detector.emotion.labels import EMOTIONS
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Self
 
     from numpy.typing import NDArray
+
+    from detector.emotion.labels import LabelSet
 
 KEYPOINTS = ("right_eye", "left_eye", "nose_tip", "mouth_centre", "right_ear", "left_ear")
 """The six points of a detected face, named from the person's own point of view."""
@@ -174,9 +174,9 @@ class FaceReading:
         viewer: Number of the track.
         captured_ns: When the frame was captured.
         box: Where the face is.
-        probabilities: Calibrated and smoothed, in the order of `EMOTIONS`; they sum to 1. `None`,
-            like valence and expressiveness, where the emotion is withheld.
-        valence: -1 to 1.
+        probabilities: Calibrated and smoothed, in the order of the model's label set; they sum to
+            1. `None`, like valence and expressiveness, where the emotion is withheld.
+        valence: -1 to 1; `None` also where the labels do not give it, as for the next.
         expressiveness: 0 to 1.
         uncertain: The highest of these probabilities is below the model card's threshold, or there
             are none.
@@ -201,10 +201,10 @@ class FaceReading:
     static: bool = False
 
     def __post_init__(self) -> None:
-        """Check that the emotion is complete, or a reason says why all of it is withheld."""
-        if self.probabilities is not None and len(self.probabilities) != len(EMOTIONS):
+        """Check that there is an emotion, or a reason why all of it is withheld."""
+        if self.probabilities is not None and len(self.probabilities) < 2:
             raise ValueError(
-                f"Invalid probabilities: expected {len(EMOTIONS)} numbers, "
+                "Invalid probabilities: expected one for each label of the model, at least 2, "
                 f"received {len(self.probabilities)}."
             )
         if self.withheld is not None and self.withheld not in WITHHELD_REASONS:
@@ -212,10 +212,11 @@ class FaceReading:
                 "Invalid reason why the emotion is withheld: expected one of "
                 f"{', '.join(WITHHELD_REASONS)}, received {self.withheld!r}."
             )
-        emotion = (self.probabilities, self.valence, self.expressiveness)
-        if any((part is None) == (self.withheld is None) for part in emotion):
+        is_read = self.probabilities is not None
+        derived = self.valence is not None or self.expressiveness is not None
+        if is_read == (self.withheld is not None) or (derived and not is_read):
             raise ValueError(
-                "Invalid reading: expected probabilities, valence and expressiveness, or a reason "
+                "Invalid reading: expected probabilities with what follows from them, or a reason "
                 f"why all are withheld, received {self.probabilities!r}, {self.valence!r}, "
                 f"{self.expressiveness!r} and {self.withheld!r}."
             )
@@ -250,12 +251,11 @@ class FaceReading:
             [fields[n] if n in fields or f.default is MISSING else f.default for n, f in known]
         )
 
-    @property
-    def label(self) -> str | None:
-        """The most probable emotion; `None` where it is withheld."""
+    def label(self, labels: LabelSet) -> str | None:
+        """Return the most probable label of the model's set; `None` where it is withheld."""
         if self.probabilities is None:
             return None
-        return EMOTIONS[max(range(len(EMOTIONS)), key=self.probabilities.__getitem__)]
+        return labels[max(range(len(labels)), key=self.probabilities.__getitem__)]
 
 
 @dataclass(frozen=True, slots=True)

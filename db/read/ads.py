@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Double, case, cast, func, select
 
 from db.read.scope import Scope, at_places, of_kinds, places
-from db.read.sessions import reading_rates
+from db.read.sessions import label_sets, reading_rates
 from db.schema import SUM_COLUMNS, Ad, Exposure, Model, Play, Session, Viewer
 from detector.emotion.labels import EMOTIONS
 from detector.emotion.prevalence import calibration_of, corrected_valence, linear_weights
@@ -31,7 +31,8 @@ class AdTotals:
     Attributes:
         viewers: Different viewers in view.
         watchers: Those of `told_viewers` who were attentive for `watcher_s` without interruption.
-        emotion_viewers: Viewers whose emotion could be read.
+        emotion_viewers: Viewers whose emotion could be read, in sessions with the seven emotions;
+            those of models with other labels mean something else.
         dwell_s, attention_s: Sums over all exposures.
         mean_dwell_s: Sum over viewers of each viewer's mean dwell per exposure.
         valence, expressiveness: Sums over the viewers with an emotion of each one's mean.
@@ -71,14 +72,17 @@ def ad_totals(
     the readings per second with which a session tells that. Only live sessions count, unless
     `replays` and `demos` ask for more.
     """
-    readings = func.sum(Exposure.emotion_readings)
     with engine.connect() as connection:
+        others = [row for row, labels in label_sets(connection).items() if labels != EMOTIONS]
+        seven = Session.model_id.is_(None) | Session.model_id.not_in(others)
+        readings = func.sum(case((seven, Exposure.emotion_readings), else_=0))
         corrected = func.sum(_corrected_valence(connection))
         rates = reading_rates(connection) if min_rate > 0 else {}
     slow = [number for number, rate in rates.items() if rate is not None and rate < min_rate]
     told = Session.id.not_in(slow)
     scored = (readings > 0) & corrected.is_not(None)
-    means = {"valence": Exposure.sum_valence, "expressiveness": Exposure.sum_expressiveness}
+    sums = {"valence": Exposure.sum_valence, "expressiveness": Exposure.sum_expressiveness}
+    means = {name: func.coalesce(total, 0.0) for name, total in sums.items()}
     viewer = (
         select(
             Play.ad_version_id,

@@ -2,7 +2,8 @@
 
 A cell is the most that a kiosk with `upload: cells` sends, and the row of the lake. It is added up
 from roll-ups, over the viewers of live sessions without static faces. `db.hub.tables.Cell` has the
-columns. Plays not rolled up yet are not in them.
+columns. Plays not rolled up yet are not in them, and of sessions whose models have other labels
+than the seven emotions only presence and attention are.
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ from db.schema import (
     UtcDateTime,
     Viewer,
 )
+from detector.emotion.labels import EMOTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -241,7 +243,9 @@ def _cells(
                 own.pop("second").label("second"),
                 viewers.label("viewers"),
                 cast(func.sum(table.readings), BigInteger).label("readings"),
-                cast(func.sum(table.emotion_readings), BigInteger).label("emotion_readings"),
+                cast(
+                    func.sum(case((_of_seven(table), table.emotion_readings), else_=0)), BigInteger
+                ).label("emotion_readings"),
                 *(figure.label(name) for name, figure in own.items()),
                 *(_sum(table, name).label(name) for name in SUM_COLUMNS),
             )
@@ -284,12 +288,18 @@ def _by_second() -> dict[str, ColumnElement[Any]]:
 
 def _sum(table: type[Exposure | ExposureSecond], name: str) -> ColumnElement[Any]:
     """The sum of a column; of scores only where all readings with an emotion have them."""
-    column = getattr(table, name)
-    total = cast(func.sum(column), Double)
+    column, of_seven = getattr(table, name), _of_seven(table)
+    total = cast(func.sum(case((of_seven, column))), Double)
     if name not in SCORE_COLUMNS:
-        return total
-    missing = func.sum(case((and_(column.is_(None), table.emotion_readings > 0), 1), else_=0))
-    return case((missing == 0, total))
+        return func.coalesce(total, cast(0.0, Double))
+    missing = and_(of_seven, column.is_(None), table.emotion_readings > 0)
+    return case((func.sum(case((missing, 1), else_=0)) == 0, total))
+
+
+def _of_seven(table: type[Exposure | ExposureSecond]) -> ColumnElement[bool]:
+    """Whether the sums of a row are those of the seven emotions."""
+    known = [getattr(table, f"sum_{name}").is_not(None) for name in EMOTIONS]
+    return and_(*known, table.sum_own.is_(None))
 
 
 def _camera_rates(which: Sequence[ColumnElement[bool]]) -> Select[tuple[int, bool]]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from detector.emotion.labels import EMOTIONS
+from detector.emotion.labels import EMOTIONS, knows_valence
 from detector.emotion.prevalence import (
     GROUPS,
     PrevalenceCalibration,
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from db.read.sessions import ReadingArrays
+    from detector.emotion.labels import LabelSet
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
@@ -75,6 +76,7 @@ _NO_END = np.iinfo(np.int64).max
 _HAPPY = EMOTIONS.index("happy")
 
 _SCORES = len(GROUPS) - 1  # neutral, the last group, is the rest
+_SCORE_PLACES = slice(len(EMOTIONS) + 2, len(EMOTIONS) + 2 + _SCORES)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,9 +92,10 @@ class ExposureArrays:
         longest_attention_s: The longest attention without interruption.
         baseline: See `valence_baselines`; NaN where unknown.
         end_readings: Readings with an emotion in the ad's last second.
-        end_happy: Sum of p(happy) over these.
-        sums: `(e, 12)`, over the readings with an emotion, in the order of `SUM_COLUMNS`; the last
-            three, scores of groups, are NaN where the model has no calibration.
+        end_happy: Sum of p(happy) over these; NaN where the labels do not give it.
+        sums: `(e, 12 + k)`, over the readings with an emotion, in the order of `SUM_COLUMNS`, then
+            of `k` labels outside the seven emotions. NaN where the model's labels do not give the
+            figure; scores of groups also where it has no calibration.
     """
 
     play_id: Ints
@@ -116,7 +119,7 @@ class ExposureArrays:
 class SecondArrays:
     """`s` entries, for each play, viewer and second `[k, k + 1)` of the ad, sorted by all three.
 
-    `sums` are `(s, 12)`, as in `ExposureArrays`.
+    `sums` are `(s, 12 + k)`, as in `ExposureArrays`.
     """
 
     play_id: Ints
@@ -155,8 +158,9 @@ class RolledPlay:
 class _During:
     """The readings during plays, by play, viewer and time.
 
-    `which` is the place of a reading's play; `values` are `(n, 12)`: probabilities, valence,
-    expressiveness and scores, 0 where the emotion is withheld, while `valence` is NaN there.
+    `which` is the place of a reading's play; `values` are `(n, 12 + k)`: probabilities, valence,
+    expressiveness, scores and own labels, 0 where the emotion is withheld, while `valence` is NaN
+    there. Figures that the labels do not give are NaN.
     """
 
     which: Ints
@@ -175,6 +179,7 @@ def roll_up(
     plays: Sequence[RolledPlay],
     readings: ReadingArrays,
     calibration: PrevalenceCalibration | None = None,
+    labels: LabelSet = EMOTIONS,
 ) -> tuple[ExposureArrays, SecondArrays]:
     """Add up the readings of plays of one session.
 
@@ -183,11 +188,12 @@ def roll_up(
         readings: Those of the plays and those between ads before them, with row ids of viewers,
             static faces included, in any order; others are ignored.
         calibration: That of the model that made the readings; without it, scores are NaN.
+        labels: The label set of that model.
 
     Returns:
         Sums by play and viewer, and also by second, without readings that have no position.
     """
-    during = _during(plays, readings, calibration)
+    during = _during(plays, readings, calibration, labels)
     starts = group_starts(during.play, during.viewer)
     group = np.cumsum(starts) - 1
     exposures = _by_play(plays, during, _baselines(plays, readings, during), starts, group)
@@ -195,11 +201,11 @@ def roll_up(
 
 
 def fill_scores(sums: Floats, calibration: PrevalenceCalibration) -> Floats:
-    """Return sums, `(n, 12)`, with missing sums of scores estimated from the plain sums."""
-    missing = np.isnan(sums[:, -_SCORES:]).any(axis=1)
+    """Return sums, `(n, 12 + k)`, with missing scores estimated from the plain sums."""
+    missing = np.isnan(sums[:, _SCORE_PLACES]).any(axis=1)
     filled = sums.copy()
     plain = sums[missing, : len(EMOTIONS)]
-    filled[missing, -_SCORES:] = linear_scores(plain, calibration)[:, :_SCORES]
+    filled[missing, _SCORE_PLACES] = linear_scores(plain, calibration)[:, :_SCORES]
     return filled
 
 
@@ -207,16 +213,19 @@ def _during(
     plays: Sequence[RolledPlay],
     readings: ReadingArrays,
     calibration: PrevalenceCalibration | None,
+    labels: LabelSet,
 ) -> _During:
     ids = np.array([play.id for play in plays], dtype=np.int64)
     mine = np.flatnonzero(np.isin(readings.play_id, ids))
     mine = mine[sort_readings(readings.play_id[mine], readings.viewer[mine], readings.at_us[mine])]
     by_id = np.argsort(ids)
     play, valence = readings.play_id[mine], readings.valence[mine]
-    read = np.isfinite(valence)
     p = readings.probabilities[mine]
+    own = np.empty((len(p), 0)) if readings.own is None else readings.own[mine]
+    read = np.isfinite(np.column_stack([p, own])).any(axis=1)
     plain = np.column_stack([p, valence, readings.expressiveness[mine]])
     plain[~read] = 0.0
+    plain[:, [name not in labels for name in EMOTIONS] + _not_given(labels)] = np.nan
     scores = np.full((len(p), _SCORES), np.nan)
     if calibration is not None:
         scores = group_scores(p, calibration)[:, :_SCORES]
@@ -228,11 +237,16 @@ def _during(
         at_us=readings.at_us[mine],
         position_ms=readings.position_ms[mine],
         valence=valence,
-        values=np.column_stack([plain, scores]),
+        values=np.column_stack([plain, scores, np.where(read[:, None], own, 0.0)]),
         read=read,
         attentive=readings.attentive[mine],
         uncertain=readings.uncertain[mine],
     )
+
+
+def _not_given(labels: LabelSet) -> list[bool]:
+    """Return whether a label set lacks valence, and expressiveness."""
+    return [not knows_valence(labels), "neutral" not in labels]
 
 
 def _baselines(plays: Sequence[RolledPlay], readings: ReadingArrays, during: _During) -> Floats:
@@ -291,7 +305,8 @@ def _by_play(
         / 1e6,
         baseline=baseline[first],
         end_readings=_count(group[late], size),
-        end_happy=_add(group[late], during.values[late, _HAPPY], size),
+        end_happy=_add(group[late], during.values[late, _HAPPY], size)
+        + (np.nan if np.isnan(during.values[:, _HAPPY]).any() else 0.0),
         sums=np.column_stack([_add(group, column, size) for column in during.values.T]),
     )
 

@@ -15,7 +15,9 @@ from sqlalchemy import Double, case, cast, func, null, or_, select
 
 from db.errors import NoSuchSessionError, ReadingsElsewhereError
 from db.read.scope import places
+from db.read.sessions import label_arrays
 from db.schema import EMOTION_COLUMNS, Ad, Gap, Model, Origin, Play, Reading, Session, Viewer
+from detector.emotion.labels import EMOTIONS, labels_of, own_labels
 from detector.emotion.prevalence import (
     GROUPS,
     calibration_of,
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
 
     from db.write.records import SessionKind
+    from detector.emotion.labels import LabelSet
     from detector.emotion.prevalence import PrevalenceCalibration
 
 NOW_S = 2.0
@@ -85,8 +88,9 @@ class LiveState:
         attentive: Those of them who look at the screen.
         recent_viewers: Viewers in the window.
         emotion_viewers: Those of them whose emotion could be read.
-        probabilities: Mean over these, in the order of `EMOTION_COLUMNS`.
-        valence: Their mean, -1 to 1.
+        labels: The label set of the model.
+        probabilities: Mean over these, by label.
+        valence: Their mean, -1 to 1; `None` also where the labels do not give it.
         shares: Of the groups (`detector.emotion.prevalence`) in this audience, in their order;
             `None` also where the model has no calibration.
         valence_corrected: Mean of their score(happy) - score(negative), about -1 to 1.
@@ -104,7 +108,8 @@ class LiveState:
     attentive: int | None
     recent_viewers: int
     emotion_viewers: int
-    probabilities: tuple[float, ...] | None
+    labels: LabelSet
+    probabilities: dict[str, float] | None
     valence: float | None
     shares: tuple[float, ...] | None
     valence_corrected: float | None
@@ -163,7 +168,7 @@ def live_state(
         last_sign = _last_sign(connection, session_id, row.ended_at or row.started_at)
         at = last_sign if row.kind == "replay" else (now or datetime.now(UTC))
         seen = _seen_now(connection, session_id, at)
-        scores = _scores(calibration_of(row.card))
+        scores, labels = _scores(calibration_of(row.card)), labels_of(row.card)
         mood = _mood(connection, session_id, at, seconds, scores)
         enough = mood.emotion_viewers >= min_viewers
         means = np.array([getattr(mood, group) for group in scores]) if scores and enough else None
@@ -178,10 +183,11 @@ def live_state(
             attentive=int(seen.attentive) if seen.viewers >= min_viewers else None,
             recent_viewers=mood.viewers,
             emotion_viewers=mood.emotion_viewers,
-            probabilities=tuple(float(getattr(mood, name)) for name in EMOTION_COLUMNS)
+            labels=labels,
+            probabilities=_probabilities(connection, session_id, at, seconds, labels, mood)
             if enough
             else None,
-            valence=float(mood.valence) if enough else None,
+            valence=None if mood.valence is None or not enough else float(mood.valence),
             shares=None if means is None else tuple(shares(means).tolist()),
             valence_corrected=None if means is None else float(corrected_valence(means)),
             curve=_curve(connection, session_id, at, seconds, min_viewers, scores),
@@ -258,6 +264,30 @@ def _scores(calibration: PrevalenceCalibration | None) -> dict[str, ColumnElemen
     }
 
 
+def _probabilities(  # noqa: PLR0917 (of a session, to a moment, so long, with labels)
+    connection: Connection,
+    session_id: int,
+    at: datetime,
+    seconds: int,
+    labels: LabelSet,
+    mood: Any,
+) -> dict[str, float]:
+    """The mean probabilities of all labels; those outside the seven are in one column."""
+    found = {name: getattr(mood, f"p_{name}") for name in labels if name in EMOTIONS}
+    if own := own_labels(labels):
+        query = (
+            select(Reading.viewer_id, Reading.p_own)
+            .join(Viewer, Viewer.id == Reading.viewer_id)
+            .where(*_readings_since(session_id, at, seconds), Reading.withheld.is_(None))
+        )
+        by_viewer: dict[int, list[Any]] = {}
+        for viewer, values in connection.execute(query).tuples():
+            by_viewer.setdefault(viewer, []).append(values)
+        means = [label_arrays(rows, own).mean(axis=0) for rows in by_viewer.values()]
+        found |= dict(zip(own, np.mean(means, axis=0).tolist(), strict=True))
+    return {name: float(found[name]) for name in labels}
+
+
 def _mood(
     connection: Connection,
     session_id: int,
@@ -267,6 +297,7 @@ def _mood(
 ) -> Any:
     means = [func.avg(getattr(Reading, name)).label(name) for name in ("valence", *EMOTION_COLUMNS)]
     means += [func.avg(score).label(group) for group, score in scores.items()]
+    means.append(_read())
     within = (
         select(*means)
         .join(Viewer, Viewer.id == Reading.viewer_id)
@@ -297,6 +328,7 @@ def _curve(  # noqa: PLR0917 (a curve is of a session, to a moment, so long, wit
         select(
             age,
             func.avg(Reading.valence).label("valence"),
+            _read(),
             (
                 func.avg(scores["happy"] - scores["negative"]) if scores else cast(null(), Double)
             ).label("corrected"),
@@ -315,18 +347,23 @@ def _curve(  # noqa: PLR0917 (a curve is of a session, to a moment, so long, wit
         LiveSecond(
             age,
             viewers,
-            float(valence) if known >= min_viewers else None,
+            float(valence) if known >= min_viewers and valence is not None else None,
             float(corrected) if known >= min_viewers and corrected is not None else None,
         )
         for age, viewers, known, valence, corrected in connection.execute(query)
     )
 
 
+def _read() -> Any:
+    """Whether any reading of a viewer has an emotion: 1 or NULL."""
+    return func.max(case((Reading.withheld.is_(None), 1))).label("read")
+
+
 def _over_viewers(within: Subquery) -> tuple[Any, ...]:
     """Of one row per viewer: all viewers, those with an emotion, and the mean valence of these."""
     return (
         func.count().label("viewers"),
-        func.count(within.c.valence).label("emotion_viewers"),
+        func.count(within.c.read).label("emotion_viewers"),
         func.avg(within.c.valence).label("valence"),
     )
 

@@ -35,13 +35,13 @@ from db.read.sessions import (
     SessionInfo,
     ad_infos,
     gap_infos,
+    label_arrays,
     play_infos,
     read_arrays,
     reading_rates,
     session_infos,
 )
 from db.schema import (
-    SCORE_COLUMNS,
     SUM_COLUMNS,
     Ad,
     Exposure,
@@ -54,16 +54,18 @@ from db.schema import (
     Viewer,
 )
 from db.transfer import queue as outgoing
+from detector.emotion.labels import EMOTIONS, labels_of, own_labels
 from detector.emotion.prevalence import PrevalenceCalibration, calibration_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from sqlalchemy import ColumnElement
     from sqlalchemy.engine import Connection, Engine
 
     from db.hub.screens import ScreenInfo
     from db.read.scope import Scope
+    from detector.emotion.labels import LabelSet
 
 PLAYS_AT_A_TIME = 200
 """Plays rolled up together, in one short transaction beside a kiosk that writes."""
@@ -95,6 +97,9 @@ class Log:
             "uncertain", or why the emotion is withheld.
         last_seen: When somebody was last in view, by running session.
         screens: Those that the sessions belong to.
+        own_labels: Labels outside the seven emotions, whose sums are the last columns of `sums`.
+        labels: What the models of all sessions with readings say; `None` where they differ, and
+            then nothing is known about emotions.
         hourly: What screens sent that send sums of hours only, by row id of the screen.
         untold: Sessions of such screens: nothing is known about single viewers.
     """
@@ -108,6 +113,8 @@ class Log:
     counts: dict[tuple[int, bool, str], int] = field(default_factory=dict)
     last_seen: dict[int, datetime] = field(default_factory=dict)
     screens: tuple[ScreenInfo, ...] = ()
+    own_labels: LabelSet = ()
+    labels: LabelSet | None = EMOTIONS
     hourly: dict[int, HourlySums] = field(default_factory=dict)
     untold: frozenset[int] = frozenset()
 
@@ -118,8 +125,13 @@ def read_log(engine: Engine, scope: Scope, *, seconds: bool = True) -> Log:
     Only the readings of plays not rolled up yet are read, and nothing is written.
     """
     with snapshot(engine) as connection:
-        exposures = [_stored(connection, Exposure, ExposureArrays, scope)]
-        by_second = [_stored(connection, ExposureSecond, SecondArrays, scope)] if seconds else []
+        sessions = tuple(session_infos(connection, *scope.sessions()))
+        labels = shared_labels(sessions)
+        own = () if labels is None else own_labels(labels)
+        exposures = [_stored(connection, Exposure, ExposureArrays, scope, own)]
+        by_second = (
+            [_stored(connection, ExposureSecond, SecondArrays, scope, own)] if seconds else []
+        )
         pending = _pending(connection, scope.plays())
         static = (
             set(connection.scalars(select(Viewer.id).where(Viewer.static))) if pending else set()
@@ -130,12 +142,14 @@ def read_log(engine: Engine, scope: Scope, *, seconds: bool = True) -> Log:
             if seconds:
                 by_second.append(_without(more_seconds, static))
         return Log(
-            sessions=tuple(session_infos(connection, *scope.sessions())),
+            sessions=sessions,
             ads=tuple(ad_infos(connection, *scope.plays())),
             plays=tuple(play_infos(connection, *scope.plays())),
             gaps=tuple(gap_infos(connection, *scope.sessions())),
-            exposures=_joined(ExposureArrays, exposures),
-            seconds=_joined(SecondArrays, by_second),
+            exposures=_told(_joined(ExposureArrays, exposures, own), labels),
+            seconds=_told(_joined(SecondArrays, by_second, own), labels),
+            own_labels=own,
+            labels=labels,
             counts=_counts(connection, scope),
             last_seen=_last_seen(connection, scope),
             screens=(screens := tuple(screens_of(connection, *scope.sessions()))),
@@ -178,7 +192,7 @@ def store_roll_ups(
             ids = [play.id for play in plays]
             # A server locks rows: a late reading of these plays waits, then marks its play again.
             connection.execute(select(Play.id).where(Play.id.in_(ids)).with_for_update())
-            _store(connection, ids, *_rolled_up(connection, plays))
+            _store(connection, ids, *_rolled_up(connection, plays), _own(connection, plays))
         done += len(plays)
         if once:
             return done
@@ -188,7 +202,35 @@ def _rolled_up(
     connection: Connection, plays: Sequence[RolledPlay]
 ) -> tuple[ExposureArrays, SecondArrays]:
     [calibration] = calibrations(connection, Session.id == plays[0].session_id).values()
-    return roll_up(plays, _readings(connection, plays), calibration)
+    labels = _labels(connection, plays)
+    readings = _readings(connection, plays, own_labels(labels))
+    return roll_up(plays, readings, calibration, labels)
+
+
+def _labels(connection: Connection, plays: Sequence[RolledPlay]) -> LabelSet:
+    """The label set of the model of the one session of some plays."""
+    card = select(Model.card).join(Session, Session.model_id == Model.id)
+    return labels_of(connection.scalar(card.where(Session.id == plays[0].session_id)))
+
+
+def _own(connection: Connection, plays: Sequence[RolledPlay]) -> LabelSet:
+    return own_labels(_labels(connection, plays))
+
+
+def shared_labels(sessions: Iterable[SessionInfo]) -> LabelSet | None:
+    """Return the label set of all sessions with readings; `None` if they have several."""
+    found = {info.labels for info in sessions if info.readings} or {EMOTIONS}
+    return found.pop() if len(found) == 1 else None
+
+
+def _told(arrays: _Arrays, labels: LabelSet | None) -> _Arrays:
+    """Leave out what is said about emotions where models of several label sets say it."""
+    if labels is not None:
+        return arrays
+    if isinstance(arrays, ExposureArrays):
+        unknown = np.full(len(arrays), np.nan)
+        arrays = replace(arrays, baseline=unknown, end_happy=unknown)
+    return replace(arrays, sums=np.full_like(arrays.sums, np.nan))
 
 
 def calibrations(
@@ -210,21 +252,28 @@ def calibrations(
 
 
 def _store(
-    connection: Connection, plays: list[int], exposures: ExposureArrays, seconds: SecondArrays
+    connection: Connection,
+    plays: list[int],
+    exposures: ExposureArrays,
+    seconds: SecondArrays,
+    own: LabelSet,
 ) -> None:
     for table, arrays in ((Exposure, exposures), (ExposureSecond, seconds)):
         connection.execute(delete(table).where(table.play_id.in_(plays)))
-        if rows := _rows(arrays):
+        if rows := _rows(arrays, own):
             connection.execute(insert(table), rows)
     connection.execute(update(Play).where(Play.id.in_(plays)).values(rolled_up=True))
     outgoing.queue(connection, "play", Play.id.in_(plays))
 
 
-def _rows(arrays: ExposureArrays | SecondArrays) -> list[dict[str, Any]]:
+def _rows(arrays: ExposureArrays | SecondArrays, own: LabelSet) -> list[dict[str, Any]]:
     columns = {name: getattr(arrays, name).tolist() for name in _names(type(arrays))}
     columns |= {name: arrays.sums[:, place].tolist() for place, name in enumerate(SUM_COLUMNS)}
-    for name in columns.keys() & {"baseline", *SCORE_COLUMNS}:
+    for name in columns.keys() & {"baseline", "end_happy", *SUM_COLUMNS}:
         columns[name] = [None if math.isnan(value) else value for value in columns[name]]
+    if own:
+        of_own = arrays.sums[:, len(SUM_COLUMNS) :].tolist()
+        columns["sum_own"] = [dict(zip(own, values, strict=True)) for values in of_own]
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
@@ -275,7 +324,7 @@ def _pending(
     return found
 
 
-def _readings(connection: Connection, plays: Sequence[RolledPlay]) -> ReadingArrays:
+def _readings(connection: Connection, plays: Sequence[RolledPlay], own: LabelSet) -> ReadingArrays:
     """The readings of plays, and those between ads before each of them."""
     first, last = plays[0], plays[-1]
     between = [
@@ -285,9 +334,8 @@ def _readings(connection: Connection, plays: Sequence[RolledPlay]) -> ReadingArr
     ]
     if first.previous_us > _LONG_AGO:
         between.append(Reading.at >= _moment(first.previous_us))
-    return read_arrays(
-        connection, Viewer.id, or_(Reading.play_id.in_([play.id for play in plays]), and_(*between))
-    )
+    mine = Reading.play_id.in_([play.id for play in plays])
+    return read_arrays(connection, Viewer.id, or_(mine, and_(*between)), own=own)
 
 
 def _stored(
@@ -295,11 +343,13 @@ def _stored(
     table: type[Exposure | ExposureSecond],
     arrays: type[_Arrays],
     scope: Scope,
+    own: LabelSet,
 ) -> _Arrays:
     """The stored entries of plays in scope, by play and viewer, without static faces."""
     names: list[str] = _names(arrays)
+    asked = [getattr(table, name) for name in (*names, *SUM_COLUMNS)]
     query = (
-        select(*(getattr(table, name) for name in (*names, *SUM_COLUMNS)))
+        select(*asked, *([table.sum_own] if own else []))
         .join(Play, Play.id == table.play_id)
         .join(Session, Session.id == Play.session_id)
         .join(Viewer, Viewer.id == table.viewer_id)
@@ -309,12 +359,14 @@ def _stored(
     parts: list[_Arrays] = []
     for rows in connection.execute(query, execution_options={"yield_per": READ_ROWS}).partitions():
         columns = list(zip(*rows, strict=True))
+        of_own = [label_arrays(columns.pop(), own)] if own else []
         values: dict[str, Any] = {
             name: np.array(column, _kind(name))
             for name, column in zip(names, columns, strict=False)
         }
-        parts.append(arrays(**values, sums=np.array(columns[len(names) :], np.float64).T))
-    return _with_scores(connection, _joined(arrays, parts), scope)
+        plain = np.array(columns[len(names) :], np.float64).T
+        parts.append(arrays(**values, sums=np.column_stack([plain, *of_own])))
+    return _with_scores(connection, _joined(arrays, parts, own), scope)
 
 
 def _stored_play() -> ColumnElement[bool]:
@@ -328,7 +380,7 @@ def _stored_play() -> ColumnElement[bool]:
 
 def _with_scores(connection: Connection, stored: _Arrays, scope: Scope) -> _Arrays:
     """Estimate the scores that are not stored, by the calibration of the session's model."""
-    missing = np.isnan(stored.sums[:, -1])
+    missing = np.isnan(stored.sums[:, len(SUM_COLUMNS) - 1])
     if not missing.any():
         return stored
     known = calibrations(connection, *scope.sessions())
@@ -348,10 +400,13 @@ def _with_scores(connection: Connection, stored: _Arrays, scope: Scope) -> _Arra
     return replace(stored, sums=sums)
 
 
-def _joined(arrays: type[_Arrays], parts: Sequence[_Arrays]) -> _Arrays:
+def _joined(arrays: type[_Arrays], parts: Sequence[_Arrays], own: LabelSet) -> _Arrays:
     """All entries by play, viewer, and second if there are seconds."""
     none: dict[str, Any] = {column: np.empty(0, _kind(column)) for column in _names(arrays)}
-    none["sums"] = np.empty((0, len(SUM_COLUMNS)))
+    width = len(SUM_COLUMNS) + len(own)
+    none["sums"] = np.empty((0, width))
+    # One with other labels has no entries, or is told without them.
+    parts = [replace(part, sums=part.sums[:, :width]) for part in parts if len(part)]
     values = {
         column: np.concatenate([empty, *(getattr(part, column) for part in parts)])
         for column, empty in none.items()

@@ -13,10 +13,11 @@ from db.engine import snapshot
 from db.errors import NoSuchSessionError
 from db.read.scope import at_places, places
 from db.schema import EMOTION_COLUMNS, Ad, Gap, Model, Play, Reading, ReadingCount, Session, Viewer
+from detector.emotion.labels import EMOTIONS, labels_of, own_labels
 from detector.types import WITHHELD_REASONS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
     from sqlalchemy import ColumnElement
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from db.read.scope import Scope
     from db.schema import Base
     from db.write.records import SessionKind
+    from detector.emotion.labels import LabelSet
 
 READ_ROWS = 10_000
 """Readings turned into arrays at a time; their Python objects stay small."""
@@ -50,6 +52,7 @@ class SessionInfo:
         lost: Records that could not be stored; above 0 the session is incomplete.
         static_faces: Tracks that turned out to be posters or still pictures.
         screen_id: Row id of the screen that it belongs to; on a kiosk there is none.
+        labels: The label set of its model.
     """
 
     id: int
@@ -73,6 +76,7 @@ class SessionInfo:
     static_faces: int = 0
     session_kind: SessionKind = "live"
     screen_id: int | None = None
+    labels: LabelSet = EMOTIONS
 
     @property
     def timezone(self) -> str | None:
@@ -132,10 +136,11 @@ class ReadingArrays:
         at_us: Microseconds since 1970-01-01 UTC.
         position_ms: Position in the ad; NaN where no ad was on.
         probabilities: `(n, 7)`, in the order of `EMOTIONS`; NaN, as the next two, where the emotion
-            is withheld.
+            is withheld or the model does not give the figure.
         valence: -1 to 1.
         expressiveness: 0 to 1.
         withheld: Why the emotion is withheld, as a place in `WITHHELD_REASONS`; -1 where it is not.
+        own: `(n, k)`, probabilities of the labels outside the seven that were asked for, if any.
     """
 
     play_id: NDArray[np.int64]
@@ -148,6 +153,7 @@ class ReadingArrays:
     uncertain: NDArray[np.bool_]
     attentive: NDArray[np.bool_]
     withheld: NDArray[np.int8]
+    own: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.at_us)
@@ -317,6 +323,7 @@ def load_session(engine: Engine, session_id: int) -> SessionData:
                 Viewer.number,
                 Reading.session_id == session_id,
                 Viewer.static.is_(False),
+                own=own_labels(info.labels),
             ),
             gaps=tuple(gap_infos(connection, Gap.session_id == session_id)),
         )
@@ -345,7 +352,7 @@ def session_infos(connection: Connection, *which: ColumnElement[bool]) -> list[S
     where = places()
     place = {"site": where.c.site, "screen_id": where.c.screen_id}
     figures = {"viewers": tracks, "readings": readings, "plays": plays, "static_faces": static}
-    model = {"model_name": Model.name, "model_sha256": Model.sha256}
+    model = {"model_name": Model.name, "model_sha256": Model.sha256, "labels": Session.model_id}
     query = (
         select(*_columns(SessionInfo, Session, **model, **figures, **place))
         .join(where, where.c.id == Session.id)
@@ -353,7 +360,17 @@ def session_infos(connection: Connection, *which: ColumnElement[bool]) -> list[S
         .where(*which)
         .order_by(Session.id)
     )
-    return [SessionInfo(*row) for row in connection.execute(query)]
+    rows = connection.execute(query).all()
+    labels = label_sets(connection)
+    # The labels are the last field.
+    values = ([*row[:-1], labels.get(row[-1], EMOTIONS)] for row in rows)
+    return [SessionInfo(*each) for each in values]
+
+
+def label_sets(connection: Connection) -> dict[int, LabelSet]:
+    """Return the label set of each model, by row id."""
+    query = select(Model.id, Model.card)
+    return {row_id: labels_of(card) for row_id, card in connection.execute(query).tuples()}
 
 
 def reading_rates(connection: Connection, *which: ColumnElement[bool]) -> dict[int, float | None]:
@@ -412,11 +429,13 @@ def _columns(info: type[Any], table: type[Base], **other: Any) -> list[Any]:
     return [other[f.name] if f.name in other else getattr(table, f.name) for f in fields(info)]
 
 
-def read_arrays(connection: Connection, name: Any, *which: ColumnElement[bool]) -> ReadingArrays:
+def read_arrays(
+    connection: Connection, name: Any, *which: ColumnElement[bool], own: LabelSet = ()
+) -> ReadingArrays:
     """Read the readings that meet conditions on `Reading` and `Viewer`.
 
     `name` becomes `ReadingArrays.viewer`: `Viewer.number`, or `Viewer.id`, which is unique over
-    sessions.
+    sessions. `own` are labels outside the seven emotions, for `ReadingArrays.own`.
     """
     # Coerced to types that SQLAlchemy hands through: NumPy converts whole columns at a time.
     columns: dict[str, tuple[Any, type]] = {
@@ -431,15 +450,20 @@ def read_arrays(connection: Connection, name: Any, *which: ColumnElement[bool]) 
         "withheld": (case(_REASON_PLACES, value=Reading.withheld, else_=-1), np.int8),
         **{column: (getattr(Reading, column), np.float64) for column in EMOTION_COLUMNS},
     }
+    asked = [column for column, _ in columns.values()]
     query = (
-        select(*(column for column, _ in columns.values()))
+        select(*asked, *([Reading.p_own] if own else []))
         .join(Viewer, Viewer.id == Reading.viewer_id)
         .where(*which)
         .order_by(Reading.at, Viewer.number, Reading.id)
     )
     chunks: dict[str, list[NDArray[Any]]] = {key: [] for key in columns}
+    of_own: list[NDArray[np.float64]] = [np.empty((0, len(own)))]
     for rows in connection.execute(query, execution_options={"yield_per": READ_ROWS}).partitions():
-        for (key, (_, kind)), values in zip(columns.items(), zip(*rows, strict=True), strict=True):
+        by_column = list(zip(*rows, strict=True))
+        if own:
+            of_own.append(label_arrays(by_column.pop(), own))
+        for (key, (_, kind)), values in zip(columns.items(), by_column, strict=True):
             chunks[key].append(
                 microseconds(values) if key == "at_us" else np.array(values, dtype=kind)
             )
@@ -448,7 +472,16 @@ def read_arrays(connection: Connection, name: Any, *which: ColumnElement[bool]) 
         for key, parts in chunks.items()
     }
     probabilities = np.column_stack([arrays.pop(column) for column in EMOTION_COLUMNS])
-    return ReadingArrays(**arrays, probabilities=probabilities)
+    found = np.concatenate(of_own) if own else None
+    return ReadingArrays(**arrays, probabilities=probabilities, own=found)
+
+
+def label_arrays(
+    values: Iterable[Mapping[str, float] | None], own: LabelSet
+) -> NDArray[np.float64]:
+    """Return figures by label, as rows store them, as `(n, k)`; NaN where there is none."""
+    rows = [[(found or {}).get(name, np.nan) for name in own] for found in values]
+    return np.array(rows, dtype=np.float64).reshape(len(rows), len(own))
 
 
 def microseconds(moments: Sequence[str | datetime]) -> NDArray[np.int64]:

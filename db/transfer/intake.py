@@ -335,6 +335,11 @@ def _checked_times(
         if is_right and kind in {int, float}:
             # Not so for NaN either.
             is_right = all(-largest <= value <= largest for value in known)
+        if is_right and name == "sum_own":
+            sums = [value for one in known for value in one.values()]
+            is_right = {*map(type, sums)} <= _KINDS[float] and all(
+                -largest <= value <= largest for value in sums
+            )
         if not is_right:
             raise RecordError(f"{name}: expected {kind.__name__}, received {repr(known)[:100]}")
     return [name for name in names if types[name][0] is datetime]

@@ -56,6 +56,7 @@ from db.write.records import (
     ShadowRecord,
     ViewerFlagged,
 )
+from detector.emotion.labels import EMOTIONS, labels_of
 
 if TYPE_CHECKING:
     import sqlite3
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
     from sqlalchemy.orm import InstrumentedAttribute
 
+    from detector.emotion.labels import LabelSet
     from detector.types import FaceReading
 
 logger = logging.getLogger(__name__)
@@ -343,6 +345,7 @@ class SessionStore:
         self._new_ads: dict[str, int] = {}
         self._viewers: dict[int, _ViewerRow] = {}
         self._plays: dict[int, _PlayRow] = {}
+        self._labels: LabelSet | None = None
         self.last_moment = started_at
 
     def apply(self, connection: Connection, records: Iterable[Record]) -> list[str]:
@@ -414,6 +417,7 @@ class SessionStore:
         """Forget the row ids of the transaction."""
         for row_ids in (self._new_ads, self._viewers, self._plays):
             row_ids.clear()
+        self._labels = None
 
     def _write(self, connection: Connection, record: Record) -> None:
         match record:
@@ -436,6 +440,7 @@ class SessionStore:
                 model_id = model_row_id(connection, record)
                 by_id = Session.id == self._session_id
                 connection.execute(update(Session).where(by_id).values(model_id=model_id))
+                self._labels = None
                 outgoing.queue(connection, "session", by_id)
 
     def _reading(
@@ -455,13 +460,21 @@ class SessionStore:
         if viewer.saw(record.at):
             touched[viewer.row_id] = viewer
         self._note(record.at)
-        columns = face_columns(record.face)
+        columns = face_columns(record.face, self._label_set(connection))
         columns["session_id"] = self._session_id
         columns["viewer_id"] = viewer.row_id
         columns["play_id"] = play_id
         columns["at"] = record.at
         columns["position_ms"] = _float(record.position_ms)
         return columns
+
+    def _label_set(self, connection: Connection) -> LabelSet:
+        """Return the label set of the session's model."""
+        if self._labels is None:
+            of_session = select(Model.card).join(Session, Session.model_id == Model.id)
+            card = connection.scalar(of_session.where(Session.id == self._session_id))
+            self._labels = labels_of(card)
+        return self._labels
 
     def _flag(self, connection: Connection, record: ViewerFlagged) -> None:
         viewer = self._viewer(connection, int(record.viewer_number), record.at)
@@ -597,13 +610,30 @@ class SessionStore:
         self.last_moment = max(self.last_moment, moment)
 
 
-def face_columns(face: FaceReading) -> dict[str, Any]:
-    """Return the columns of a reading, by the names of its fields."""
+def face_columns(face: FaceReading, labels: LabelSet = EMOTIONS) -> dict[str, Any]:
+    """Return the columns of a reading, by the names of its fields.
+
+    `labels` are those of its probabilities. ValueError if these are not as many.
+    """
     names, values_of = _columns(type(face))  # type: ignore[arg-type]
-    values = (*values_of(face), *(face.probabilities or (None,) * len(EMOTION_COLUMNS)))
+    values = values_of(face)
+    p = face.probabilities
+    own: dict[str, float] | None = None
+    if p is not None and len(p) != len(labels):
+        expected = f"probabilities of {', '.join(labels)}"
+        raise _contradiction("reading", expected, f"{len(p)} numbers")
+    if p is None or labels == EMOTIONS:
+        values += p or _NO_EMOTION
+    else:
+        by_label = dict(zip(labels, map(float, p), strict=True))
+        values += tuple(by_label.pop(name, None) for name in EMOTIONS)
+        own = by_label or None
     # The databases do not know the numbers of NumPy.
     plain = [v if type(v) in _PLAIN else v.item() for v in values]
-    return dict(zip(names, plain, strict=True))
+    return {**dict(zip(names, plain, strict=True)), "p_own": own}
+
+
+_NO_EMOTION = (None,) * len(EMOTION_COLUMNS)
 
 
 _PLAIN = frozenset({float, int, bool, str, type(None)})

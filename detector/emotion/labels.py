@@ -1,12 +1,19 @@
-"""The only order of the emotions, and the two numbers derived from their probabilities."""
+"""Names of emotions, label sets, and the two numbers derived from probabilities.
+
+A label set is the names of a model's outputs, in their order: the seven emotions by default, some
+of them, such as happy and sad, or others. It belongs to a model, and so to a session; readings are
+tuples in its order.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import ArrayLike, NDArray
 
 EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
@@ -15,18 +22,61 @@ EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 NEGATIVE = ("angry", "disgust", "fear", "sad")
 """The emotions whose strongest one is subtracted in the valence."""
 
+LabelSet: TypeAlias = tuple[str, ...]
 
-def valence(probabilities: ArrayLike) -> NDArray[np.float64]:
+
+def labels_of(card: Mapping[str, Any] | None) -> LabelSet:
+    """Return the label set of a stored model card; the seven emotions if it names none."""
+    labels = (card or {}).get("labels")
+    if not isinstance(labels, list | tuple) or len(set(map(str, labels))) < 2:
+        return EMOTIONS
+    return tuple(map(str, labels))
+
+
+def own_labels(labels: LabelSet) -> LabelSet:
+    """Return the labels that are none of the seven emotions, in their order."""
+    return tuple(name for name in labels if name not in EMOTIONS)
+
+
+def knows_valence(labels: LabelSet) -> bool:
+    """Return whether a label set has both sides of valence: happy, and a negative emotion."""
+    return "happy" in labels and not set(labels).isdisjoint(NEGATIVE)
+
+
+def colour_names(labels: LabelSet) -> dict[str, str]:
+    """Return for each label the emotion whose colour it has: its own, or for others a free one."""
+    order = ("sad", "happy", "disgust", "fear", "surprise", "angry", "neutral")
+    free = [name for name in order if name not in labels] or list(order)
+    others = {name: free[place % len(free)] for place, name in enumerate(own_labels(labels))}
+    return {name: others.get(name, name) for name in labels}
+
+
+def what_it_tells(labels: LabelSet) -> str:
+    """Return what a model of these labels says about a face, as the rest of a sentence."""
+    if len(labels) == 2:
+        return f"tells {labels[0]} from {labels[1]} only"
+    return f"tells {', '.join(labels[:-1])} and {labels[-1]} apart"
+
+
+def valence(probabilities: ArrayLike, labels: LabelSet = EMOTIONS) -> NDArray[np.float64]:
     """Return `p(happy)` minus the strongest of `NEGATIVE`, -1 (unpleasant) to 1 (pleasant).
 
-    `(..., 7)` probabilities in the order of `EMOTIONS` become `(...)`.
+    `(..., n)` probabilities in the order of a label set become `(...)`. Of `NEGATIVE` those count
+    that are in the set; NaN unless `knows_valence`.
     """
     p = np.asarray(probabilities, dtype=np.float64)
-    negative = p[..., [EMOTIONS.index(name) for name in NEGATIVE]].max(axis=-1)
-    return np.asarray(p[..., EMOTIONS.index("happy")] - negative)
+    if not knows_valence(labels):
+        return np.full(p.shape[:-1], np.nan)
+    negative = p[..., [labels.index(name) for name in NEGATIVE if name in labels]].max(axis=-1)
+    return np.asarray(p[..., labels.index("happy")] - negative)
 
 
-def expressiveness(probabilities: ArrayLike) -> NDArray[np.float64]:
-    """Return `1 - p(neutral)`, 0 to 1: `(..., 7)` probabilities become `(...)`."""
+def expressiveness(probabilities: ArrayLike, labels: LabelSet = EMOTIONS) -> NDArray[np.float64]:
+    """Return `1 - p(neutral)`, 0 to 1; NaN without a neutral label.
+
+    `(..., n)` probabilities in the order of a label set become `(...)`.
+    """
     p = np.asarray(probabilities, dtype=np.float64)
-    return np.asarray(1.0 - p[..., EMOTIONS.index("neutral")])
+    if "neutral" not in labels:
+        return np.full(p.shape[:-1], np.nan)
+    return np.asarray(1.0 - p[..., labels.index("neutral")])

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from detector.emotion.labels import EMOTIONS
 from detector.emotion.prevalence import PrevalenceCalibration
 from detector.errors import ModelLoadError
 
@@ -20,7 +19,7 @@ class ModelCard(BaseModel):
 
     Attributes:
         name: Stem of the model's files.
-        labels: Names of the outputs, in order; for the kiosk, the seven emotions.
+        labels: Names of the outputs, in order; by default the seven emotions.
         input_side_px: Side of the square grey picture that the network takes.
         crop_scale: Side of the crop, in sides of the face detector's box.
         crop_raise: Height of the crop's centre above the box's centre, in sides of the box.
@@ -92,15 +91,6 @@ def read_card(model: Path) -> ModelCard:
             f"{card.sha256[:12]}…, received {received[:12]}…; restore the file or train it again."
         )
     return card
-
-
-def require_emotions(card: ModelCard) -> None:
-    """Raise `ModelLoadError` unless a model has the seven emotions, as the kiosk needs."""
-    if card.labels != EMOTIONS:
-        raise ModelLoadError(
-            f"The model {card.name} gives {', '.join(card.labels)}; the kiosk expects "
-            f"{', '.join(EMOTIONS)}."
-        )
 
 
 def sha256_of(path: Path) -> str:

@@ -21,7 +21,7 @@ import platformdirs
 from boltons.fileutils import atomic_save
 from pydantic import TypeAdapter, ValidationError
 
-from detector.emotion.model_card import read_card, require_emotions, sha256_of
+from detector.emotion.model_card import read_card, sha256_of
 from detector.errors import DetectorError, ModelLoadError
 
 logger = logging.getLogger(__name__)
@@ -126,7 +126,7 @@ def find_model(name_or_path: str | Path | None = None) -> Path:
         model = current_model()
         try:
             if model != shipped_default():
-                require_emotions(read_card(model))
+                read_card(model)
         except ModelLoadError as error:
             logger.warning(
                 "The shipped %s is used instead of the promoted model: %s", DEFAULT_MODEL, error

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from detector.emotion.labels import EMOTIONS
+from detector.emotion.labels import EMOTIONS, labels_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -143,11 +143,11 @@ def fit_calibration(
 
 
 def calibration_of(card: Mapping[str, Any] | None) -> PrevalenceCalibration | None:
-    """Return the calibration on a model's card; `None` if it has none.
+    """Return the calibration on a model's card; `None` if it has none, or other labels.
 
     A card stored by an earlier version lacks it: a shipped model is then found by its checksum.
     """
-    if card is None:
+    if card is None or labels_of(card) != EMOTIONS:
         return None
     found = card.get("prevalence")
     return _from_json(found) if found else _shipped().get(str(card.get("sha256")))

@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
-from detector.emotion.labels import EMOTIONS
+from detector.emotion.labels import EMOTIONS, knows_valence, what_it_tells
 from monitor.analytics import SEGMENTS
 from monitor.analytics.errors import ReportError
 from monitor.analytics.metrics import (
     EXPRESSIVENESS,
     HAPPY_SCORE,
     NEGATIVE_SCORE,
+    OWN,
     SURPRISE_SCORE,
     VALENCE,
     corrected_valence_sums,
@@ -43,6 +44,7 @@ from monitor.analytics.statistics import (
     viewers_lacking,
 )
 from monitor.languages import LazyText, gettext, later, lazy, numeral, plazy
+from monitor.languages.words import word
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
 
     from db.read.formulas import ExposureArrays
     from db.read.sessions import SessionInfo
+    from detector.emotion.labels import LabelSet
     from monitor.analytics.metrics import Floats, Ints
     from monitor.analytics.report_data import ReportData
 
@@ -209,7 +212,7 @@ class Comparison:
             **said,
             verdict=self._verdict(),
         )
-        figure = MEASURES[self.measure].figure
+        figure = measure_of(self.measure).figure
         if abs(self.clipping_bias) >= 0.1 * self.relevant:
             text = lazy(
                 "%(text)s Rare choices count for less than their probability asks for, which moves "
@@ -228,7 +231,7 @@ class Comparison:
 
     def _figures(self) -> dict[str, Any]:
         """Return what a sentence says."""
-        measure, found = MEASURES[self.measure], self.difference
+        measure, found = measure_of(self.measure), self.difference
         notes: LazyText | str = "" if self.monitoring == "fixed" else lazy(", valid at every look")
         if self.tests > 1:
             notes = lazy(
@@ -251,7 +254,7 @@ class Comparison:
         }
 
     def _verdict(self) -> LazyText:
-        measure = MEASURES[self.measure]
+        measure = measure_of(self.measure)
         said: dict[str, Any] = {
             "first": self.first_name,
             "second": self.second_name,
@@ -320,6 +323,54 @@ def _rounded(count: int) -> int:
     return math.ceil(count / step) * step
 
 
+def valence_measure(data: ReportData) -> str | None:
+    """Return by which measure of valence the ads of a report compare; None if it has none."""
+    if data.labels == EMOTIONS:
+        return "valence"
+    return "valence_raw" if data.labels is not None and knows_valence(data.labels) else None
+
+
+def measure_of(name: str, own_labels: LabelSet = ()) -> Measure:
+    """Return one of `MEASURES`, or the mean probability of another label."""
+    if name in MEASURES:
+        return MEASURES[name]
+    known = (*EMOTIONS, *own_labels)
+    place = known.index(name) if name in known else 0
+    column = place if place < len(EMOTIONS) else OWN + place - len(EMOTIONS)
+    return _emotion(lazy("the probability of %(label)s", label=later(word, name)), column)
+
+
+def measures_of(labels: LabelSet | None) -> list[str]:
+    """Return the measures that a label set gives; None stands for several sets together."""
+    given = {"attention", "dwell"}
+    if labels is not None:
+        given |= set(labels)
+        given |= {"valence_raw"} if knows_valence(labels) else set()
+        given |= {"expressiveness"} if "neutral" in labels else set()
+    if labels == EMOTIONS:
+        given |= set(MEASURES)
+    return [*(name for name in MEASURES if name in given), *sorted(given - set(MEASURES))]
+
+
+def require_measure(data: ReportData, measure: str) -> None:
+    """Raise ReportError unless the models of some sessions give a measure."""
+    given = measures_of(data.labels)
+    if measure in given:
+        return
+    if data.labels is None:
+        sets = sorted({", ".join(info.labels) for info in data.sessions if info.readings})
+        why = f"the sessions had models with different labels ({'; '.join(sets)})"
+    elif measure not in MEASURES and measure not in EMOTIONS:
+        why = "no model of these sessions has such a label"
+    else:
+        models = ", ".join(sorted({str(info.model_name) for info in data.sessions}))
+        why = f"the model {models} {what_it_tells(data.labels)}"
+    raise ReportError(
+        f"There is no measure {measure!r} in these sessions, because {why}: expected one of "
+        f"{', '.join(given)}."
+    )
+
+
 def samples_of(data: ReportData, zone: tzinfo | None = None) -> PlaySamples:
     """Return what all comparisons over all plays share; by far the most work with many plays."""
     return PlaySamples.of(data, MEASURES["attention"], None, zone, lambda *_: True)
@@ -346,7 +397,7 @@ def compare_ads(
     Args:
         data: The sessions to pool; seconds are not needed.
         ads: Each `ad_id`, in the order of comparison; None: all, in the order of `data.ads`.
-        measure: One of `MEASURES`.
+        measure: One of `MEASURES`, or a label of the models; see `require_measure`.
         min_viewers: Comparisons with fewer viewers of either ad are withheld.
         relevant: The smallest difference that matters, above 0; None: that of the measure.
         by: Compare in each of these `SEGMENTS` in which both ads ran, instead of once over all.
@@ -370,7 +421,10 @@ def compare_ads(
     names = {ad.ad_id: ad.name for ad in data.ads}
     chosen = _chosen(ads, list(names))
     _refuse_unknown("source", sources or (), sorted({session.source for session in data.sessions}))
-    _check(measure, by, min_viewers, relevant)
+    _check(by, min_viewers, relevant)
+    how = measure_of(measure, data.own_labels)
+    if measure not in MEASURES:
+        require_measure(data, measure)
 
     def counts(session: SessionInfo, hour: int, weekday: str) -> bool:
         return (
@@ -380,9 +434,9 @@ def compare_ads(
         )
 
     if samples is None:
-        plays = PlaySamples.of(data, MEASURES[measure], by, zone, counts)
+        plays = PlaySamples.of(data, how, by, zone, counts)
     else:
-        plays = samples.with_measure(data, MEASURES[measure])
+        plays = samples.with_measure(data, how)
     uncalibrated = (
         measure == "valence" and np.isnan(corrected_valence_sums(data.exposures.sums)).any()
     )
@@ -408,7 +462,7 @@ def compare_ads(
                 first_name=names[first],
                 second_name=lazy("all other ads") if second is None else names[second],
                 measure=measure,
-                relevant=MEASURES[measure].relevant if relevant is None else relevant,
+                relevant=how.relevant if relevant is None else relevant,
                 by=by,
                 segment=segment,
                 monitoring="fixed" if fixed else "always-valid",
@@ -446,11 +500,7 @@ def _refuse_unknown(what: str, named: Collection[str], there: Sequence[str]) -> 
         raise ReportError(f"There is no {what} {name!r} in these sessions; {hint}")
 
 
-def _check(measure: str, by: str | None, min_viewers: int, relevant: float | None) -> None:
-    if measure not in MEASURES:
-        raise ReportError(
-            f"Invalid measure: expected one of {', '.join(MEASURES)}, received {measure!r}."
-        )
+def _check(by: str | None, min_viewers: int, relevant: float | None) -> None:
     if by is not None and by not in SEGMENTS:
         raise ReportError(f"Invalid by: expected one of {', '.join(SEGMENTS)}, received {by!r}.")
     if min_viewers < 1:
@@ -599,7 +649,7 @@ def _filled(
 
 def _possible(interval: Interval, measure: str) -> Interval:
     """Cut an interval of few groups to the differences that are possible."""
-    largest = max(MEASURES[measure].largest, abs(interval.value))
+    largest = max(measure_of(measure).largest, abs(interval.value))
     return Interval(interval.value, max(interval.low, -largest), min(interval.high, largest))
 
 

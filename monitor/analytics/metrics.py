@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from db.read.formulas import ExposureArrays, SecondArrays
     from db.read.sessions import GapInfo, SessionInfo
+    from detector.emotion.labels import LabelSet
     from monitor.workers import Map
 
     Floats = NDArray[np.float64]
@@ -55,6 +56,17 @@ VALENCE, EXPRESSIVENESS = len(EMOTIONS), len(EMOTIONS) + 1
 
 HAPPY_SCORE, SURPRISE_SCORE, NEGATIVE_SCORE = range(len(EMOTIONS) + 2, len(EMOTIONS) + 5)
 """Columns of the sums of group scores (`detector.emotion.prevalence`), NaN where unknown."""
+
+OWN = NEGATIVE_SCORE + 1
+"""First column of the sums of labels outside the seven emotions."""
+
+
+def by_label(sums: Floats) -> Floats:
+    """Return those of labels, `(..., 7 + k)`, from sums or means, `(..., 12 + k)`.
+
+    The seven emotions are first, NaN where the model has no such label, then its other labels.
+    """
+    return np.concatenate([sums[..., : len(EMOTIONS)], sums[..., OWN:]], axis=-1)
 
 
 def corrected_valence_sums(sums: Floats) -> Floats:
@@ -188,7 +200,7 @@ def audience(entries: ExposureArrays, duration_s: Floats | float = math.nan) -> 
 class Cells:
     """What each viewer did in each second of one ad, all plays together.
 
-    Shapes are `(c,)`, of `sums` `(c, 12)`, in the order of `SUM_COLUMNS`: added up over the
+    Shapes are `(c,)`, of `sums` `(c, 12 + k)`, in the order of `SUM_COLUMNS`: added up over the
     readings with an emotion. `viewer` and `second` count from 0, `group` is that of the viewer;
     `corrected` adds up
     baseline-corrected valence over the readings of viewers with a baseline; the ad's curve has
@@ -274,7 +286,7 @@ def _units(viewer: Ints, group: Ints) -> Ints:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Timeline:
-    """The curves of one ad by second: shape `(k,)`, emotions `(k, 7)`; NaN where not known.
+    """The curves of one ad by second: shape `(k,)`, labels as `by_label`; NaN where not known.
 
     `n` counts viewers with a reading, `emotion_viewers` those with an emotion, on whom all curves
     but `attention` rest. Curves are means over viewers of each one's mean, or medians (iMotions);
@@ -320,7 +332,7 @@ def timeline(cells: Cells, *, seed: int | Sequence[int], workers: Map = map) -> 
     read, based = cells.emotion_readings > 0, cells.corrected_readings > 0
     second = cells.second[read]
     means = cells.sums[read] / cells.emotion_readings[read][:, None]
-    emotions, valence = means[:, : len(EMOTIONS)], means[:, VALENCE]
+    emotions, valence = by_label(means), means[:, VALENCE]
     units = _units(cells.viewer[read], cells.group[read])
     low, high = bootstrap_mean_interval(units, second, valence, k, seed=seed, workers=workers)
 
@@ -351,7 +363,7 @@ def timeline(cells: Cells, *, seed: int | Sequence[int], workers: Map = map) -> 
         attention=mean_by_second(cells.attentive / cells.readings, cells.second, k),
         probabilities=by_emotion(emotions),
         probabilities_median=by_emotion(emotions, median_by_second),
-        share_over_half=by_emotion((emotions > 0.5).astype(np.float64)),
+        share_over_half=by_emotion(np.where(np.isnan(emotions), np.nan, emotions > 0.5)),
         shares=shares(
             np.column_stack([mean_by_second(each, second[scored], k) for each in scores.T])
         ),
@@ -447,7 +459,7 @@ def _steepest(kind: str, curve: Floats) -> Moment | None:
 def attraction_moment(probabilities: Floats) -> Moment | None:
     """Find the peak of mean surprise in the ad's first eight seconds (Realeyes: attraction).
 
-    None when nothing is known; `probabilities` has the shape `(k, 7)`.
+    None when nothing is known; `probabilities` is `(k, 7 + …)`, as of `by_label`.
     """
     surprise = probabilities[:ATTRACTION_WINDOW_S, EMOTIONS.index("surprise")]
     known = np.flatnonzero(np.isfinite(surprise))
@@ -469,7 +481,7 @@ def last_second_happiness(entries: ExposureArrays) -> tuple[float, int]:
 def impact(probabilities: Floats, last_second: float) -> Moment | None:
     """Return the mean of the peak of mean happiness and that of the last second (Realeyes: impact).
 
-    The moment is at the peak; `probabilities` has the shape `(k, 7)`.
+    The moment is at the peak; `probabilities` is `(k, 7 + …)`, as of `by_label`.
     """
     happy = probabilities[:, EMOTIONS.index("happy")]
     known = np.flatnonzero(np.isfinite(happy))
@@ -487,9 +499,10 @@ class Reaction:
     """How viewers reacted over the whole ad; NaN or None if unknown. See `docs/metrics.md`.
 
     Means are over viewers of each viewer's mean over the readings with an emotion; the limits of
-    `mean_valence` are a 95 % bootstrap interval. `mean_probabilities` has the shape `(7,)` and adds
-    up to 1. `shares`, `(4,)`, in the order of `GROUPS`, add up to 1 too; they and
-    `valence_corrected_mean` are corrected for prevalence, with limits for viewers in groups.
+    `mean_valence` are a 95 % bootstrap interval. `mean_probabilities` are as of `by_label`; those
+    that are known add up to 1. `dominant_emotion` is one of the labels. `shares`, `(4,)`, in the
+    order of `GROUPS`, add up to 1 too; they and `valence_corrected_mean` are corrected for
+    prevalence, with limits for viewers in groups.
     """
 
     emotion_viewers: int
@@ -557,6 +570,7 @@ def reaction(
     min_viewers: int = 1,
     group: Ints | None = None,
     workers: Map = map,
+    own_labels: LabelSet = (),
 ) -> Reaction:
     """Compute the reactions to one ad.
 
@@ -568,11 +582,12 @@ def reaction(
         seed: Seeds the bootstrap; the curve and the mean of the ad draw from different streams.
         min_viewers: A second with fewer viewers is masked, and no moment is read from it.
         workers: What draws in the bootstrap.
+        own_labels: The labels outside the seven emotions.
     """
     means = viewer_means(entries.viewer_id, entries.sums, entries.emotion_readings)
     viewers = means.shape[0]
     overall = means.mean(axis=0) if viewers else np.full(means.shape[1], np.nan)
-    probabilities = overall[: len(EMOTIONS)]
+    probabilities = by_label(overall)
     known = np.isfinite(entries.baseline)
     shifted = (
         entries.sums[known, VALENCE] - entries.emotion_readings[known] * entries.baseline[known]
@@ -609,7 +624,9 @@ def reaction(
     return Reaction(
         emotion_viewers=viewers,
         mean_probabilities=probabilities,
-        dominant_emotion=EMOTIONS[int(probabilities.argmax())] if viewers else None,
+        dominant_emotion=(*EMOTIONS, *own_labels)[int(np.nanargmax(probabilities))]
+        if np.isfinite(probabilities).any()
+        else None,
         mean_valence=float(overall[VALENCE]),
         mean_valence_low=float(low[0]),
         mean_valence_high=float(high[0]),

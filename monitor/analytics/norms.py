@@ -38,7 +38,7 @@ FIGURES = (
 )
 """What an ad is compared by."""
 
-_EMOTION_FIGURES = {"mean_valence", "valence_corrected_mean", "expressiveness"}
+EMOTION_FIGURES = {"mean_valence", "valence_corrected_mean", "expressiveness"}
 """These rest on the viewers whose emotion could be read."""
 
 
@@ -95,7 +95,7 @@ class Norms:
             and (length is None or ad.length == length)
             and ad.ad_id != ad_id
             and not (sha256 and ad.sha256 == sha256)
-            and (ad.emotion_viewers if figure in _EMOTION_FIGURES else ad.viewers)
+            and (ad.emotion_viewers if figure in EMOTION_FIGURES else ad.viewers)
             >= self.min_viewers
         )
         return [value for value in found if value is not None]
@@ -221,7 +221,7 @@ def _norm(
         )
         if len(others) >= MIN_ADS:
             break
-    viewers = entry["emotion_viewers" if figure in _EMOTION_FIGURES else "opportunities"] or 0
+    viewers = entry["emotion_viewers" if figure in EMOTION_FIGURES else "opportunities"] or 0
     compared = value is not None and len(others) >= MIN_ADS and viewers >= library.min_viewers
     rank = value if compared else None
     low, high = (None, None) if rank is None else percentile_interval(rank, others)

@@ -64,7 +64,7 @@ def bootstrap_mean_interval(
 
     Args:
         unit, second, values: Shape `(c,)`: the viewer's unit, the second, and the viewer's value in
-            it, no NaN.
+            it; NaN for all if not known.
         seconds: Number of seconds `k`.
         seed: The same data and seed give the same interval, to the last bit.
         draws: How often the units are drawn.
@@ -72,11 +72,14 @@ def bootstrap_mean_interval(
         workers: Where the parts of many units are drawn; the interval is the same.
 
     Returns:
-        Lower and upper limits, shape `(k,)` each; NaN with fewer than two units.
+        Lower and upper limits, shape `(k,)` each; NaN with fewer than two units, or where the
+        values are not known.
     """
     from scipy.sparse import csr_array  # noqa: PLC0415 - slow to import
 
     low, high = np.full(seconds, np.nan), np.full(seconds, np.nan)
+    if np.isnan(values).any():
+        return low, high
     names, row = np.unique(unit, return_inverse=True)
     # Sparse, because a viewer is seen in few seconds.
     shape = (seconds, names.size)

@@ -11,12 +11,14 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from detector.emotion.labels import EMOTIONS
 from monitor.analytics.comparison import (
     LEVEL,
     MIN_VIEWERS_FOR_SAME,
     Comparison,
     compare_ads,
     samples_of,
+    valence_measure,
 )
 from monitor.analytics.findings import Finding, Kind
 
@@ -42,6 +44,8 @@ Reason: TypeAlias = Literal[
     "mixed",
     "open",
     "few",
+    "few_attention",
+    "attention_only",
     "not_comparable",
     "alone",
 ]
@@ -74,12 +78,16 @@ def much_worse(found: Comparison) -> bool:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Standings:
-    """The comparisons of each ad with the rest, by `ad_id`; an ad may be missing."""
+    """The comparisons of each ad with the rest, by `ad_id`; an ad may be missing.
+
+    Valence is plain valence where the labels of the model give no other, and there may be none.
+    """
 
     ads: int
     valence: Mapping[str, Comparison]
     attention: Mapping[str, Comparison]
     groups: Mapping[str, Mapping[str, Comparison]]
+    has_valence: bool = True
 
     @classmethod
     def of(
@@ -106,22 +114,26 @@ class Standings:
 
         return cls(
             ads=len({ad.ad_id for ad in data.ads}),
-            valence=by("valence"),
+            valence={} if (valence := valence_measure(data)) is None else by(valence),
             attention=by("attention"),
-            groups={group: by(f"{group}_share") for group in GROUPS},
+            groups={group: by(f"{group}_share") for group in GROUPS}
+            if data.labels == EMOTIONS
+            else {},
+            has_valence=valence is not None,
         )
 
     def findings(self, places: Mapping[str, int]) -> list[Finding]:
         """Return which ads certainly differ from the rest, given their places in the report."""
         kinds: dict[str, tuple[Kind, Kind]] = {
             "valence": ("more_positive", "less_positive"),
+            "valence_raw": ("more_positive", "less_positive"),
             "attention": ("more_attention", "less_attention"),
         }
         return [
             Finding(
                 kind=kinds[each.measure][0 if sign(each) > 0 else 1],
                 ad=places[ad],
-                measure=each.measure,
+                measure=each.measure.removesuffix("_raw"),
                 value=each.difference.value,
                 low=each.difference.low,
                 high=each.difference.high,
@@ -153,6 +165,8 @@ class Standings:
         `stop`: certainly worse by what matters in one of them, and not better in the other.
         `test_on`: not known yet, or better in one and worse in the other.
         `collect`: too few viewers, or nothing to compare with; one measure alone can stop an ad.
+
+        Where the labels give no valence, attention alone never says `keep`.
         """
         if self.ads == 1:
             return Advice("collect", "alone", None)
@@ -164,10 +178,22 @@ class Standings:
         if known and much_worse(known[0]):
             of_valence = known[0] is valence
             return Advice("stop", "worse_valence" if of_valence else "worse_attention", None)
+        if not self.has_valence and attention is not None:
+            return _by_attention(attention)
         fewest = min((each.first_viewers for each in both), default=0) if len(both) == 2 else 0
         if fewest < MIN_VIEWERS_FOR_SAME:
             return Advice("collect", "few", MIN_VIEWERS_FOR_SAME - fewest)
         return Advice("collect", "not_comparable", None)
+
+
+def _by_attention(attention: Comparison) -> Advice:
+    """Return the advice of attention alone, which is not certainly worse by what matters."""
+    if _enough(attention):
+        return Advice("test_on", "attention_only", None)
+    if attention.first_viewers < MIN_VIEWERS_FOR_SAME:
+        lacking = MIN_VIEWERS_FOR_SAME - attention.first_viewers
+        return Advice("collect", "few_attention", lacking)
+    return Advice("collect", "not_comparable", None)
 
 
 def _enough(found: Comparison) -> bool:

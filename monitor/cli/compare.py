@@ -94,7 +94,10 @@ def weekdays_of(text: str) -> frozenset[str]:
     help="Compare separately within each of these where both ads ran.",
 )
 @click.option(
-    "--measure", type=click.Choice(MEASURES), default=MEASURES[0], help="Measure to compare."
+    "--measure",
+    default=MEASURES[0],
+    help=f"Measure to compare: {', '.join(MEASURES)}; or the mean probability of a label of the "
+    "model, such as sad.",
 )
 @click.option(
     "--relevant",
@@ -128,8 +131,7 @@ def compare(
     how many more viewers are needed. Looking again every day is fine, unless --fixed.
     """
     from db.read.scope import left_out
-    from monitor.analytics.comparison import MEASURES as measures  # noqa: N811
-    from monitor.analytics.comparison import compare_ads
+    from monitor.analytics.comparison import compare_ads, measure_of, require_measure
     from monitor.analytics.errors import ReportError
     from monitor.analytics.report_data import load_report_data
     from monitor.reports.terminal import print_comparisons
@@ -146,6 +148,7 @@ def compare(
         data = load_report_data(engine, scope, seconds=False)
         others = left_out(engine, scope, ads or None)
     try:
+        require_measure(data, measure)
         options["sources"] = options["sources"] or None
         found = compare_ads(data, ads or None, zone=zone, **options)
     except ReportError as error:
@@ -163,7 +166,7 @@ def compare(
         print_json(
             {
                 "measure": measure,
-                "relevant": measures[measure].relevant if relevant is None else relevant,
+                "relevant": measure_of(measure).relevant if relevant is None else relevant,
                 "by": options["by"],
                 "min_viewers": options["min_viewers"],
                 "monitoring": "fixed" if options["fixed"] else "always-valid",

@@ -120,13 +120,14 @@ def promote(
     silence_native_libraries()
     from dataclasses import asdict
 
+    from detector.emotion.labels import EMOTIONS, what_it_tells
     from detector.emotion.model_card import read_card
     from detector.emotion.model_store import find_model
     from training.release.promotion import promote as put_in_use
 
     path = find_model(model)
     if judging["labels"]:
-        raise click.UsageError("A model is promoted for the seven emotions: leave --labels out.")
+        raise click.UsageError("A model is promoted for all labels it has: leave --labels out.")
     faces, against, _ = judging_faces(read_card(path).input_side_px, **judging)
     promoted = put_in_use(
         path,
@@ -141,6 +142,14 @@ def promote(
     for reason in promoted.reasons:
         click.echo(f"Forced although: {reason}", err=True)
     click.echo(f"{promoted.model} is in use now instead of {promoted.replaced}.", err=True)
+    labels = read_card(path).labels
+    if labels != EMOTIONS:
+        click.echo(
+            f"It {what_it_tells(labels)}: reports of new sessions say no more than that, emotions "
+            "are not averaged with those of earlier sessions, and the policies mood and learn "
+            "choose as without a camera. `ad-monitor models rollback` undoes it.",
+            err=True,
+        )
     _say_shadow_run(database, promoted.sha256, promoted.model)
 
 

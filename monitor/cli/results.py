@@ -116,6 +116,8 @@ def print_conditions(conditions: dict[str, list[dict[str, Any]]]) -> None:
 
 def print_models(models: Sequence[dict[str, Any]]) -> None:
     """Print the models; an arrow marks the one in use."""
+    from detector.emotion.labels import EMOTIONS
+
     columns = ("", "model", "origin", "MB", "labels", "accuracy")
     table = table_of((), *columns, right=("MB",))
     for model in models:
@@ -125,7 +127,9 @@ def print_models(models: Sequence[dict[str, Any]]) -> None:
             escape(model["name"]),
             model["origin"],
             f"{model['size_mb']:.1f}",
-            str(len(model["labels"])) if len(model["labels"]) > 4 else ", ".join(model["labels"]),
+            "the seven emotions"
+            if tuple(model["labels"]) == EMOTIONS
+            else ", ".join(map(escape, model["labels"])),
             f"{best[1]:.1%} ({best[0]})" if best else "",
         )
     wide_console().print(table)

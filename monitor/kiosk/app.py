@@ -154,6 +154,7 @@ def _open_window(  # noqa: PLR0917 (the parts of one session, handed over once)
             can_set_up=console is not None and console.can_set_up,
         ),
         calibration=kiosk.calibration,
+        labels=kiosk.labels,
         saver=lambda: saver.method,
     )
     quitter.add("the window", window.close)

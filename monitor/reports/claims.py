@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from detector.emotion.labels import EMOTIONS
 from monitor.analytics.findings import (
     corrected_moments,
     curves_of,
@@ -63,7 +64,7 @@ def add_claims(
     curves: list[Curves | None] = []
     for place, entry in enumerate(entries):
         found, mine = None, take(data.exposures, of_exposure == place)
-        _add_score(entry, mine, scores, site_of)
+        _add_score(entry, mine, scores, site_of, is_seven=data.labels == EMOTIONS)
         # An audience that is withheld must not be known from what is claimed about it.
         if not entry["opportunities"] or entry["dwell_s"] is not None:
             found = curves_of(
@@ -107,7 +108,12 @@ def _sites(data: ReportData) -> dict[int, str]:
 
 
 def _add_score(
-    entry: dict[str, Any], exposures: ExposureArrays, library: ScoreLibrary, sites: dict[int, str]
+    entry: dict[str, Any],
+    exposures: ExposureArrays,
+    library: ScoreLibrary,
+    sites: dict[int, str],
+    *,
+    is_seven: bool,
 ) -> None:
     viewers = exposures.play_id[np.unique(exposures.viewer_id, return_index=True)[1]]
     score = score_of(
@@ -122,7 +128,7 @@ def _add_score(
         "score_low": score.low,
         "score_high": score.high,
         "score_parts": score.parts,
-        "score_against": score.against,
+        "score_against": score.against if is_seven else wording.NO_SCORE,
     }
 
 

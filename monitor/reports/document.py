@@ -18,21 +18,22 @@ import numpy as np
 from db.read.ads import ad_totals
 from db.read.formulas import MIN_WATCHER_RATE, WATCHER_ATTENTION_S
 from db.read.scope import left_out as sessions_left_out
-from detector.emotion.labels import EMOTIONS
+from detector.emotion.labels import EMOTIONS, knows_valence
 from detector.emotion.prevalence import GROUPS
 from detector.names import printable_document
 from detector.types import WITHHELD_REASONS
 from monitor.analytics import currency, metrics, over_time
 from monitor.analytics.baseline import SiteCurves
 from monitor.analytics.by_screen import by_screen
-from monitor.analytics.comparison import compare_ads, samples_of
+from monitor.analytics.comparison import compare_ads, samples_of, valence_measure
 from monitor.analytics.errors import ReportError
 from monitor.analytics.metrics import covered_us, microseconds
-from monitor.analytics.norms import Norms, build_norms, norms_of
+from monitor.analytics.norms import EMOTION_FIGURES, Norms, build_norms, norms_of
 from monitor.analytics.report_data import Scope, ad_versions, load_report_data, zones_of
 from monitor.analytics.samples import exposure_groups, usable_groups
 from monitor.analytics.statistics import CONFIDENCE, DRAWS
 from monitor.languages import ENGLISH, lazy, nlazy, speaking
+from monitor.reports import wording
 from monitor.reports.claims import add_claims
 from monitor.reports.diagnostics import add_baselines, add_scenes, videos_seen
 from monitor.reports.formatting import utc_text
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
 
     from db.read.sessions import AdInfo, GapInfo, PlayInfo, SessionInfo
+    from detector.emotion.labels import LabelSet
     from monitor.analytics.currency import AdCurrency
     from monitor.analytics.metrics import Audience, Bools, Ints, Reaction
     from monitor.analytics.report_data import ReportData
@@ -170,7 +172,12 @@ def build_report(
         log, summary, [(ad.ad_row_id, *made) for (ad, _), made in zip(versions, ads, strict=True)]
     )
     for entry, _ in ads:
-        entry["norms"] = norms_of(entry, library or Norms(()), site=summary["site"])
+        entry["norms"] = norms_of(
+            # The library has emotions of the seven only.
+            entry if data.labels == EMOTIONS else entry | dict.fromkeys(EMOTION_FIGURES),
+            library or Norms(()),
+            site=summary["site"],
+        )
     samples = samples_of(data, zone)
     findings = add_claims(
         [entry for entry, _ in ads],
@@ -180,7 +187,13 @@ def build_report(
         zone=zone,
         samples=samples,
     )
-    compared = compare_ads(data, min_viewers=min_viewers, zone=zone, samples=samples)
+    compared = compare_ads(
+        data,
+        measure=valence_measure(data) or "attention",
+        min_viewers=min_viewers,
+        zone=zone,
+        samples=samples,
+    )
     entries = [entry for entry, _ in ads]
     hidden_scenes = add_scenes(
         entries, [ad for ad, _ in versions], data, scene_starts or {}, min_viewers=min_viewers
@@ -206,6 +219,7 @@ def build_report(
                 "left_out": _known_counts(left_out),
             },
             "norms_left_out": _known_counts(norms_left_out),
+            "labels": None if data.labels is None else list(data.labels),
         },
         "session": summary,
         "sessions": [
@@ -237,9 +251,27 @@ def build_report(
             *hidden_weeks,
             *hidden_screens,
             *_untold(data),
+            *_not_given(data),
         ],
         "quality": _quality(log),
     }
+
+
+def _not_given(data: ReportData) -> list[dict[str, Any]]:
+    """Say what the labels of the models do not give."""
+    if data.labels == EMOTIONS:
+        return []
+    if data.labels is None:
+        figures = [*REACTION_FIGURES, *EMOTION_CURVES, "score"]
+        return [{"ad_id": None, "figures": figures, "why": wording.different_labels(data.sessions)}]
+    figures = ["shares", "timeline.shares", "valence_corrected_mean", "score"]
+    if not knows_valence(data.labels):
+        figures += ["valence", "peak_valence", "timeline.valence"]
+    needs = {"neutral": "expressiveness", "surprise": "attraction", "happy": "impact"}
+    figures += [figure for name, figure in needs.items() if name not in data.labels]
+    [model] = {info.model_name for info in data.sessions if info.readings} or {None}
+    why = wording.model_tells(model or "", data.labels)
+    return [{"ad_id": None, "figures": figures, "why": why}]
 
 
 def _untold(data: ReportData) -> list[dict[str, Any]]:
@@ -274,6 +306,7 @@ def session_document(info: SessionInfo) -> dict[str, Any]:
         "ended_at": utc_text(info.ended_at),
         "end_reason": info.end_reason,
         "model": info.model_name,
+        "labels": list(info.labels),
         "plays": info.plays,
         "viewers": info.viewers,
         "readings": info.readings,
@@ -390,7 +423,9 @@ def _ad_entry(  # noqa: PLR0917 (the parts of one entry, handed over once)
         min_viewers=min_viewers,
         group=usable_groups(log.groups_of(plays)),
         workers=workers,
+        own_labels=log.data.own_labels,
     )
+    own = log.data.own_labels
     traded = currency.ad_currency(plays, log.sessions, exposures, log.countable, price)
     # "Nobody was in view" differs from "nothing could be measured".
     measured = people.opportunities > 0 or math.fsum(log.measured_us[play.id] for play in plays) > 0
@@ -412,29 +447,36 @@ def _ad_entry(  # noqa: PLR0917 (the parts of one entry, handed over once)
         **_audience_figures(people, measured=measured),
         **_currency_figures(traded, measured=measured),
         "viewable_plays": currency.viewable_plays(plays, log.sessions, log.shown_s),
-        **{key: _json(getattr(reaction, key)) for key in REACTION_FIGURES},
+        **{key: _json(getattr(reaction, key), own) for key in REACTION_FIGURES},
         "impact": None if reaction.impact is None else reaction.impact.value,
         "moments": [_json(moment) for moment in reaction.moments],
         "timeline": [
             {
                 "second": k,
                 **{
-                    curve.name: _json(getattr(reaction.timeline, curve.name)[k])
+                    curve.name: _json(getattr(reaction.timeline, curve.name)[k], own)
                     for curve in fields(reaction.timeline)
                 },
             }
             for k in range(reaction.timeline.n.size)
         ],
     }
-    withheld = _withhold(entry, people, reaction, min_viewers)
+    withheld = _withhold(entry, people, reaction, min_viewers, log.data.labels or ())
     entry["funnel"] = {key: entry[key] for key in ("opportunities", "watchers", "held")}
     return entry, withheld
 
 
 def _withhold(
-    entry: dict[str, Any], people: Audience, reaction: Reaction, min_viewers: int
+    entry: dict[str, Any],
+    people: Audience,
+    reaction: Reaction,
+    min_viewers: int,
+    labels: LabelSet,
 ) -> list[dict[str, Any]]:
-    """Remove from an entry what rests on too few viewers; return what `withheld` says about it."""
+    """Remove from an entry what rests on too few viewers; return what `withheld` says about it.
+
+    What the labels do not give is missing for another reason.
+    """
     withheld: list[dict[str, Any]] = []
     name = {key: entry[key] for key in ("ad_id", "version") if entry[key] is not None}
 
@@ -462,9 +504,12 @@ def _withhold(
         hide(REACTION_FIGURES, EMOTION_CURVES, why)
     # Without any emotion a figure is not known rather than withheld.
     enough = reaction.emotion_viewers >= min_viewers
-    lost = [
-        key for key in ("peak_valence", "attraction", "impact") if enough and entry[key] is None
-    ]
+    given = {
+        "peak_valence": knows_valence(labels),
+        "attraction": "surprise" in labels,
+        "impact": "happy" in labels,
+    }
+    lost = [key for key, known in given.items() if known and enough and entry[key] is None]
     n, read = reaction.timeline.n, reaction.timeline.emotion_viewers
     thin = (n > 0) & (n < min_viewers)
     hide_seconds(
@@ -537,12 +582,12 @@ def _currency_figures(traded: AdCurrency, *, measured: bool) -> dict[str, Any]:
     return figures
 
 
-def _json(value: Any) -> Any:
-    """Return a figure for JSON: NaN as None, arrays of emotions or groups by their names."""
+def _json(value: Any, own_labels: LabelSet = ()) -> Any:
+    """Return a figure for JSON: NaN as None, arrays of labels or groups by their names."""
     if isinstance(value, np.ndarray):
         if not np.isfinite(value).any():
             return None
-        names = GROUPS if value.size == len(GROUPS) else EMOTIONS
+        names = GROUPS if value.size == len(GROUPS) else (*EMOTIONS, *own_labels)
         return {name: _json(each) for name, each in zip(names, value, strict=True)}
     if isinstance(value, metrics.Moment):
         return {"kind": value.kind, "second": value.second, "value": _json(value.value)}

@@ -11,7 +11,6 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from detector.emotion.prevalence import GROUPS
 from monitor.languages import _
 from monitor.reports.formatting import percent, signed
 
@@ -312,10 +311,10 @@ def _moment(
 def _faces(
     seconds: list[dict[str, Any]], xs: list[float], top: float, layout: Layout
 ) -> list[dict[str, Any]]:
-    """Lay out the curves of the groups and the names at their ends."""
+    """Lay out the curves of the parts of faces and the names at their ends."""
     height = layout.panels[1]
     found = []
-    for group in GROUPS:
+    for group in next((list(s["shares"]) for s in seconds if s["shares"]), []):
         shares = [s["shares"] and s["shares"][group] for s in seconds]
         runs = _runs(xs, [None if p is None else top + (1 - p) * height for p in shares])
         if runs:

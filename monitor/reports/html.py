@@ -13,17 +13,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from db.read.formulas import MAX_SPAN_INTERVALS, WATCHER_ATTENTION_S
-from detector.emotion.prevalence import GROUPS
 from detector.names import printable_document
 from monitor.analytics import metrics
+from monitor.analytics.norms import EMOTION_FIGURES
 from monitor.analytics.score import PARTS
 from monitor.fonts import STACK, fallback_css, font_face_css
 from monitor.languages import numeral
 from monitor.languages.words import word
 from monitor.reports import formatting, summary, wording
+from monitor.reports.faces import Faces
 from monitor.reports.figures import (
     ACCENT,
-    COLOURS,
     GRID,
     INK,
     MUTED,
@@ -65,7 +65,7 @@ def render_html(
     document = printable_document(document)
     styles, script = _fonts(document, medium) + _asset("report.css"), _asset("report.js")
     zone, document = summary.zone_words(document), summary.localised(document)
-    ads, quality = document["ads"], document["quality"]
+    ads, quality, faces = document["ads"], document["quality"], Faces.of(document)
     seconds = [summary.valence_at(second) for ad in ads for second in ad["timeline"]]
     reach = valence_range([value for second in seconds for value in second.values()])
     means = [value for ad in ads for value in summary.valence(ad).values()]
@@ -89,6 +89,7 @@ def render_html(
     trend = document["trend"]
     page = environment().get_template("report.html.j2")
     return page.render(
+        faces=faces,
         document=document,
         medium=medium,
         many=many,
@@ -153,9 +154,12 @@ def _fonts(document: dict[str, Any], medium: str) -> str:
     return font_face_css(suffix) + fallback_css(text, suffix) + families
 
 
-def ad_figure(ad: dict[str, Any], layout: Layout, *, reach: tuple[float, float]) -> str:
+def ad_figure(
+    ad: dict[str, Any], layout: Layout, *, reach: tuple[float, float], faces: Faces
+) -> str:
     """Draw the curves of an ad as an `<svg>` element, with the arguments of `figures.curves`."""
-    return _drawn("_curves.svg.j2", curves(ad, layout, reach, ad["key_moments"]))
+    laid_out = curves(ad, layout, reach, ad["key_moments"])
+    return _drawn("_curves.svg.j2", {**laid_out, "faces": faces})
 
 
 def _drawn(template: str, laid_out: dict[str, Any]) -> str:
@@ -187,10 +191,6 @@ def environment() -> Environment:
     install_texts(found)
     found.globals |= {
         "unknown": formatting.UNKNOWN,
-        "groups": GROUPS,
-        "colours": {group: colour for group, (colour, _) in COLOURS.items()},
-        "dashes": {group: dash for group, (_, dash) in COLOURS.items()},
-        "group_colours": summary.GROUP_COLOURS,
         "ink": INK,
         "muted": MUTED,
         "grid": GRID,
@@ -234,7 +234,7 @@ def _card(
     layouts: Sequence[Layout],
 ) -> dict[str, Any]:
     """Return what the page says about one ad, counted from 1."""
-    ad = document["ads"][number - 1]
+    ad, faces = document["ads"][number - 1], Faces.of(document)
     drawn = layouts if wording.has_curve(ad) else ()
     strip = () if thumbnails is None else thumbnails.strip
     by_second: dict[int, list[dict[str, Any]]] = {}
@@ -245,7 +245,7 @@ def _card(
         "ad": ad,
         "anchor": f"ad-{number}",
         "title": wording.title(ad),
-        "curves": [_raw(ad_figure(ad, layout, reach=reach)) for layout in drawn],
+        "curves": [_raw(ad_figure(ad, layout, reach=reach, faces=faces)) for layout in drawn],
         "spark": spark(ad, reach) if wording.has_curve(ad) else None,
         "action": summary.action_name(ad["advice"]["action"]),
         "stands_out": summary.stands_out(ad),
@@ -265,7 +265,12 @@ def _card(
             {**scene, "still": None if thumbnails is None else thumbnails.scenes.get(place)}
             for place, scene in enumerate(ad["scenes"] or ())
         ],
-        "norms": [norm for norm in ad["norms"] if norm["figure"] != "mean_valence"],
+        "norms": [
+            norm
+            for norm in ad["norms"]
+            if norm["figure"] != "mean_valence"
+            and (faces.is_corrected or norm["figure"] not in EMOTION_FIGURES)
+        ],
         "key_moments": [
             {
                 "second": second,

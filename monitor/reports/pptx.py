@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from detector.names import printable_document
 from monitor.languages import _, ngettext
-from monitor.languages.words import word
+from monitor.languages.words import capitalised, word
 from monitor.reports import summary, wording
+from monitor.reports.faces import Faces
 from monitor.reports.figures import ACCENT, INK, MUTED
 from monitor.reports.formatting import (
     day,
@@ -63,6 +64,7 @@ class _Deck:
 
         self.document, self.zone, self.thumbnails = document, zone, thumbnails
         self.ads = summary.ranked(document["ads"])
+        self.faces = Faces.of(document)
         self.places = {id(ad): place for place, ad in enumerate(document["ads"])}
         self.file = pptx.Presentation()
         self.file.slide_width, self.file.slide_height = _inches(WIDTH), _inches(7.5)
@@ -71,9 +73,15 @@ class _Deck:
         """Return the file."""
         self._title()
         self._advice()
-        rated = [ad for ad in self.ads if summary.valence(ad)["value"] is not None]
+        rated = [
+            ad
+            for ad in self.ads
+            if summary.valence(ad)["value"] is not None
+            or (summary.shares(ad) and not self.faces.has_valence)
+        ]
         if len(rated) > 1:
-            self._ranking(rated[:CHARTED], len(rated))
+            if self.faces.is_corrected or self.faces.has_valence:
+                self._ranking(rated[:CHARTED], len(rated))
             self._faces(rated[:CHARTED], len(rated))
         for ad in self._detailed(rated):
             self._ad(ad)
@@ -187,7 +195,9 @@ class _Deck:
                 "Share of happy minus share of negative faces; 0 is a neutral audience. A "
                 "difference between two bars is not certain by itself: see the report for the "
                 "intervals."
-            ),
+            )
+            if self.faces.is_corrected
+            else self.faces.about_valence(),
         )
 
     def _faces(self, shown: Sequence[dict[str, Any]], count: int) -> None:
@@ -195,17 +205,16 @@ class _Deck:
         from pptx.enum.chart import XL_LEGEND_POSITION as PLACES  # noqa: PLC0415
 
         slide = self._slide(_of(_("Faces in front of each ad"), shown, count))
+        faces = self.faces
         parts = [summary.shares(ad) or {} for ad in shown]
-        series = {
-            word(group): [each.get(group) for each in parts] for group in summary.GROUP_COLOURS
-        }
+        series = {word(group): [each.get(group) for each in parts] for group in faces.names}
         data = _data("0%", _names(shown), series)
         chart = _chart(slide, KINDS.BAR_STACKED_100, data, _("Stacked bars: faces by ad"))
         _style_bars(chart)
         chart.has_legend = True
         chart.legend.position, chart.legend.include_in_layout = PLACES.BOTTOM, False
         chart.legend.font.size = _points(12)
-        for each, colour in zip(chart.plots[0].series, summary.GROUP_COLOURS.values(), strict=True):
+        for each, colour in zip(chart.plots[0].series, faces.colours.values(), strict=True):
             each.format.fill.solid()
             each.format.fill.fore_color.rgb = _colour(colour)
         _note(
@@ -213,7 +222,9 @@ class _Deck:
             _(
                 "Corrected for the faces that the network was trained on. Negative: angry, "
                 "disgusted, afraid or sad."
-            ),
+            )
+            if faces.is_corrected
+            else faces.about_faces(),
         )
 
     def _ad(self, ad: dict[str, Any]) -> None:
@@ -226,7 +237,7 @@ class _Deck:
         interval = summary.interval_words(found["low"], found["high"])
         lines = [
             (_("Valence"), signed(found["value"]) + (f" ({interval})" if interval else "")),
-            (_("Happy, negative"), _pair(parts)),
+            *_parts(parts),
             (_("Viewers"), whole(ad["opportunities"])),
             (_("Watched"), whole(ad["watchers"])),
             (_("Held"), whole(ad["held"])),
@@ -301,13 +312,16 @@ class _Deck:
             measured += _("; %(duration)s of gaps", duration=duration(quality["gap_s"]))
         points = [
             _(
-                "A camera beside the screen finds faces; a network gives each face probabilities "
-                "of seven expressions, on the same clock as the ad. No picture of a person is kept."
+                "A camera beside the screen finds faces; a network gives each face a probability "
+                "for each of its labels, on the same clock as the ad. No picture of a person is "
+                "kept."
             ),
             _(
                 "Valence is the share of happy minus the share of negative faces, corrected for "
                 "the faces that the network was trained on: a neutral audience has 0."
-            ),
+            )
+            if self.faces.is_corrected
+            else self.faces.about_faces(),
             _(
                 "Viewers are faces in view, not passers-by. A watcher looked for half a second or "
                 "longer; a held viewer for at least half of the ad."
@@ -353,10 +367,14 @@ def _names(ads: Iterable[dict[str, Any]]) -> list[str]:
     return [f"{number}. {short(wording.title(ad), 40)}" for number, ad in enumerate(ads, 1)]
 
 
-def _pair(parts: dict[str, float] | None) -> str:
+def _parts(parts: dict[str, float] | None) -> list[tuple[str, str]]:
+    """Return the lines about faces: happy and negative ones, or all labels."""
     if parts is None:
-        return percent(None)
-    return f"{percent(parts['happy'])}, {percent(parts['negative'])}"
+        return [(_("Happy, negative"), percent(None))]
+    if "negative" in parts:
+        pair = f"{percent(parts['happy'])}, {percent(parts['negative'])}"
+        return [(_("Happy, negative"), pair)]
+    return [(capitalised(word(name)), percent(share)) for name, share in parts.items()]
 
 
 def _run(

@@ -11,19 +11,17 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from detector.emotion.prevalence import GROUPS
 from monitor.analytics import WEEKDAYS
 from monitor.languages import _, lazy, ngettext
-from monitor.reports.figures import COLOURS, VALENCE
+from monitor.languages.words import word
+from monitor.reports.faces import as_shown
+from monitor.reports.figures import VALENCE
 from monitor.reports.formatting import decimal, percent, points, signed
 from monitor.reports.wording import between, size_range, title
 from monitor.settings import time_zone
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-GROUP_COLOURS = {group: COLOURS[group][0] for group in GROUPS} | {"neutral": "#C5CAD6"}
-"""The four groups that an audience is split into, in their order, with their colours."""
 
 DAY_NAMES = dict(
     zip(
@@ -97,7 +95,10 @@ def zone_words(document: dict[str, Any]) -> str:
 
 
 def localised(document: dict[str, Any]) -> dict[str, Any]:
-    """Return a document as it is shown: times in its zone, and no hidden characters in names."""
+    """Return a document as it is shown: times in its zone, no hidden characters in names.
+
+    Figures about faces are those that its label set gives, see `monitor.reports.faces`.
+    """
     zone = zone_of(document)
 
     def shown(value: Any) -> Any:
@@ -111,7 +112,7 @@ def localised(document: dict[str, Any]) -> dict[str, Any]:
             return datetime.fromisoformat(value).astimezone(zone).isoformat()
         return _HIDDEN.sub("", str(value))
 
-    return {key: shown(value) for key, value in document.items()}
+    return as_shown({key: shown(value) for key, value in document.items()})
 
 
 def action_name(action: str) -> str:
@@ -164,13 +165,15 @@ def valence_at(second: dict[str, Any]) -> dict[str, float | None]:
 
 
 def shares(ad: dict[str, Any]) -> dict[str, float] | None:
-    """Return the corrected shares of the four groups in an ad's audience, None if not known."""
+    """Return the figures of the parts of faces, as `faces.Faces` has them, None if not known."""
     found: dict[str, float] | None = ad["shares"]
     return found
 
 
 def share_words(parts: dict[str, float]) -> str:
-    """Write the shares of happy and negative faces, which valence is the difference of."""
+    """Write the shares of happy and negative faces, or the figures of all labels."""
+    if "negative" not in parts:
+        return ", ".join(f"{word(name)} {percent(share)}" for name, share in parts.items())
     return _(
         "happy %(happy)s, negative %(negative)s",
         happy=percent(parts["happy"]),

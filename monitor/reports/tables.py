@@ -26,6 +26,7 @@ from monitor.analytics.currency import is_verified
 from monitor.analytics.errors import ReportError
 from monitor.analytics.metrics import (
     EXPRESSIVENESS,
+    OWN,
     VALENCE,
     covered_us,
     group_scores,
@@ -108,7 +109,9 @@ def _columns() -> dict[str, dict[str, Kind]]:
 
 
 COLUMNS = _columns()
-"""The columns of each table, in order. `ads` also has a `percentile_FIGURE` for each norm."""
+"""The columns of each table, in order. `ads` also has a `percentile_FIGURE` for each norm; where a
+model has labels outside the seven emotions, `ads`, `timeline` and `seconds` have a `p_LABEL` for
+each of these behind all others."""
 
 
 class UnknownTableError(ReportError, ValueError):
@@ -134,12 +137,13 @@ def table_of(name: str, document: dict[str, Any], data: ReportData) -> Table:
         raise UnknownTableError(
             f"Unknown table: expected one of {', '.join(TABLES)}, received {name!r}."
         )
+    own = [f"p_{label}" for label in data.own_labels]
     if name == "ads":
-        return _ads(document)
+        return _ads(document, own)
     min_viewers = document["report"]["min_viewers"]
     makers: dict[str, Callable[[], Iterable[list[Any]]]] = {
         "seconds": lambda: _second_rows(data, min_viewers),
-        "timeline": lambda: _timeline_rows(document),
+        "timeline": lambda: _timeline_rows(document, own),
         "plays": lambda: _play_rows(data, min_viewers),
         "gaps": lambda: [
             [gap.session_id, gap.started_at, gap.ended_at, gap.cause, gap.detail or None]
@@ -155,7 +159,8 @@ def table_of(name: str, document: dict[str, Any], data: ReportData) -> Table:
         ],
         "scenes": lambda: _scene_rows(document),
     }
-    return Table(name, COLUMNS[name], makers[name])
+    more: dict[str, Kind] = dict.fromkeys(own if name in {"timeline", "seconds"} else (), "number")
+    return Table(name, COLUMNS[name] | more, makers[name])
 
 
 # --- files ----------------------------------------------------------------------------------------
@@ -251,16 +256,16 @@ def _flat(entry: dict[str, Any], probabilities: str) -> dict[str, Any]:
     """Return an entry with its probabilities and shares as columns."""
     emotions, groups = entry[probabilities] or {}, entry["shares"] or {}
     return {
-        **{f"p_{emotion}": emotions.get(emotion) for emotion in EMOTIONS},
+        **{f"p_{label}": emotions.get(label) for label in (*EMOTIONS, *emotions)},
         **{f"share_{group}": groups.get(group) for group in GROUPS},
         **entry,
     }
 
 
-def _timeline_rows(document: dict[str, Any]) -> list[list[Any]]:
-    keys = list(COLUMNS["timeline"])[4:]
+def _timeline_rows(document: dict[str, Any], own: list[str]) -> list[list[Any]]:
+    keys = [*list(COLUMNS["timeline"])[4:], *own]
     return [
-        [*_named(document, ad), *(values[key] for key in keys)]
+        [*_named(document, ad), *(values.get(key) for key in keys)]
         for ad in document["ads"]
         for values in (_flat(second, "probabilities") for second in ad["timeline"])
     ]
@@ -283,7 +288,7 @@ def _scene_rows(document: dict[str, Any]) -> Iterator[list[Any]]:
             ]
 
 
-def _ads(document: dict[str, Any]) -> Table:
+def _ads(document: dict[str, Any], own: list[str]) -> Table:
     figures = list(dict.fromkeys(norm["figure"] for ad in document["ads"] for norm in ad["norms"]))
     keys, rows = list(COLUMNS["ads"])[4:], []
     for ad in document["ads"]:
@@ -296,9 +301,11 @@ def _ads(document: dict[str, Any]) -> Table:
                 *_named(document, ad),
                 *(values[key] for key in keys),
                 *(percentiles.get(figure) for figure in figures),
+                *(values.get(key) for key in own),
             ]
         )
-    more: dict[str, Kind] = {f"percentile_{figure}": "number" for figure in figures}
+    names = [*(f"percentile_{figure}" for figure in figures), *own]
+    more: dict[str, Kind] = dict.fromkeys(names, "number")
     return Table("ads", COLUMNS["ads"] | more, lambda: rows)
 
 
@@ -342,6 +349,7 @@ def _second_rows(data: ReportData, min_viewers: int) -> Iterator[list[Any]]:
         [
             *(means[:, VALENCE], means[:, EXPRESSIVENESS], attention, means[:, : len(EMOTIONS)]),
             *(np.clip(corrected_valence(of_groups), -1, 1), shares(of_groups)),
+            means[:, OWN:],
         ]
     )
     played, of_play = _played(data), place[order][first].tolist()

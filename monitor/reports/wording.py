@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from monitor.analytics.report_data import kinds_left_out
 from monitor.languages import LazyText, _, later, lazy, ngettext, nlazy, numeral
+from monitor.languages.words import word
 from monitor.reports.figures import VALENCE
 from monitor.reports.formatting import (
     decimal,
@@ -19,7 +20,9 @@ from monitor.reports.formatting import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
+
+    from db.read.sessions import SessionInfo
 
 MOMENTS = {
     "peak": (lazy("Most positive"), lazy("peak of valence")),
@@ -42,6 +45,11 @@ FIGURE_NAMES = {
     "timeline.valence": lazy("curves of valence"),
     "timeline.probabilities": lazy("curves of emotions"),
     "timeline.shares": lazy("curves of faces"),
+    "shares": lazy("shares of faces"),
+    "valence": lazy("valence"),
+    "valence_corrected_mean": lazy("corrected valence"),
+    "expressiveness": lazy("expressiveness"),
+    "score": lazy("score"),
     "multipliers.multiplier": lazy("viewers per showing in some hours"),
     "trend": lazy("figures of some weeks"),
     "screens.attention_s": lazy("attention at some screens"),
@@ -81,6 +89,41 @@ def place(document: dict[str, Any]) -> str:
     return site or _("All sessions")
 
 
+NO_SCORE = lazy("No score: it needs corrected valence, which takes a model of the seven emotions.")
+
+
+def model_tells(model: str, labels: Sequence[str]) -> LazyText:
+    """Say what a model of these labels says about a face; for the middle of a sentence."""
+    if len(labels) == 2:
+        return lazy(
+            "the model %(model)s tells %(first)s from %(second)s only",
+            model=model,
+            first=later(word, labels[0]),
+            second=later(word, labels[1]),
+        )
+    return lazy(
+        "the model %(model)s tells %(labels)s and %(last)s apart",
+        model=model,
+        labels=later(_words, tuple(labels[:-1])),
+        last=later(word, labels[-1]),
+    )
+
+
+def different_labels(sessions: Iterable[SessionInfo]) -> LazyText:
+    """Say which models of several label sets some sessions had; for the middle of a sentence."""
+    models = {info.labels: info for info in sessions if info.readings}
+    named = [f"{info.model_name}: {', '.join(labels)}" for labels, info in models.items()]
+    return lazy(
+        "the sessions had models with different labels (%(models)s), whose figures are not "
+        "averaged; a report on the sessions of one model has them",
+        models="; ".join(sorted(named)),
+    )
+
+
+def _words(labels: Sequence[str]) -> str:
+    return ", ".join(map(word, labels))
+
+
 def has_curve(ad: dict[str, Any]) -> bool:
     """Whether any second of the ad has figures."""
     return any(second["attention"] is not None for second in ad["timeline"])
@@ -90,7 +133,7 @@ def why_no_mean(ad: dict[str, Any], withheld: Iterable[dict[str, Any]]) -> str:
     """Say why an ad has no valence, given all that is withheld; empty for one that has."""
     if ad["valence_corrected_mean"] is not None:
         return ""
-    if any("mean_valence" in entry["figures"] for entry in withheld if is_about(entry, ad)):
+    if any("mean_probabilities" in entry["figures"] for entry in withheld if is_about(entry, ad)):
         return _("withheld: too few viewers")
     if ad["opportunities"] is None:
         return _("never measured")
@@ -212,7 +255,7 @@ def _nothing(document: dict[str, Any]) -> list[str]:
     if certain:
         certain.sort(key=lambda pair: pair["p_adjusted"])
         return [pair["sentence"] for pair in certain[:3]]
-    rated = [ad for ad in ads if ad["mean_valence"] is not None]
+    rated = [ad for ad in ads if ad["emotion_viewers"] and ad["mean_probabilities"] is not None]
     if not rated:
         if document["withheld"]:
             return []
@@ -355,6 +398,11 @@ _REASONS = {
         "valence, or less attentive by 10 points, than that of the other ads."
     ),
     "few": lazy("Too few viewers to compare it with the other ads in valence and attention."),
+    "few_attention": lazy("Too few viewers to compare it with the other ads in attention."),
+    "attention_only": lazy(
+        "Only attention can be compared with that of the other ads, because the model gives no "
+        "valence, and in attention it is not certainly worse by 10 points or more."
+    ),
     "not_comparable": lazy(
         "It ran too seldom, or at other hours than the other ads, to be compared with them."
     ),
@@ -417,7 +465,7 @@ def withheld_name(entry: dict[str, Any], ads: Iterable[dict[str, Any]]) -> str:
 def figure_names(figures: Iterable[str]) -> str:
     """Name withheld figures in words."""
     figures = list(figures)
-    if "mean_valence" in figures:
+    if "mean_probabilities" in figures:
         return _("all measures") if "watchers" in figures else _("all measures of emotion")
     return ", ".join(str(FIGURE_NAMES[figure]) for figure in figures if figure in FIGURE_NAMES)
 

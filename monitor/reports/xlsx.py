@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from monitor.languages import _, pgettext
 from monitor.languages.words import capitalised, word
 from monitor.reports import summary, wording
+from monitor.reports.faces import Faces
 from monitor.reports.figures import ACCENT, GRID
 from monitor.reports.formatting import moment_of
 
@@ -226,7 +227,7 @@ def _charts(book: _Book, sheet: Worksheet, row: int) -> None:
         else _("Bars: faces in front of all ads")
     )
     chart = book.workbook.add_chart({"type": "bar", "subtype": "percent_stacked"})
-    for place, (group, colour) in enumerate(summary.GROUP_COLOURS.items()):
+    for place, (group, colour) in enumerate(Faces.of(book.document).colours.items()):
         chart.add_series(
             {
                 "name": word(group),
@@ -246,7 +247,7 @@ def _charts(book: _Book, sheet: Worksheet, row: int) -> None:
 
 
 def _ads(book: _Book) -> None:
-    groups = list(summary.GROUP_COLOURS)
+    groups = Faces.of(book.document).names
     columns = {
         _("Ad"): "text",
         _("What to do"): "text",
@@ -296,7 +297,7 @@ def _ads(book: _Book) -> None:
 
 
 def _seconds(book: _Book) -> None:
-    groups = list(summary.GROUP_COLOURS)
+    groups = Faces.of(book.document).names
     columns = {
         _("Ad"): "text",
         _("Second"): "whole",

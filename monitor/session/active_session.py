@@ -6,13 +6,14 @@ import logging
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from ads.policies import make_policy
+from ads.policies import ADAPTIVE_NAMES, make_policy
 from ads.show.playback import PlaybackLog
 from db.upkeep.retention import REPLAYED_AT
 from db.write.records import ModelRecord, SessionEnded, SessionRecord
 from db.write.recovery import Opened, open_to_record
 from db.write.session_writer import SessionWriter
-from detector.emotion.model_card import read_card, require_emotions
+from detector.emotion.labels import EMOTIONS, labels_of, what_it_tells
+from detector.emotion.model_card import read_card
 from detector.emotion.model_store import find_model
 from detector.emotion.prevalence import calibration_of
 from detector.emotion.shadow import require_comparable
@@ -47,7 +48,7 @@ class ActiveSession:
     `local_time` gives the venue's local time of a moment of the monotonic clock.
 
     Raises:
-        ModelLoadError: The model cannot be read or has other labels than the seven emotions.
+        ModelLoadError: The model cannot be read.
     """
 
     def __init__(
@@ -109,9 +110,24 @@ class ActiveSession:
             if is_run
             else make_policy(*policy)
         )
-        self.calibration = calibration_of(None if record is None else record.card)
+        card = None if record is None else record.card
+        self.calibration = calibration_of(card)
+        self.labels = labels_of(card)
+        if settings.policy in ADAPTIVE_NAMES and self.labels != EMOTIONS:
+            logger.warning(
+                "The policy %s goes by the seven emotions, and the model %s %s: it chooses as "
+                "without a camera. Name a model with the seven (--model), or another policy.",
+                settings.policy,
+                self.model_name,
+                what_it_tells(self.labels),
+            )
         self.feedback = Feedback(
-            self.policy, self.log, self.writer, self.recorder, calibration=self.calibration
+            self.policy,
+            self.log,
+            self.writer,
+            self.recorder,
+            calibration=self.calibration,
+            labels=self.labels,
         )
 
     def follow_clock(self, watch: ClockWatch) -> timedelta | None:
@@ -147,5 +163,4 @@ def require_shadow(settings: RecordingSettings, model: Path) -> None:
 
 def _model_record(model: Path) -> ModelRecord:
     card = read_card(model)
-    require_emotions(card)
     return ModelRecord(card.name, card.sha256, card.model_dump(mode="json"))

@@ -11,7 +11,7 @@ import numpy as np
 
 from ads.policies.audience import Audience, Reward, play_reward
 from ads.show.playback import KEPT_NS, Play, PlaybackLog, PlayEnd
-from detector.emotion.labels import EMOTIONS
+from detector.emotion.labels import EMOTIONS, knows_valence
 from detector.emotion.labels import valence as valence_of
 from detector.emotion.prevalence import (
     GROUPS,
@@ -24,6 +24,7 @@ from detector.emotion.prevalence import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from detector.emotion.labels import LabelSet
     from detector.emotion.prevalence import PrevalenceCalibration
     from detector.types import AnalysedFrame, FaceReading
 
@@ -45,7 +46,8 @@ class AudienceFigures:
         viewers: In view, without faces in pictures; `attentive` ones look at the screen.
         shares: Of the groups of expressions (`detector.emotion.prevalence`), adding up to 1;
             `None` also where the model has no calibration.
-        valence: From -1 to 1; the corrected one where the model has a calibration.
+        valence: From -1 to 1; the corrected one where the model has a calibration, and `None` also
+            where its labels do not give it.
     """
 
     viewers: int
@@ -57,11 +59,14 @@ class AudienceFigures:
 class AudienceMeter:
     """The audience of the last seconds; thread-safe.
 
-    `calibration` is that of the model, if its card has one.
+    `calibration` is that of the model, if its card has one, and `labels` are its label set.
     """
 
-    def __init__(self, calibration: PrevalenceCalibration | None = None) -> None:
+    def __init__(
+        self, calibration: PrevalenceCalibration | None = None, labels: LabelSet = EMOTIONS
+    ) -> None:
         self._calibration = calibration
+        self._labels = labels
         self._lock = threading.Lock()
         self._frames: deque[AnalysedFrame] = deque()
 
@@ -76,12 +81,14 @@ class AudienceMeter:
         """Return who is there now; `None` if nothing was measured in the last second.
 
         The mood is the emotion whose mean, over viewers, of each viewer's mean is the largest, for
-        probabilities as in `for_small_groups`.
+        probabilities as in `for_small_groups`; none for a model without the seven emotions.
         """
         seen = self._seen(now_ns)
         if seen is None:
             return None
         attentive, emotions = seen
+        if self._labels != EMOTIONS:
+            return Audience(len(attentive), sum(attentive.values()))
         means = [for_small_groups(rows, self._calibration).mean(axis=0) for rows in emotions]
         mood = EMOTIONS[int(np.mean(means, axis=0).argmax())] if means else None
         return Audience(len(attentive), sum(attentive.values()), mood)
@@ -101,7 +108,9 @@ class AudienceMeter:
         if not emotions or len(emotions) < min_viewers:
             return AudienceFigures(count, looking)
         if self._calibration is None:
-            plain = [valence_of(np.mean(rows, axis=0)) for rows in emotions]
+            if not knows_valence(self._labels):
+                return AudienceFigures(count, looking)
+            plain = [valence_of(np.mean(rows, axis=0), self._labels) for rows in emotions]
             return AudienceFigures(count, looking, valence=round(float(np.mean(plain)), 3))
         scores = np.mean(
             [group_scores(rows, self._calibration).mean(axis=0) for rows in emotions], axis=0

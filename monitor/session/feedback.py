@@ -15,6 +15,7 @@ from db.errors import DatabaseError
 from db.read.plays import LoggedPlay, count_starts_of_runs, logged_plays, starts_of_runs
 from db.read.scope import Scope
 from db.write.records import PlayRewarded
+from detector.emotion.labels import EMOTIONS
 from monitor.session.audience import AudienceMeter, RewardMeter
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from ads.policies.settings import PolicySettings
     from ads.show.playback import Play, PlaybackListener, PlaybackLog, PlayEnd
     from db.write.session_writer import SessionWriter
+    from detector.emotion.labels import LabelSet
     from detector.emotion.prevalence import PrevalenceCalibration
     from detector.types import AnalysedFrame
     from monitor.session.audience import AudienceFigures
@@ -41,7 +43,8 @@ class Feedback:
     """Tells the policy who is there and what its plays were worth; a `PlaybackListener`.
 
     Readings may come from any thread; the policy is only called from the thread of the show, within
-    `audience`. `then` also hears of every play; `calibration` is that of the model.
+    `audience`. `then` also hears of every play; `calibration` and `labels` are those of the model.
+    Without the seven emotions no play is rated, as rewards of other labels cannot be compared.
     """
 
     def __init__(
@@ -50,30 +53,35 @@ class Feedback:
         log: PlaybackLog,
         writer: SessionWriter,
         then: PlaybackListener,
+        *,
         calibration: PrevalenceCalibration | None = None,
+        labels: LabelSet = EMOTIONS,
     ) -> None:
         self._policy = policy
         self._writer = writer
         self._then = then
-        self._present = AudienceMeter(calibration)
-        self._rewards = RewardMeter(log, self._rated, calibration)
+        self._present = AudienceMeter(calibration, labels)
+        self._rewards = RewardMeter(log, self._rated, calibration) if labels == EMOTIONS else None
         self._lock = threading.Lock()
         self._unlearned: deque[tuple[Play, Reward]] = deque()
 
     def play_started(self, play: Play) -> None:
         """Note the start of a play."""
-        self._rewards.play_started(play)
+        if self._rewards is not None:
+            self._rewards.play_started(play)
         self._then.play_started(play)
 
     def play_ended(self, end: PlayEnd) -> None:
         """Note the end of a play."""
         self._then.play_ended(end)
-        self._rewards.play_ended(end)
+        if self._rewards is not None:
+            self._rewards.play_ended(end)
 
     def record(self, frame: AnalysedFrame) -> None:
         """Take in the next frame."""
         self._present.record(frame)
-        self._rewards.record(frame)
+        if self._rewards is not None:
+            self._rewards.record(frame)
 
     def audience(self, now_ns: int) -> Audience | None:
         """Return who is there now, for the next choice; the policy first learns the new rewards."""
@@ -91,7 +99,8 @@ class Feedback:
 
     def close(self) -> None:
         """Rate the plays that have ended and still wait for frames."""
-        self._rewards.flush()
+        if self._rewards is not None:
+            self._rewards.flush()
 
     def _rated(self, play: Play, reward: Reward) -> None:
         self._writer.submit(PlayRewarded(play.number, reward.value, reward.viewer_s))

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from ads.player.player import AdPlayer
 from db.engine import check_database
 from db.errors import DatabaseError
-from detector.emotion.model_card import read_card, require_emotions
+from detector.emotion.labels import EMOTIONS
+from detector.emotion.model_card import read_card
 from detector.emotion.model_store import find_model
 from detector.sources.opening import open_source
 from detector.sources.v4l2 import cameras
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from ads.player.sound import SoundOutput
     from ads.playlists.playlist import Playlist
     from db.write.records import SessionKind
+    from detector.emotion.labels import LabelSet
     from detector.emotion.prevalence import PrevalenceCalibration
     from monitor.settings.models import RunSettings
     from monitor.uplink.status import UplinkStatus
@@ -68,7 +70,7 @@ def check_settings(settings: RunSettings) -> None:
         load_ads(settings.playlist, max_hashed_bytes=64 << 20)
     check_database(settings.database)
     if settings.camera and settings.model is not None:
-        require_emotions(read_card(find_model(settings.model)))
+        read_card(find_model(settings.model))
 
 
 class KioskRuntime:
@@ -122,6 +124,11 @@ class KioskRuntime:
     def calibration(self) -> PrevalenceCalibration | None:
         """How the model's probabilities become shares of an audience, if its card says so."""
         return None if self._session is None else self._session.calibration
+
+    @property
+    def labels(self) -> LabelSet:
+        """The label set of the model."""
+        return EMOTIONS if self._session is None else self._session.labels
 
     @property
     def session_id(self) -> int:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+from detector.names import printable
 from monitor.errors import SetupError
 
 if TYPE_CHECKING:
@@ -72,6 +73,11 @@ def texts_for(language: str, folder: Path = FOLDER) -> Texts:
     if code != DEFAULT_LANGUAGE:
         _check_against_pattern(path, texts, texts_for(DEFAULT_LANGUAGE, folder))
     return MappingProxyType(texts)
+
+
+def emotion_text(texts: Texts, label: str) -> str:
+    """Return the name of a label: translated if it is an emotion, else as the model has it."""
+    return texts.get(f"emotion_{label}", printable(label))
 
 
 def withheld_text(texts: Texts, reason: str) -> str:

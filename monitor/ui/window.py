@@ -10,6 +10,7 @@ from PyQt5.QtCore import QEvent, QPoint, QRect, QSize, Qt, QTimer, pyqtSignal, p
 from PyQt5.QtWidgets import QWidget
 
 from ads.errors import AdsError
+from detector.emotion.labels import EMOTIONS
 from monitor.ui.ad_view import AdView
 from monitor.ui.application import APPLICATION_NAME
 from monitor.ui.cards import CodeBadge, DemoMark, HelpCard, NameCard, PausedBadge
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from PyQt5.QtGui import QCloseEvent, QKeyEvent, QResizeEvent, QScreen
 
     from ads.player.player import AdPlayer
+    from detector.emotion.labels import LabelSet
     from detector.emotion.prevalence import PrevalenceCalibration
     from monitor.sensor.live import LiveView
     from monitor.ui.bridge import LiveBridge
@@ -55,6 +57,7 @@ class KioskWindow(QWidget):
         notice_required: Whether nothing is measured while the notice is not on the screen.
         measures: Whether there is a camera; without one the notice says that nobody is measured.
         calibration: That of the model, for the audience's shares and valence in the overlay.
+        labels: Its label set.
         saver: Returns how the screen saver is held off.
         clock: Of the frames' capture times, in nanoseconds.
 
@@ -87,6 +90,7 @@ class KioskWindow(QWidget):
         demo: bool = False,
         session: SessionFacts | None = None,
         calibration: PrevalenceCalibration | None = None,
+        labels: LabelSet = EMOTIONS,
         saver: Callable[[], Method] = lambda: "none",
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
@@ -109,7 +113,9 @@ class KioskWindow(QWidget):
         self.ad_view.painted.connect(player.painted)
         self.demo_mark = DemoMark(self._texts, self)
         self.demo_mark.setVisible(demo)
-        self.overlay = Overlay(self._texts, self, calibration=calibration, clock=clock)
+        self.overlay = Overlay(
+            self._texts, self, calibration=calibration, labels=labels, clock=clock
+        )
         self._shows_overlay = {"window": overlay is not False, "full screen": overlay is True}
         notice_texts = [texts_for(code) for code in (notice_languages or (language,))]
         self.notice = Notice(notice_texts, notice_url, self, measures=measures)

@@ -12,7 +12,7 @@ from flask import Request, request
 from flask_limiter.util import get_remote_address
 from pydantic import ValidationError
 
-from detector.emotion.labels import EMOTIONS
+from detector.emotion.labels import colour_names
 from detector.errors import PictureDecodeError
 from detector.sources.image_decoder import FORMAT_NAMES
 from monitor.fetch.errors import FetchError
@@ -179,11 +179,7 @@ def _shown_face(
     left, top, box_width, box_height = face.box
     x0, y0 = max(0, left), max(0, top)
     x1, y1 = min(width, left + box_width), min(height, top + box_height)
-    # An emotion has its own colour, any other label one of seven by its place.
-    colours = {
-        label: label if label in EMOTIONS else f"other-{place % 7}"
-        for place, label in enumerate(face.probabilities)
-    }
+    colours = colour_names(tuple(face.probabilities))
     return {
         "label": face.label,
         "confidence": face.confidence,

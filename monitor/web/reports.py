@@ -11,8 +11,8 @@ from db.read.ads import known_ads, session_ids_with
 from db.read.plays import count_plays
 from db.read.scope import Scope, left_out
 from db.read.sessions import require_session
-from monitor.analytics.comparison import MEASURES, compare_ads
-from monitor.analytics.errors import EmptyScopeError
+from monitor.analytics.comparison import MEASURES, compare_ads, require_measure
+from monitor.analytics.errors import EmptyScopeError, ReportError
 from monitor.analytics.report_data import load_report_data
 from monitor.languages import lazy, numeral
 from monitor.reports.document import make_report
@@ -212,6 +212,10 @@ def comparison_document(
             ),
         )
     data = load_report_data(engine, Scope(session_ids=tuple(sessions)), seconds=False)
+    try:
+        require_measure(data, measure)
+    except ReportError as error:
+        raise ProblemError(400, "not_comparable", str(error)) from error
     found = compare_ads(data, ads, measure=measure, min_viewers=min_viewers)
     return {
         "ads": ads,

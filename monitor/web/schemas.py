@@ -168,8 +168,13 @@ class Live(Document):
     attentive: int | None = Field(description="How many of them look at the screen.")
     recent_viewers: int = Field(ge=0, description="In the last 30 s.")
     emotion_viewers: int = Field(ge=0, description="Those of them whose emotion could be read.")
-    mood: dict[str, Share] | None = Field(description="Mean probabilities of the last 30 s.")
-    valence: Valence | None = Field(description="Mean of the last 30 s.")
+    labels: list[str] = Field(description="What the model tells apart, by default seven emotions.")
+    mood: dict[str, Share] | None = Field(
+        description="Mean probabilities of the last 30 s, by label."
+    )
+    valence: Valence | None = Field(
+        description="Mean of the last 30 s; null also where the labels do not give it."
+    )
     shares: dict[str, Share] | None = Field(
         description="Shares of happy, surprise, negative and neutral in the audience of the last "
         "30 s, corrected for prevalence; null also where the model's card has no calibration."

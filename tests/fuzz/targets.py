@@ -177,7 +177,8 @@ def messages() -> Iterator[Function]:
             while (message := read_message(stream)) is not None:
                 # What was accepted can be used as the kiosk uses it.
                 if isinstance(message, FrameRead):
-                    [reading.label for reading in message.frame.readings]
+                    for reading in message.frame.readings:
+                        reading.label(tuple(map(str, range(len(reading.probabilities or ())))))
 
     yield run
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from detector.emotion.classifier import KerasClassifier, classify, load_classifier
-from detector.emotion.model_card import read_card, require_emotions
+from detector.emotion.labels import what_it_tells
+from detector.emotion.model_card import read_card
 from detector.emotion.model_store import (
     MODELS_FOLDER,
     Promotion,
@@ -19,7 +20,6 @@ from detector.emotion.model_store import (
     timestamp,
 )
 from detector.emotion.preprocessing import fitted
-from detector.errors import ModelLoadError
 from training.errors import PromotionRefusedError
 from training.evaluation.comparison import compare
 from training.evaluation.evaluate import select
@@ -63,36 +63,42 @@ def promote(
     """Put a model in use unless something speaks against it; return the new entry of the log.
 
     `faces` are rows that neither model was trained on, called `dataset` in the log. `tolerance` is
-    the accuracy that may be lost. `force` promotes in spite of reasons, which the log keeps, but
-    never a model with other labels. Raises `PromotionRefusedError`, which says what speaks against
-    it, and by how much.
+    the accuracy that may be lost. A model with other labels is judged by those that it shares with
+    the current one. `force` promotes in spite of reasons, which the log keeps. Raises
+    `PromotionRefusedError`, which says what speaks against it, and by how much.
     """
     card = read_card(candidate)
-    try:
-        require_emotions(card)
-    except ModelLoadError as error:
-        raise PromotionRefusedError(
-            f"{error} It can be used by its path, but not be promoted."
-        ) from error
     current = find_model(None)
     if read_card(current).sha256 == card.sha256:
         raise PromotionRefusedError(
             f"{card.name} is the model in use already: expected another one."
         )
-    select(faces, against)  # wrong data fail before seconds are spent on the models
+    shared = [name for name in read_card(current).labels if name in card.labels]
+    comparison = None
+    if len(shared) > 1:
+        select(faces, against, shared)  # wrong data fail before seconds are spent on the models
     first, second = load_classifier(current, "cpu"), load_classifier(candidate, "cpu")
-    comparison = compare(first, second, faces, against)
+    if len(shared) > 1:
+        comparison = compare(first, second, faces, against)
     litert_difference = _litert_difference(candidate, second, faces.images[:64])
     times_ms = face_times_ms((first, second), faces.images[:5])
     files = (candidate, candidate.with_suffix(".tflite"))
     largest = max(file.stat().st_size for file in files if file.is_file())
     unfit = _unfit(card.name, litert_difference, largest, times_ms)
-    reasons = (*_worse(comparison, tolerance), *unfit)
+    if comparison is None:
+        worse = [
+            f"It {what_it_tells(card.labels)}, and shares no two labels with {current.stem}, so "
+            "nothing shows whether it is better."
+        ]
+    else:
+        worse = _worse(comparison, tolerance)
+    reasons = (*worse, *unfit)
     figures: dict[str, Any] = {
         "dataset": dataset,
-        "rows": comparison.n,
+        "rows": None if comparison is None else comparison.n,
         "against": against,
-        "comparison": comparison.document(),
+        "labels": list(card.labels),
+        "comparison": None if comparison is None else comparison.document(),
         "twin_difference": litert_difference,
         "largest_file_bytes": largest,
         "current_ms": round(times_ms[0], 3),

@@ -1,4 +1,4 @@
-"""The seven probabilities of a lone viewer, or the shares of an audience, as bars."""
+"""The probabilities of a lone viewer, or the shares of an audience, as bars."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from PyQt5.QtCore import QRectF
 from PyQt5.QtGui import QColor, QPainter
 
-from detector.emotion.labels import EMOTIONS
+from detector.emotion.labels import EMOTIONS, colour_names
 from detector.emotion.prevalence import GROUPS
 from monitor.ui import style
 from monitor.ui.painting import (
@@ -19,13 +19,14 @@ from monitor.ui.painting import (
     draw_text,
     text_width,
 )
-from monitor.ui.texts import withheld_text
+from monitor.ui.texts import emotion_text, withheld_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from PyQt5.QtWidgets import QWidget
 
+    from detector.emotion.labels import LabelSet
     from detector.types import FaceReading
 
 TITLE_HEIGHT = 34.0
@@ -36,14 +37,21 @@ LEAD = 1.3
 
 
 class ProbabilityBars(PaintedWidget):
-    """A bar for each emotion of one viewer, in the project's order, or for each group of several.
+    """A bar for each label of one viewer, in the model's order, or for each group of several.
 
     The bars of a viewer whose emotion is withheld are empty, and the title says why.
     """
 
-    def __init__(self, texts: Mapping[str, str], parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        texts: Mapping[str, str],
+        parent: QWidget | None = None,
+        *,
+        labels: LabelSet = EMOTIONS,
+    ) -> None:
         super().__init__(parent)
         self._texts = texts
+        self._labels = labels
         self._reading: FaceReading | None = None
         self._audience: tuple[int, tuple[float, ...]] | None = None
         self._measured = False
@@ -78,12 +86,12 @@ class ProbabilityBars(PaintedWidget):
             names = [self._texts[f"emotion_{name}"] for name in GROUPS]
             return tuple(zip(names, self._audience[1], strict=True))
         known = None if self._reading is None else self._reading.probabilities
-        values = known or (0.0,) * len(EMOTIONS)
-        names = [self._texts[f"emotion_{name}"] for name in EMOTIONS]
+        values = known or (0.0,) * len(self._labels)
+        names = [emotion_text(self._texts, name) for name in self._labels]
         return tuple(zip(names, values, strict=True))
 
     def natural_height(self) -> float:
-        return (TITLE_HEIGHT + 30 * len(EMOTIONS)) * self.scale
+        return (TITLE_HEIGHT + 30 * len(self._labels)) * self.scale
 
     def show_reading(self, reading: FaceReading | None, *, measured: bool = True) -> None:
         """Show a viewer's probabilities; `None` means nobody, or unknown if not measured."""
@@ -109,7 +117,7 @@ class ProbabilityBars(PaintedWidget):
         known = self._audience is not None or (
             self._reading is not None and self._reading.probabilities is not None
         )
-        colours = [style.EMOTION_COLOURS[name] for name in EMOTIONS]
+        colours = [style.EMOTION_COLOURS[name] for name in colour_names(self._labels).values()]
         if self._audience is not None:
             colours = [style.GROUP_COLOURS[name] for name in GROUPS]
         highest = max(rows, key=lambda row: row[1]) if known else None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from PyQt5.QtCore import QPointF, QRect, QRectF, Qt, QTimer, pyqtSlot
 
+from detector.emotion.labels import EMOTIONS, knows_valence
 from detector.emotion.prevalence import group_scores, shares
 from monitor.sensor.live import SensorHealth
 from monitor.ui import style
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from PyQt5.QtGui import QColor, QHideEvent, QPainter, QShowEvent
     from PyQt5.QtWidgets import QWidget
 
+    from detector.emotion.labels import LabelSet
     from detector.emotion.prevalence import PrevalenceCalibration
     from detector.types import FaceReading
     from monitor.sensor.live import LiveView
@@ -74,12 +76,14 @@ class StatusLine(PaintedWidget):
 class Overlay(PaintedWidget):
     """Heading, camera preview, bars, and curve.
 
-    The bars are the seven of a lone viewer, or the four groups of an audience of several where the
-    model has a `calibration`, without which they stay those of the most prominent viewer.
+    The bars are those of a lone viewer, one for each of the model's `labels`, or the four groups of
+    an audience of several where the model has a `calibration`, without which they stay those of the
+    most prominent viewer.
 
     In a landscape window they form a column at the right, in a portrait one a band at the top;
-    neither covers the middle of the ad. Where room is short, text keeps its size, and first the
-    curve goes and then the preview. While only ads are shown, just the heading remains.
+    neither covers the middle of the ad. There is no curve if the labels give no valence. Where room
+    is short, text keeps its size, and first the curve goes and then the preview. While only ads are
+    shown, just the heading remains.
 
     Only the newest view is drawn, at most 25 times a second; every view counts for the curve, also
     while the overlay is hidden. The clock is that of the frames' capture times.
@@ -91,14 +95,16 @@ class Overlay(PaintedWidget):
         parent: QWidget | None = None,
         *,
         calibration: PrevalenceCalibration | None = None,
+        labels: LabelSet = EMOTIONS,
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         super().__init__(parent)
         self._texts = texts
         self._calibration = calibration
+        self._has_curve = knows_valence(labels)
         self.status = StatusLine(texts, self)
-        self.preview = Preview(texts, self)
-        self.bars = ProbabilityBars(texts, self)
+        self.preview = Preview(texts, self, labels=labels)
+        self.bars = ProbabilityBars(texts, self, labels=labels)
         self.curve = ValenceCurve(texts, self, calibration=calibration, clock=clock)
         self._room = QRect()
         self._view: LiveView | None = None
@@ -193,6 +199,11 @@ class Overlay(PaintedWidget):
         # In a lower preview a face is no longer recognised as one.
         gap, min_preview = GAP * scale, 84 * scale
         bars, curve = self.bars.natural_height(), 142 * scale
+        if not self._has_curve:
+            preview = min(width / self.preview.aspect, 0.3 * room)
+            left = room - (LINE + TOP + BOTTOM) * scale - bars - 2 * gap
+            preview = min(preview, left) if left >= min_preview else 0.0
+            return preview, max(bars + min(0.0, left + gap), 0.1 * room), 0.0
         left = room - (LINE + TOP + BOTTOM) * scale - bars - gap
         # Not higher than 0.3 of the room, for cameras that stand upright.
         preview = min(width / self.preview.aspect, 0.3 * room)
@@ -214,10 +225,13 @@ class Overlay(PaintedWidget):
         half = (width - 2 * pad - 1.5 * gap) / 2
         line = LINE * scale
         top = TOP * scale + line + gap
-        bars, curve = self.bars.natural_height(), 100 * scale
+        # Beside the bars of a few labels the preview needs some height of its own.
+        curve = 100 * scale if self._has_curve else -gap
+        bars = max(self.bars.natural_height(), curve + gap + 134 * scale)
         preview = bars - gap - curve
-        for part in (self.preview, self.bars, self.curve):
+        for part in (self.preview, self.bars):
             part.show()
+        self.curve.setVisible(self._has_curve)
         self.status.setGeometry(_rounded(pad, TOP * scale, width - 2 * pad, line))
         self.preview.setGeometry(_rounded(pad, top, half, preview))
         self.curve.setGeometry(_rounded(pad, top + preview + gap, half, curve))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from PyQt5.QtCore import QRectF, Qt
 from PyQt5.QtGui import QColor, QImage, QPainter, QPainterPath, QPen
 
+from detector.emotion.labels import EMOTIONS, colour_names
 from monitor.ui import style
 from monitor.ui.ad_view import image_from_rgb
 from monitor.ui.painting import (
@@ -18,7 +19,7 @@ from monitor.ui.painting import (
     text_font,
     text_width,
 )
-from monitor.ui.texts import withheld_text
+from monitor.ui.texts import emotion_text, withheld_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,16 +28,18 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PyQt5.QtWidgets import QWidget
 
+    from detector.emotion.labels import LabelSet
     from detector.types import FaceReading
 
 
-def label_text(reading: FaceReading, texts: Mapping[str, str]) -> str:
+def label_text(reading: FaceReading, texts: Mapping[str, str], labels: LabelSet = EMOTIONS) -> str:
     """Return a viewer's label: number, and emotion with probability, or why it is withheld."""
     if reading.static:
         return texts["static"]
-    if reading.probabilities is None:
+    name = reading.label(labels)
+    if reading.probabilities is None or name is None:
         return f"{reading.viewer}  {withheld_text(texts, str(reading.withheld))}"
-    emotion = texts[f"emotion_{reading.label}"]
+    emotion = emotion_text(texts, name)
     percent = texts["percent"].format(percent=round(100 * max(reading.probabilities)))
     return f"{reading.viewer}  {emotion}{'?' if reading.uncertain else ''} {percent}"
 
@@ -66,12 +69,19 @@ class Preview(PaintedWidget):
     The box of a viewer who looks at the screen is a full line and its label has an eye; otherwise
     the box is dashed. Faces without an emotion are grey; posters and pictures are also dimmed.
     Where a label would cover another face, only the number is shown, and where labels would cover
-    each other, the smaller face has none.
+    each other, the smaller face has none. `labels` are those of the readings.
     """
 
-    def __init__(self, texts: Mapping[str, str], parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        texts: Mapping[str, str],
+        parent: QWidget | None = None,
+        *,
+        labels: LabelSet = EMOTIONS,
+    ) -> None:
         super().__init__(parent)
         self._texts = texts
+        self._labels = labels
         self._image: QImage | None = None
         self._readings: tuple[FaceReading, ...] = ()
         self.message = ""
@@ -83,7 +93,7 @@ class Preview(PaintedWidget):
 
     @property
     def labels(self) -> tuple[str, ...]:
-        return tuple(label_text(reading, self._texts) for reading in self._readings)
+        return tuple(label_text(reading, self._texts, self._labels) for reading in self._readings)
 
     def show_frame(
         self,
@@ -134,7 +144,7 @@ class Preview(PaintedWidget):
         taken: list[QRectF] = []
         for box, reading in sorted(faces, key=lambda face: face[1].static):
             others = [other for other, _ in faces if other is not box]
-            choices = [(label_text(reading, self._texts), taken + others)]
+            choices = [(label_text(reading, self._texts, self._labels), taken + others)]
             if not reading.static:
                 # In a crowd a long label would hide the next face; then the number remains.
                 choices.append((str(reading.viewer), taken))
@@ -149,7 +159,7 @@ class Preview(PaintedWidget):
 
     def _draw_box(self, painter: QPainter, box: QRectF, reading: FaceReading) -> None:
         radius = 4 * self.scale
-        pen = QPen(_colour(reading), 2.5 * self.scale)
+        pen = QPen(_colour(reading, self._labels), 2.5 * self.scale)
         if not reading.attentive:
             pen.setStyle(Qt.PenStyle.DashLine)
         painter.setBrush(Qt.BrushStyle.NoBrush)
@@ -164,7 +174,7 @@ class Preview(PaintedWidget):
         self, painter: QPainter, place: QRectF, text: str, reading: FaceReading
     ) -> None:
         size, pad, eye = style.MIN_TEXT * self.scale, 6 * self.scale, self._eye_room(reading)
-        fill = style.PANEL if reading.static else _colour(reading)
+        fill = style.PANEL if reading.static else _colour(reading, self._labels)
         draw_rounded(painter, place, 4 * self.scale, fill)
         if eye:
             height = size * 0.75
@@ -179,7 +189,8 @@ class Preview(PaintedWidget):
         return (style.MIN_TEXT * 1.25 + 5) * self.scale if has_eye else 0.0
 
 
-def _colour(reading: FaceReading) -> QColor:
-    if reading.label is None or reading.static:
+def _colour(reading: FaceReading, labels: LabelSet) -> QColor:
+    name = reading.label(labels)
+    if name is None or reading.static:
         return style.UNREAD
-    return QColor(style.EMOTION_COLOURS[reading.label])
+    return QColor(style.EMOTION_COLOURS[colour_names(labels)[name]])

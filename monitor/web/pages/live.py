@@ -9,7 +9,7 @@ from flask import Blueprint, Response, current_app, redirect, render_template, u
 from db.error_classes import is_environment
 from db.errors import NoSuchSessionError, ReadingsElsewhereError
 from db.read.live import live_state, open_session_ids
-from detector.emotion.labels import EMOTIONS
+from detector.emotion.labels import EMOTIONS, colour_names, knows_valence
 from detector.emotion.prevalence import GROUPS
 from monitor.languages import lazy
 from monitor.languages.words import WORDS
@@ -61,9 +61,14 @@ def latest() -> str | AnyResponse:
 def page(session_id: int) -> str:
     """The figures of a session at this moment; a script keeps them up to date."""
     live = live_document(services(), session_id)
+    labels = tuple(live.labels)
+    is_corrected = labels == EMOTIONS
     return render_template(
         "live.html",
         live=live,
+        is_corrected=is_corrected,
+        has_valence=knows_valence(labels),
+        parts={group: group for group in GROUPS} if is_corrected else colour_names(labels),
         curve=curve_points(live),
         causes={cause: str(words) for cause, words in WORDS.items()},
         window=WINDOW_S,
@@ -127,7 +132,8 @@ def live_document(here: Services, session_id: int) -> Live:
         attentive=state.attentive,
         recent_viewers=state.recent_viewers,
         emotion_viewers=state.emotion_viewers,
-        mood=mood and {name: _within(p, 0) for name, p in zip(EMOTIONS, mood, strict=True)},
+        labels=list(state.labels),
+        mood=mood and {name: _within(p, 0) for name, p in mood.items()},
         valence=_within(state.valence, -1),
         shares=state.shares
         and {name: _within(p, 0) for name, p in zip(GROUPS, state.shares, strict=True)},
@@ -157,19 +163,22 @@ def live_document(here: Services, session_id: int) -> Live:
 
 
 def curve_points(live: Live, width: float = 300.0, height: float = 100.0) -> list[str]:
-    """Draw the curve of corrected valence as SVG polylines, broken where nothing is known.
+    """Draw the curve of valence as SVG polylines, broken where nothing is known.
 
-    The newest second is at the right edge; valence 1 is at the top, -1 at the bottom.
+    It is corrected valence, but for models with other labels than the seven. The newest second is
+    at the right edge; valence 1 is at the top, -1 at the bottom.
     """
     stretches: list[list[str]] = []
     before = None
+    is_corrected = tuple(live.labels) == EMOTIONS
     for second in live.curve:
-        if second.valence_corrected is None:
+        value = second.valence_corrected if is_corrected else second.valence
+        if value is None:
             continue
         if before is None or before - second.age_s > 1:
             stretches.append([])
         x = width * (WINDOW_S - second.age_s + 1) / WINDOW_S
-        y = height * (1 - second.valence_corrected) / 2
+        y = height * (1 - value) / 2
         stretches[-1].append(f"{x:.1f},{y:.1f}")
         before = second.age_s
     return [" ".join(points) for points in stretches]

@@ -6,6 +6,9 @@
   const byId = (id) => document.getElementById(id);
   const lookBack = Number(root.dataset.window);
   const words = root.dataset;
+  // A model with other labels than the seven emotions gives plain figures only.
+  const plain = words.plain !== undefined;
+  const valenceOf = (one) => (plain ? one.valence : one.valence_corrected);
   const causeWords = JSON.parse(words.causes);
   const UNKNOWN = "–";
 
@@ -25,13 +28,14 @@
     const stretches = [];
     let before = null;
     for (const second of curve) {
-      if (second.valence_corrected === null) continue;
+      if (valenceOf(second) === null) continue;
       if (before === null || before - second.age_s > 1) stretches.push([]);
       const x = (WIDTH * (lookBack - second.age_s + 1)) / lookBack;
-      stretches.at(-1).push(`${x.toFixed(1)},${((HEIGHT * (1 - second.valence_corrected)) / 2).toFixed(1)}`);
+      stretches.at(-1).push(`${x.toFixed(1)},${((HEIGHT * (1 - valenceOf(second))) / 2).toFixed(1)}`);
       before = second.age_s;
     }
     const svg = byId("curve");
+    if (svg === null) return;
     for (const line of [...svg.querySelectorAll("polyline")]) line.remove();
     for (const points of stretches) {
       const line = document.createElementNS(SVG, "polyline");
@@ -45,15 +49,16 @@
     put("viewers-note", words.recent.replace("{}", live.recent_viewers));
     put("attention", live.attentive === null ? UNKNOWN : percent(live.viewers ? live.attentive / live.viewers : 0));
     put("attention-note", live.attentive === null ? words.few : words.looking.replace("{0}", live.attentive).replace("{1}", live.viewers));
-    put("valence", signed(live.valence_corrected));
+    put("valence", signed(valenceOf(live)));
     put("read", live.emotion_viewers);
     put("ad", live.ad ? live.ad.name : words.noAd);
     put("ad-time", live.ad ? words.position.replace("{0}", Math.round(live.ad.position_s)).replace("{1}", Math.round(live.ad.duration_s)) : "");
     byId("ad-progress").value = live.ad ? live.ad.position_s / live.ad.duration_s : 0;
     byId("mood-note").hidden = live.mood !== null;
-    byId("calibration-note").hidden = live.mood === null || live.shares !== null;
+    const note = byId("calibration-note"), parts = plain ? live.mood : live.shares;
+    if (note !== null) note.hidden = live.mood === null || live.shares !== null;
     for (const row of document.querySelectorAll("#mood li")) {
-      const share = live.shares ? live.shares[row.dataset.group] : null;
+      const share = parts ? parts[row.dataset.group] : null;
       row.querySelector("rect").setAttribute("width", `${100 * (share ?? 0)}%`);
       row.querySelector(".n").textContent = percent(share);
     }

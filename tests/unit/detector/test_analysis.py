@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +23,6 @@ from detector.emotion.classifier import load_classifier
 from detector.emotion.labels import EMOTIONS
 from detector.emotion.model_card import ModelCard
 from detector.emotion.smoothing import DELAY_S
-from detector.errors import ModelLoadError
 from detector.faces.tracker import FaceTracker
 from detector.faces.zones import Zone
 from detector.settings import CameraMount
@@ -68,10 +68,15 @@ class BrightnessClassifier:
 
     runtime = "by brightness"
 
-    def __init__(self, temperature: float = 1.0, uncertain_below: float = 0.5) -> None:
+    def __init__(
+        self,
+        temperature: float = 1.0,
+        uncertain_below: float = 0.5,
+        labels: tuple[str, ...] = EMOTIONS,
+    ) -> None:
         self.card = ModelCard(
             name="brightness",
-            labels=EMOTIONS,
+            labels=labels,
             input_side_px=24,
             crop_scale=1.0,
             crop_raise=0.0,
@@ -83,10 +88,12 @@ class BrightnessClassifier:
 
     def logits(self, crops: np.ndarray) -> np.ndarray:
         self.batches.append(crops.shape)
-        logits = np.zeros((len(crops), 7))
+        labels = self.card.labels
+        logits = np.zeros((len(crops), len(labels)))
         level = crops.reshape(len(crops), -1).mean(axis=1) if len(crops) else np.zeros(0)
-        logits[:, HAPPY] = np.where(level > 128, np.log(14), 0)  # 14 of 20
-        logits[:, SAD] = np.where(level <= 128, np.log(14), 0)
+        for name, is_seen in (("happy", level > 128), ("sad", level <= 128)):
+            if name in labels:
+                logits[:, labels.index(name)] = np.where(is_seen, np.log(14), 0)  # 14 of 20
         return logits
 
 
@@ -103,7 +110,7 @@ class Stage:
         frames: int = 1,
         *,
         live: bool = False,
-        **classifier: float,
+        **classifier: Any,
     ) -> None:
         self.detector, self.classifier = ScriptedDetector(), BrightnessClassifier(**classifier)
         self.analyser = FaceAnalyser(
@@ -151,7 +158,7 @@ def test_a_reading_holds_what_was_measured(face: Face) -> None:
     assert reading.probabilities == pytest.approx(expected)
     assert reading.valence == pytest.approx(14 / 20 - 1 / 20)
     assert reading.expressiveness == pytest.approx(19 / 20)
-    assert reading.label == "happy"
+    assert reading.label(EMOTIONS) == "happy"
     assert reading.attentive
     assert all(
         isinstance(value, float)
@@ -165,13 +172,24 @@ def test_nobody_in_view_gives_a_frame_without_readings() -> None:
     assert stage.analyser.times.frames == 1
 
 
-def test_a_model_of_other_labels_is_refused() -> None:
-    classifier = BrightnessClassifier()
-    classifier.card = classifier.card.model_copy(update={"labels": ("happy", "sad")})
-    with pytest.raises(
-        ModelLoadError, match="brightness gives happy, sad; the kiosk expects angry, disgust"
-    ):
-        FaceAnalyser(ScriptedDetector(), classifier)
+@pytest.mark.parametrize(
+    ("labels", "valence", "expressiveness"),
+    [
+        (("happy", "sad"), 13 / 15, None),
+        (("happy", "surprise", "disgust", "neutral"), 13 / 17, 16 / 17),
+        (("bored", "happy"), None, None),
+        (("bored", "keen"), None, None),
+    ],
+)
+def test_a_model_of_other_labels_says_what_they_give(
+    face: Face, labels: tuple[str, ...], valence: float | None, expressiveness: float | None
+) -> None:
+    (reading,) = Stage(labels=labels).show(face(0.5)).readings
+    assert reading.probabilities is not None
+    assert len(reading.probabilities) == len(labels)
+    assert reading.valence == (None if valence is None else pytest.approx(valence))
+    expected = None if expressiveness is None else pytest.approx(expressiveness)
+    assert reading.expressiveness == expected
 
 
 def test_all_faces_of_a_frame_are_classified_at_once_in_the_models_framing(face: Face) -> None:

@@ -18,9 +18,10 @@ sides = st.floats(1e-3, 2)
 boxes = st.builds(Box, places, places, sides, sides)
 
 
-def reading(probabilities: tuple[float, ...]) -> FaceReading:
+def reading(probabilities: tuple[float, ...], derived: float | None = 0.0) -> FaceReading:
+    pose = HeadPose(0, 0, 0)
     return FaceReading(
-        1, 0, Box(0, 0, 1, 1), probabilities, 0.0, 0.0, False, HeadPose(0, 0, 0), True, 1.0
+        1, 0, Box(0, 0, 1, 1), probabilities, derived, derived, False, pose, True, 1.0
     )
 
 
@@ -47,17 +48,25 @@ def test_a_face_has_six_points() -> None:
         FaceDetection(Box(0, 0, 1, 1), 1.0, np.zeros((5, 2)))
 
 
-@pytest.mark.parametrize("count", [0, 6, 8])
-def test_a_reading_has_seven_probabilities(count: int) -> None:
-    with pytest.raises(
-        ValueError, match=f"Invalid probabilities: expected 7 numbers, received {count}."
-    ):
+@pytest.mark.parametrize("count", [0, 1])
+def test_a_reading_has_a_probability_for_each_label(count: int) -> None:
+    with pytest.raises(ValueError, match=f"for each label .* at least 2, received {count}."):
         reading((0.1,) * count)
+
+
+@pytest.mark.parametrize("labels", [("happy", "sad"), ("bored", "keen", "happy")])
+def test_the_label_of_another_set(labels: tuple[str, ...]) -> None:
+    probabilities = tuple(0.6 if name == labels[-1] else 0.2 for name in labels)
+    assert reading(probabilities).label(labels) == labels[-1]
+    assert reading(probabilities, derived=None).valence is None
 
 
 @pytest.mark.parametrize("emotion", EMOTIONS)
 def test_the_label_is_the_most_probable_emotion(emotion: str) -> None:
-    assert reading(tuple(0.4 if name == emotion else 0.1 for name in EMOTIONS)).label == emotion
+    assert (
+        reading(tuple(0.4 if name == emotion else 0.1 for name in EMOTIONS)).label(EMOTIONS)
+        == emotion
+    )
 
 
 def test_values_are_frozen(face: Callable[..., FaceDetection]) -> None:

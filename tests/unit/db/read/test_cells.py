@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -22,7 +23,7 @@ from db.read.cells import (
 from db.read.rollups import read_log
 from db.read.scope import Scope
 from db.schema import SCORE_COLUMNS, SUM_COLUMNS, ExposureSecond, Origin, Session
-from db.write.records import ViewerFlagged
+from db.write.records import ModelRecord, ViewerFlagged
 from db.write.session_writer import SessionWriter
 from monitor.analytics.currency import ad_currency
 from monitor.analytics.metrics import audience, take
@@ -36,6 +37,25 @@ COLUMNS = [c.name for c in Cell.__table__.c if c.name not in {"id", "origin_id"}
 def of_hour(engine, hour=HOUR, min_viewers=1):
     with snapshot(engine) as connection:
         return cells(connection, hour, min_viewers)
+
+
+def test_models_with_other_labels_count_for_presence_and_attention_only(engine, make):
+    make.write_rolled(engine)
+    seven = of_hour(engine)
+    card = {"labels": ["happy", "sad"]}
+    faces = [
+        replace(each, face=replace(each.face, probabilities=(0.9, 0.1), expressiveness=None))
+        if hasattr(each, "face")
+        else each
+        for each in make.stream()
+    ]
+    make.write_rolled(engine, faces, model=ModelRecord("other", "ef" * 32, card))
+    both = of_hour(engine)
+    assert len(both) == len(seven)
+    for one, other in zip(seven, both, strict=True):
+        assert other["readings"] == 2 * one["readings"]
+        same = ("emotion_readings", *SUM_COLUMNS)
+        assert {name: other[name] for name in same} == {name: one[name] for name in same}
 
 
 def near(value):

@@ -48,8 +48,8 @@ def test_a_mean_is_taken_within_each_viewer_first(engine, make, written):
     # 0.58.
     session = written(*(happy(make, 20 + k / 4, 1, 0.7) for k in range(4)), happy(make, 20, 2, 0.1))
     state = live_state(engine, session, now=make.at(21))
-    assert state.probabilities[3] == pytest.approx(0.4)
-    assert sum(state.probabilities) == pytest.approx(1)
+    assert state.probabilities["happy"] == pytest.approx(0.4)
+    assert sum(state.probabilities.values()) == pytest.approx(1)
     assert state.valence == pytest.approx(((0.7 - 0.05) + (0.1 - 0.15)) / 2)
     assert (state.viewers, state.attentive, state.recent_viewers, state.emotion_viewers) == (
         2,
@@ -125,7 +125,7 @@ def test_static_faces_other_sessions_and_old_readings_are_left_out(engine, make,
     )
     state = live_state(engine, session, 10, now=make.at(20))
     assert (state.viewers, state.recent_viewers) == (1, 1)
-    assert state.probabilities[3] == pytest.approx(0.5)
+    assert state.probabilities["happy"] == pytest.approx(0.5)
 
 
 def test_too_few_viewers_are_counted_and_nothing_else(engine, make, written):

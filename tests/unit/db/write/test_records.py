@@ -45,7 +45,7 @@ NO_EMOTION = {"probabilities": None, "valence": None, "expressiveness": None}
         ({"play_number": None}, "expected a play and a position, or neither"),
         ({"position_ms": None}, "expected a play and a position, or neither"),
         ({"position_ms": -1.0}, "position in ms"),
-        ({"probabilities": (0.5, 0.5)}, "expected 7 numbers, received 2"),
+        ({"probabilities": (0.5,)}, "one for each label of the model, at least 2, received 1"),
         (
             {"probabilities": (math.nan, *[0.1] * 6)},
             "probability: expected a number from 0 to 1, received nan",
@@ -57,7 +57,7 @@ NO_EMOTION = {"probabilities": None, "valence": None, "expressiveness": None}
         ({"yaw": math.nan}, "head angle"),
         (
             {"withheld": "too small"},
-            "expected probabilities, valence and expressiveness, or a reason why all are withheld",
+            "expected probabilities with what follows from them, or a reason why all are withheld",
         ),
         (
             {"probabilities": None},

@@ -29,7 +29,8 @@ from db.write.records import (
     ViewerFlagged,
 )
 from db.write.session_writer import SessionWriter
-from db.write.store import SessionStore
+from db.write.store import SessionStore, face_columns
+from detector.emotion.labels import EMOTIONS
 from tests.helpers.feeding import locked, wait_until
 
 TABLES = ("models", "sessions", "ads", "plays", "viewers", "readings", "gaps")
@@ -132,18 +133,52 @@ def test_reading_without_an_emotion(engine, make, rows):
     ]
 
 
-@pytest.mark.parametrize("column", WITHHELD_COLUMNS)
-def test_database_refuses_half_an_emotion(engine, make, column):
+def test_database_refuses_half_an_emotion(engine, make):
     make.write(engine, [make.ad(), make.play(), make.unread(1.0), make.reading(2.0)])
+    nothing = ", ".join(f"{column} = NULL" for column in WITHHELD_COLUMNS)
     for change in (
-        f"{column} = NULL WHERE withheld IS NULL",
-        f"{column} = 0.1 WHERE withheld IS NOT NULL",
+        f"{nothing} WHERE withheld IS NULL",
+        *(f"{column} = 0.1 WHERE withheld IS NOT NULL" for column in WITHHELD_COLUMNS),
     ):
         with (
             engine.connect() as connection,
             pytest.raises(exc.IntegrityError, match="ck_readings_withheld"),
         ):
             connection.exec_driver_sql(f"UPDATE readings SET {change}")
+
+
+LABEL_SETS = {
+    ("happy", "sad"): (["happy", "sad"], None),
+    ("happy", "surprise", "disgust", "neutral"): (
+        ["disgust", "happy", "surprise", "neutral"],
+        None,
+    ),
+    ("engaged", "happy", "bored"): (["happy"], {"engaged": 0.5, "bored": 0.25}),
+    ("engaged", "bored"): ([], {"engaged": 0.5, "bored": 0.5}),
+}
+
+
+@pytest.mark.parametrize("labels", LABEL_SETS)
+def test_a_reading_of_other_labels_is_stored_by_their_names(engine, make, rows, labels):
+    known, own = LABEL_SETS[labels]
+    card = {"labels": list(labels)}
+    p = (0.5, *[0.5 / (len(labels) - 1)] * (len(labels) - 1))
+    read = make.reading(probabilities=p, valence=None, expressiveness=None)
+    model = ModelRecord("other", "ef" * 32, card)
+    make.write(engine, [make.ad(), make.play(), read, make.unread(3.0)], model=model)
+    with pytest.raises(ValueError, match=f"expected probabilities of {', '.join(labels)}"):
+        face_columns(make.reading(2.0, probabilities=(0.2,) * 5).face, labels)
+    emotions = ", ".join(f"p_{name}" for name in EMOTIONS)
+    (first, second) = rows(f"SELECT {emotions}, withheld FROM readings ORDER BY at")
+    assert [
+        name for name, value in zip(EMOTIONS, first, strict=False) if value is not None
+    ] == known
+    assert second == (*[None] * 7, "too small")
+    data = load_session(engine, 1)
+    assert data.info.labels == labels
+    if own is not None:
+        assert data.readings.own.tolist()[0] == list(own.values())
+        assert np.isnan(data.readings.own[1]).all()
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from detector.emotion.labels import EMOTIONS, expressiveness, valence
+from detector.emotion.labels import (
+    EMOTIONS,
+    colour_names,
+    expressiveness,
+    knows_valence,
+    labels_of,
+    own_labels,
+    valence,
+    what_it_tells,
+)
 
 DISTRIBUTIONS = hnp.arrays(np.float64, (7,), elements=st.floats(1e-6, 1.0)).map(
     lambda p: p / p.sum()
@@ -61,3 +70,44 @@ def test_ranges(probabilities: np.ndarray) -> None:
     assert 0 <= expressiveness(probabilities) <= 1
     happy = probabilities[EMOTIONS.index("happy")]
     assert happy - 1 <= valence(probabilities) <= happy
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        (("happy", "sad"), 0.5),
+        (("sad", "happy", "bored"), -0.5),
+        (("happy", "surprise", "disgust", "neutral"), 0.5),
+    ],
+)
+def test_valence_of_other_labels(labels: tuple[str, ...], expected: float) -> None:
+    p = [0.75, 0.25, *[0.0] * (len(labels) - 2)]
+    assert float(valence(p, labels)) == pytest.approx(expected + 0.25 * ("surprise" in labels))
+
+
+@pytest.mark.parametrize("labels", [("happy", "neutral"), ("sad", "angry"), ("keen", "bored")])
+def test_valence_needs_both_sides(labels: tuple[str, ...]) -> None:
+    assert not knows_valence(labels)
+    assert np.isnan(valence(np.full((3, 2), 0.5), labels)).all()
+    given = np.isfinite(expressiveness([0.5, 0.5], labels))
+    assert given == ("neutral" in labels)
+
+
+@pytest.mark.parametrize("card", [None, {}, {"labels": ["one"]}, {"labels": 7}, {"labels": None}])
+def test_a_card_without_labels_has_the_seven(card: dict[str, object] | None) -> None:
+    assert labels_of(card) == EMOTIONS
+
+
+@given(st.lists(st.text(min_size=1), min_size=2, max_size=12, unique=True))
+def test_every_label_has_a_colour(names: list[str]) -> None:
+    labels = labels_of({"labels": names})
+    colours = colour_names(labels)
+    assert list(colours) == list(labels)
+    assert set(colours.values()) <= set(EMOTIONS)
+    assert len(set(colours.values())) == min(len(names), len(EMOTIONS))
+    assert own_labels(labels) == tuple(name for name in names if name not in EMOTIONS)
+
+
+def test_what_a_model_tells_in_words() -> None:
+    assert what_it_tells(("happy", "sad")) == "tells happy from sad only"
+    assert what_it_tells(("a", "b", "c")) == "tells a, b and c apart"

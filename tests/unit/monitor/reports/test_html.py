@@ -17,6 +17,7 @@ from ads.media.thumbnails import Thumbnail
 from detector.names import printable
 from monitor.reports import formatting, html, wording
 from monitor.reports.document import build_report
+from monitor.reports.faces import Faces
 from monitor.reports.figures import (
     NARROW,
     PRINT,
@@ -26,6 +27,7 @@ from monitor.reports.figures import (
 )
 from monitor.reports.thumbnails import Thumbnails
 
+FACES = Faces.of({"report": {}})
 VOID = {"meta", "link", "br", "hr", "img", "input"}
 PAIR = {
     "first_name": "<b>Sommer & Co</b>",
@@ -309,7 +311,7 @@ def test_curves_are_drawn_from_the_same_numbers_every_time(session):
     ad = build_report(session.data())["ads"][0]
     mark(ad)
     for layout in (WIDE, NARROW, PRINT):
-        drawn = [html.ad_figure(ad, layout, reach=(-0.5, 1.0)) for _ in range(2)]
+        drawn = [html.ad_figure(ad, layout, reach=(-0.5, 1.0), faces=FACES) for _ in range(2)]
         assert drawn[0] == drawn[1]
         assert f'viewBox="0 0 {layout.width} ' in drawn[0]
         assert all(
@@ -338,7 +340,7 @@ def test_a_hole_in_the_curve_stays_a_hole(session):
         (VALENCE, f"{VALENCE}_low", f"{VALENCE}_high", "shares", "attention")
     )
     mark(ad, 2)
-    drawn = html.ad_figure(ad, WIDE, reach=(-1.0, 1.0))
+    drawn = html.ad_figure(ad, WIDE, reach=(-1.0, 1.0), faces=FACES)
     assert re.search(r'<path class="v" d="([^"]+)"', drawn)[1].count("M") == 2
     assert drawn.count('class="band"') == 2
     assert "peak" not in drawn
@@ -523,7 +525,7 @@ def test_too_few_read_viewers_are_stated(render, maker):
 )
 def test_why_there_is_no_mean(ad, expected):
     ad |= {"ad_id": "tea", "version": None}
-    other = {"ad_id": "milk", "figures": ["mean_valence"]}
+    other = {"ad_id": "milk", "figures": ["mean_probabilities"]}
     assert wording.why_no_mean(ad, [other, {"ad_id": "tea", "figures": ["timeline"]}]) == expected
     if ad["valence_corrected_mean"] is None:
         assert wording.why_no_mean(ad, [other | {"ad_id": "tea"}]) == "withheld: too few viewers"

@@ -22,6 +22,7 @@ from db.read.plays import logged_plays
 from db.write.records import ModelRecord, PlayEnded, SessionRecord
 from db.write.session_writer import SessionWriter
 from detector.types import AnalysedFrame, FaceReading
+from monitor.session.audience import AudienceFigures, AudienceMeter
 from monitor.session.clock import SessionClock
 from monitor.session.feedback import Feedback, recent_starts, remembering_policy
 from monitor.session.recorder import Recorder
@@ -99,6 +100,32 @@ def test_a_play_is_rated_learnt_and_logged(
     [logged] = logged_plays(engine)
     assert (logged.reward, logged.viewer_s) == (reward.value, reward.viewer_s)
     assert logged.context == {"mood": "sad"}
+
+
+def test_other_labels_than_the_seven_give_no_mood_and_no_reward(
+    engine: Engine, reading: Callable[..., FaceReading]
+) -> None:
+    policy, log = ListeningPolicy(), PlaybackLog()
+    with writer(engine) as session:
+        recorder = Recorder(session, log, SessionClock(NOW, 0))
+        feedback = Feedback(policy, log, session, recorder, labels=("happy", "sad"))
+        feedback.play_started(play(1, ADS[0], 0))
+        log.start(1, 0)
+        seen = replace(reading(), probabilities=(0.75, 0.25), valence=0.5, expressiveness=None)
+        for n in range(20):
+            feedback.record(AnalysedFrame(n, n * S // 10, 640, 480, (seen,)))
+        assert feedback.audience(2 * S) == Audience(1, 1, None)
+        figures = feedback.figures(2 * S, 1)
+        assert figures is not None
+        assert (figures.shares, figures.valence) == (None, 0.5)
+        log.end(2 * S)
+        feedback.play_ended(PlayEnd(1, 2 * S, "finished", 2000.0))
+        feedback.close()
+        feedback.audience(3 * S)
+    assert policy.learnt == []
+    own = AudienceMeter(labels=("bored", "keen"))
+    own.record(AnalysedFrame(0, 0, 640, 480, (replace(seen, valence=None),)))
+    assert own.figures(0, 1) == AudienceFigures(1, 1)
 
 
 def test_at_the_end_the_last_play_is_rated_too(

@@ -50,7 +50,8 @@ class Keyed:
         self.calls += 1
         number = crops[:, 0, 0].astype(int)
         said = (number + (number >= self._right)) % 7
-        return (5.0 + self._off) * np.eye(7)[said]
+        known = [EMOTIONS.index(name) if name in EMOTIONS else 0 for name in self.card.labels]
+        return (5.0 + self._off) * np.eye(7)[said][:, known]
 
 
 @pytest.fixture
@@ -225,14 +226,25 @@ def test_a_model_that_cannot_serve_is_refused(
     assert json.loads((store_folder() / LOG).read_text())["event"] == "refused"
 
 
-def test_other_labels_are_refused_even_by_force(
+def test_other_labels_are_judged_by_those_that_both_have(
     gate: Callable[..., Path], numbered: FaceDataset
 ) -> None:
+    entry = promote(gate("pair", 200, labels=("happy", "sad")), numbered, "original")
+    assert (entry.event, entry.figures["labels"]) == ("promoted", ["happy", "sad"])
+    assert entry.figures["rows"] == np.isin(numbered.original, [3, 4]).sum()
+
+
+def test_labels_that_nothing_compares_need_force(
+    gate: Callable[..., Path], numbered: FaceDataset
+) -> None:
+    model = gate("own", 200, labels=("bored", "keen"))
     with pytest.raises(
-        PromotionRefusedError, match=r"pair gives happy, sad; the kiosk expects .*not be promoted"
+        PromotionRefusedError, match=r"It tells bored from keen only, and shares no two labels"
     ):
-        promote(gate("pair", 200, labels=("happy", "sad")), numbered, "original", force=True)
-    assert promotions() == []
+        promote(model, numbered, "original")
+    entry = promote(model, numbered, "original", force=True)
+    assert (entry.event, entry.forced, entry.figures["comparison"]) == ("promoted", True, None)
+    assert find_model().stem == "own"
 
 
 def test_the_model_in_use_is_not_promoted_again(

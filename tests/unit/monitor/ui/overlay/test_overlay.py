@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from PyQt5.QtCore import QRect, QRectF, QTimer
 from PyQt5.QtGui import QColor, QImage, QPainter
 
-from detector.emotion.labels import EMOTIONS
+from detector.emotion.labels import EMOTIONS, colour_names
 from detector.emotion.model_card import read_card
 from detector.emotion.model_store import find_model
 from detector.emotion.prevalence import corrected_valence, group_scores, shares
@@ -590,3 +591,25 @@ def test_a_negative_value_has_a_true_minus_sign(qtbot, clock, make_reading):
     curve.history.add(frame_at(0.3))
     assert math.isnan(curve.history.newest[1])
     assert curve.value_text == NO_VALUE
+
+
+@pytest.mark.parametrize("room", [QRect(0, 0, 1248, 654), QRect(0, 0, 700, 1200)])
+@pytest.mark.parametrize("labels", [("happy", "sad"), ("engaged", "bored", "smiling")])
+def test_a_model_of_other_labels_has_its_own_bars(qtbot, make_reading, make_view, labels, room):
+    overlay = Overlay(ENGLISH, labels=labels)
+    qtbot.addWidget(overlay)
+    overlay.arrange(room, 1.0)
+    p = (0.7, *[0.3 / (len(labels) - 1)] * (len(labels) - 1))
+    has_valence = "happy" in labels
+    valence = 0.4 if has_valence else None
+    reading = replace(make_reading(), probabilities=p, valence=valence, expressiveness=None)
+    show(overlay, make_view(reading))
+    assert overlay.bars.rows == tuple(zip(labels, p, strict=True))
+    assert overlay.preview.labels == (f"1  {labels[0]} 70 %",)
+    assert overlay.curve.isHidden() == (not has_valence)
+    assert overlay.preview.height() >= 80
+    parts = [overlay.status, overlay.preview, overlay.bars, *[overlay.curve] * has_valence]
+    for one, other in pairwise(parts):
+        assert not one.geometry().intersects(other.geometry())
+    drawn = overlay.bars.grab().toImage()
+    assert differs(drawn, EMOTION_COLOURS[colour_names(labels)[labels[0]]]).any()

@@ -80,7 +80,7 @@ def test_labels_of_another_model(make_app):
     other = PictureFace((0, 0, 10, 10), "yes", 0.8, {"yes": 0.8, "no": 0.2}, uncertain=False)
     page = upload(make_app([other]).test_client(), picture()).text
     assert '<span class="label">yes</span>' in page
-    assert 'class="c-other-1" width="20.0%"' in page
+    assert 'class="c-happy" width="20.0%"' in page
     assert "surprise" not in page
 
 
