@@ -36,8 +36,9 @@ INK, MUTED, GRID, ACCENT = "#14213d", "#5b6478", "#e3e6ec", "#0b5394"
 class Layout:
     """Size of the curves of an ad, in CSS pixels at full size.
 
-    `panels` are heights: valence, faces, attention, viewers. The margins are the film strip's
-    too; the right one holds the names of the curves. There are at most `ticks` on the time axis.
+    `panels` are heights: valence, faces, attention, viewers; 0 leaves one out. The margins are the
+    film strip's too; the right one holds the names of the curves. There are at most `ticks` on the
+    time axis.
     """
 
     name: str
@@ -104,7 +105,8 @@ def curves(
     tops: list[float] = []
     bottom = 0.0
     for height in layout.panels:
-        bottom += layout.title_height if tops else layout.text * 2.4
+        if height:
+            bottom += layout.title_height if bottom else layout.text * 2.4
         tops.append(bottom)
         bottom += height
 
@@ -122,6 +124,8 @@ def curves(
     most = max([*(second["n"] for second in seconds), 1])
     step = 0.25 if reach[1] - reach[0] <= 1.25 else 0.5
     valence_ticks = range(math.ceil(reach[0] / step), math.floor(reach[1] / step) + 1)
+    if not layout.panels[0]:
+        valence_ticks = range(0)
     valence = [place(0, second[VALENCE]) for second in seconds]
     runs = _runs(middle, valence)
     attention = [place(2, second["attention"]) for second in seconds]

@@ -9,6 +9,7 @@ import base64
 import functools
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -158,6 +159,8 @@ def ad_figure(
     ad: dict[str, Any], layout: Layout, *, reach: tuple[float, float], faces: Faces
 ) -> str:
     """Draw the curves of an ad as an `<svg>` element, with the arguments of `figures.curves`."""
+    if not (faces.is_corrected or faces.has_valence):
+        layout = replace(layout, panels=(0, *layout.panels[1:]))
     laid_out = curves(ad, layout, reach, ad["key_moments"])
     return _drawn("_curves.svg.j2", {**laid_out, "faces": faces})
 

@@ -145,6 +145,13 @@ def describe(ad: dict[str, Any]) -> str:
     if not has_curve(ad):
         return _("%(ad)s: no curve.", ad=title(ad))
     known = [second for second in ad["timeline"] if second[VALENCE] is not None]
+    if not known and ad["shares"]:
+        return _(
+            "Curves of %(ad)s over %(count)s seconds: mean probabilities of the labels of the "
+            "model, attention and the number of viewers. The table below has all values.",
+            ad=title(ad),
+            count=len(ad["timeline"]),
+        )
     if not known:
         return _(
             "Curve of %(ad)s over %(count)s seconds: only attention and the number of viewers, no "

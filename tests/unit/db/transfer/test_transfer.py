@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -25,7 +26,7 @@ from db.transfer.intake import MissingRecordsError, RecordError, take_in
 from db.transfer.origins import begin_anew, begin_epoch, last_number, own_row
 from db.transfer.records import make_records
 from db.upkeep.backup import back_up
-from db.write.records import ClockSet, PlayRewarded, ViewerFlagged
+from db.write.records import ClockSet, ModelRecord, PlayRewarded, ViewerFlagged
 from db.write.session_writer import SessionWriter
 from monitor.reports.document import make_report
 from tests.helpers.making import moved_by
@@ -105,6 +106,44 @@ def test_a_hub_reports_what_the_kiosk_reports(kiosk, engine):
     assert log.counts == other.counts
     np.testing.assert_array_equal(log.exposures.sums, other.exposures.sums)
     assert len(log.seconds) == len(other.seconds) > 0
+
+
+def test_a_hub_reports_other_labels_too(engine, make, tmp_path):
+    kiosk = open_database(str(tmp_path / "own.db"))
+    join(kiosk)
+    labels = ("engaged", "happy", "bored")
+    faces = {"probabilities": (0.5, 0.3, 0.2), "valence": None, "expressiveness": None}
+    make.write_rolled(
+        kiosk,
+        [
+            replace(each, face=replace(each.face, **faces)) if hasattr(each, "face") else each
+            for each in make.stream()
+        ],
+        model=ModelRecord("own", "ef" * 32, {"labels": list(labels)}),
+    )
+    envelope = sent(kiosk)
+    (play, *_) = [record for record in envelope.records if record["kind"] == "play"]
+    wrong = {**play, "exposures": {**play["exposures"], "rows": [*play["exposures"]["rows"]]}}
+    wrong["exposures"]["rows"][0] = [*play["exposures"]["rows"][0][:-1], {"bored": "much"}]
+    records = [wrong if record is play else record for record in envelope.records]
+    with pytest.raises(RecordError, match="sum_own: expected dict"):
+        arrive(engine, envelope.model_copy(update={"records": tuple(records)}))
+    arrive(engine, envelope)
+    assert report(engine)["ads"] == report(kiosk)["ads"]
+    log = read_log(engine, Scope())
+    assert (log.labels, log.own_labels) == (labels, ("engaged", "bored"))
+    np.testing.assert_allclose(
+        log.exposures.sums[:, -2:] / log.exposures.emotion_readings[:, None],
+        np.tile([0.5, 0.2], (len(log.exposures), 1)),
+    )
+    kiosk.dispose()
+
+
+def test_sums_of_the_seven_are_sent_as_earlier_hubs_know_them(kiosk):
+    for record in sent(kiosk).records:
+        if record["kind"] == "play":
+            assert "sum_own" not in record["exposures"]["columns"]
+            assert {*map(len, record["exposures"]["rows"])} == {len(record["exposures"]["columns"])}
 
 
 def test_what_arrives_again_changes_nothing(kiosk, engine):

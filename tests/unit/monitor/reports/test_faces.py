@@ -130,6 +130,7 @@ def test_every_format_shows_the_labels(written, labels):
     assert all(name in page for name in labels)
     assert ("valence, not corrected" in page) == has_valence
     assert "corrected for the mix of faces" not in page
+    assert (">Valence</text>" in page) == has_valence
     ads = to_csv(table_of("ads", document, data)).splitlines()
     row = dict(zip(ads[0].split(","), ads[1].split(","), strict=True))
     assert row["p_angry"] == ""

@@ -9,6 +9,8 @@ import jsonschema
 import pytest
 
 from db.engine import open_database
+from db.write.records import ModelRecord
+from detector.emotion.labels import EMOTIONS
 from detector.emotion.model_card import read_card
 from detector.emotion.model_store import find_model
 from detector.emotion.prevalence import corrected_valence, group_scores, shares
@@ -17,6 +19,7 @@ from monitor.web.app import close_app
 from monitor.web.pages.live import curve_points
 from monitor.web.schemas import Live
 from tests.helpers.hub_rows import add_screen, fill_screen
+from tests.helpers.making import Make
 
 from .conftest import worker_of, write_session
 
@@ -203,6 +206,7 @@ def test_the_curve_breaks_where_nothing_is_known():
         attentive=1,
         recent_viewers=1,
         emotion_viewers=1,
+        labels=list(EMOTIONS),
         mood=None,
         valence=None,
         shares=None,
@@ -232,3 +236,24 @@ def test_a_hub_says_that_the_live_view_is_on_the_kiosk(client, database, running
     assert '<td data-name="State">running</td>' in listed
     assert f'href="/sessions/{running.id}/live"' not in listed
     assert f'href="/sessions/{running.id}/live"' not in client.get(f"/sessions/{running.id}").text
+
+
+@pytest.mark.parametrize(
+    ("labels", "valence"), [(("happy", "sad"), 0.2), (("engaged", "bored", "keen"), None)]
+)
+def test_a_model_of_other_labels_shows_what_it_tells(make_app, database, labels, valence):
+    make, engine = Make(), open_database(database)
+    p = (0.6, *[0.4 / (len(labels) - 1)] * (len(labels) - 1))
+    seen = {"probabilities": p, "valence": valence, "expressiveness": None}
+    readings = [make.reading(1 + n / 10, n % 3, None, **seen) for n in range(30)]
+    model = ModelRecord("other", "ef" * 32, {"labels": list(labels)})
+    number = make.write(engine, readings, model=model, kind="replay")
+    engine.dispose()
+    client = make_app(min_viewers=1).test_client()
+    page = client.get(f"/sessions/{number}/live").text
+    assert all(f'data-group="{name}"' in page for name in labels)
+    assert 'data-group="negative"' not in page
+    assert 'width="60.0%"' in page
+    assert ('id="curve"' in page) == (valence is not None)
+    assert ("not given by the labels of the model" in page) == (valence is None)
+    assert ("+0.20" in page) == (valence is not None)
