@@ -38,6 +38,7 @@ from rich.table import Table
 
 from detector.analysis import AnalysisSettings, FaceAnalyser
 from detector.emotion.classifier import load_classifier
+from detector.emotion.labels import EMOTIONS
 from detector.errors import DetectorError
 from detector.faces.detector import MediaPipeFaceDetector
 from detector.sources.opening import open_source
@@ -426,7 +427,10 @@ def watch(video: str, analyser: FaceAnalyser, stage: Stage, frames: int | None =
                     frame.captured_ns / 1e9,
                     tuple(
                         Sighting(
-                            reading.viewer, x * analysed.width, y * analysed.height, reading.label
+                            reading.viewer,
+                            x * analysed.width,
+                            y * analysed.height,
+                            reading.label(EMOTIONS),
                         )
                         for reading, (x, y) in zip(audience, centres, strict=True)
                     ),
