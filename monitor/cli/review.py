@@ -111,7 +111,14 @@ def _read(
     if split is not None:
         faces = faces.split(split)
     chosen: Any = against or ("original" if faces.votes is None else "majority")
-    click.echo(f"Judging {len(faces):,} labels by {classifier.card.name} …", err=True)
+    card = classifier.card
+    if data.name.split(".")[0] in str(card.training.get("data", "")):
+        click.echo(
+            f"{card.name} was trained on {card.training['data']}: it may have learnt the wrong "
+            "labels of its training faces; --model names one that was trained on others.",
+            err=True,
+        )
+    click.echo(f"Judging {len(faces):,} labels by {card.name} …", err=True)
     found = LabelReview(faces, classifier, out, against=chosen, limit=limit)
     click.echo(
         f"{found.likely:,} of the labels ({chosen}) are probably wrong; {len(found):,} faces are "

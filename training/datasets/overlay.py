@@ -172,8 +172,9 @@ class LabelOverlay:
         self, faces: FaceDataset, name: str, changed: int, dropped: int, missing: int
     ) -> None:
         faces.reading.note(
-            f"The overlay {name} changed {changed:,} labels and dropped {dropped:,} faces; "
-            f"{self.counts['keep']:,} labels were reviewed and kept."
+            f"The overlay {name} changed {_counted(changed, 'label')} and dropped "
+            f"{_counted(dropped, 'face')}; {_counted(self.counts['keep'], 'label')} reviewed and "
+            "kept."
         )
         if missing:
             faces.reading.note(
@@ -186,6 +187,10 @@ def face_keys(faces: FaceDataset) -> list[str]:
     if faces.files is not None:
         return [str(file) for file in faces.files]
     return [hashlib.sha256(image.tobytes()).hexdigest() for image in faces.images]
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _checked(row: list[str], where: str) -> Decision:

@@ -47,8 +47,7 @@ def test_labels_are_changed_and_faces_dropped(dataset: Make) -> None:
     np.testing.assert_array_equal(found.images[1:], faces.images[2:])
     np.testing.assert_array_equal(found.votes[1:], faces.votes[2:])
     assert (
-        "The overlay overlay.csv changed 1 labels and dropped 1 faces; 1 labels were reviewed and "
-        "kept."
+        "The overlay overlay.csv changed 1 label and dropped 1 face; 1 label reviewed and kept."
     ) in found.reading.sentences()
     assert faces.original[0] == 0  # the dataset itself stays as it was
 

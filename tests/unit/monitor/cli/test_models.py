@@ -1,0 +1,70 @@
+"""What `models` says of shadow runs, on a database that has one, and on none."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from db.engine import open_database
+from db.write.records import ModelRecord, ShadowRecord
+from db.write.session_writer import SessionWriter
+from detector.types import ShadowCell
+from monitor.cli.models import _say_shadow_run, models
+from tests.helpers.making import START, Make
+
+SHA = "cd" * 32
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> str:
+    """Six days on which a candidate turned every fifth neutral face into a happy one."""
+    path = str(tmp_path / "monitor.db")
+    engine = open_database(path)
+    session = Make().session(model=ModelRecord("compact-3", "ab" * 32))
+    with SessionWriter(engine, session) as writer:
+        for day in range(6):
+            cells = (
+                ShadowCell("neutral", "neutral", 200 + day, 0.0, 0.0, 100.0, 120.0, 200.0, 100.0),
+                ShadowCell("neutral", "happy", 50, 0.0, 20.0, 25.0, 30.0, 50.0, 25.0),
+            )
+            at = START + timedelta(days=day)
+            writer.submit(ShadowRecord(at, "compact-4", SHA, cells))
+    engine.dispose()
+    return path
+
+
+def test_a_report_for_people_and_for_programs(database: str) -> None:
+    said = CliRunner().invoke(models, ["shadow", "--db", database])
+    assert said.exit_code == 0, said.output
+    assert "compact-4 gave the label of compact-3 to 80% of 1,515 faces on 6 days" in " ".join(
+        said.output.split()
+    )
+    assert "neutral became happy: 19.8% of the faces" in said.output
+    document: dict[str, Any] = json.loads(
+        CliRunner().invoke(models, ["shadow", "--db", database, "--json"]).stdout
+    )
+    [report] = document["shadow_runs"]
+    assert report["suffices"]
+    assert report["cpu_ms"]["shadow"] == pytest.approx(0.5, rel=0.02)
+
+
+def test_only_since_a_day(database: str) -> None:
+    since = f"{START + timedelta(days=4):%Y-%m-%d}"
+    found = CliRunner().invoke(models, ["shadow", "--db", database, "--since", since, "--json"])
+    assert json.loads(found.stdout)["shadow_runs"][0]["days"] == 2
+
+
+def test_promote_repeats_it_or_says_how_to_make_one(
+    database: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _say_shadow_run(database, SHA, "compact-4")
+    assert "Shadow run: compact-4 gave the label" in capsys.readouterr().err
+    _say_shadow_run(database, "ef" * 32, "compact-5")
+    assert "There was no shadow run of compact-5" in capsys.readouterr().err
+    _say_shadow_run(str(tmp_path / "nowhere.db"), SHA, "compact-4")
+    assert "not known: There is no database" in capsys.readouterr().err
