@@ -115,6 +115,8 @@ def prepare(mixed_precision: MixedPrecision = "auto") -> DeviceReport:
         )
     import keras  # noqa: PLC0415 (after `backend_environment`)
 
+    # A run predicts with several networks, and TensorFlow warns that it compiles each of them.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     backend = keras.config.backend()
     accelerators = _accelerators()
     # Keras' distribution is a prototype on TensorFlow and missing on PyTorch.
