@@ -445,20 +445,26 @@ def viewers_of(folder: Path | None, seed: int = 0) -> list[Viewer]:
 
 
 def films(
-    viewers: Sequence[Viewer], seconds: float = 4.0, per_second: float = 12.5, seed: int = 0
+    viewers: Sequence[Viewer],
+    kind: str = ON,
+    seconds: float = 4.0,
+    per_second: float = 10.0,
+    seed: int = 0,
 ) -> list[list[bool]]:
-    """Attention, frame by frame, of viewers who look around on the screen, heads swaying."""
+    """Attention, frame by frame, of viewers with swaying heads who look around on the screen, or
+    all the time at one place off it.
+    """
     random = np.random.default_rng(seed)
     observer, made = Observer(), []
     for number, viewer in enumerate(viewers):
         distance, size = SHOTS[number % len(SHOTS)]
         gaze, attention, schedule = ViewerGaze(), Attention(), LookSchedule()
         follows = random.uniform(0.5, 1.0)
-        target, verdicts = targets(random)[ON], []
+        target, verdicts = targets(random)[kind], []
         place = np.array([0.0, -0.3 * SCREEN_CM[1], -distance])
         for frame in range(round(seconds * per_second)):
-            if frame % round(1.6 * per_second) == 0:
-                target = targets(random)[ON]
+            if kind == ON and frame % round(1.6 * per_second) == 0:
+                target = targets(random)[kind]
             sway = 2 * np.sin(frame / per_second * np.array([1.7, 2.3]))
             turned = follows * np.array(_direction(target - place)) + sway
             head = rotation(Pose(turned[0], turned[1], 2 * sway[0]))
@@ -472,7 +478,9 @@ def films(
     return made
 
 
-def report(made: Sequence[Trial], filmed: Sequence[Sequence[bool]]) -> dict[str, Any]:
+def report(
+    made: Sequence[Trial], filmed: dict[str, list[list[bool]]] | None = None
+) -> dict[str, Any]:
     """Shares that count as attentive by distance and by what decides, errors, and flicker."""
     rows: dict[str, Any] = {}
     for distance, deciding, kind in product(
@@ -490,15 +498,19 @@ def report(made: Sequence[Trial], filmed: Sequence[Sequence[bool]]) -> dict[str,
     for kind in targets(np.random.default_rng()):
         rows.setdefault("all", {})[kind] = _shares([one for one in made if one.kind == kind])
     errors = np.abs([one.error for one in made if one.error is not None])
-    changes = sum(int(a != b) for film in filmed for a, b in pairwise(film))
     return {
         "attentive": rows,
         "not_found": sum(one.decided_by == "nothing" for one in made),
         "eyes_read": len(errors),
         "eyes_mae": errors.mean(axis=0).tolist() if len(errors) else None,
-        "films": len(filmed),
-        "changes": changes,
-        "attentive_in_films": float(np.mean([v for film in filmed for v in film])) if filmed else 1,
+        "films": {
+            kind: {
+                "films": len(group),
+                "attentive": float(np.mean([verdict for film in group for verdict in film])),
+                "changes": sum(int(a != b) for film in group for a, b in pairwise(film)),
+            }
+            for kind, group in (filmed or {}).items()
+        },
     }
 
 
@@ -561,7 +573,8 @@ def main() -> None:
         cv2.imwrite(str(options.sheet), sheet_of(viewers))
         return
     made = list(trials(viewers, options.each, options.seed))
-    document = report(made, films(viewers[: len(SHOTS)], seed=options.seed))
+    filmed = {kind: films(viewers[: len(SHOTS)], kind, seed=options.seed) for kind in (ON, BESIDE)}
+    document = report(made, filmed)
     if options.json:
         print(json.dumps(document, indent=1))
         return

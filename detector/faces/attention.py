@@ -6,6 +6,7 @@ with hysteresis and after a delay (`Attention`).
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from detector.faces.screen import Direction
@@ -28,8 +29,8 @@ LOOKS_PER_SECOND = 6.0
 LOOKS_AT_MOST = 12.0
 """How often eyes are read in all, so a crowd costs no more than two viewers."""
 
-EYES_TOLERANCE = Direction(3.0, 6.0)
-HEAD_TOLERANCE = Direction(3.0, 7.0)
+EYES_TOLERANCE = Direction(3.0, 7.0)
+HEAD_TOLERANCE = Direction(3.0, 9.0)
 """Degrees by which the screen is widened, sideways and up or down."""
 
 HEAD_SHARE, MAX_EYE_SHARE_DEG = 0.65, 4.0
@@ -54,12 +55,17 @@ class ViewerGaze:
     NEW_SHARE = 0.5
     """Weight of a new reading against those before."""
 
+    HEAD_NS = 200_000_000
+    """Time constant over which the direction of a head is averaged where no eyes decide."""
+
     def __init__(self) -> None:
         self.read_ns: int | None = None
         self._off = Direction(0.0, 0.0)
         self._eyes: Direction | None = None
         self._eyes_ns = 0
         self._lowered_ns: int | None = None
+        self._head: Direction | None = None
+        self._head_ns = 0
 
     def update(self, look: Look | None, seen: HeadPose, now_ns: int) -> None:
         """Take what the face says now, and the pose by the detection's points in this frame."""
@@ -93,8 +99,16 @@ class ViewerGaze:
         eyes = self._recent(now_ns)
         if eyes is not None:
             return view.excess_deg(view.direction(eyes), EYES_TOLERANCE, furthest)
+        return view.excess_deg(self._turned(pose, now_ns), HEAD_TOLERANCE, furthest)
+
+    def _turned(self, pose: HeadPose, now_ns: int) -> Direction:
+        """Return where the head points, with the part that eyes usually add, steadied."""
         turned = Direction(_with_eyes(pose.yaw), _with_eyes(pose.pitch))
-        return view.excess_deg(turned, HEAD_TOLERANCE, furthest)
+        waited_ns = now_ns - self._head_ns
+        if self._head is not None and waited_ns < self.HOLD_NS:
+            turned = _towards(self._head, turned, 1 - math.exp(-waited_ns / self.HEAD_NS))
+        self._head, self._head_ns = turned, now_ns
+        return turned
 
     def _recent(self, now_ns: int) -> Direction | None:
         return self._eyes if now_ns - self._eyes_ns <= self.HOLD_NS else None

@@ -114,13 +114,28 @@ def excess_of(gaze: ViewerGaze, pose: HeadPose, now_ns: int = 0) -> float:
 
 def test_a_head_alone_is_taken_to_make_a_part_of_the_turn() -> None:
     edge = math.degrees(math.atan(50 / 200)) + HEAD_TOLERANCE.yaw
-    gaze = ViewerGaze()
-    assert excess_of(gaze, AHEAD) < 0
-    assert excess_of(gaze, HeadPose(edge - MAX_EYE_SHARE_DEG, 0, 0)) == pytest.approx(0, abs=1e-6)
-    assert excess_of(gaze, HeadPose(-edge, 0, 0)) == pytest.approx(MAX_EYE_SHARE_DEG)
-    assert excess_of(gaze, HeadPose(0, 6.5, 0)) == pytest.approx(
-        6.5 / HEAD_SHARE - math.degrees(math.atan(28.125 / 200)) - HEAD_TOLERANCE.pitch
-    )
+    limit = math.degrees(math.atan(28.125 / 200)) + HEAD_TOLERANCE.pitch
+    for pose, excess in (
+        (HeadPose(edge - MAX_EYE_SHARE_DEG, 0, 0), 0),
+        (HeadPose(-edge, 0, 0), MAX_EYE_SHARE_DEG),
+        (HeadPose(0, 6.5, 0), 6.5 / HEAD_SHARE - limit),
+    ):
+        assert excess_of(ViewerGaze(), pose) == pytest.approx(excess, abs=1e-6)
+
+
+def test_a_trembling_head_is_steadied() -> None:
+    random, gaze = np.random.default_rng(3), ViewerGaze()
+    excesses = [
+        excess_of(gaze, HeadPose(10 + yaw, 0, 0), step * 33_000_000)
+        for step, yaw in enumerate(random.normal(0, 4, 200))
+    ]
+    single = [excess_of(ViewerGaze(), HeadPose(10 + yaw, 0, 0)) for yaw in random.normal(0, 4, 200)]
+    assert np.std(excesses[10:]) < 0.5 * np.std(single)
+    # A turn arrives within half a second.
+    turned = [
+        excess_of(gaze, HeadPose(30, 0, 0), 7_000_000_000 + step * 100_000_000) for step in range(6)
+    ]
+    assert turned[-1] > 10
 
 
 @pytest.mark.parametrize("eyes", [Direction(28, 0), Direction(-28, 0), Direction(0, -25)])
