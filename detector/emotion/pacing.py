@@ -10,7 +10,7 @@ import math
 
 import cv2
 
-EMOTIONS_PER_SECOND = 15.0
+EMOTIONS_PER_SECOND = 10.0
 """Classifications per second and viewer; the slowest change that matters takes half a second."""
 
 
