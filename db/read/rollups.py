@@ -218,8 +218,14 @@ def _own(connection: Connection, plays: Sequence[RolledPlay]) -> LabelSet:
 
 
 def shared_labels(sessions: Iterable[SessionInfo]) -> LabelSet | None:
-    """Return the label set of all sessions with readings; `None` if they have several."""
-    found = {info.labels for info in sessions if info.readings} or {EMOTIONS}
+    """Return the label set of all sessions with readings; `None` if they have several.
+
+    Without any reading it is that of all sessions, or the seven emotions.
+    """
+    found = {info.labels for info in sessions if info.readings}
+    if not found:
+        every = {info.labels for info in sessions}
+        return every.pop() if len(every) == 1 else EMOTIONS
     return found.pop() if len(found) == 1 else None
 
 

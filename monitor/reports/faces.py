@@ -48,7 +48,7 @@ class Faces:
     @classmethod
     def of(cls, document: dict[str, Any]) -> Faces:
         """Return the parts of the faces of a report."""
-        labels = document["report"].get("labels", EMOTIONS)
+        labels = document.get("report", {}).get("labels", EMOTIONS)
         if labels is None or tuple(labels) == EMOTIONS:
             styles = {group: COLOURS[group] for group in GROUPS}
             colours = {group: style[0] for group, style in styles.items()}

@@ -262,7 +262,9 @@ def _nothing(document: dict[str, Any]) -> list[str]:
     if certain:
         certain.sort(key=lambda pair: pair["p_adjusted"])
         return [pair["sentence"] for pair in certain[:3]]
-    rated = [ad for ad in ads if ad["emotion_viewers"] and ad["mean_probabilities"] is not None]
+    rated = [
+        ad for ad in ads if ad["mean_valence"] is not None or ad.get("dominant_emotion") is not None
+    ]
     if not rated:
         if document["withheld"]:
             return []

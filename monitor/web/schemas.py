@@ -82,6 +82,7 @@ class SessionEntry(Document):
     ended_at: Moment | None = Field(description="null while it is running.")
     end_reason: str | None
     model: str | None
+    labels: list[str] = Field(description="What its model tells apart, by default seven emotions.")
     plays: int
     viewers: int | None = Field(
         description="Null if its kiosk sends a hub sums of hours only (`upload: cells`)."

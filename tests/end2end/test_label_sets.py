@@ -55,7 +55,7 @@ def models(tmp_path_factory):
 def test_a_kiosk_reports_only_what_its_model_knows(program, models, name):
     labels, _ = SETS[name]
     model = str(models / f"{name}.keras")
-    run = ["--source", "demo", "--headless", "--duration", "12", "--model", model]
+    run = ["--source", "demo", "--headless", "--duration", "25", "--model", model]
     done = program.run("run", *run, "--policy", "mood")
     assert f"the model {name} tells" in done.stderr
     report = program.json("report", "1")

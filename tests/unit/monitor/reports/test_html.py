@@ -325,7 +325,9 @@ def test_curves_are_drawn_from_the_same_numbers_every_time(session):
 
 def test_points_of_the_curves_stand_where_their_second_is(session):
     """Five seconds over the panel's width: the first point in the middle of the first fifth."""
-    drawn = html.ad_figure(build_report(session.data())["ads"][0], WIDE, reach=(-1.0, 1.0))
+    drawn = html.ad_figure(
+        build_report(session.data())["ads"][0], WIDE, reach=(-1.0, 1.0), faces=FACES
+    )
     path = re.search(r'<path class="v" d="M([^"]+)"', drawn)[1]
     xs = [float(point.split(" ")[0]) for point in path.split("L")]
     assert xs == pytest.approx([WIDE.left + WIDE.plot * (k + 0.5) / 5 for k in range(5)], abs=0.06)
