@@ -13,6 +13,7 @@ import keras
 import numpy as np
 
 from detector.emotion.labels import EMOTIONS
+from detector.emotion.model_card import read_card
 from detector.emotion.model_store import find_model
 from detector.emotion.preprocessing import CropGeometry
 from training.architectures import find_architecture
@@ -91,6 +92,11 @@ class TrainingPlan:
     mixed_precision: MixedPrecision = "auto"
     overlay: Path | None = None
 
+    @property
+    def data_name(self) -> str:
+        """The data as the card names them."""
+        return self.data.name + (f" with {self.votes.name}" if self.votes else "")
+
 
 def train(
     plan: TrainingPlan,
@@ -127,6 +133,8 @@ def train(
     images, heads = select_rows(divided.training, labels, targets)
     _refuse_too_few(len(images), settings.batch_size, plan)
     teachers = find_teachers(plan.teachers, heads)
+    origins = [*([find_model(plan.start)] if plan.start else []), *teachers]
+    knowing = _divided_otherwise(origins, plan.data_name, divided.validation)
     unlabelled = _unlabelled(plan, divided, targets, labels, images.shape[1])
     images = np.concatenate([images, unlabelled])
     heads = with_unlabelled(heads, len(unlabelled))
@@ -154,7 +162,7 @@ def train(
     network, history = fit(build, rows, validation_rows, out, settings, callbacks=callbacks)
     facts = {
         "architecture": plan.architecture,
-        "data": plan.data.name + (f" with {plan.votes.name}" if plan.votes else ""),
+        "data": plan.data_name,
         "rows": divided.counts
         | ({"unlabelled": len(unlabelled)} if len(unlabelled) else {})
         | {"used": len(images)},
@@ -162,6 +170,7 @@ def train(
         "targets": targets,
         "started_from": find_model(plan.start).stem if plan.start else None,
         "teachers": [teacher.stem for teacher in teachers],
+        "may_know_validation": knowing,
         "settings": asdict(settings),
         "device": str(device),
     }
@@ -234,6 +243,30 @@ def read_faces(plan: TrainingPlan, side_px: int, seed: int) -> FaceDataset:
     for sentence in faces.reading.sentences():
         logger.info("%s", sentence)
     return faces
+
+
+def _divided_otherwise(models: Sequence[Path], data: str, validation: FaceDataset) -> list[str]:
+    """Return the models that learnt the same data while other rows chose, with a warning.
+
+    They may know the validation rows, which then make the new model seem surer than it may be.
+    """
+    split = ", ".join(validation.splits())
+    found = []
+    for model in models:
+        training = read_card(model).training
+        chose = str(training.get("calibrated_on", "")).rpartition(", ")[0]
+        unlike = chose != split or training.get("may_know_validation")
+        if training.get("data") == data and unlike:
+            found.append(model.stem)
+    if found:
+        logger.warning(
+            "%s learnt from %s while other rows chose: it may know the rows that now choose the "
+            "epoch and the calibration, and make both look too good. Start from a model trained "
+            "with the same --hold-out.",
+            ", ".join(found),
+            data,
+        )
+    return found
 
 
 def _refuse_too_few(faces: int, batch_size: int, plan: TrainingPlan) -> None:

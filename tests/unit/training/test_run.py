@@ -14,9 +14,11 @@ import numpy as np
 import pytest
 
 from detector.emotion.classifier import load_classifier
-from detector.emotion.model_card import read_card
+from detector.emotion.labels import EMOTIONS
+from detector.emotion.model_card import ModelCard, read_card, sha256_of
 from training import run
 from training.architectures import compact
+from training.datasets.faces import FaceDataset
 from training.errors import DatasetError, TrainingError
 from training.fit.augmentation import NO_AUGMENTATION
 from training.fit.schedule import Stage
@@ -254,3 +256,33 @@ def test_teachers_label_what_has_no_label(
     assert rows.heads[0].known.tolist() == [True] * 39 + [False] * 3
     with pytest.raises(TrainingError, match="learnt from teachers: name at least one"):
         train(replace(plan, teachers=()), tmp_path / "other", settings=SHORT)
+
+
+def test_a_start_that_learnt_the_rows_that_choose_is_named(
+    tmp_path: Path, dataset: Callable[..., FaceDataset], caplog: pytest.LogCaptureFixture
+) -> None:
+    models = []
+    for name, data, chose in (
+        ("same", "fer2013.csv", "held out of Training, 2260 rows"),
+        ("older", "fer2013.csv", "PublicTest, 3549 rows"),
+        ("shop", "photos", "validation, 30 rows"),
+    ):
+        model = tmp_path / f"{name}.keras"
+        model.write_bytes(b"network")
+        card = ModelCard(
+            name=name,
+            labels=EMOTIONS,
+            input_side_px=48,
+            crop_scale=1,
+            crop_raise=0,
+            temperature=1,
+            uncertain_below=0,
+            sha256=sha256_of(model),
+            training={"data": data, "calibrated_on": chose},
+        )
+        model.with_suffix(".json").write_text(card.model_dump_json())
+        models.append(model)
+    rows = dataset(14, 1, "held out of Training")
+    assert run._divided_otherwise(models, "fer2013.csv", rows) == ["older"]
+    assert "older learnt from fer2013.csv while other rows chose" in caplog.text
+    assert run._divided_otherwise(models[:1], "fer2013.csv", rows) == []
