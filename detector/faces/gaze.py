@@ -13,12 +13,11 @@ Lids say only whether they are lowered: laughing narrows eyes, too, but lifts th
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import cv2
 import numpy as np
 
-from detector.faces.blaze_face import mediapipe_model
+from detector.faces.face_mesh import FaceMesh, Network, Square
 from detector.faces.head_pose import angles_of
 from detector.faces.screen import Direction
 
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 MIN_EYES_PX = 80.0
 """Smallest face box of which eyes are read; at 60 px an iris is 3 pixels wide."""
 
-MESH_PX, EYE_PX = 192, 64
+EYE_PX = 64
 
 # Points of the mesh, from the person's own point of view. What is left and right of the middle
 # cancels out in shape and leaves the direction across; the chin lies 3 degrees behind the top.
@@ -106,28 +105,19 @@ class GazeReader:
     one, shut ones 0.06 and -0.08, those that laughter narrows 0.10 and -0.04."""
 
     def __init__(self) -> None:
-        self._mesh = _Network("modules/face_landmark/face_landmark.tflite")
-        self._iris = _Network("modules/iris_landmark/iris_landmark.tflite")
+        self._mesh = FaceMesh()
+        self._iris = Network("modules/iris_landmark/iris_landmark.tflite")
 
     def read(self, image: NDArray[np.uint8], face: FaceDetection) -> Look | None:
         """Return where a face of a `(height, width, 3)` BGR picture looks, `None` if unclear."""
-        height, width = image.shape[:2]
-        box = face.box
-        right, left = (face.keypoints[:2] * (width, height)).tolist()
-        side = 1.5 * max(box.width * width, box.height * height)
-        middle = (box.centre[0] * width, box.centre[1] * height)
-        tilt = math.atan2(left[1] - right[1], left[0] - right[0])
-        square = _Square.of(image, middle, side, tilt, MESH_PX)
-        values, score = self._mesh(square.pixels)
-        if score[0] < 0:
+        points, score = self._mesh.fit(image, face)
+        if score < 0:
             return None
-        points = values.reshape(-1, 3).astype(np.float64)
-        points[:, :2] = square.located(points[:, :2])
-        points *= (1, -1, -side / MESH_PX)
         axes = _head_axes(points)
         pose = angles_of(axes)
         turned = abs(pose.yaw) > self.MAX_YAW_DEG or abs(pose.pitch) > self.MAX_PITCH_DEG
-        if turned or min(box.width * width, box.height * height) < MIN_EYES_PX:
+        height, width = image.shape[:2]
+        if turned or min(face.box.width * width, face.box.height * height) < MIN_EYES_PX:
             return Look(pose, None, lowered=False)
         looks, lids = zip(
             *(self._eye(image, points, axes, pose, number) for number in (0, 1)), strict=True
@@ -154,7 +144,7 @@ class GazeReader:
         outer, inner = (points[corner, :2] * (1, -1) for corner in _EYES[number])
         across = outer - inner if mirrored else inner - outer
         length = float(np.hypot(*across))
-        square = _Square.of(
+        square = Square.of(
             image,
             ((outer + inner) / 2).tolist(),
             2.3 * length,
@@ -184,79 +174,6 @@ class GazeReader:
             (78.5 * aside + 1.065 * pose.yaw + inwards, 105.5 * above + 0.61 * pose.pitch - 16.4),
             (float(upper), float(lower)),
         )
-
-
-class _Network:
-    """A model with one picture as input, in LiteRT; returns its outputs, flat."""
-
-    def __init__(self, name: str) -> None:
-        from ai_edge_litert.interpreter import Interpreter  # noqa: PLC0415 (native library)
-
-        self._interpreter: Any = Interpreter(
-            model_content=mediapipe_model(name).read_bytes(), num_threads=1
-        )
-        self._interpreter.allocate_tensors()
-        self._input = self._interpreter.get_input_details()[0]["index"]
-        self._outputs = [given["index"] for given in self._interpreter.get_output_details()]
-
-    def __call__(self, pixels: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-        self._interpreter.set_tensor(self._input, pixels[None])
-        self._interpreter.invoke()
-        return [self._interpreter.get_tensor(index).ravel() for index in self._outputs]
-
-
-class _Square(NamedTuple):
-    """A square cut out of a picture, upright, as RGB from 0 to 1, and the way back."""
-
-    pixels: NDArray[np.float32]
-    to_image: NDArray[np.float64]
-
-    @classmethod
-    def of(
-        cls,
-        image: NDArray[np.uint8],
-        middle: tuple[float, float] | list[float],
-        side: float,
-        tilt: float,
-        side_px: int,
-        *,
-        mirrored: bool = False,
-    ) -> _Square:
-        """Cut a square of `side` pixels around a point, turned by `tilt` radians."""
-        scale = side / side_px
-        cos, sin = math.cos(tilt) * scale, math.sin(tilt) * scale
-        to_image = np.array([[cos, -sin, 0.0], [sin, cos, 0.0]])
-        if mirrored:
-            to_image[:, 0] *= -1
-        to_image[:, 2] = middle - to_image[:, :2] @ np.full(2, (side_px - 1) / 2)
-        return cls(_warped(image, to_image, scale, side_px), to_image)
-
-    def located(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return where `(n, 2)` points of the square lie in the picture."""
-        return np.asarray(points @ self.to_image[:, :2].T + self.to_image[:, 2])
-
-
-def _warped(
-    image: NDArray[np.uint8], to_image: NDArray[np.float64], scale: float, side_px: int
-) -> NDArray[np.float32]:
-    """Return `(side_px, side_px, 3)` RGB from 0 to 1; what lies beyond the picture is black."""
-    shrink = int(scale)
-    if shrink > 1:
-        # Single pixels of a large picture would be noise: average them first.
-        corners = np.array([[x, y, 1] for x in (-1, side_px) for y in (-1, side_px)]) @ to_image.T
-        height, width = image.shape[:2]
-        x0, y0 = np.clip(corners.min(axis=0), 0, (width - 1, height - 1)).astype(int)
-        x1, y1 = np.clip(corners.max(axis=0) + 1, (x0 + 1, y0 + 1), (width, height)).astype(int)
-        part = image[y0:y1, x0:x1]
-        size = (max(1, part.shape[1] // shrink), max(1, part.shape[0] // shrink))
-        ratio = np.array([[size[0] / part.shape[1]], [size[1] / part.shape[0]]])
-        image = np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
-        to_image = to_image * ratio
-        to_image[:, 2] += ratio[:, 0] * (0.5 - np.array([x0, y0])) - 0.5
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    cut = cv2.warpAffine(image, to_image, (side_px, side_px), flags=flags)
-    rgb = cv2.cvtColor(cut, cv2.COLOR_BGR2RGB)
-    return np.asarray(rgb, dtype=np.float32) / 255
 
 
 def _head_axes(points: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -65,7 +65,8 @@ class _Track:
         if face.predicted:
             return
         box = face.box
-        self.sure = self.sure or face.sure
+        if face.sure and not self.sure:
+            self.sure, self.confirm_ns = True, 0
         self.steady = _alike(self.box, box)
         elapsed_s = (now_ns - self.seen_ns) / 1e9
         if elapsed_s > 0:
@@ -160,7 +161,7 @@ class FaceTracker:
     ) -> list[TrackedFace]:
         """Assign the faces of the next frame, and return those of viewers, by viewer number.
 
-        `confirm` checks a doubtful face before it becomes a viewer; by default all pass.
+        `confirm` checks a face before it becomes a viewer; by default all pass.
         """
         # A doubtful face is found by chance only, so its track waits longer for it.
         lives_ns = {True: 2 * self.MAX_CONFIRM_PAUSE_NS, False: self._buffer_ns}
@@ -199,13 +200,12 @@ class FaceTracker:
         """Give a track its number once it has lasted long enough and is confirmed to be a face."""
         if track.number is not None or track.hits < self._minimum_frames:
             return
-        if not track.sure:
-            if now_ns < track.confirm_ns:
-                return
-            if not confirm(detection):
-                track.confirm_ns = now_ns + track.confirm_pause_ns
-                track.confirm_pause_ns = min(2 * track.confirm_pause_ns, self.MAX_CONFIRM_PAUSE_NS)
-                return
+        if now_ns < track.confirm_ns:
+            return
+        if not confirm(detection):
+            track.confirm_ns = now_ns + track.confirm_pause_ns
+            track.confirm_pause_ns = min(2 * track.confirm_pause_ns, self.MAX_CONFIRM_PAUSE_NS)
+            return
         self._viewers += 1
         track.number = self._viewers
 

@@ -206,11 +206,13 @@ def test_a_false_alarm_is_neither_counted_nor_classified(face: Face) -> None:
     assert [shape[0] for shape in stage.classifier.batches] == [1, 1]
 
 
-def test_a_doubtful_face_that_is_not_confirmed_is_no_viewer(face: Face) -> None:
+def test_a_face_that_is_not_confirmed_is_no_viewer(face: Face) -> None:
     stage = Stage()
     stage.detector.real = False
     assert stage.show(face(confidence=0.6)).readings == ()
-    assert len(stage.show(face(0.2, confidence=0.95)).readings) == 1
+    assert stage.show(face(0.2, confidence=0.95)).readings == ()
+    stage.detector.real = True
+    assert len(stage.show(face(0.8, confidence=0.95)).readings) == 1
 
 
 def test_the_detector_is_told_where_faces_are_expected(face: Face) -> None:
