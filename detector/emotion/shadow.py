@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from detector.emotion.classifier import classify, crop_geometry
-from detector.emotion.labels import EMOTIONS, valence
+from detector.emotion.labels import knows_valence, valence
 from detector.emotion.pacing import ClassificationSchedule
 from detector.emotion.preprocessing import fitted
 from detector.errors import ModelLoadError
@@ -203,4 +203,4 @@ class ShadowReader:
 
 
 def _valences(scores: NDArray[np.float64], labels: tuple[str, ...]) -> NDArray[np.float64] | None:
-    return valence(scores) if labels == EMOTIONS else None
+    return valence(scores, labels) if knows_valence(labels) else None

@@ -160,14 +160,22 @@ def test_counts_are_handed_over_by_windows() -> None:
 
 
 def test_a_candidate_with_other_labels_and_size_has_no_valence() -> None:
-    candidate = Candidate(labels=("happy", "sad"), side_px=64)
+    candidate = Candidate(labels=("bored", "keen"), side_px=64)
     reader = ShadowReader(card(), candidate, lossless=True)
     observe(reader, 0, {1: (HAPPY, 1)})
     [cell] = closed(reader).cells
-    assert (cell.label, cell.shadow_label) == ("happy", "sad")
+    assert (cell.label, cell.shadow_label) == ("happy", "keen")
     assert cell.sum_valence is not None
     assert cell.sum_shadow_valence is None
     assert candidate.sides == {64}
+
+
+def test_a_happy_sad_candidate_has_a_valence() -> None:
+    reader = ShadowReader(card(), Candidate(labels=("happy", "sad")), lossless=True)
+    observe(reader, 0, {1: (SAD, 1)})
+    [cell] = closed(reader).cells
+    assert (cell.label, cell.shadow_label) == ("sad", "sad")
+    assert cell.sum_shadow_valence == pytest.approx(-np.tanh(2.5))
 
 
 def test_the_model_itself_and_other_framing_are_refused() -> None:
