@@ -23,10 +23,10 @@ MAX_PITCH_DEG = 20.0
 HYSTERESIS_DEG = 2.0
 """An attentive viewer stays attentive until this far beyond the limits, against flicker."""
 
-LOOKS_PER_SECOND = 6.0
+LOOKS_PER_SECOND = 4.0
 """How often the eyes of each viewer are read."""
 
-LOOKS_AT_MOST = 12.0
+LOOKS_AT_MOST = 8.0
 """How often eyes are read in all, so a crowd costs no more than two viewers."""
 
 EYES_TOLERANCE = Direction(3.0, 7.0)
@@ -46,13 +46,13 @@ class ViewerGaze:
     is not asked for every frame: its last differences correct the frames between.
     """
 
-    HOLD_NS = 1_000_000_000
+    HOLD_NS = 1_500_000_000
     """How long eyes that were read decide."""
 
     BLINK_NS = 400_000_000
     """Lids that are lowered for longer than a blink look at no screen."""
 
-    NEW_SHARE = 0.5
+    NEW_SHARE = 0.6
     """Weight of a new reading against those before."""
 
     HEAD_NS = 200_000_000
