@@ -127,14 +127,13 @@ def varied_targets(
     """Return `(n, classes)` targets of faces whose expressions are `factors` times as strong.
 
     The odds of an expression against neutral grow with the `gain`-th power of its strength. A face
-    that is never called neutral keeps that when it is strengthened, and is taken for 3 % neutral
-    when it is weakened.
+    with a weaker expression keeps its targets: it still shows it, and is what tends to be taken for
+    neutral.
     """
-    least = np.where(factors < 1, 0.03, 0.0)
-    calm = np.maximum(targets[:, neutral].astype(np.float64), least)
+    calm = targets[:, neutral].astype(np.float64)
     others = np.delete(np.arange(targets.shape[1]), neutral)
     shown = targets[:, others].sum(axis=1)
-    odds = (1 - calm) * factors**gain
+    odds = (1 - calm) * np.maximum(factors, 1.0) ** gain
     grown = odds / np.maximum(odds + calm, 1e-9)
     found = targets.copy()
     # Without any expression there is none to grow.
