@@ -161,7 +161,7 @@ def expressions_of(
     content.update(head.targets.tobytes())
     digest = content.hexdigest()
     if path.exists():
-        with np.load(path) as kept:
+        with np.load(path, allow_pickle=False) as kept:
             if str(kept["digest"]) == digest:
                 names = [field.name for field in fields(Expressions) if field.name != "digest"]
                 return Expressions(**{name: kept[name] for name in names}, digest=digest)
