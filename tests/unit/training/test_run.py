@@ -92,7 +92,9 @@ def test_a_plan_leaves_a_model_that_others_can_use(
     logits = load_classifier(model, "cpu").logits(faces.images[:4])
     network = keras.saving.load_model(model)
     np.testing.assert_allclose(
-        network.predict(faces.images[:4, ..., None].astype("float32"), verbose=0), logits, atol=1e-4
+        network.predict(faces.images[:4, ..., None].astype("float32"), verbose=0),
+        logits,
+        atol=0.05,  # the LiteRT form has 8 bits
     )
     for name in (
         "mood.tflite",
@@ -177,7 +179,7 @@ def test_the_faster_precision_is_measured_once_for_a_run(
     policies: list[str] = []
 
     def step_times_ms(make: Callable[[], keras.Model], batch: tuple, _policies: object) -> dict:
-        measured.append((make().optimizer.name, len(batch[0]), list(batch[1])))
+        measured.append((type(make().optimizer), len(batch[0]), list(batch[1])))
         return times
 
     def fit(*_args: object, **_options: object) -> None:
@@ -198,7 +200,9 @@ def test_the_faster_precision_is_measured_once_for_a_run(
     finally:
         keras.config.set_dtype_policy(before)
     assert policies == ["mixed_bfloat16", "mixed_bfloat16", "float32"]
-    assert measured == [("sgd", 16, ["votes"])], "not again when resumed, and not for a short run"
+    assert measured == [(keras.optimizers.SGD, 16, ["votes"])], (
+        "not again when resumed, and not for a short run"
+    )
     assert "16 faces takes 843 ms in float32, 581 ms in mixed_bfloat16" in caplog.text
     assert json.loads((tmp_path / "long" / "run.json").read_text())["step_ms"] == times
 
