@@ -3,9 +3,8 @@
 The mesh (468 points with depth) gives the axes of the head. The iris model gives, for each eye, its
 corners, lids and iris. On an eyeball the iris moves away from the middle between the corners as the
 look moves away from the head's direction; both eyes are averaged, because each alone is off by its
-own convergence. The factors were fitted to rendered heads of nine people with modelled eyeballs
-(`python -m benchmarks.attention --fit`), with which the looks of photographed people into their
-camera come out within a few degrees of it.
+own convergence. The factors were fitted to rendered heads of ten people with modelled eyeballs;
+with them, the looks of photographed people into their camera come out within a few degrees of it.
 
 Lids say only whether they are lowered: laughing narrows eyes, too, but lifts the lower lid.
 """
