@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from detector.emotion.classifier import EmotionClassifier, classify, crop_geometry
 from detector.emotion.labels import expressiveness, valence
+from detector.emotion.model_card import require_expressions
 from detector.emotion.pacing import EMOTIONS_PER_SECOND, ClassificationSchedule, LoadGovernor
 from detector.emotion.preprocessing import face_crops
 from detector.emotion.smoothing import DELAY_S, ExponentialSmoother
@@ -116,7 +117,8 @@ class FaceAnalyser:
 
     It closes the detector. With `live`, it does less work while the machine cannot keep up;
     without, the same frames give the same readings. `shadow` compares another model with the
-    classifier. `times` are those of each stage.
+    classifier. `times` are those of each stage. Raises `ModelLoadError` if the labels say who
+    somebody is.
     """
 
     FORGET_AFTER_NS = 5_000_000_000
@@ -132,6 +134,7 @@ class FaceAnalyser:
         live: bool = False,
         shadow: ShadowReader | None = None,
     ) -> None:
+        require_expressions(classifier.card)
         self._detector = detector
         self._classifier = classifier
         self._settings = settings or AnalysisSettings()

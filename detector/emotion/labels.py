@@ -7,6 +7,7 @@ tuples in its order.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -23,6 +24,20 @@ NEGATIVE = ("angry", "disgust", "fear", "sad")
 """The emotions whose strongest one is subtracted in the valence."""
 
 LabelSet: TypeAlias = tuple[str, ...]
+
+_WORDS_FOR_PERSONS = re.compile(
+    r"(?<![a-z])(ages?|aged|child|children|kids?|teens?|teenagers?|adults?|seniors?|elderly|baby"
+    r"|males?|females?|m[ae]n|wom[ae]n|boys?|girls?|gender|sex|race|ethnicity|origin|skin"
+    r"|black|white|asian|african|european|indian|latino|hispanic)(?![a-z])|^\d+ ?(\+|-) ?\d*$"
+)
+
+
+def labels_of_persons(labels: LabelSet) -> LabelSet:
+    """Return the labels that say who somebody is rather than how somebody looks at an ad.
+
+    Those with a word for sex, age or origin, and bands of age such as 20-29.
+    """
+    return tuple(label for label in labels if _WORDS_FOR_PERSONS.search(label.casefold()))
 
 
 def labels_of(card: Mapping[str, Any] | None) -> LabelSet:

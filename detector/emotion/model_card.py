@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from detector.emotion.labels import labels_of_persons
 from detector.emotion.prevalence import PrevalenceCalibration
 from detector.errors import ModelLoadError
 
@@ -91,6 +92,17 @@ def read_card(model: Path) -> ModelCard:
             f"{card.sha256[:12]}…, received {received[:12]}…; restore the file or train it again."
         )
     return card
+
+
+def require_expressions(card: ModelCard) -> None:
+    """Raise `ModelLoadError` if a model's labels say who somebody is: nobody in view is sorted."""
+    persons = labels_of_persons(card.labels)
+    if persons:
+        raise ModelLoadError(
+            f"The model {card.name} sorts people: its labels include {', '.join(persons)}. Cameras "
+            "measure expressions only: use a model whose labels say how a face looks, not whose it "
+            "is."
+        )
 
 
 def sha256_of(path: Path) -> str:

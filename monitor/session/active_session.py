@@ -13,7 +13,7 @@ from db.write.records import ModelRecord, SessionEnded, SessionRecord
 from db.write.recovery import Opened, open_to_record
 from db.write.session_writer import SessionWriter
 from detector.emotion.labels import EMOTIONS, labels_of, what_it_tells
-from detector.emotion.model_card import read_card
+from detector.emotion.model_card import read_card, require_expressions
 from detector.emotion.model_store import find_model
 from detector.emotion.prevalence import calibration_of
 from detector.emotion.shadow import require_comparable
@@ -155,10 +155,12 @@ class ActiveSession:
         self.writer.close(SessionEnded(self.clock.at(ended_ns), reason, frames, dropped, fps))
 
 
-def require_shadow(settings: RecordingSettings, model: Path) -> None:
-    """Raise `ModelLoadError` unless the shadow model, if any, can be compared with a model."""
+def require_models(settings: RecordingSettings, model: Path) -> None:
+    """Raise `ModelLoadError` unless a camera may use the model, and the shadow model if any."""
+    card = read_card(model)
+    require_expressions(card)
     if settings.shadow_model is not None:
-        require_comparable(read_card(model), read_card(find_model(settings.shadow_model)))
+        require_comparable(card, read_card(find_model(settings.shadow_model)))
 
 
 def _model_record(model: Path) -> ModelRecord:

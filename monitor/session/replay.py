@@ -15,7 +15,7 @@ from monitor.errors import SessionFailedError, SessionInterruptedError, SetupErr
 from monitor.sensor.client import SensorProcess
 from monitor.sensor.messages import Ended, Failed, FrameRead, ProtocolError, Ready, ShadowCounted
 from monitor.sensor.process import SensorSettings
-from monitor.session.active_session import ActiveSession, ready_database, require_shadow
+from monitor.session.active_session import ActiveSession, ready_database, require_models
 from monitor.session.clock import SessionClock
 from monitor.session.playlist_loading import load_ads
 from monitor.settings.time_zone import local_time
@@ -90,7 +90,7 @@ def replay(
     playlist = load_ads(settings.playlist)
     began_at = named_start(settings.started_at, playlist.timezone or settings.timezone)
     model = find_model(settings.model)
-    require_shadow(settings, model)
+    require_models(settings, model)
     database = ready_database(settings)
     sensor = measured or SensorProcess(sensor_settings(settings, model))
     try:

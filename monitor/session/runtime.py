@@ -12,7 +12,7 @@ from ads.player.player import AdPlayer
 from db.engine import check_database
 from db.errors import DatabaseError
 from detector.emotion.labels import EMOTIONS
-from detector.emotion.model_card import read_card
+from detector.emotion.model_card import read_card, require_expressions
 from detector.emotion.model_store import find_model
 from detector.sources.opening import open_source
 from detector.sources.v4l2 import cameras
@@ -22,7 +22,7 @@ from monitor.sensor.camera_choice import lasting_source
 from monitor.sensor.client import SupervisedSensor
 from monitor.sensor.live import UNMEASURED, LiveView, SensorHealth
 from monitor.sensor.process import SensorSettings
-from monitor.session.active_session import ActiveSession, ready_database, require_shadow
+from monitor.session.active_session import ActiveSession, ready_database, require_models
 from monitor.session.clock import ClockWatch, SessionClock
 from monitor.session.experiments import BlockWatcher
 from monitor.session.feedback import plays_since, recent_starts
@@ -70,7 +70,7 @@ def check_settings(settings: RunSettings) -> None:
         load_ads(settings.playlist, max_hashed_bytes=64 << 20)
     check_database(settings.database)
     if settings.camera and settings.model is not None:
-        read_card(find_model(settings.model))
+        require_expressions(read_card(find_model(settings.model)))
 
 
 class KioskRuntime:
@@ -106,7 +106,7 @@ class KioskRuntime:
         # Found once, so that a promotion in between cannot give session and sensor two models.
         self._model = None if settings.no_camera is not None else find_model(settings.model)
         if self._model is not None:
-            require_shadow(settings, self._model)
+            require_models(settings, self._model)
         self._sensor: SupervisedSensor | None = None
         self._source = _find_source(settings) if settings.source is None else settings.source
         self._session: ActiveSession | None = None

@@ -23,6 +23,7 @@ from detector.emotion.classifier import load_classifier
 from detector.emotion.labels import EMOTIONS
 from detector.emotion.model_card import ModelCard
 from detector.emotion.smoothing import DELAY_S
+from detector.errors import ModelLoadError
 from detector.faces.tracker import FaceTracker
 from detector.faces.zones import Zone
 from detector.settings import CameraMount
@@ -475,3 +476,8 @@ def test_the_demo_viewer_is_read_the_same_every_time(
     again = analysed(demo_video, 5)
     assert again == demo_run[: len(again)]
     assert len(again) == 125
+
+
+def test_a_model_that_sorts_people_is_refused() -> None:
+    with pytest.raises(ModelLoadError, match="sorts people: its labels include male, female"):
+        Stage(labels=("male", "female"))

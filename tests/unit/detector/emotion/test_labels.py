@@ -14,6 +14,7 @@ from detector.emotion.labels import (
     expressiveness,
     knows_valence,
     labels_of,
+    labels_of_persons,
     own_labels,
     valence,
     what_it_tells,
@@ -111,3 +112,23 @@ def test_every_label_has_a_colour(names: list[str]) -> None:
 def test_what_a_model_tells_in_words() -> None:
     assert what_it_tells(("happy", "sad")) == "tells happy from sad only"
     assert what_it_tells(("a", "b", "c")) == "tells a, b and c apart"
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        (EMOTIONS, ()),
+        (("engaged", "bored", "smiling"), ()),
+        (("manly", "engaged", "average"), ()),
+        (("male", "female"), ("male", "female")),
+        (
+            ("happy", "Young_Woman", "50+", "20-29", "3 - 9"),
+            ("Young_Woman", "50+", "20-29", "3 - 9"),
+        ),
+        (("skin-tone 1", "East Asian", "level 2"), ("skin-tone 1", "East Asian")),
+    ],
+)
+def test_labels_that_say_who_somebody_is(
+    labels: tuple[str, ...], expected: tuple[str, ...]
+) -> None:
+    assert labels_of_persons(labels) == expected

@@ -11,7 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from detector.emotion.labels import EMOTIONS
-from detector.emotion.model_card import ModelCard, read_card, sha256_of
+from detector.emotion.model_card import ModelCard, read_card, require_expressions, sha256_of
 from detector.emotion.model_store import DEFAULT_MODEL, MODELS_FOLDER, find_model
 from detector.errors import DetectorError, ModelLoadError
 
@@ -125,6 +125,12 @@ def test_a_card_that_is_no_document(model: Path, text: str) -> None:
 def test_other_labels_can_be_read(model: Path, labels: tuple[str, ...]) -> None:
     write_card(model, labels=labels)
     assert read_card(model).labels == labels
+
+
+def test_a_model_that_sorts_people_is_refused(model: Path) -> None:
+    write_card(model, labels=("happy", "adult male", "child"))
+    with pytest.raises(ModelLoadError, match="its labels include adult male, child"):
+        require_expressions(read_card(model))
 
 
 @pytest.mark.parametrize(
