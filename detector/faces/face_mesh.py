@@ -12,13 +12,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import cv2
 import numpy as np
 
+from detector.errors import ModelLoadError
 from detector.faces.blaze_face import mediapipe_model
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from detector.types import FaceDetection
 
+MESH_POINTS = 468
 MESH_PX = 192
 """Side of the picture that the face mesh sees."""
 
@@ -40,7 +44,7 @@ class FaceMesh:
     """The model; used by one thread. Raises `ModelLoadError` without MediaPipe's model."""
 
     def __init__(self) -> None:
-        self._model = Network("modules/face_landmark/face_landmark.tflite")
+        self._model = mesh_network()
 
     def fit(self, image: NDArray[np.uint8], face: FaceDetection) -> FittedMesh:
         """Fit the mesh to a face of a `(height, width, 3)` BGR picture."""
@@ -58,9 +62,12 @@ class FaceMesh:
 
 
 class Network:
-    """A model with one picture as input, in LiteRT; returns its outputs, flat."""
+    """A model of MediaPipe's with one picture as input, in LiteRT; returns its outputs, flat.
 
-    def __init__(self, name: str) -> None:
+    Raises `ModelLoadError` without the model, or if its outputs have other `sizes`.
+    """
+
+    def __init__(self, name: str, sizes: Sequence[int]) -> None:
         from ai_edge_litert.interpreter import Interpreter  # noqa: PLC0415 (native library)
 
         self._interpreter: Any = Interpreter(
@@ -68,12 +75,24 @@ class Network:
         )
         self._interpreter.allocate_tensors()
         self._input = self._interpreter.get_input_details()[0]["index"]
-        self._outputs = [given["index"] for given in self._interpreter.get_output_details()]
+        outputs = self._interpreter.get_output_details()
+        received = [int(np.prod(given["shape"])) for given in outputs]
+        if received != list(sizes):
+            raise ModelLoadError(
+                f"MediaPipe's {name} has outputs of {received} values; expected {list(sizes)}. "
+                "Install the version of mediapipe that this project names."
+            )
+        self._outputs = [given["index"] for given in outputs]
 
     def __call__(self, pixels: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         self._interpreter.set_tensor(self._input, pixels[None])
         self._interpreter.invoke()
         return [self._interpreter.get_tensor(index).ravel() for index in self._outputs]
+
+
+def mesh_network() -> Network:
+    """Return the face mesh, which gives points and score."""
+    return Network("modules/face_landmark/face_landmark.tflite", (3 * MESH_POINTS, 1))
 
 
 class Square(NamedTuple):
@@ -92,15 +111,19 @@ class Square(NamedTuple):
         side_px: int,
         *,
         mirrored: bool = False,
+        border: int = cv2.BORDER_CONSTANT,
     ) -> Square:
-        """Cut a square of `side` pixels around a point, turned by `tilt` radians."""
+        """Cut a square of `side` pixels around a point, turned by `tilt` radians.
+
+        `border` is OpenCV's rule for what lies beyond the picture; by default it is black.
+        """
         scale = side / side_px
         cos, sin = math.cos(tilt) * scale, math.sin(tilt) * scale
         to_image = np.array([[cos, -sin, 0.0], [sin, cos, 0.0]])
         if mirrored:
             to_image[:, 0] *= -1
         to_image[:, 2] = middle - to_image[:, :2] @ np.full(2, (side_px - 1) / 2)
-        return cls(_warped(image, to_image, scale, side_px), to_image)
+        return cls(_warped(image, to_image, scale, side_px, border), to_image)
 
     def located(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return where `(n, 2)` points of the square lie in the picture."""
@@ -108,9 +131,13 @@ class Square(NamedTuple):
 
 
 def _warped(
-    image: NDArray[np.uint8], to_image: NDArray[np.float64], scale: float, side_px: int
+    image: NDArray[np.uint8],
+    to_image: NDArray[np.float64],
+    scale: float,
+    side_px: int,
+    border: int,
 ) -> NDArray[np.float32]:
-    """Return `(side_px, side_px, 3)` RGB from 0 to 1; what lies beyond the picture is black."""
+    """Return `(side_px, side_px, 3)` RGB from 0 to 1 of a BGR or grey picture."""
     shrink = int(scale)
     if shrink > 1:
         # Single pixels of a large picture would be noise: average them first.
@@ -125,6 +152,6 @@ def _warped(
         to_image = to_image * ratio
         to_image[:, 2] += ratio[:, 0] * (0.5 - np.array([x0, y0])) - 0.5
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    cut = cv2.warpAffine(image, to_image, (side_px, side_px), flags=flags)
-    rgb = cv2.cvtColor(cut, cv2.COLOR_BGR2RGB)
+    cut = cv2.warpAffine(image, to_image, (side_px, side_px), flags=flags, borderMode=border)
+    rgb = cv2.cvtColor(cut, cv2.COLOR_GRAY2RGB if cut.ndim == 2 else cv2.COLOR_BGR2RGB)
     return np.asarray(rgb, dtype=np.float32) / 255

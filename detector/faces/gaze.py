@@ -105,7 +105,7 @@ class GazeReader:
 
     def __init__(self) -> None:
         self._mesh = FaceMesh()
-        self._iris = Network("modules/iris_landmark/iris_landmark.tflite")
+        self._iris = Network("modules/iris_landmark/iris_landmark.tflite", (213, 15))
 
     def read(self, image: NDArray[np.uint8], face: FaceDetection) -> Look | None:
         """Return where a face of a `(height, width, 3)` BGR picture looks, `None` if unclear."""

@@ -12,16 +12,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import cv2
 import numpy as np
 
-from detector.errors import ModelLoadError
-from detector.faces.blaze_face import mediapipe_model
+from detector.faces.face_mesh import MESH_POINTS, MESH_PX, Square, mesh_network
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
-POINTS = 468
-MODEL_PX = 192
+POINTS = MESH_POINTS
 RIGHT_EYE, LEFT_EYE = (33, 133), (362, 263)
 """The corners of the person's right and left eye, from the right one on."""
 
@@ -61,7 +59,7 @@ def find_landmarks(
     `tell` is called after each face with the number done and their total. Raises `ModelLoadError`
     without MediaPipe's model.
     """
-    mesh = _FaceMesh()
+    mesh = _CropMesh()
     points = np.zeros((len(images), POINTS, 3), dtype=np.float32)
     scores = np.zeros(len(images), dtype=np.float32)
     for index, image in enumerate(images):
@@ -71,28 +69,11 @@ def find_landmarks(
     return Landmarks(points, scores)
 
 
-class _FaceMesh:
-    """The model; used by one thread."""
+class _CropMesh:
+    """The face mesh for whole crops; used by one thread."""
 
     def __init__(self) -> None:
-        from ai_edge_litert.interpreter import Interpreter  # noqa: PLC0415 (native library)
-
-        path = mediapipe_model("modules/face_landmark/face_landmark.tflite")
-        self._interpreter: Any = Interpreter(model_content=path.read_bytes(), num_threads=1)
-        self._interpreter.allocate_tensors()
-        [taken] = self._interpreter.get_input_details()
-        self._input = taken["index"]
-        by_size = {
-            int(np.prod(given["shape"])): given["index"]
-            for given in self._interpreter.get_output_details()
-        }
-        try:
-            self._points, self._score = by_size[3 * POINTS], by_size[1]
-        except KeyError:
-            raise ModelLoadError(
-                f"MediaPipe's face mesh has outputs of {list(by_size)} values; expected "
-                f"{3 * POINTS} and 1. Install the version of mediapipe that this project names."
-            ) from None
+        self._model = mesh_network()
 
     def find(self, image: NDArray[np.uint8]) -> tuple[NDArray[np.float32], float]:
         """Return `(468, 3)` points and the score of a crop's face."""
@@ -110,22 +91,12 @@ class _FaceMesh:
     def _pass(
         self, image: NDArray[np.uint8], centre: NDArray[Any], side_px: float, roll: float
     ) -> tuple[NDArray[np.float32], float]:
-        cos, sin = (part * side_px / MODEL_PX for part in (np.cos(roll), np.sin(roll)))
-        linear = np.array([[cos, -sin], [sin, cos]])
-        offset = centre - linear.sum(axis=1) * (MODEL_PX - 1) / 2
-        region = cv2.warpAffine(
-            image,
-            np.column_stack([linear, offset]),
-            (MODEL_PX, MODEL_PX),
-            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_REPLICATE,
+        region = Square.of(
+            image, centre.tolist(), side_px, roll, MESH_PX, border=cv2.BORDER_REPLICATE
         )
-        batch = np.repeat(region.astype(np.float32)[None, ..., None] / 255, 3, axis=3)
-        self._interpreter.set_tensor(self._input, batch)
-        self._interpreter.invoke()
-        found = self._interpreter.get_tensor(self._points).reshape(POINTS, 3)
-        points = np.empty((POINTS, 3), dtype=np.float32)
-        points[:, :2] = found[:, :2] @ linear.T + offset
-        points[:, 2] = found[:, 2] * side_px / MODEL_PX
-        logit = float(self._interpreter.get_tensor(self._score).reshape(-1)[0])
+        values, score = self._model(region.pixels)
+        points = values.reshape(POINTS, 3)
+        points[:, :2] = region.located(points[:, :2].astype(np.float64))
+        points[:, 2] *= side_px / MESH_PX
+        logit = float(score[0])
         return points, 1 / (1 + np.exp(-np.clip(logit, -50, 50)))
