@@ -23,8 +23,8 @@ POINTS = MESH_POINTS
 RIGHT_EYE, LEFT_EYE = (33, 133), (362, 263)
 """The corners of the person's right and left eye, from the right one on."""
 
-MOUTH, CHIN = (13, 14), 152
-"""The inner edges of the lips, and the lowest point."""
+MOUTH, CHIN, FOREHEAD = (13, 14), 152, 10
+"""The inner edges of the lips, the lowest point, and the highest."""
 
 MIN_SCORE = 0.5
 """Of the faces of FER2013, 97 % reach it; drawn ones, profiles and covered faces do not."""

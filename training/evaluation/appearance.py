@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from scipy.spatial import Delaunay
 
-from training.datasets.landmarks import CHIN, LEFT_EYE, MOUTH, RIGHT_EYE
+from training.datasets.landmarks import CHIN, FOREHEAD, LEFT_EYE, MOUTH, RIGHT_EYE
 from training.datasets.warping import bent, frame_points
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ MASK_TOP = (454, 346, 348, 195, 119, 117, 234)
 BROWS = (70, 63, 105, 66, 107, 336, 296, 334, 293, 300)
 TEMPLES = (127, 356)
 CHEEKS = (205, 425)
-TOP = 10
 
 
 def with_glasses(image: Grey, kind: float, rng: Random, points: Points) -> Grey:
@@ -80,7 +79,7 @@ def with_hat(image: Grey, kind: float, rng: Random, points: Points) -> Grey:
     """Return the face with a hat down to the brows if `kind` is 1; its shade is not drawn."""
     if kind == 0:
         return image
-    up = points[TOP, :2] - points[CHIN, :2]
+    up = points[FOREHEAD, :2] - points[CHIN, :2]
     brim = points[list(BROWS), :2] + 0.05 * up
     ends = points[list(TEMPLES), :2]
     right, left = ends + 0.15 * (ends - ends[::-1]) + 0.08 * up
@@ -98,7 +97,7 @@ def with_hand(image: Grey, kind: float, rng: Random, points: Points) -> Grey:
     side = 0 if rng.random() < 0.5 else 1
     mouth = points[list(MOUTH), :2].mean(axis=0)
     cheek = points[CHEEKS[side], :2]
-    height = float(np.linalg.norm(points[TOP, :2] - points[CHIN, :2]))
+    height = float(np.linalg.norm(points[FOREHEAD, :2] - points[CHIN, :2]))
     centre = mouth + 0.35 * (cheek - mouth)
     canvas = _canvas(image)
     axes = (round(0.28 * height * FINE), round(0.2 * height * FINE))

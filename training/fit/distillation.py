@@ -17,6 +17,7 @@ from detector.emotion.preprocessing import fitted
 from training.datasets.labels import FITTED_TO_ORIGINAL, ORIGINAL
 from training.errors import TrainingError
 from training.fit.devices import predict
+from training.fit.kept import keep, read_kept
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -153,25 +154,18 @@ def taught_once(
     for model in models:
         asked.update(read_card(model).sha256.encode())
     path = folder / ANSWERS
-    if path.exists():
-        with np.load(path, allow_pickle=False) as kept:
-            if str(kept["asked"]) == asked.hexdigest():
-                return tuple(
-                    replace(
-                        head,
-                        targets=kept[f"{head.name}_targets"],
-                        known=kept[f"{head.name}_known"],
-                    )
-                    for head in heads
-                )
+    kept = read_kept(path, asked.hexdigest())
+    if kept is not None:
+        return tuple(
+            replace(head, targets=kept[f"{head.name}_targets"], known=kept[f"{head.name}_known"])
+            for head in heads
+        )
     names = ", ".join(model.stem for model in models)
     logger.info("Asking %s about %d faces and their mirror images", names, len(images))
     found = taught(heads, images, load_teachers(models))
     answers: dict[str, NDArray[Any]] = {f"{head.name}_targets": head.targets for head in found}
     answers |= {f"{head.name}_known": head.known for head in found}
-    part = path.with_name(f"part-{ANSWERS}")
-    np.savez(part, asked=asked.hexdigest(), **answers)
-    part.replace(path)
+    keep(path, asked.hexdigest(), answers)
     return found
 
 

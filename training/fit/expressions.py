@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.spatial import Delaunay
 
-from training.datasets.landmarks import find_landmarks
+from training.datasets.landmarks import CHIN, FOREHEAD, find_landmarks
 from training.datasets.warping import bent, frame_points
+from training.fit.kept import keep, read_kept
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +35,7 @@ NEUTRAL = "neutral"
 STEADY = (33, 133, 362, 263, 168, 6, 197, 195, 4, 127, 356, 234, 454)
 """Corners of the eyes, bridge and tip of the nose, temples: what no expression moves much."""
 
-RIGHT_EAR, LEFT_EAR, FOREHEAD, CHIN = 234, 454, 10, 152
+RIGHT_EAR, LEFT_EAR = 234, 454
 MOVED = (
     *(61, 40, 37, 0, 267, 270, 291, 321, 314, 17, 84, 91),  # the lips' outer edge
     *(78, 81, 13, 311, 308, 402, 14, 178),  # their inner edge
@@ -116,10 +117,6 @@ class Expressions:
             images[place] = self.varied(images[place], int(rows[place]), float(factors[place]))
         return np.asarray(changed)
 
-    def save(self, path: Path) -> None:
-        """Write the numbers to an `.npz` file."""
-        np.savez(path, **{field.name: getattr(self, field.name) for field in fields(self)})
-
 
 def varied_targets(
     targets: NDArray[np.float32], factors: NDArray[np.float64], neutral: int, gain: float = GAIN
@@ -160,18 +157,16 @@ def expressions_of(
     content = hashlib.sha256(images.tobytes())
     content.update(head.targets.tobytes())
     digest = content.hexdigest()
-    if path.exists():
-        with np.load(path, allow_pickle=False) as kept:
-            if str(kept["digest"]) == digest:
-                names = [field.name for field in fields(Expressions) if field.name != "digest"]
-                return Expressions(**{name: kept[name] for name in names}, digest=digest)
+    kept = read_kept(path, digest)
+    if kept is not None:
+        return Expressions(**kept, digest=digest)
     logger.info("Finding the landmarks of %d faces, once for this run", len(images))
     found = fit_expressions(find_landmarks(images, tell), head, digest)
     if found is None:
         logger.info("Expressions are not varied: too few faces show one and have landmarks")
     else:
         logger.info("%d faces have an expression to vary", int(found.expressive.sum()))
-        found.save(path)
+        keep(path, digest, {name: array for name, array in vars(found).items() if name != "digest"})
     return found
 
 
