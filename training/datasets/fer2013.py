@@ -48,8 +48,6 @@ def read_fer2013(path: Path, votes_path: Path | None = None) -> FaceDataset:
     rows = _rows(path, ("emotion", "pixels"), "FER2013's Kaggle form", "dataset", "Usage")
     has_usage = True
     for number, row in enumerate(rows, 1):
-        if number > MAX_ROWS:
-            raise DatasetError(f"{path} has more than {MAX_ROWS:,} rows: expected FER2013's table.")
         has_usage = has_usage and (row is None or len(row) > 2)
         fields = [*row, ""][:3] if row else None
         split = None if fields is None else _split_of(fields[2])
@@ -84,8 +82,6 @@ def read_pixels(path: Path) -> tuple[NDArray[np.uint8], ReadingReport]:
     log = ReadingReport("row")
     faces = []
     for number, row in enumerate(_rows(path, ("pixels",), "FER2013's Kaggle form", "dataset"), 1):
-        if number > MAX_ROWS:
-            raise DatasetError(f"{path} has more than {MAX_ROWS:,} rows: expected FER2013's table.")
         try:
             faces.append(_parsed_pixels("" if row is None else row[0]))
         except SkippedError as error:
@@ -261,7 +257,9 @@ def _rows(
                     f"{', '.join(wanted)}, received {_shortened(', '.join(header))}."
                 )
             places = [names.index(name.lower()) for name in wanted if name not in missing]
-            for line in lines:
+            for number, line in enumerate(lines, 1):
+                if number > MAX_ROWS:
+                    raise DatasetError(f"{path} has more than {MAX_ROWS:,} rows: expected {form}.")
                 fields = _fields(line, mark)
                 yield [fields[place] for place in places] if len(fields) > max(places) else None
     except DAMAGE as error:

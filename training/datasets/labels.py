@@ -63,7 +63,7 @@ def with_unlabelled(heads: Sequence[Head], count: int) -> tuple[Head, ...]:
     """Return the heads with so many further rows, for which they know no label."""
 
     def longer(head: Head) -> Head:
-        uniform = np.full((count, len(head.labels)), 1 / len(head.labels), dtype=np.float32)
+        uniform = one_hot(np.full(count, NO_LABEL), len(head.labels))
         return replace(
             head,
             targets=np.concatenate([head.targets, uniform]),

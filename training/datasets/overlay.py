@@ -13,6 +13,7 @@ import numpy as np
 from boltons.fileutils import atomic_save
 
 from training.datasets.faces import VOTE_LABELS
+from training.datasets.report import counted
 from training.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -172,8 +173,8 @@ class LabelOverlay:
         self, faces: FaceDataset, name: str, changed: int, dropped: int, missing: int
     ) -> None:
         faces.reading.note(
-            f"The overlay {name} changed {_counted(changed, 'label')} and dropped "
-            f"{_counted(dropped, 'face')}; {_counted(self.counts['keep'], 'label')} reviewed and "
+            f"The overlay {name} changed {counted(changed, 'label')} and dropped "
+            f"{counted(dropped, 'face')}; {counted(self.counts['keep'], 'label')} reviewed and "
             "kept."
         )
         if missing:
@@ -187,10 +188,6 @@ def face_keys(faces: FaceDataset) -> list[str]:
     if faces.files is not None:
         return [str(file) for file in faces.files]
     return [hashlib.sha256(image.tobytes()).hexdigest() for image in faces.images]
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _checked(row: list[str], where: str) -> Decision:

@@ -47,14 +47,16 @@ class ReadingReport:
 
     def sentences(self) -> list[str]:
         """Return the report as sentences."""
-        lines = [f"{self._counted(self.read)} read, {self.skipped_count:,} left out."]
+        lines = [f"{counted(self.read, self.unit)} read, {self.skipped_count:,} left out."]
         for reason, skipped in self.skipped.items():
             were = "was" if skipped.count == 1 else "were"
             lines.append(
-                f"{self._counted(skipped.count)} {were} left out: {reason}. "
+                f"{counted(skipped.count, self.unit)} {were} left out: {reason}. "
                 f"The first is {skipped.first}."
             )
         return lines + list(self.notes)
 
-    def _counted(self, count: int) -> str:
-        return f"{count:,} {self.unit}{'' if count == 1 else 's'}"
+
+def counted(count: int, unit: str) -> str:
+    """Write `1 face`, `2,000 faces`."""
+    return f"{count:,} {unit}{'' if count == 1 else 's'}"
