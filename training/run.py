@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ from detector.emotion.model_store import find_model
 from detector.emotion.preprocessing import CropGeometry
 from training.architectures import find_architecture
 from training.datasets.faces import soft_labels
+from training.datasets.folders import opened_face_finder
 from training.datasets.labels import label_set, select_rows, with_unlabelled
 from training.datasets.reading import read_dataset, read_unlabelled
 from training.datasets.splits import divide, near_duplicates
@@ -32,14 +32,13 @@ from training.fit.transfer import start_from
 from training.release import export as exporting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from training.architectures import Architecture
     from training.datasets.faces import FaceDataset
-    from training.datasets.folders import FaceFinder
     from training.datasets.labels import Head, Targets
     from training.datasets.splits import DividedFaces
     from training.fit.devices import MixedPrecision
@@ -205,7 +204,7 @@ def _unlabelled(
     if plan.teachers and votes is not None and targets == "votes" and labels == EMOTIONS:
         found.append(divided.training.images[~soft_labels(votes)[1]])
     if plan.unlabelled is not None:
-        with _face_finder(plan, side_px) as finder:
+        with opened_face_finder(CropGeometry(side_px), wanted=plan.find_faces) as finder:
             faces, report = read_unlabelled(plan.unlabelled, side_px=side_px, face_finder=finder)
         for sentence in report.sentences():
             logger.info("%s: %s", plan.unlabelled, sentence)
@@ -214,17 +213,6 @@ def _unlabelled(
                 faces = faces[~near_duplicates(faces, measured.images)]
         found.append(faces)
     return np.concatenate(found)
-
-
-@contextmanager
-def _face_finder(plan: TrainingPlan, side_px: int) -> Iterator[FaceFinder | None]:
-    if not plan.find_faces:
-        yield None
-        return
-    from detector.image_analysis import FaceCutter  # noqa: PLC0415 (MediaPipe)
-
-    with FaceCutter(CropGeometry(side_px)) as cutter:
-        yield cutter.largest
 
 
 def read_faces(plan: TrainingPlan, side_px: int, seed: int) -> FaceDataset:
@@ -238,7 +226,7 @@ def read_faces(plan: TrainingPlan, side_px: int, seed: int) -> FaceDataset:
         to_train=True,
         overlay=plan.overlay,
     )
-    with _face_finder(plan, side_px) as finder:
+    with opened_face_finder(CropGeometry(side_px), wanted=plan.find_faces) as finder:
         faces = read(face_finder=finder)
     for sentence in faces.reading.sentences():
         logger.info("%s", sentence)
@@ -308,9 +296,9 @@ def _refuse_another_plan(
 def _measured_precision(
     build: Callable[[int], keras.Model], rows: Rows, settings: TrainingSettings
 ) -> dict[str, Any]:
-    """Return the faster policy of a processor and the milliseconds of a step, empty if known.
+    """Return the faster policy of a processor and the milliseconds of a step.
 
-    Measuring takes half a minute, so a short run does without.
+    Empty for a short run, because measuring takes half a minute, and without bfloat16.
     """
     epochs = sum(stage.epochs for stage in settings.stages)
     is_short = (

@@ -83,7 +83,7 @@ def evaluate(
     Groups are read from the table of --groups, never estimated, and pictures stay in memory.
     """
     if groups is not None:
-        _refuse_beside_groups(flip=flip, conditions=conditions)
+        _refuse_beside_groups("flip", "conditions", *judging)
     elif judging["data"] is None:
         raise click.UsageError("Missing option '--data', or '--groups' with a table of groups.")
     silence_native_libraries()
@@ -111,13 +111,12 @@ def evaluate(
         print_conditions(figures["conditions"])
 
 
-def _refuse_beside_groups(**others: bool) -> None:
+def _refuse_beside_groups(*names: str) -> None:
     """Refuse options that say how to measure a dataset."""
     context = click.get_current_context()
-    given = [name for name, used in others.items() if used]
-    given += [
+    given = [
         name
-        for name in ("data", "votes", "split", "against", "labels", "seed")
+        for name in names
         if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
     ]
     if given:
@@ -153,13 +152,21 @@ def judging_faces(
 ) -> tuple[FaceDataset, Any, tuple[str, ...] | None]:
     """Return the rows, the truth and the labels to measure by."""
     from training.datasets.labels import label_set
-    from training.datasets.reading import read_dataset
     from training.datasets.splits import SPLIT_SEED, held_out
 
     seed = SPLIT_SEED if seed is None else seed
-    faces = read_dataset(data, votes, side_px=side_px, seed=seed, overlay=overlay)
-    for sentence in faces.reading.sentences():
-        click.echo(sentence, err=True)
-    chosen = against or ("original" if faces.votes is None else "majority")
+    faces, chosen = read_faces(data, votes, against, side_px=side_px, seed=seed, overlay=overlay)
     rows = held_out(faces.split("training")) if split == "held-out" else faces.split(split)
     return rows, chosen, label_set(labels, faces.classes) if labels else None
+
+
+def read_faces(
+    data: Path, votes: Path | None, against: str | None, **options: Any
+) -> tuple[FaceDataset, Any]:
+    """Read a dataset, say what was left out, and return it with the labels to judge by."""
+    from training.datasets.reading import read_dataset
+
+    faces = read_dataset(data, votes, **options)
+    for sentence in faces.reading.sentences():
+        click.echo(sentence, err=True)
+    return faces, against or ("original" if faces.votes is None else "majority")

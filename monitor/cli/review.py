@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from monitor.cli.evaluate import read_faces
 from monitor.cli.options import debug_option, load_settings
 from monitor.cli.output import silence_native_libraries
 from monitor.settings.models import ModelSettings, TrainSettings
@@ -90,28 +90,21 @@ def _read(
     find_faces: bool | None,
 ) -> LabelReview:
     from detector.emotion.classifier import crop_geometry, load_classifier
+    from training.datasets.folders import opened_face_finder
     from training.datasets.overlay import LabelOverlay
-    from training.datasets.reading import read_dataset
     from training.evaluation.review import LabelReview
 
     if not out.exists():
         # A folder that cannot be written is noticed now, not after an hour of decisions.
         LabelOverlay().save(out)
     classifier = load_classifier(settings.model, settings.device)
-    side_px = classifier.card.input_side_px
-    with ExitStack() as stack:
-        finder = None
-        if find_faces:
-            from detector.image_analysis import FaceCutter
-
-            finder = stack.enter_context(FaceCutter(crop_geometry(classifier.card))).largest
-        faces = read_dataset(data, votes, side_px=side_px, face_finder=finder)
-    for sentence in faces.reading.sentences():
-        click.echo(sentence, err=True)
+    card = classifier.card
+    with opened_face_finder(crop_geometry(card), wanted=bool(find_faces)) as finder:
+        faces, chosen = read_faces(
+            data, votes, against, side_px=card.input_side_px, face_finder=finder
+        )
     if split is not None:
         faces = faces.split(split)
-    chosen: Any = against or ("original" if faces.votes is None else "majority")
-    card = classifier.card
     if data.name.split(".")[0] in str(card.training.get("data", "")):
         click.echo(
             f"{card.name} was trained on {card.training['data']}: it may have learnt the wrong "

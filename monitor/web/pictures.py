@@ -191,15 +191,16 @@ def _shown_face(
         "top": round(100 * y0 / height, 3),
         "width": round(100 * max(0, x1 - x0) / width, 3),
         "height": round(100 * max(0, y1 - y0) / height, 3),
-        "crop": _data_address(_png(crop), "image/png"),
+        "crop": png_address(crop),
     }
 
 
-def _png(image: NDArray[np.uint8]) -> bytes:
+def png_address(image: NDArray[np.uint8]) -> str:
+    """Return a picture as a PNG for the address of an `img`."""
     done, content = cv2.imencode(".png", image)
     if not done:
         raise ValueError(f"Invalid picture: {image.shape} pixels cannot be written as a PNG.")
-    return content.tobytes()
+    return _data_address(content.tobytes(), "image/png")
 
 
 def _data_address(content: bytes, kind: str) -> str:

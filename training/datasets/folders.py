@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
@@ -20,10 +21,12 @@ from training.datasets.splits import SHARES, SPLIT_SEED, stratified_split
 from training.errors import DatasetError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from detector.emotion.preprocessing import CropGeometry
 
     FaceFinder = Callable[[NDArray[np.uint8]], NDArray[np.uint8] | None]
 
@@ -142,6 +145,18 @@ def read_folders(
     return FaceDataset(
         np.stack(images), original, None, splits.astype(np.str_), classes, log, np.array(paths)
     )
+
+
+@contextmanager
+def opened_face_finder(geometry: CropGeometry, *, wanted: bool) -> Iterator[FaceFinder | None]:
+    """Yield what cuts faces out as the camera's pipeline does, or `None` unless it is wanted."""
+    if not wanted:
+        yield None
+        return
+    from detector.image_analysis import FaceCutter  # noqa: PLC0415 (MediaPipe)
+
+    with FaceCutter(geometry) as cutter:
+        yield cutter.largest
 
 
 def read_pictures(

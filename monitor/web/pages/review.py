@@ -5,13 +5,13 @@ Everything works without a script; with one, each button also has a key. Faces s
 
 from __future__ import annotations
 
-import base64
 import string
 import threading
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import cv2
+import numpy as np
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.exceptions import BadRequest, NotFound
 
@@ -19,13 +19,13 @@ from monitor.languages import lazy
 from monitor.settings.models import WebSettings
 from monitor.web.app import page_app
 from monitor.web.gates import TokenGate
+from monitor.web.pictures import png_address
 from monitor.web.problems import ProblemError
 from monitor.web.services import EXTENSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    import numpy as np
     from flask import Flask
     from numpy.typing import NDArray
     from werkzeug.wrappers import Response
@@ -100,13 +100,14 @@ class _ReviewPages:
     def decide(self, number: int) -> Response:
         """Store a decision, and lead to the next face that has none."""
         place = self._place(number)
+        face = self._review.face(place)
         choice = request.form.get("choice", "")
         if choice == "undo":
             undone = _saved(self._review.undo)
             return redirect(
                 url_for("review.face", number=number if undone is None else undone + 1), 303
             )
-        if request.form.get("face") != self._review.face(place).key:
+        if request.form.get("face") != face.key:
             raise ProblemError(
                 409,
                 "in_use",
@@ -119,8 +120,7 @@ class _ReviewPages:
         if choice in {"keep", "drop"}:
             _saved(self._review.decide, place, choice)
         elif kind == "label" and label in self._review.labels:
-            is_same = label == self._review.face(place).label
-            _saved(self._review.decide, place, "keep" if is_same else "change", label)
+            _saved(self._review.decide, place, "keep" if label == face.label else "change", label)
         else:
             raise BadRequest(lazy("There is no such choice: press one of the buttons of the page."))
         return self._lead_to(self._review.next_open(place))
@@ -149,10 +149,7 @@ def picture_of(image: NDArray[np.uint8]) -> str:
     """Return `(h, h)` grey levels as an enlarged picture for the address of an `img`."""
     side = max(SIDE_PX, image.shape[0])
     large = cv2.resize(image, (side, side), interpolation=cv2.INTER_CUBIC)
-    found, content = cv2.imencode(".png", large)
-    if not found:
-        raise ValueError(f"Cannot encode a face of {image.shape} pixels.")
-    return f"data:image/png;base64,{base64.b64encode(content.tobytes()).decode()}"
+    return png_address(np.asarray(large, dtype=np.uint8))
 
 
 def label_keys(labels: int) -> Sequence[str]:

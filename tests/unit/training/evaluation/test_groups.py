@@ -141,14 +141,24 @@ def test_nothing_to_look_at(tmp_path: Path) -> None:
         look_at(read_group_labels(table), load_classifier("compact-3"))
 
 
-def test_options_of_a_dataset_are_refused_beside_groups(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("option", "named"),
+    [
+        (["--split", "test"], "--split"),
+        (["--overlay", "o.csv"], "--overlay"),
+        (["--flip"], "--flip"),
+    ],
+)
+def test_options_of_a_dataset_are_refused_beside_groups(
+    tmp_path: Path, option: list[str], named: str
+) -> None:
     from monitor.cli.main import cli
 
     table = tmp_path / "labels.csv"
     table.write_text("file,race\na.png,x\nb.png,y\n")
-    done = CliRunner().invoke(cli, ["evaluate", "--groups", str(table), "--split", "test"])
+    done = CliRunner().invoke(cli, ["evaluate", "--groups", str(table), *option])
     assert done.exit_code == 2
-    assert "leave --split out" in done.output
+    assert f"leave {named} out" in done.output
 
 
 @pytest.mark.slow
