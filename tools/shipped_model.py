@@ -1,8 +1,8 @@
 """Train the model that is shipped: teachers from scratch, then a small network that they teach.
 
-Whatever stops it, the same command goes on where it was. It needs Keras with any backend, and no
-TensorFlow: `ad-monitor models convert` makes the LiteRT form later. On one large GPU, five teachers
-side by side and their student take about twelve minutes:
+If it is stopped, the same command resumes it. It needs Keras with any backend, and no TensorFlow:
+`ad-monitor models convert` makes the LiteRT form later. On one large GPU, five teachers side by
+side and their student should take about twelve minutes:
 
     KERAS_BACKEND=jax python -m tools.shipped_model --data fer2013.csv.xz --votes fer2013new.csv \\
         --out runs/shipped --teachers 5 --at-once 5 --teacher-minutes 4.5 --student-minutes 4.5

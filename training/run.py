@@ -72,7 +72,7 @@ class TrainingPlan:
         limit: Maximum number of training rows, classes in proportion; `None` takes all.
         find_faces: Cut the faces out of a folder's pictures first, as the camera's pipeline does.
         mixed_precision: `auto` (where it is faster), `on` or `off`.
-        overlay: Labels that were reviewed, which replace the published ones.
+        overlay: Reviewed labels, which replace the published ones.
     """
 
     data: Path
@@ -234,7 +234,7 @@ def read_faces(plan: TrainingPlan, side_px: int, seed: int) -> FaceDataset:
 
 
 def _divided_otherwise(models: Sequence[Path], data: str, validation: FaceDataset) -> list[str]:
-    """Return the models that learnt the same data while other rows chose, with a warning.
+    """Return, and warn of, models that learnt from the same data while other rows chose.
 
     They may know the validation rows, which then make the new model seem surer than it may be.
     """
@@ -278,7 +278,7 @@ def _refuse_another_plan(
     )
     path = out / PLAN
     kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else wanted
-    # Of a run from before rows were held out, and before expressions were varied.
+    # A run may be older than these settings.
     kept["plan"].setdefault("hold_out", 0.0)
     for key in ("expression", "expression_share"):
         kept["settings"]["augmentation"].setdefault(key, getattr(Augmentation(), key))

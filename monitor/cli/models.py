@@ -115,7 +115,7 @@ def promote(
 ) -> None:
     """Use a model from now on, unless it is worse than the current one.
 
-    Says also what a shadow run of it found, if the database has one.
+    Repeats what a shadow run of it found, if the database has one.
     """
     silence_native_libraries()
     from dataclasses import asdict

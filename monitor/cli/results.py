@@ -200,9 +200,9 @@ def print_groups(document: dict[str, Any]) -> None:
     """Print how well the faces of each group are found and read, and the differences in words."""
     console = wide_console()
     console.print(
-        f"[bold]{document['pictures']:,} pictures[/bold]; groups as the table says, none is "
+        f"[bold]{document['pictures']:,} pictures[/bold]; groups are those of the table, none is "
         "estimated; 95 % intervals in brackets, those of differences for all pairs together; "
-        f"- stands for fewer than {document['min_pictures']} pictures",
+        f"- means fewer than {document['min_pictures']} pictures",
         highlight=False,
     )
     titles = {

@@ -41,7 +41,7 @@ def role_of(split: str) -> str | None:
 
 
 def require_two_classes(classes: Collection[str], where: Path) -> None:
-    """Raise `DatasetError` unless there is something to tell apart."""
+    """Raise `DatasetError` if there are fewer than two classes."""
     if len(classes) < 2:
         raise DatasetError(
             f"{where} has pictures of one class only ({', '.join(classes)}): expected at least "

@@ -1,8 +1,7 @@
 """Landmarks of face crops, by MediaPipe's face mesh without its detector: crops are faces already.
 
-The face mesh (Kartynnik et al., 2019) is inside the MediaPipe wheel and runs here in LiteRT, for
-two passes of 2 ms a face. Points are numbers for one purpose, to move parts of a picture; they tell
-nobody apart.
+The face mesh (Kartynnik et al., 2019) is inside the MediaPipe wheel and runs here in LiteRT, twice
+for each face, 2 ms each. The points serve only to move parts of a picture; they identify nobody.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Decisions of a person about single labels: a CSV beside a dataset, which stays as published."""
+"""A person's decisions about single labels: a CSV beside the dataset, which stays as published."""
 
 from __future__ import annotations
 

@@ -27,10 +27,10 @@ SHARES = (0.72, 0.14, 0.14)
 SPLIT_SEED = 20261121
 
 HOLD_OUT_SHARE = 0.08
-"""Of the training rows, held out where there is no third split."""
+"""Share of the training rows that is held out where there is no third split."""
 
 MIN_HELD_OUT_ROWS = 100
-"""Fewer rows tell no epoch from the next; the published validation split then chooses."""
+"""Fewer rows cannot tell epochs apart; the published validation split then chooses."""
 
 HELD_OUT_OF = "held out of "
 """Begins the name of the split of held-out rows."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _NO_MAP = np.empty(0, dtype=np.float32)
 SUBPIXEL_BITS = 4
 MIN_AREA = 0.02
-"""Triangles that become smaller, or show their back, are not painted; twice their area in pixels.
+"""Twice the area in pixels below which a triangle is not painted; nor is one that shows its back.
 """
 
 

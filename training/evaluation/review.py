@@ -1,4 +1,4 @@
-"""A person's way through the suspicious labels of a dataset, decision by decision."""
+"""Review the suspicious labels of a dataset, one decision at a time."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ class LabelReview:
         return {kind: kinds.count(kind) for kind in ("keep", "change", "drop")}
 
     def next_open(self, after: int = -1) -> int | None:
-        """Return the first place behind another, or from the start, that is not decided yet."""
+        """Return the next undecided place after another, starting over at the end."""
         places = [*range(after + 1, len(self)), *range(min(after + 1, len(self)))]
         return next((place for place in places if self._decision(place) is None), None)
 
@@ -159,7 +159,7 @@ class LabelReview:
             self._history.append((face.key, before))
 
     def undo(self) -> int | None:
-        """Take the last decision back, and save that; return the place of its face.
+        """Undo the last decision, save that, and return the place of its face.
 
         `None` if nothing was decided about the faces that are shown.
 

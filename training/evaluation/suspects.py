@@ -73,7 +73,7 @@ def cross_validated(
     Rows of a label with hardly any others may get no probability of it at all.
 
     Raises:
-        DatasetError: There are not two labels with as many rows as parts.
+        DatasetError: Fewer than two labels have `FOLDS` rows or more.
     """
     counts = np.bincount(labels, minlength=classes)
     present = np.flatnonzero(counts)
@@ -92,7 +92,7 @@ def cross_validated(
     evidence = np.log(np.maximum(scores, 1e-6))
     found = np.zeros((len(labels), classes))
     with warnings.catch_warnings():
-        # That a label has fewer rows than there are parts: its rows then come first.
+        # It warns of labels with fewer rows than there are parts; their rows then come first.
         warnings.simplefilter("ignore")
         found[:, present] = selection.cross_val_predict(
             pipeline, evidence, labels, cv=parts, method="predict_proba"

@@ -24,8 +24,8 @@ class Augmentation:
     taken in the dark, lose resolution (down to `smallest_side_px`, as if far away), are blurred
     along a line, compressed as JPEG, or lose a rectangle. `mixup` is the parameter of the Beta
     distribution that blends pairs of pictures and labels (Zhang et al., 2018); 0 blends none.
-    `expression` is how much stronger or weaker than in the picture an expression may become, of a
-    share `expression_share` of the faces; 0 changes none.
+    A share `expression_share` of the faces gets expressions that are stronger or weaker by up to
+    `expression`; 0 changes none.
     """
 
     rotation_deg: float = 18.0

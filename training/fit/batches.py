@@ -47,9 +47,9 @@ class FaceBatches(keras.utils.PyDataset):
     """Batches of varied faces with targets and weights of every head, drawn again each epoch.
 
     The first head decides how classes are balanced (see `draw_shares`). Seed and epoch repeat every
-    draw. With `expressions`, faces express more or less than they do, and their targets follow.
+    draw. With `expressions`, some faces get stronger or weaker expressions, and targets to match.
     `strength` gives the variation at a step of the run; batches are made ahead, so it must not
-    depend on when it is asked. With `only_whole`, an epoch leaves out what fills no batch. Several
+    depend on when it is asked. With `only_whole`, an epoch drops an incomplete last batch. Several
     `threads` make batches while the network is trained; one makes each when it is needed.
     """
 

@@ -57,7 +57,7 @@ def backend_environment() -> None:
 
 
 def multiplies_bfloat16() -> bool:
-    """Return whether the processor has instructions for it; without, it only gets slower."""
+    """Return whether the processor has instructions for bfloat16; without them it is slower."""
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
     except OSError:
@@ -131,7 +131,7 @@ def prepare(mixed_precision: MixedPrecision = "auto") -> DeviceReport:
 
 
 def loading_threads() -> int:
-    """Return the number of threads that make batches: a GPU waits for one, a processor is busy."""
+    """Return the number of threads that make batches: one would keep a GPU waiting."""
     return max(2, min(4, (os.cpu_count() or 1) // 4)) if _accelerators() else 1
 
 

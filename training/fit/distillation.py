@@ -57,7 +57,7 @@ class Teacher:
 
 
 class _Trunk:
-    """A network up to its output; one with several outputs is asked once, then remembers."""
+    """A network up to its output; one that several outputs share remembers its answers."""
 
     def __init__(self, network: keras.Model) -> None:
         self.network = network

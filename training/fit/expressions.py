@@ -51,12 +51,12 @@ MIN_FACES = 50
 """An expression that fewer faces show is not learnt."""
 
 MIN_SHARE = 0.2
-"""Share of a face's target from which an expression is taken to be in the face."""
+"""A face counts as showing an expression that has this share of its target or more."""
 
 MAX_STRENGTH = 2.5
 GAIN = 1.0
-"""By 1.1 to 1.4 grow the log odds that a trained network gives a sure expression against neutral
-when its strength grows by a factor e, and by 0.3 those of a face on which the votes are divided."""
+"""Measured: when an expression becomes e times as strong, a trained network's log odds of it
+against neutral grow by 1.1 to 1.4 where the votes agree, and by 0.3 where they are divided."""
 
 ROWS_OF_COVARIANCE = 6000
 

@@ -57,9 +57,9 @@ def limits(faces: FaceDataset, per_class: Mapping[str, Mapping[str, float]]) -> 
     if absent:
         found.append(f"Not measured, for want of rows: {', '.join(absent)}.")
     found.append(
-        "The data are photographs found by web search in 2013, labelled by few people each; groups "
-        "that are rare in them are likely to be read less well; they name no groups, so this run "
-        "could not measure by how much."
+        "The data are photographs found by web search in 2013, labelled by few people each. Groups "
+        "that are rare in them are likely to be read less well; by how much, this run could not "
+        "measure, because the data name no groups."
         if is_fer2013(faces)
         else "It was only measured on faces like those it was trained on: people, cameras and "
         "light that are rare in that folder are likely to be read less well."

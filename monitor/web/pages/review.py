@@ -50,7 +50,7 @@ class ReviewServices:
 
 def create_review_app(review: LabelReview, token: str) -> Flask:
     """Build the application in which one person decides about faces; see `ReviewServices`."""
-    # Somebody who is quick at the keys decides about a hundred faces a minute.
+    # Someone quick at the keys decides about a hundred faces a minute.
     settings = WebSettings(token=token, rate_limit="1200 per minute", min_viewers=1)
     app = page_app(settings, TokenGate(token), ())
     app.register_blueprint(review_pages(review))
