@@ -11,6 +11,7 @@ import re
 import zipfile
 from typing import TYPE_CHECKING, Any
 
+from detector.emotion.prevalence import GROUPS
 from detector.names import printable_document
 from monitor.languages import _, ngettext
 from monitor.languages.words import capitalised, word
@@ -371,7 +372,7 @@ def _parts(parts: dict[str, float] | None) -> list[tuple[str, str]]:
     """Return the lines about faces: happy and negative ones, or all labels."""
     if parts is None:
         return [(_("Happy, negative"), percent(None))]
-    if "negative" in parts:
+    if set(parts) == set(GROUPS):
         pair = f"{percent(parts['happy'])}, {percent(parts['negative'])}"
         return [(_("Happy, negative"), pair)]
     return [(capitalised(word(name)), percent(share)) for name, share in parts.items()]

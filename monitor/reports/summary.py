@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from detector.emotion.prevalence import GROUPS
 from monitor.analytics import WEEKDAYS
 from monitor.languages import _, lazy, ngettext
 from monitor.languages.words import word
@@ -172,7 +173,7 @@ def shares(ad: dict[str, Any]) -> dict[str, float] | None:
 
 def share_words(parts: dict[str, float]) -> str:
     """Write the shares of happy and negative faces, or the figures of all labels."""
-    if "negative" not in parts:
+    if set(parts) != set(GROUPS):
         return ", ".join(f"{word(name)} {percent(share)}" for name, share in parts.items())
     return _(
         "happy %(happy)s, negative %(negative)s",

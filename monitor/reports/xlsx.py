@@ -248,13 +248,14 @@ def _charts(book: _Book, sheet: Worksheet, row: int) -> None:
 
 def _ads(book: _Book) -> None:
     groups = Faces.of(book.document).names
-    columns = {
+    before = {
         _("Ad"): "text",
         _("What to do"): "text",
         _("Valence"): "signed",
         _("from"): "signed",
         _("to"): "signed",
-        **dict.fromkeys((capitalised(word(group)) for group in groups), "share"),
+    }
+    after = {
         _("Viewers"): "whole",
         _("with emotion"): "whole",
         _("Watched"): "whole",
@@ -277,6 +278,7 @@ def _ads(book: _Book) -> None:
         _("File"): "text",
         _("Ad id"): "text",
     }
+    columns = _with_shares(before, groups, after)
     keys = "opportunities emotion_viewers watchers held attraction_ratio mean_dwell_s "
     keys += "attention_s expressiveness impact score plays shown_s duration_s "
     keys += "watchers_2s average_unit_audience attentive_s_per_1000 cost "
@@ -296,9 +298,24 @@ def _ads(book: _Book) -> None:
     book.full_table(_("Ads"), [46, 12, *[11] * (len(columns) - 2)], columns, rows)
 
 
+def _with_shares(
+    before: dict[str, str], groups: Sequence[str], after: dict[str, str] | None = None
+) -> dict[str, str]:
+    """Return columns with one for each group; one named like another column is in quotes."""
+    after = after or {}
+    taken, shares = {*before, *after}, {}
+    for group in groups:
+        name = capitalised(word(group))
+        while name in taken:
+            name = f"“{name}”"
+        taken.add(name)
+        shares[name] = "share"
+    return {**before, **shares, **after}
+
+
 def _seconds(book: _Book) -> None:
     groups = Faces.of(book.document).names
-    columns = {
+    before = {
         _("Ad"): "text",
         _("Second"): "whole",
         _("Viewers"): "whole",
@@ -306,8 +323,8 @@ def _seconds(book: _Book) -> None:
         _("from"): "signed",
         _("to"): "signed",
         _("Attention"): "share",
-        **dict.fromkeys((capitalised(word(group)) for group in groups), "share"),
     }
+    columns = _with_shares(before, groups)
     rows: Rows = []
     starts = []
     for ad in book.ads:

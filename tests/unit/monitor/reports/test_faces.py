@@ -18,6 +18,7 @@ from monitor.reports.document import make_report
 from monitor.reports.export import report_bytes
 from monitor.reports.faces import Faces, as_shown
 from monitor.reports.html import render_html
+from monitor.reports.summary import share_words
 from monitor.reports.tables import table_of, to_csv
 from tests.helpers.making import Make
 
@@ -138,6 +139,17 @@ def test_every_format_shows_the_labels(written, labels):
     seconds = to_csv(table_of("seconds", document, data)).splitlines()
     row = dict(zip(seconds[0].split(","), seconds[1].split(","), strict=True))
     assert float(row[f"p_{labels[0]}"]) == pytest.approx(0.6)
+
+
+@pytest.mark.parametrize(
+    "labels", [("positive", "negative", "neutral"), ("valence", "viewers", "happy", "Happy")]
+)
+@pytest.mark.parametrize("kind", ["xlsx", "pptx", "html"])
+def test_labels_named_like_other_figures(written, labels, kind):
+    document, data = written(labels)
+    assert len(report_bytes(document, kind, data=data)) > 5000
+    parts = as_shown(document)["ads"][0]["shares"]
+    assert share_words(parts).count("%") == len(labels)
 
 
 @pytest.mark.slow
