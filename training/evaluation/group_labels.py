@@ -63,7 +63,11 @@ def read_group_labels(path: Path) -> GroupTable:
             f"the columns of groups; received {', '.join(filter(None, header)) or 'none'}."
         )
     shown = next((names.index(name) for name in EXPRESSION_COLUMNS if name in names), None)
-    left_out = {files, shown, *(at for at, name in enumerate(names) if name in OTHER_COLUMNS)}
+    again = {at for at, name in enumerate(names) if names.index(name) < at}
+    for name in sorted({names[at] for at in again} - {""}):
+        log.note(f"The column {name} is there more than once: the first one is used.")
+    left_out = {files, shown, *again}
+    left_out |= {at for at, name in enumerate(names) if name in OTHER_COLUMNS}
     columns = {
         name: values
         for at, name in enumerate(names)

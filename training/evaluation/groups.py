@@ -158,6 +158,9 @@ def look_at(
 
 def _read(picture: LabelledPicture) -> NDArray[np.uint8]:
     try:
+        if not picture.file.is_file():
+            reason = "is no file" if picture.file.exists() else "there is no such file"
+            raise SkippedError("files that cannot be read", reason)
         if picture.file.stat().st_size > MAX_FILE_BYTES:
             raise SkippedError("files that are too large", f"expected at most {MAX_FILE_BYTES:,} B")
         return decode_picture(picture.file.read_bytes(), name=picture.file.name)

@@ -88,3 +88,10 @@ def test_a_file_that_is_no_table(tmp_path: Path) -> None:
         read_group_labels(path)
     with pytest.raises(DatasetError, match="expected a CSV"):
         read_group_labels(tmp_path / "missing.csv")
+
+
+def test_a_column_that_is_there_twice_counts_once(read: Callable[[str], GroupTable]) -> None:
+    table = read("file,age,Age\na.png,old,1\nb.png,young,2\n")
+    assert table.columns == ("age",)
+    assert [picture.groups for picture in table.pictures] == [{"age": "old"}, {"age": "young"}]
+    assert "column age is there more than once: the first one is used" in table.reading.notes[0]

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from detector.emotion.classifier import load_classifier
 from monitor.cli.results import print_groups
@@ -175,3 +176,12 @@ def test_the_command_on_four_skin_tones(tmp_path: Path) -> None:
     shares = np.array([g["found"]["value"] for g in document["groups"]["skin_tone"]["groups"]])
     assert document["groups"]["skin_tone"]["differences"]["found"]["bound"] >= np.ptp(shares)
     assert set(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("file", ["a\0b.png", "/dev/zero", "x" * 400, "."])
+def test_what_is_no_file_is_left_out(tmp_path: Path, file: str) -> None:
+    Image.fromarray(np.zeros((64, 64), np.uint8)).save(tmp_path / "b.png")
+    (tmp_path / "labels.csv").write_text(f"file,age\n{file},old\nb.png,young\n")
+    table = read_group_labels(tmp_path / "labels.csv")
+    assert look_at(table, load_classifier("compact-3")) == [None, MISSED]
+    assert "files that cannot be read" in " ".join(table.reading.sentences())
