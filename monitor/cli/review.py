@@ -94,9 +94,8 @@ def _read(
     from training.datasets.overlay import LabelOverlay
     from training.evaluation.review import LabelReview
 
-    if not out.exists():
-        # A folder that cannot be written is noticed now, not after an hour of decisions.
-        LabelOverlay().save(out)
+    # A file that is no overlay or cannot be written is noticed now, not after reading all faces.
+    (LabelOverlay.read(out) if out.exists() else LabelOverlay()).save(out)
     classifier = load_classifier(settings.model, settings.device)
     card = classifier.card
     with opened_face_finder(crop_geometry(card), wanted=bool(find_faces)) as finder:

@@ -239,7 +239,7 @@ def _named(part: Path, split: str, log: ReadingReport) -> _ClassFolder:
     label = emotion_of(part.name)
     if label is not None and label != part.name.lower():
         log.note(f"The class folder {part.name} was read as {label}.")
-    return _ClassFolder(split, label or part.name, part)
+    return _ClassFolder(split, label or printable(part.name), part)
 
 
 def entries(folder: Path) -> list[Path]:

@@ -106,7 +106,8 @@ class LabelOverlay:
             DatasetError: There is none, or it is no overlay.
         """
         try:
-            rows = list(csv.reader(path.read_text(encoding="utf-8-sig").splitlines()))
+            with path.open(encoding="utf-8-sig", newline="") as file:
+                rows = list(csv.reader(file))
         except (OSError, UnicodeDecodeError, csv.Error) as error:
             raise DatasetError(
                 f"Cannot read the overlay {path}: {error}. Expected a CSV that `ad-monitor review` "

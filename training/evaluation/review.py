@@ -107,6 +107,7 @@ class LabelReview:
         self._rows = self._rows[: suspects.likely if limit is None else limit]
         self._guard = threading.Lock()
         self._history: list[tuple[str, Decision | None]] = []
+        self._saved = _content(path)
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -179,15 +180,29 @@ class LabelReview:
 
     def _put(self, key: str, decision: Decision | None, before: Decision | None) -> None:
         """Store and save a decision, or none; if it cannot be saved, keep the one before."""
+        if _content(self.path) not in {None, self._saved}:
+            raise DatasetError(
+                f"Another program, such as a second review, has changed {self.path}: nothing was "
+                "saved. End this review, and start it again to continue with that file."
+            )
         self._overlay.put(key, decision)
         try:
             self._overlay.save(self.path)
         except DatasetError:
             self._overlay.put(key, before)
             raise
+        self._saved = _content(self.path)
 
     def _decision(self, place: int) -> Decision | None:
         return self._overlay.of(self._keys[int(self._rows[place])])
+
+
+def _content(path: Path) -> bytes | None:
+    """Return what is in a file, `None` if it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
 
 
 def _named(names: tuple[str, ...], values: NDArray[np.float64]) -> dict[str, float]:

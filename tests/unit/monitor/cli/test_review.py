@@ -52,3 +52,14 @@ def test_a_folder_that_cannot_be_written_is_noticed_first(
     done = CliRunner().invoke(module.review, options)
     assert isinstance(done.exception, DatasetError)
     assert "Cannot write the overlay" in str(done.exception)
+
+
+def test_what_is_no_overlay_is_noticed_first_and_stays(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "silence_native_libraries", lambda: None)
+    (out := tmp_path / "notes.csv").write_text("my notes\n")
+    done = CliRunner().invoke(module.review, ["--data", str(data), "--out", str(out)])
+    assert "is no overlay of labels" in str(done.exception)
+    assert "Judging" not in done.output
+    assert out.read_text() == "my notes\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import zlib
 from collections.abc import Callable
@@ -163,6 +164,17 @@ def test_a_folder_of_own_classes_only(write_pictures: Any, faces: Faces) -> None
     found = read_folders(write_pictures({"train/open/a.png": first, "train/closed/a.png": second}))
     assert found.classes == ("closed", "open")
     assert found.present == ("closed", "open")
+
+
+def test_a_class_folder_in_another_encoding_can_be_written(tmp_path: Path, faces: Faces) -> None:
+    for name in (b"m\xfcde", b"wach"):
+        folder = tmp_path / os.fsdecode(name)
+        folder.mkdir()
+        for number, level in enumerate((20, 90, 160)):
+            Image.new("L", (48, 48), level).save(folder / f"{number}.png")
+    found = read_folders(tmp_path)
+    assert found.classes == (r"m\udcfcde", "wach")
+    assert "\n".join(found.classes).encode()
 
 
 def truncated(path: Path, share: float = 0.6) -> None:

@@ -161,3 +161,10 @@ def test_the_newest_decision_about_a_face_counts() -> None:
     assert len(overlay) == 2
     assert overlay.last == replace(first, decision="keep")
     assert overlay.counts == {"keep": 2}
+
+
+@pytest.mark.parametrize("face", ["a\u2028b.png", "a\nb.png", "a\x0cb.png"])
+def test_names_with_other_line_ends_are_kept(face: str, tmp_path: Path) -> None:
+    path = tmp_path / "overlay.csv"
+    overlay_of(decided(face, "drop")).save(path)
+    assert LabelOverlay.read(path).of(face) is not None

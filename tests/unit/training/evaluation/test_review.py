@@ -135,3 +135,21 @@ def test_the_decisions_reach_the_dataset(start: Any, reviewed: FaceDataset) -> N
         review.decide(place, "change", max(face.model, key=face.model.__getitem__))
     found = LabelOverlay.read(review.path).apply(reviewed, "o")
     np.testing.assert_array_equal(found.original, reviewed.images[:, 0, 0] // 2)
+
+
+def test_decisions_of_another_review_are_not_overwritten(start: Any) -> None:
+    first, second = start(limit=4), start(limit=4)
+    first.decide(0, "drop")
+    with pytest.raises(DatasetError, match="Another program, such as a second review"):
+        second.decide(1, "keep")
+    assert second.counts["keep"] == 0
+    first.decide(1, "keep")
+    assert start(limit=4).counts == {"keep": 1, "change": 0, "drop": 1}
+
+
+def test_a_deleted_overlay_is_written_anew(start: Any) -> None:
+    review = start(limit=4)
+    review.decide(0, "drop")
+    review.path.unlink()
+    review.decide(1, "keep")
+    assert start(limit=4).counts == {"keep": 1, "change": 0, "drop": 1}
