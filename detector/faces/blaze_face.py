@@ -60,7 +60,8 @@ class BlazeFace:
         self._input = taken["index"]
         # The model takes -1 to 1.
         self._levels = np.arange(256, dtype=np.float32) * np.float32(2 / 255) - 1
-        self._least_logit = math.log(min_confidence / (1 - min_confidence))
+        odds = min_confidence / (1 - min_confidence) if min_confidence < 1 else math.inf
+        self._least_logit = math.log(odds)
 
     def find(self, square: NDArray[np.uint8]) -> list[FoundFace]:
         """Return the faces of a `(128, 128, 3)` RGB picture, the most confident first."""
