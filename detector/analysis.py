@@ -7,7 +7,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -52,12 +52,16 @@ class AnalysisSettings(BaseModel):
     """How faces become readings.
 
     Attributes:
+        detection: How faces are found.
+        camera: The screen, and the camera's place relative to it.
+        quality: Which faces can be read.
         zones: Parts of the picture that are ignored or only counted; later ones override earlier.
         emotions_per_second: How often each viewer is classified.
         static_after_s: Seconds without any change after which a face counts as a still picture.
-        max_yaw_deg: How far from the screen's centre, to a side, a look at the screen may point.
-        max_pitch_deg: How far up or down.
-        hysteresis_deg: How far beyond the limits an attentive viewer stays attentive.
+        max_yaw_deg: Degrees from the screen's centre to either side within which a look can be at
+            the screen, however wide it is.
+        max_pitch_deg: The same, up and down.
+        hysteresis_deg: Degrees past the limits up to which an attentive viewer stays attentive.
         smoothing_delay_s: Delay of the smoothed probabilities; 0 keeps the raw ones.
     """
 
@@ -91,6 +95,14 @@ class _Viewer:
     seen_ns: int = 0
 
 
+class _Watched(NamedTuple):
+    """A face of the frame, its viewer, and where the head points by the detection's points."""
+
+    face: TrackedFace
+    viewer: _Viewer
+    pose: HeadPose
+
+
 @dataclass(slots=True)
 class StageTimes:
     """Seconds spent in each stage since the start."""
@@ -117,8 +129,8 @@ class FaceAnalyser:
 
     It closes the detector. With `live`, it does less work while the machine cannot keep up;
     without, the same frames give the same readings. `shadow` compares another model with the
-    classifier. `times` are those of each stage. Raises `ModelLoadError` if the labels say who
-    somebody is.
+    classifier. `times` has the time spent in each stage. Raises `ModelLoadError` if the labels say
+    who somebody is.
     """
 
     FORGET_AFTER_NS = 5_000_000_000
@@ -164,21 +176,12 @@ class FaceAnalyser:
             faces = self._tracker.update(wanted, now_ns, partial(self._detector.confirm, frame))
             viewers = [self._viewer(face.viewer, now_ns) for face in faces]
             poses = head_poses([face.detection.keypoints for face in faces], width, height)
-        watched = list(zip(faces, viewers, poses, strict=True))
+        watched = [_Watched(*one) for one in zip(faces, viewers, poses, strict=True)]
         with self.times.measure("look"):
             self._look(frame, watched)
-        self._classify(frame, [one for one in watched if self._is_due(*one[:2], now_ns)])
+        self._classify(frame, [one for one in watched if self._is_due(one, now_ns)])
         with self.times.measure("read"):
-            readings = tuple(
-                self._reading(
-                    face,
-                    viewer,
-                    viewer.gaze.pose(pose),
-                    ScreenView(face.detection.box, width, height, self._settings.camera),
-                    now_ns,
-                )
-                for face, viewer, pose in watched
-            )
+            readings = tuple(self._reading(frame, one) for one in watched)
             self._forget(now_ns)
         self.times.frames += 1
         if self._live:
@@ -202,78 +205,87 @@ class FaceAnalyser:
         viewer.seen_ns = now_ns
         return viewer
 
-    def _look(self, frame: Frame, watched: Sequence[tuple[TrackedFace, _Viewer, HeadPose]]) -> None:
+    def _look(self, frame: Frame, watched: Sequence[_Watched]) -> None:
         """Read the eyes of the viewer whose turn it is."""
         now_ns = frame.captured_ns
-        gazes = [viewer.gaze for _, viewer, _ in watched]
+        gazes = [one.viewer.gaze for one in watched]
         chosen = self._looks.choose(gazes, now_ns, self.governor.share)
         if chosen is not None:
             face, viewer, pose = watched[chosen]
-            look = self._gaze_reader.read(frame.image, face.detection)
-            viewer.gaze.update(look, pose, now_ns)
+            viewer.gaze.update(self._gaze_reader.read(frame.image, face.detection), pose, now_ns)
 
-    def _is_due(self, face: TrackedFace, viewer: _Viewer, now_ns: int) -> bool:
-        if face.detection.predicted:
+    def _is_due(self, one: _Watched, now_ns: int) -> bool:
+        if one.face.detection.predicted:
             return False  # its crop would be a guess
-        before = viewer.slot
-        viewer.slot = self._schedule.slot(face.viewer, now_ns, self.governor.share)
-        return viewer.slot != before
+        before = one.viewer.slot
+        one.viewer.slot = self._schedule.slot(one.face.viewer, now_ns, self.governor.share)
+        return one.viewer.slot != before
 
-    def _classify(self, frame: Frame, due: Sequence[tuple[TrackedFace, _Viewer, HeadPose]]) -> None:
+    def _classify(self, frame: Frame, due: Sequence[_Watched]) -> None:
         """Crop, check and classify the faces that are due, all of a frame at once."""
         if not due:
             return
-        faces, viewers, poses = zip(*due, strict=True)
-        height, width = frame.image.shape[:2]
-        boxes = [face.detection.box for face in faces]
         with self.times.measure("crop"):
-            crops = face_crops(frame.image, boxes, self._geometry, [pose.roll for pose in poses])
-            verdicts = self._gate.check(crops, boxes, width, height, poses)
-            readable = []
-            for index, (viewer, verdict) in enumerate(zip(viewers, verdicts, strict=True)):
-                viewer.quality = verdict.quality
-                only_counted = self._zones.kind_of(boxes[index]) == "count"
-                viewer.withheld = "count only" if only_counted else verdict.reason
-                viewer.static = viewer.still.update(boxes[index], crops[index], frame.captured_ns)
-                # A still picture needs to be classified once only.
-                if viewer.withheld is None and (viewer.emotion is None or not viewer.static):
-                    readable.append(index)
+            boxes = [one.face.detection.box for one in due]
+            crops = face_crops(frame.image, boxes, self._geometry, [one.pose.roll for one in due])
+            readable = self._readable(frame, due, crops)
         if not readable:
             return
+        faces = [due[index] for index in readable]
+        scores = self._scores(frame, faces, crops[readable])
+        for one, probabilities in zip(faces, scores, strict=True):
+            one.viewer.emotion = one.viewer.smoother.update(probabilities, frame.captured_ns)
+
+    def _readable(
+        self, frame: Frame, due: Sequence[_Watched], crops: NDArray[np.uint8]
+    ) -> list[int]:
+        """Judge the crops, and return which of them to classify."""
+        height, width = frame.image.shape[:2]
+        boxes = [one.face.detection.box for one in due]
+        verdicts = self._gate.check(crops, boxes, width, height, [one.pose for one in due])
+        readable = []
+        for index, (one, box, verdict) in enumerate(zip(due, boxes, verdicts, strict=True)):
+            viewer = one.viewer
+            viewer.quality = verdict.quality
+            only_counted = self._zones.kind_of(box) == "count"
+            viewer.withheld = "count only" if only_counted else verdict.reason
+            viewer.static = viewer.still.update(box, crops[index], frame.captured_ns)
+            # A still picture needs to be classified once only.
+            if viewer.withheld is None and (viewer.emotion is None or not viewer.static):
+                readable.append(index)
+        return readable
+
+    def _scores(
+        self, frame: Frame, faces: Sequence[_Watched], crops: NDArray[np.uint8]
+    ) -> NDArray[np.float64]:
+        """Classify crops, and let the shadow model read them, too."""
         began_ns = time.thread_time_ns()
         with self.times.measure("classify"):
-            scores = classify(self._classifier, crops[readable])
+            scores = classify(self._classifier, crops)
         if self._shadow is not None:
-            cpu_ms = (time.thread_time_ns() - began_ns) / 1e6
             self._shadow.observe(
-                [faces[index].viewer for index in readable],
-                crops[readable],
+                [one.face.viewer for one in faces],
+                crops,
                 scores,
                 captured_ns=frame.captured_ns,
-                cpu_ms=cpu_ms,
+                cpu_ms=(time.thread_time_ns() - began_ns) / 1e6,
                 share=self.governor.share,
             )
-        for index, probabilities in zip(readable, scores, strict=True):
-            viewer = viewers[index]
-            viewer.emotion = viewer.smoother.update(probabilities, frame.captured_ns)
+        return scores
 
-    def _reading(
-        self,
-        face: TrackedFace,
-        viewer: _Viewer,
-        seen: HeadPose,
-        view: ScreenView,
-        now_ns: int,
-    ) -> FaceReading:
-        pose = view.pose(seen)
+    def _reading(self, frame: Frame, one: _Watched) -> FaceReading:
+        face, viewer, seen = one
+        now_ns, box = frame.captured_ns, face.detection.box
+        height, width = frame.image.shape[:2]
+        view = ScreenView(box, width, height, self._settings.camera)
+        pose = view.pose(viewer.gaze.pose(seen))
         furthest = Direction(self._settings.max_yaw_deg, self._settings.max_pitch_deg)
         excess_deg = viewer.gaze.excess_deg(view, pose, now_ns, furthest)
-        withheld = viewer.withheld
-        smooth = viewer.emotion if withheld is None else None
+        smooth = viewer.emotion if viewer.withheld is None else None
         return FaceReading(
             viewer=face.viewer,
             captured_ns=now_ns,
-            box=face.detection.box,
+            box=box,
             probabilities=None if smooth is None else tuple(smooth.tolist()),
             valence=self._derived(valence, smooth),
             expressiveness=self._derived(expressiveness, smooth),
@@ -281,14 +293,14 @@ class FaceAnalyser:
             pose=pose,
             attentive=viewer.attention.update(excess_deg, now_ns),
             quality=viewer.quality,
-            withheld=withheld,
+            withheld=viewer.withheld,
             static=viewer.static,
         )
 
     def _derived(
         self, figure: Callable[..., NDArray[np.float64]], smooth: NDArray[np.float64] | None
     ) -> float | None:
-        """Return a figure of an emotion, as far as the model's labels give it."""
+        """Return a figure of an emotion; `None` if the model's labels do not give it."""
         if smooth is None:
             return None
         value = float(figure(smooth, self._classifier.card.labels))
