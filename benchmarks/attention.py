@@ -36,7 +36,9 @@ from rich.table import Table
 
 from benchmarks.head_pose import (
     BOX_CM,
+    FOCAL_PX,
     GEOMETRIES,
+    WIDTH_PX,
     Head,
     Pose,
     covered,
@@ -52,10 +54,10 @@ from detector.faces.attention import (
     ViewerGaze,
 )
 from detector.faces.detector import MediaPipeFaceDetector
-from detector.faces.gaze import GazeReader
+from detector.faces.gaze import MIN_EYES_PX, GazeReader
 from detector.faces.head_pose import head_pose
 from detector.faces.screen import Direction, ScreenView
-from detector.settings import DEFAULT_VIEW_ANGLE_DEG, CameraMount
+from detector.settings import CameraMount
 from detector.types import Box, Frame, HeadPose
 
 if TYPE_CHECKING:
@@ -73,9 +75,11 @@ SHOTS = (
 )
 """Centimetres from the screen, and width and height of the picture."""
 
+FOCAL_WIDTHS = FOCAL_PX / WIDTH_PX
+"""Focal length of the default camera, in widths of the picture."""
+
 FOLLOWING = {"head follows": 1.0, "head follows partly": 0.6, "eyes only": 0.0}
 EYES_REACH_DEG = 25.0
-MIN_EYES_PX = 80.0
 
 # Eyes, in centimetres.
 BALL_CM, IRIS_CM, PUPIL_CM, CORNEA_CM, CORNEA_AHEAD_CM = 1.2, 0.585, 0.2, 0.78, 0.53
@@ -91,14 +95,13 @@ FOLDS = ((247, 30, 29, 27, 28, 56, 190), (467, 260, 259, 257, 258, 286, 414))
 
 MOUNT = CameraMount(above_cm=SCREEN_CM[1] / 2)
 
-
 IRISES = ((60, 80, 110), (30, 50, 80), (150, 130, 90), (20, 30, 45))
 SCLERA = np.array([198.0, 205.0, 214.0])
 SKINS = ((1.0, 1.0, 1.0), (0.8, 0.86, 0.92), (0.5, 0.6, 0.72), (0.3, 0.38, 0.48))
 """Factors of blue, green and red that turn the demo viewer into others."""
 
 STAGE_PX = 480
-ON, BESIDE = "on the screen", "beside it"
+ON, BESIDE, ABOVE, BELOW = KINDS = ("on the screen", "beside it", "above it", "below it")
 SHEET_LOOKS = ((0, 0, 0), (0, 20, 0), (0, -20, 0), (0, 0, 15), (0, 0, -25), (25, 0, 0), (25, 25, 0))
 
 
@@ -140,7 +143,7 @@ class Trial:
         distance_cm: From the screen.
         size_px: Side of the face box, about.
         following: How the head follows, one of `FOLLOWING`.
-        kind: What the target is, as in `targets`.
+        kind: Where the target is, one of `KINDS`.
         decided_by: "eyes", "head", or "nothing" where no face was found.
         attentive: What was decided.
         in_cone: What a fixed cone around the camera decides.
@@ -247,7 +250,7 @@ class Shot(NamedTuple):
 
 def shot(viewer: Viewer, look: Look, size: tuple[int, int], random: np.random.Generator) -> Shot:
     """Photograph a viewer in a picture of some width and height."""
-    focal = size[0] / 2 / math.tan(math.radians(DEFAULT_VIEW_ANGLE_DEG) / 2)
+    focal = FOCAL_WIDTHS * size[0]
     principal = np.array(size) / 2
     ahead = look.head.T @ (look.target - look.place - look.head @ viewer.eyes.mean(axis=0))
     pitch = math.degrees(math.asin(ahead[1] / np.linalg.norm(ahead)))
@@ -307,8 +310,8 @@ def targets(random: np.random.Generator) -> dict[str, NDArray[np.float64]]:
     return {
         ON: np.array([across, down, 0.0]),
         BESIDE: np.array([side * width, -random.uniform() * height, 0.0]),
-        "above it": np.array([random.uniform(-0.5, 0.5) * width, height / 2, 0.0]),
-        "below it": np.array([random.uniform(-0.5, 0.5) * width, -1.5 * height, 0.0]),
+        ABOVE: np.array([random.uniform(-0.5, 0.5) * width, height / 2, 0.0]),
+        BELOW: np.array([random.uniform(-0.5, 0.5) * width, -1.5 * height, 0.0]),
     }
 
 
@@ -397,8 +400,7 @@ def trials(viewers: Sequence[Viewer], each: int = 1, seed: int = 0) -> Iterator[
     for viewer, (distance, size), (name, follows), _ in product(
         viewers, SHOTS, FOLLOWING.items(), range(each)
     ):
-        focal = size[0] / 2 / math.tan(math.radians(DEFAULT_VIEW_ANGLE_DEG) / 2)
-        size_px = BOX_CM * focal / distance
+        size_px = BOX_CM * FOCAL_WIDTHS * size[0] / distance
         if follows < 0.5 and size_px < MIN_EYES_PX:
             continue
         for kind, target in targets(random).items():
@@ -486,7 +488,7 @@ def report(
     for distance, deciding, kind in product(
         sorted({one.distance_cm for one in made}),
         ("eyes", "head"),
-        targets(np.random.default_rng()),
+        KINDS,
     ):
         group = [
             one
@@ -495,7 +497,7 @@ def report(
         ]
         if group:
             rows.setdefault(f"{distance / 100:.0f} m, {deciding}", {})[kind] = _shares(group)
-    for kind in targets(np.random.default_rng()):
+    for kind in KINDS:
         rows.setdefault("all", {})[kind] = _shares([one for one in made if one.kind == kind])
     errors = np.abs([one.error for one in made if one.error is not None])
     return {

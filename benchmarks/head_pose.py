@@ -39,11 +39,8 @@ from scipy.optimize import least_squares
 from scipy.spatial import Delaunay
 
 from detector.faces.detector import MediaPipeFaceDetector
-from detector.faces.head_pose import (
-    _HEAD_CM,
-    _solved,
-    head_poses,
-)
+from detector.faces.gaze import LEFT_SIDE, RIGHT_SIDE
+from detector.faces.head_pose import _HEAD_CM, _solved, head_poses
 from detector.settings import DEFAULT_VIEW_ANGLE_DEG, FACE_BOX_M
 from detector.sources.recording import Recording
 from detector.sources.video_source import DEMO_VIDEO
@@ -104,50 +101,6 @@ TEMPLES = (234, 454)
 RIGHT_EYE, LEFT_EYE = (33, 133), (263, 362)
 MIDDLE = (33, 263, 61, 291)
 SKIN = (50, 280, 205, 425, 9, 151)
-RIGHT_SIDE = (
-    33,
-    133,
-    61,
-    234,
-    127,
-    58,
-    172,
-    105,
-    107,
-    129,
-    50,
-    205,
-    54,
-    67,
-    93,
-    132,
-    136,
-    150,
-    21,
-    103,
-)
-LEFT_SIDE = (
-    263,
-    362,
-    291,
-    454,
-    356,
-    288,
-    397,
-    334,
-    336,
-    358,
-    280,
-    425,
-    284,
-    297,
-    323,
-    361,
-    365,
-    379,
-    251,
-    332,
-)
 LEAN_DEG = 3.0
 
 EYES_APART_CM = 6.3

@@ -30,36 +30,21 @@ MIN_EYES_PX = 80.0
 
 EYE_PX = 64
 
-# Points of the mesh, from the person's own point of view. What is left and right of the middle
-# cancels out in shape and leaves the direction across; the chin lies 3 degrees behind the top.
-_RIGHT = [
-    33,
-    133,
-    61,
-    234,
-    127,
-    58,
-    172,
-    105,
-    107,
-    129,
-    50,
-    205,
-    54,
-    67,
-    93,
-    132,
-    136,
-    150,
-    21,
-    103,
-]
-_LEFT = [
+RIGHT_SIDE = (
+    *(33, 133, 61, 234, 127, 58, 172, 105, 107, 129),
+    *(50, 205, 54, 67, 93, 132, 136, 150, 21, 103),
+)
+LEFT_SIDE = (
     *(263, 362, 291, 454, 356, 288, 397, 334, 336, 358),
     *(280, 425, 284, 297, 323, 361, 365, 379, 251, 332),
-]
+)
+"""Pairs of points of the mesh, from the person's own point of view. The sum of their differences
+points across the head, whatever the shape of the face."""
+
 _TOP, _CHIN = 10, 152
 _LEAN_DEG = 3.0
+"""How far the line from top to chin leans forward at its top when the head is level."""
+
 _EYES = ((33, 133), (263, 362))
 """Outer and inner corners."""
 
@@ -177,7 +162,7 @@ class GazeReader:
 
 def _head_axes(points: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the axes of a head (to its left, up, to the front) from `(468, 3)` points, y up."""
-    across = (points[_LEFT] - points[_RIGHT]).sum(axis=0)
+    across = (points[list(LEFT_SIDE)] - points[list(RIGHT_SIDE)]).sum(axis=0)
     across /= np.linalg.norm(across)
     up = points[_TOP] - points[_CHIN]
     up -= across * (across @ up)
