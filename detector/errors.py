@@ -67,11 +67,11 @@ _EXTRAS = {
     "cleanlab": "cleanlab",
     "sklearn": "scikit-learn",
 }
-"""Modules that only an extra installs, and what their library is called."""
+"""Modules that only an extra installs, with the names of their libraries."""
 
 
 class MissingExtraError(DetectorError):
-    """A library is missing that only the `training` extra installs, and TensorFlow also `gpu`."""
+    """A library of the `training` extra (or `gpu`, for TensorFlow) is not installed."""
 
     def __init__(self, library: str = "TensorFlow") -> None:
         super().__init__(

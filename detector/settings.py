@@ -56,16 +56,16 @@ class CameraMount(BaseModel):
 
     @property
     def height_cm(self) -> float:
-        """Height of the screen."""
+        """Height of the screen, in centimetres."""
         given = self.screen_height_cm
         return self.screen_width_cm * 9 / 16 if given is None else given
 
     @property
     def camera_above_cm(self) -> float:
-        """Height of the camera above the screen's centre.
+        """Height of the camera above the screen's centre, in centimetres.
 
-        Cameras are on the upper edge or, behind glass, near the centre. Halfway between is about
-        right for both: from 2 m on, the tolerance of `attention.py` is more than the difference.
+        Cameras sit on the upper edge or, behind glass, near the centre. The default, halfway
+        between, suits both: from 2 m on, it is off by less than the tolerance of `attention.py`.
         """
         return self.height_cm / 4 if self.above_cm is None else self.above_cm
 

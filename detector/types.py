@@ -29,7 +29,8 @@ KEYPOINTS = ("right_eye", "left_eye", "nose_tip", "mouth_centre", "right_ear", "
 class ShadowCell(NamedTuple):
     """Faces to which two models gave one pair of labels; see `detector.emotion.shadow`.
 
-    Valences are `None` where a model does not have all labels for them; times are of a processor.
+    Sums over these faces: of valence (-1 to 1 each; `None` where the model's labels do not give
+    it), of the highest probability (0 to 1 each), and of milliseconds of processor time.
     """
 
     label: str
@@ -53,10 +54,10 @@ class ShadowCell(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ShadowCounts:
-    """What two models said of the same faces between two moments of the source's clock.
+    """What two models said of the same faces during a stretch of the source's clock.
 
     Attributes:
-        since_ns, until_ns: Of the first and the last face.
+        since_ns, until_ns: When the first and the last face were captured.
         model, sha256: Name and checksum of the candidate.
         cells: One for each pair of labels.
     """
@@ -117,8 +118,8 @@ class Frame:
 class FaceDetection:
     """One face found in one frame, with `(6, 2)` keypoints in fractions of the frame.
 
-    A `predicted` one was not searched for: it is taken from the frame before, because nothing
-    changed at its place.
+    A `predicted` one was not searched for: it is taken over from the frame before, because its
+    place looks the same.
     """
 
     box: Box
@@ -176,8 +177,8 @@ class FaceReading:
         box: Where the face is.
         probabilities: Calibrated and smoothed, in the order of the model's label set; they sum to
             1. `None`, like valence and expressiveness, where the emotion is withheld.
-        valence: -1 to 1; `None` also where the labels do not give it, as for the next.
-        expressiveness: 0 to 1.
+        valence: -1 to 1; `None` also where the labels do not give it.
+        expressiveness: 0 to 1; `None` also where the labels do not give it.
         uncertain: The highest of these probabilities is below the model card's threshold, or there
             are none.
         pose: Where the head points, seen from the screen.

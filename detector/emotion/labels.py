@@ -59,7 +59,7 @@ def knows_valence(labels: LabelSet) -> bool:
 
 
 def colour_names(labels: LabelSet) -> dict[str, str]:
-    """Return for each label the emotion whose colour it has: its own, or for others a free one."""
+    """Return the emotion whose colour each label has: its own, or one that the set lacks."""
     order = ("sad", "happy", "disgust", "fear", "surprise", "angry", "neutral")
     free = [name for name in order if name not in labels] or list(order)
     others = {name: free[place % len(free)] for place, name in enumerate(own_labels(labels))}
@@ -67,7 +67,7 @@ def colour_names(labels: LabelSet) -> dict[str, str]:
 
 
 def what_it_tells(labels: LabelSet) -> str:
-    """Return what a model of these labels says about a face, as the rest of a sentence."""
+    """Return the predicate of a sentence whose subject is a model of these labels."""
     if len(labels) == 2:
         return f"tells {labels[0]} from {labels[1]} only"
     return f"tells {', '.join(labels[:-1])} and {labels[-1]} apart"
@@ -76,8 +76,8 @@ def what_it_tells(labels: LabelSet) -> str:
 def valence(probabilities: ArrayLike, labels: LabelSet = EMOTIONS) -> NDArray[np.float64]:
     """Return `p(happy)` minus the strongest of `NEGATIVE`, -1 (unpleasant) to 1 (pleasant).
 
-    `(..., n)` probabilities in the order of a label set become `(...)`. Of `NEGATIVE` those count
-    that are in the set; NaN unless `knows_valence`.
+    `(..., n)` probabilities in the order of a label set become `(...)`. Emotions that the set lacks
+    are left out; NaN unless `knows_valence`.
     """
     p = np.asarray(probabilities, dtype=np.float64)
     if not knows_valence(labels):

@@ -1,8 +1,8 @@
 """A shadow run: a candidate model reads the same crops as the model in use, and both are compared.
 
-Only counts leave this module, never what was read of one face. The candidate works in a thread of
-low priority, on faces that each viewer gives at most twice a second; it skips what it cannot do in
-time, and everything while the machine is under load.
+Only counts leave this module, never the reading of a single face. The candidate runs in a thread of
+low priority, at most twice a second for each viewer. It drops faces when it falls behind, and does
+nothing while the machine is under load.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ PER_SECOND = 2.0
 """Comparisons per second and viewer: successive frames of a face tell little more."""
 
 WINDOW_NS = 10_000_000_000
-"""How long counts are kept before they are handed over."""
+"""How long counts add up before `take` returns them."""
 
 
 def require_comparable(card: ModelCard, candidate: ModelCard) -> None:
@@ -67,8 +67,8 @@ class ShadowReader:
 
     Args:
         card: Of the model in use.
-        candidate: Used by a thread of its own.
-        lossless: Wait for the candidate instead of skipping faces, as a replay does.
+        candidate: The other model; only the reader's own thread uses it.
+        lossless: Wait for the candidate instead of dropping faces, as a replay does.
     """
 
     def __init__(
@@ -103,11 +103,12 @@ class ShadowReader:
 
         Args:
             viewers: Number of each face's viewer.
-            crops: `(n, side, side)` grey levels; not changed by the caller afterwards.
+            crops: `(n, side, side)` grey levels.
             scores: `(n, labels)` probabilities of the model in use.
             captured_ns: When the frame was captured.
-            cpu_ms: Processor time that the model in use took for all of them.
-            share: Share of the work that the machine can do; below 1 nothing is compared.
+            cpu_ms: Milliseconds of processor time that the model in use took for all of them.
+            share: Share of the work that the machine can do, above 0 to 1; below 1 nothing is
+                compared.
         """
         if share < 1 or not self._thread.is_alive():
             return
@@ -124,16 +125,16 @@ class ShadowReader:
             self._tasks.put_nowait(task)
 
     def take(self, now_ns: int) -> ShadowCounts | None:
-        """Return the counts of a window that is over, and begin the next one."""
+        """Return the counts once their window is over, and start the next; else `None`."""
         with self._guard:
             if self._since_ns is None or now_ns - self._since_ns < WINDOW_NS:
                 return None
             return self._taken()
 
     def close(self) -> ShadowCounts | None:
-        """End the thread after what waits; return the last counts.
+        """Finish the queue, end the thread, and return the last counts.
 
-        A live candidate that hangs is left behind: the end must not wait for it.
+        A live candidate gets one second, so one that hangs does not delay the end.
         """
         limit_s = 60.0 if self._lossless else 1.0
         with suppress(queue.Full):
@@ -167,7 +168,7 @@ class ShadowReader:
             while (task := self._tasks.get()) is not None:
                 self._compare(task)
         except Exception:
-            # The model in use goes on, whatever the candidate does.
+            # A failing candidate must not stop the model in use.
             logger.exception("The shadow model %s fails and is left out", self._candidate.card.name)
             while self._tasks.get() is not None:
                 pass
@@ -177,8 +178,8 @@ class ShadowReader:
         scores = classify(self._candidate, fitted(task.crops, self._side_px))
         cpu_ms = (time.thread_time_ns() - began_ns) / 1e6
         labels = self._labels, self._candidate.card.labels
-        pleased = _valences(task.scores, labels[0])
-        shadow_pleased = _valences(scores, labels[1])
+        valences = _valences(task.scores, labels[0])
+        shadow_valences = _valences(scores, labels[1])
         count = len(scores)
         with self._guard:
             for face in range(count):
@@ -189,8 +190,8 @@ class ShadowReader:
                     ShadowCell(
                         *key,
                         1,
-                        None if pleased is None else float(pleased[face]),
-                        None if shadow_pleased is None else float(shadow_pleased[face]),
+                        None if valences is None else float(valences[face]),
+                        None if shadow_valences is None else float(shadow_valences[face]),
                         float(both[0].max()),
                         float(both[1].max()),
                         task.cpu_ms / count,

@@ -16,16 +16,16 @@ changes with every frame."""
 
 
 CLEAR_CHANGE = 0.4
-"""Share of the probability that moves in a change that is no noise. Smaller ones are smoothed for
-longer, up to twice the delay. Classified 10 times a second, labels then change less often than with
-one delay at 15 times (9 and 17 times a minute in two videos, against 12 and 17)."""
+"""Share of the probability, 0 to 1, that has to move for a change not to be noise. Smaller changes
+are smoothed for longer, up to twice the delay: at 10 classifications a second, the labels of two
+videos change 9 and 17 times a minute, against 12 and 17 at 15 a second with one delay."""
 
 
 class ExponentialSmoother:
     """First-order low-pass of one viewer's probabilities, by time rather than by frames.
 
-    A clear step reaches 63 % after `delay_s` (0 disables smoothing); small differences follow up to
-    half as fast.
+    A clear step reaches 63 % after `delay_s` (0 disables smoothing); small changes take up to twice
+    as long.
     """
 
     def __init__(self, delay_s: float = DELAY_S) -> None:

@@ -81,19 +81,23 @@ class MediaPipeFaceDetector:
     MAX_RETRIES = 2
     """Missed faces that are searched for again in the same frame."""
 
-    SEARCH, SEARCH_BESIDE_FACES, QUIET_SEARCH, CATCHING_UP = 2.0, 1.0, 0.5, 12.0
-    """Tiles searched per frame where something moves anew, while nobody and while somebody is
-    known; where nothing does; and while the scene is new."""
+    SEARCH, SEARCH_BESIDE_FACES = 2.0, 1.0
+    """Tiles searched per frame after something has begun to move, while no face is known and while
+    one is."""
+
+    QUIET_SEARCH, CATCHING_UP = 0.5, 12.0
+    """The same while nothing begins to move, and after a change of the whole scene."""
 
     MESH_REGIONS = (1.6, 2.2)
     """Regions around a doubtful face, in sides of its box, in both of which the face mesh must fit:
     it fitted every face of our videos in both, and letters, clouds and eyes in one at most."""
 
     MIN_FIT, MAX_FIT_YAW_DEG = 1.5, 30.0
-    """Least score of a mesh that is fitted upright (`FaceMesh`), asked of every new face turned by
-    less. People have 9 and more, in dark glasses, in little light, blurred or 36 px small too; 4.8
-    in 999 of 1,000 renderings, 5.1 where a hand covers a part, 1.7 with a mask over nose and mouth.
-    A cheetah, which the mesh fits in both regions, has 1.1 and less."""
+    """Least score of the upright mesh (`FaceMesh`) that a new face needs, and the turn beyond which
+    the mesh is not asked. Photographed people have 9 and more, also in dark glasses, in little
+    light, blurred or 36 px small; 5.1 with a hand before the face, 1.7 with a mask over nose and
+    mouth; of 1,000 rendered heads 999 have 4.8 and more. A cheetah that the mesh fits in both
+    regions has 1.1 and less."""
 
     MAX_CROP_PX, CROP_MARGINS = 256, (1.3, 1.6, 2.0)
     """Longest side of a picture that may be the crop of a face, and squares around it, in sides of
@@ -129,9 +133,9 @@ class MediaPipeFaceDetector:
     ) -> list[FaceDetection]:
         """Return the faces of a frame, each once, the most confident first.
 
-        Frames come in order of time. `known` are the expected places of faces, and `steady` are
-        further ones, which are searched for only where something changed; `effort` is the share of
-        the usual search for new faces, above 0 to 1.
+        Frames come in order of time. `known` are the expected places of faces; `steady` are other
+        faces, searched for only if their place changed. `effort` is the share of the usual search
+        for new faces, above 0 to 1.
         """
         pyramid = Pyramid(frame.image)
         height, width = frame.image.shape[:2]
@@ -141,9 +145,12 @@ class MediaPipeFaceDetector:
         scheduler = self._scheduler
         places = [*known, *(face.box for face in steady)]
         scheduler.notice(pyramid.at_least(MAP_WIDTH), places, frame.captured_ns)
-        found = [face for face in steady if scheduler.rests(face.box)]
-        resting = {face.box for face in found}
-        wanted = [box for box in places if box not in resting]
+        found, wanted = [], list(known)
+        for face in steady:
+            if scheduler.rests(face.box):
+                found.append(face)
+            else:
+                wanted.append(face.box)
         found += self._find_known(pyramid, wanted, alone=len(places) <= self.MAX_SINGLE_PASSES)
         if scheduler.catching_up:
             self._budget = max(1.0, self.CATCHING_UP * effort)
@@ -160,7 +167,7 @@ class MediaPipeFaceDetector:
     def detect_still(self, image: NDArray[np.uint8]) -> list[FaceDetection]:
         """Return the faces of one `(height, width, 3)` BGR picture.
 
-        All tiles are searched, and doubtful faces are confirmed.
+        All tiles are searched, and every face is confirmed.
         """
         pyramid = Pyramid(image)
         height, width = image.shape[:2]
@@ -185,7 +192,7 @@ class MediaPipeFaceDetector:
         return sum(self._mesh_fits_in(pyramid, tile) for tile in tiles) >= 2
 
     def confirm(self, frame: Frame, face: FaceDetection) -> bool:
-        """Return whether MediaPipe's face mesh, too, takes a new face for a person's."""
+        """Return whether MediaPipe's face mesh also takes a new face for a person's."""
         return self._is_person(Pyramid(frame.image), face)
 
     def close(self) -> None:

@@ -1,7 +1,7 @@
 """MediaPipe's face mesh in LiteRT: 468 points with depth, and how well they fit a human face.
 
-The square that it sees lies around the box of a detection, upright by the eyes. MediaPipe's own
-graph gives the same points, in three times the time.
+The mesh sees a square around the box of a detection, turned until the eyes are level. MediaPipe's
+own graph gives the same points, in three times the time.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ class FittedMesh(NamedTuple):
 
     Attributes:
         points: `(468, 3)` pixels of the picture: right, up, towards the camera.
-        score: How well it fits: 10 to 40 for the faces of people from the front, down to 5 where
-            a hand covers a part, -2 and less for most of what is no face.
+        score: How well it fits: 10 to 40 for faces from the front, 5 where a hand covers a part,
+            -2 and less for most things that are no face.
     """
 
     points: NDArray[np.float64]
@@ -62,7 +62,7 @@ class FaceMesh:
 
 
 class Network:
-    """A model of MediaPipe's with one picture as input, in LiteRT; returns its outputs, flat.
+    """A model of MediaPipe in LiteRT, from one picture to its outputs, each as a flat array.
 
     Raises `ModelLoadError` without the model, or if its outputs have other `sizes`.
     """
@@ -96,7 +96,7 @@ def mesh_network() -> Network:
 
 
 class Square(NamedTuple):
-    """A square cut out of a picture, upright, as RGB from 0 to 1, and the way back."""
+    """A square cut out of a picture, as RGB from 0 to 1, and the way back to the picture."""
 
     pixels: NDArray[np.float32]
     to_image: NDArray[np.float64]

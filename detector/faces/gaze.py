@@ -1,12 +1,12 @@
 """Where eyes look, and a better head pose, from MediaPipe's face mesh and iris model in LiteRT.
 
-The mesh (468 points with depth) gives the axes of the head. The iris model gives, for each eye, its
-corners, lids and iris. On an eyeball the iris moves away from the middle between the corners as the
-look moves away from the head's direction; both eyes are averaged, because each alone is off by its
-own convergence. The factors were fitted to rendered heads of ten people with modelled eyeballs;
-with them, the looks of photographed people into their camera come out within a few degrees of it.
+The mesh (468 points with depth) gives the axes of the head. The iris model gives the corners, lids
+and iris of each eye. As the eye turns away from the head's direction, the iris moves away from the
+middle between the corners. Both eyes are averaged, because they converge. The factors were fitted
+to rendered heads of ten people with modelled eyeballs; with them, photographed people who look into
+their camera are read within 7 degrees of it.
 
-Lids say only whether they are lowered: laughing narrows eyes, too, but lifts the lower lid.
+Lids only tell whether they are lowered. Laughing narrows eyes, too, but lifts the lower lid.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from detector.types import FaceDetection, HeadPose
 
 MIN_EYES_PX = 80.0
-"""Smallest face box of which eyes are read; at 60 px an iris is 3 pixels wide."""
+"""Smallest side of a face box whose eyes are read; at 60 px an iris is 3 pixels wide."""
 
 EYE_PX = 64
 
@@ -55,11 +55,11 @@ _OUTER, _INNER, _UPPER, _LOWER = 0, 8, [11, 12, 13], [3, 4, 5]
 
 
 class Look(NamedTuple):
-    """What the eyes of a face say.
+    """Where a face looks; angles in degrees, seen from the camera.
 
     Attributes:
-        pose: Of the head, seen from the camera.
-        eyes: Where they look, seen from the camera; `None` where they cannot be read.
+        pose: Where the head points.
+        eyes: Where the eyes look; `None` where they cannot be read.
         lowered: Whether the lids cover the eyes.
     """
 
@@ -71,7 +71,7 @@ class Look(NamedTuple):
 class GazeReader:
     """The two models; used by one thread. Raises `ModelLoadError` without MediaPipe's models.
 
-    A reading takes 1.4 ms, or 4.4 ms with eyes.
+    A reading takes 1.4 ms of one core, or 4.4 ms with eyes.
     """
 
     MAX_YAW_DEG, MAX_PITCH_DEG = 40.0, 30.0
@@ -81,12 +81,13 @@ class GazeReader:
     """Eyes that seem to look this far apart are glasses, shadows or hair."""
 
     MAX_LOOK_DEG = 60.0
-    """No eyes look further away from the camera than this while the head does not."""
+    """Eyes that seem to look further from the camera than this, with a head that does not, are
+    misread."""
 
     LOWERED_UPPER, LOWERED_LOWER = 0.09, -0.04
-    """Heights of the lids' middles above the corners, in widths of the eye, below which both lids
-    are lowered: open eyes of photographed and rendered people have 0.11 and more for the upper
-    one, shut ones 0.06 and -0.08, those that laughter narrows 0.10 and -0.04."""
+    """Lids are lowered if the middles of both are less than this above the corners, in widths of
+    the eye. In photographs and renderings the upper lid of an open eye has 0.11 and more; shut eyes
+    have 0.06 and -0.08, eyes narrowed by laughter 0.10 and -0.04."""
 
     def __init__(self) -> None:
         self._mesh = FaceMesh()
@@ -121,7 +122,7 @@ class GazeReader:
         pose: HeadPose,
         number: int,
     ) -> tuple[tuple[float, float], tuple[float, float]]:
-        """Return yaw and pitch of one eye, right or left, and the heights of its lids."""
+        """Return yaw and pitch of the right (0) or left (1) eye, and the heights of its lids."""
         mirrored = number == 1
         eyes = [points[list(corners)].mean(axis=0) for corners in _EYES]
         per_cm = float(np.linalg.norm(eyes[1] - eyes[0])) / _EYES_APART_CM
@@ -147,7 +148,7 @@ class GazeReader:
         upright = np.array([-along[1], along[0]])
         upper = (contour[_UPPER].mean(axis=0) - middle) @ upright / width
         lower = (contour[_LOWER].mean(axis=0) - middle) @ upright / width
-        # Sideways and upwards as the head leans.
+        # Centimetres from the middle to the iris, along the axes of the leaning head.
         level = axes[:2, 0] / max(float(np.hypot(*axes[:2, 0])), 1e-6)
         aside, above = (
             float((iris[0] - middle) @ axis) / per_cm

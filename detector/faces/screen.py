@@ -1,8 +1,8 @@
 """The screen as it lies from a viewer: where its edges are, and how far past them a look goes.
 
 The place of a face follows from its box (see `face_position_cm`), the place of the screen from its
-size and the camera's place on it. Directions are yaw and pitch in degrees as in `HeadPose`; seen
-from the screen, 0 and 0 point at its centre.
+size and the camera's place on it. Directions are yaw and pitch in degrees as in `HeadPose`. Seen
+from the screen, (0, 0) points at its centre.
 """
 
 from __future__ import annotations
@@ -57,16 +57,16 @@ def face_position_cm(
 class ScreenView:
     """The screen as one viewer sees it.
 
-    Nobody watches a screen from nearer than it is wide: a face that seems nearer comes from a lens
-    narrower than `--camera-angle` says, and is taken to be that far away.
+    Nobody watches a screen from nearer than its width. A face that seems nearer means a lens
+    narrower than `--camera-angle` says, so its distance is taken to be the screen's width.
     """
 
     # Plain numbers: for single vectors NumPy is five times slower.
 
     def __init__(self, box: Box, width_px: int, height_px: int, mount: CameraMount) -> None:
         place = face_position_cm(box, width_px, height_px, mount.across_deg(width_px, height_px))
-        nearest = max(1.0, mount.screen_width_cm / -float(place[2]))
-        x, y, z = (nearest * cm for cm in place.tolist())
+        stretch = max(1.0, mount.screen_width_cm / -float(place[2]))
+        x, y, z = (stretch * cm for cm in place.tolist())
         tilt = math.radians(mount.tilt_deg)
         # A viewer's right is the picture's left. A camera that looks down has the screen below it
         # and nearer to the viewers.
@@ -92,8 +92,8 @@ class ScreenView:
         """Turn a pose seen from the camera into one seen from the screen's centre."""
         right, up, front = _level_axes(_ahead(seen.yaw, seen.pitch))
         yaw, pitch = self._turned(front)
-        level, height = self._from_camera[1], math.radians(seen.roll)
-        cos, sin = math.cos(height), math.sin(height)
+        level, leaning = self._from_camera[1], math.radians(seen.roll)
+        cos, sin = math.cos(leaning), math.sin(leaning)
         to_right, to_up = _dot(level, right), _dot(level, up)
         roll = math.atan2(sin * to_up - cos * to_right, sin * to_right + cos * to_up)
         return HeadPose(yaw, pitch, math.degrees(roll))
@@ -106,9 +106,9 @@ class ScreenView:
         return _direction_of(*(_dot(row, vector) for row in self._from_camera))
 
     def excess_deg(self, looks: Direction, tolerance: Direction, furthest: Direction) -> float:
-        """Return how far past the screen a direction seen from it points; 0 or less is on it.
+        """Return how many degrees past the screen a look seen from it points; 0 or less is on it.
 
-        The screen is widened by a tolerance, but ends `furthest` from its centre at the latest.
+        `tolerance` widens the screen on each side; `furthest` limits the sum, from the centre.
         """
         right, left, low, high = self.edges
         return max(

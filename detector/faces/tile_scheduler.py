@@ -48,16 +48,19 @@ class TileScheduler:
     """Movement this close to a known face, in sides of its box, is that person's."""
 
     RESTING_SHARE = 0.3
-    """Share of a face's cells that may change with its expression or a slow movement; if it leaves
-    or is hidden, more do."""
+    """Largest share of a face's cells that an expression or a slow movement changes; a face that
+    leaves or is hidden changes more."""
 
-    USUAL_S, USUAL_SHARE, NEW_SHARE = 1.0, 0.1, 0.03
-    """Time constant of the mean movement of a cell, the mean up to which its movement is new, and
-    the share of a tile that must move anew at once: a screen, a tree or the body of a known person
-    moves on and on, and a newcomer fills more of a tile that suits the face."""
+    USUAL_S, USUAL_SHARE = 1.0, 0.1
+    """Time constant of a cell's mean movement (0 to 1), and the mean up to which its movement is
+    new: a screen, a tree or the body of a known person never stops moving."""
+
+    NEW_SHARE = 0.03
+    """Least share of a tile that has to start moving at once; a newcomer fills more of a tile that
+    suits the face."""
 
     NEW_NS = 500_000_000
-    """Time in which tiles with new movement are searched at the full rate."""
+    """How long a tile with new movement waits to be searched at the full rate."""
 
     def __init__(self, tiles: Sequence[Tile], width: int, height: int) -> None:
         self._tiles = tuple(tiles)
@@ -89,11 +92,11 @@ class TileScheduler:
 
     @property
     def newly_moved(self) -> bool:
-        """Whether a tile is left in which something has begun to move within `NEW_NS`."""
+        """Whether something began to move within `NEW_NS` in a tile not searched since."""
         return bool((self._new_until_ns > self._before_ns).any())
 
     def rests(self, box: Box) -> bool:
-        """Return whether a face's place looks as it did in the frame before."""
+        """Return whether a face's place looks as in the frame before."""
         if self._moved is None:
             return False
         cells = self._cells(self._moved, box, 0.0)
@@ -146,8 +149,8 @@ class TileScheduler:
 
     def _movement(self, difference: NDArray[np.int16]) -> NDArray[np.uint8]:
         """Return 1 for the cells that moved, 0 for the others."""
-        # Flickering light, or a camera that adapts to light, changes the whole picture alike; a
-        # quarter of the cells are enough to tell.
+        # Flickering light, or a camera that adapts to light, changes the whole picture alike. A
+        # quarter of the cells give the median well enough.
         difference -= np.int16(np.median(difference[::2, ::2]))
         return (np.abs(difference) > self.CHANGED_LEVELS).view(np.uint8)
 
@@ -162,7 +165,7 @@ class TileScheduler:
     def _most_changed(self) -> int | None:
         """Return the tile with the densest movement on the next level: near and far in turn.
 
-        New movement comes before movement that goes on.
+        New movement comes first.
         """
         density = self._changed / self._area
         worth = self._new_until_ns > self._before_ns

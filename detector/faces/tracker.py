@@ -25,12 +25,11 @@ MINIMUM_CONSECUTIVE_FRAMES = 5
 
 
 UNSEARCHED_NS = 50_000_000
-"""A steady face is searched for again after this time at the latest: 15 times a second at 30 frames
-per second."""
+"""Longest time for which a steady face is not searched for: every second frame at 30 per second."""
 
 STEADY = 0.1
-"""A face is steady if place and size changed by less than this share of its side from one search to
-the next; of a face at rest they vary by half of it."""
+"""Share of its side by which a steady face may move or grow from one search to the next; a face at
+rest varies by half of it."""
 
 
 @dataclass(slots=True)
@@ -81,7 +80,7 @@ class _Track:
 
 
 def _alike(before: Box, now: Box) -> bool:
-    """Return whether a face hardly moved or grew."""
+    """Return whether a face hardly moved, grew or shrank."""
     (x, y), (x_before, y_before) = now.centre, before.centre
     across = max(abs(x - x_before), abs(now.width - before.width))
     down = max(abs(y - y_before), abs(now.height - before.height))
@@ -127,7 +126,7 @@ class FaceTracker:
     def expected(self, captured_ns: int) -> list[Box]:
         """Return where to search for known faces, oldest first, future viewers included.
 
-        Without the `steady` ones.
+        `steady` ones are left out.
         """
         return [
             track.predicted(captured_ns)
@@ -138,9 +137,9 @@ class FaceTracker:
         ]
 
     def steady(self, captured_ns: int) -> list[FaceDetection]:
-        """Return viewers who need no search where nothing changes, as they were last found.
+        """Return the last found faces of viewers who need no search unless their place changes.
 
-        These hardly moved, and were found less than `UNSEARCHED_NS` ago.
+        They hardly moved, and were found less than `UNSEARCHED_NS` ago.
         """
         return [
             replace(track.face, predicted=True)

@@ -83,7 +83,7 @@ class SensorSettings(BaseModel):
         first_viewer: A restarted sensor continues to count.
         any_camera: Read the first camera, if there is one, whatever index `source` names.
         wait_for_source: Wait for a live source that cannot be opened, instead of failing.
-        shadow_model: Name or path of a model that reads the same faces and is only compared.
+        shadow_model: Name or path of a model that reads the same faces, only to be compared.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -214,7 +214,7 @@ class SensorLoop:
         return 0
 
     def _shadow_of(self, classifier: EmotionClassifier) -> ShadowReader | None:
-        """Load the shadow model, if there is one; live, a broken one stops nothing."""
+        """Load the shadow model, if one is set; a live sensor runs on without a broken one."""
         name, lossless = self._settings.shadow_model, self._settings.lossless
         if name is None:
             return None
