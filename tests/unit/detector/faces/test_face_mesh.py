@@ -10,9 +10,8 @@ from detector.errors import ModelLoadError
 from detector.faces import blaze_face, face_mesh
 from detector.faces.detector import MediaPipeFaceDetector
 from detector.faces.face_mesh import FaceMesh, Square
-from detector.sources.recording import Recording
-from detector.sources.video_source import DEMO_VIDEO
 from detector.types import FaceDetection, Frame
+from tests.helpers.face_crops import demo_viewer
 
 EYE_CORNERS = (33, 263)
 
@@ -23,13 +22,8 @@ def detector() -> MediaPipeFaceDetector:
 
 
 @pytest.fixture(scope="module")
-def shown(detector: MediaPipeFaceDetector) -> tuple[np.ndarray, FaceDetection]:
-    """A picture of the demo viewer, and the face."""
-    with Recording(DEMO_VIDEO) as source:
-        frame = source.read()
-    assert frame is not None
-    [face] = detector.detect_still(frame.image)
-    return frame.image, face
+def shown() -> tuple[np.ndarray, FaceDetection]:
+    return demo_viewer()
 
 
 def test_the_mesh_lies_on_the_face(shown: tuple[np.ndarray, FaceDetection]) -> None:

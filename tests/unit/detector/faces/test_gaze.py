@@ -5,11 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from detector.faces.detector import MediaPipeFaceDetector
 from detector.faces.gaze import GazeReader
-from detector.sources.recording import Recording
-from detector.sources.video_source import DEMO_VIDEO
 from detector.types import FaceDetection
+from tests.helpers.face_crops import demo_viewer
 
 
 @pytest.fixture(scope="module")
@@ -19,12 +17,7 @@ def reader() -> GazeReader:
 
 @pytest.fixture(scope="module")
 def shown() -> tuple[np.ndarray, FaceDetection]:
-    """A picture of the demo viewer, and the face."""
-    with Recording(DEMO_VIDEO) as source, MediaPipeFaceDetector() as detector:
-        frame = source.read()
-        assert frame is not None
-        [face] = detector.detect_still(frame.image)
-    return frame.image, face
+    return demo_viewer()
 
 
 def moved(face: FaceDetection, scale: float = 1.0, right: float = 0.0) -> FaceDetection:
