@@ -1,21 +1,21 @@
-"""Attention: the product's parts against rendered viewers of whom it is known what they look at.
+"""Attention: the product's parts on rendered viewers who look at known targets.
 
 A photographed face becomes a head as in `benchmarks.head_pose`, and gets eyes: two spheres behind
-the lids with sclera, iris, pupil and the reflection of a lamp, which turn to a target; the lids
+the lids with sclera, iris, pupil and the reflection of a lamp, which turn to a target. The lids
 follow them up and down. Skin, irises, light, noise and JPEG vary.
 
-The viewers stand before a screen of 100 by 56 cm with a camera in the middle of its upper edge, 1,
-2 and 4 m away, seen by cameras of 1280, 1920 and 3840 pixels. They look at places all over the
-screen, or at places half a screen's width beside it, half its height above or as far below it;
-their heads turn all the way, partly, or not at all (only where the face has at least 80 px, and the
-eyes turn by at most 25 degrees).
+The viewers stand 1, 2 and 4 m from a screen of 100 by 56 cm with a camera in the middle of its
+upper edge; the pictures are 1280, 1920 and 3840 pixels wide. They look at places all over the
+screen, half its width beside it, or half its height above or below it. Their heads turn all the
+way, partly, or not at all (only if the face has at least 80 px and the eyes turn by at most 25
+degrees).
 
     python -m benchmarks.attention [--faces FOLDER] [--each 1] [--seed 0] [--json]
     [--sheet FILE.png]
 
-Every picture is one decision, without the steadiness of time; afterwards films of viewers who look
-around on the screen show whether it flickers. For comparison: a fixed cone of 30 by 20 degrees
-around the camera. The faces are by default those of the demo viewer in several tones of skin; see
+Each picture is one decision, with nothing averaged over time; films of viewers who look around on
+the screen show whether attention flickers. A fixed cone of 30 by 20 degrees around the camera is
+given for comparison. The faces are by default those of the demo viewer in several skin tones; see
 `benchmarks.head_pose` for others.
 """
 
@@ -137,18 +137,18 @@ class Look(NamedTuple):
 
 @dataclass(frozen=True)
 class Trial:
-    """One look and what was made of it.
+    """One look, and the decision on it.
 
     Attributes:
         distance_cm: From the screen.
-        size_px: Side of the face box, about.
+        size_px: Approximate side of the face box.
         following: How the head follows, one of `FOLLOWING`.
         kind: Where the target is, one of `KINDS`.
         decided_by: "eyes", "head", or "nothing" where no face was found.
-        attentive: What was decided.
-        in_cone: What a fixed cone around the camera decides.
-        error: Degrees by which the eyes seemed to look elsewhere, seen from the camera; `None`
-            where they were not read.
+        attentive: The decision.
+        in_cone: The decision of a fixed cone around the camera.
+        error: Degrees by which the reading of the eyes is off, seen from the camera; `None` where
+            they were not read.
     """
 
     distance_cm: int
@@ -162,7 +162,7 @@ class Trial:
 
 
 def viewer_of(head: Head, iris: tuple[int, int, int], random: np.random.Generator) -> Viewer:
-    """Put eyeballs behind the lids, a little deeper or higher from one person to the next."""
+    """Put eyeballs behind the lids; depth and height vary a little between people."""
     face = head.vertices
     eyes = []
     for ring in RINGS:
@@ -175,7 +175,7 @@ def viewer_of(head: Head, iris: tuple[int, int, int], random: np.random.Generato
 
 
 def with_lids(viewer: Viewer, pitch_deg: float) -> NDArray[np.float64]:
-    """The vertices with the lids where they are when the eyes look up or down."""
+    """The vertices with the lids moved as the eyes look up or down."""
     vertices = viewer.head.vertices.copy()
     bend = np.sin(np.pi * np.arange(1, 8) / 8) ** 0.7
     for ring, fold, eye in zip(RINGS, FOLDS, viewer.eyes, strict=True):
@@ -249,7 +249,7 @@ class Shot(NamedTuple):
 
 
 def shot(viewer: Viewer, look: Look, size: tuple[int, int], random: np.random.Generator) -> Shot:
-    """Photograph a viewer in a picture of some width and height."""
+    """Photograph a viewer, in a picture of this width and height."""
     focal = FOCAL_WIDTHS * size[0]
     principal = np.array(size) / 2
     ahead = look.head.T @ (look.target - look.place - look.head @ viewer.eyes.mean(axis=0))
@@ -293,7 +293,7 @@ def shot(viewer: Viewer, look: Look, size: tuple[int, int], random: np.random.Ge
 
 
 def developed(stage: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.uint8]:
-    """A picture as a camera gives it: brighter or darker, with noise, and half of them as JPEG."""
+    """A picture as a camera gives it: brighter or darker, noisy, and in half of the cases JPEG."""
     noisy = stage * random.uniform(0.5, 1.15) + random.normal(0, random.uniform(0, 5), stage.shape)
     made = np.clip(noisy, 0, 255).astype(np.uint8)
     if made.size and random.random() < 0.5:
@@ -340,7 +340,7 @@ def _direction(vector: NDArray[np.float64]) -> tuple[float, float]:
 
 
 class Observation(NamedTuple):
-    """What the parts say of one picture; angles as seen from the camera."""
+    """What the parts make of one picture; angles in degrees, seen from the camera."""
 
     excess_deg: float
     eyes: Direction | None
@@ -348,7 +348,7 @@ class Observation(NamedTuple):
 
 
 class Observer:
-    """The product's parts, from the picture to how far past the screen a viewer looks."""
+    """The product's parts, from a picture to how far past the screen the viewer looks."""
 
     def __init__(self) -> None:
         self._detector = MediaPipeFaceDetector()
@@ -373,9 +373,9 @@ class Observer:
         now_ns: int = 0,
         schedule: LookSchedule | None = None,
     ) -> Observation | None:
-        """What one picture says; `None` where no face is found.
+        """What the parts make of one picture; `None` where no face is found.
 
-        Without a schedule, the mesh is asked for every picture.
+        Without a schedule, the eyes are read in every picture.
         """
         face = self.face(shown)
         if face is None:
@@ -453,8 +453,8 @@ def films(
     per_second: float = 10.0,
     seed: int = 0,
 ) -> list[list[bool]]:
-    """Attention, frame by frame, of viewers with swaying heads who look around on the screen, or
-    all the time at one place off it.
+    """Attention frame by frame, of viewers with swaying heads who look around on the screen, or
+    at a single place off it.
     """
     random = np.random.default_rng(seed)
     observer, made = Observer(), []
@@ -483,7 +483,7 @@ def films(
 def report(
     made: Sequence[Trial], filmed: dict[str, list[list[bool]]] | None = None
 ) -> dict[str, Any]:
-    """Shares that count as attentive by distance and by what decides, errors, and flicker."""
+    """Shares that count as attentive, by distance and by what decides; errors; flicker."""
     rows: dict[str, Any] = {}
     for distance, deciding, kind in product(
         sorted({one.distance_cm for one in made}),

@@ -1,4 +1,4 @@
-"""Photographs of the demo viewer as heads of several skin tones, with a table of their groups."""
+"""Pictures of the demo viewer's head in several skin tones, with a table of their groups."""
 
 from __future__ import annotations
 
