@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from detector.emotion.classifier import classify, crop_geometry
 from detector.emotion.labels import knows_valence, valence
+from detector.emotion.model_card import require_expressions
 from detector.emotion.pacing import ClassificationSchedule
 from detector.emotion.preprocessing import fitted
 from detector.errors import ModelLoadError
@@ -41,7 +42,8 @@ WINDOW_NS = 10_000_000_000
 
 
 def require_comparable(card: ModelCard, candidate: ModelCard) -> None:
-    """Raise `ModelLoadError` unless a candidate can read the crops of the model in use."""
+    """Raise `ModelLoadError` unless a candidate may read the crops of the model in use."""
+    require_expressions(candidate)
     if candidate.sha256 == card.sha256:
         raise ModelLoadError(
             f"The shadow model {candidate.name} is the model in use itself: expected another one."

@@ -183,4 +183,6 @@ def test_the_model_itself_and_other_framing_are_refused() -> None:
         require_comparable(card(), card())
     with pytest.raises(ModelLoadError, match="framed otherwise"):
         require_comparable(card(), card("other", crop_scale=1.4))
+    with pytest.raises(ModelLoadError, match="sorts people"):
+        require_comparable(card(), card("other", labels=("man", "woman")))
     require_comparable(card(), card("other"))
