@@ -26,7 +26,7 @@ HYSTERESIS_DEG = 2.0
 LOOKS_PER_SECOND = 4.0
 """How often the eyes of each viewer are read; six times a second cost half as much again."""
 
-LOOKS_AT_MOST = 8.0
+MAX_LOOKS_PER_SECOND = 8.0
 """How often eyes are read in all, so a crowd costs no more than two viewers."""
 
 EYES_TOLERANCE = Direction(3.0, 7.0)
@@ -140,7 +140,7 @@ class LookSchedule:
     """
 
     def __init__(
-        self, per_second: float = LOOKS_PER_SECOND, at_most: float = LOOKS_AT_MOST
+        self, per_second: float = LOOKS_PER_SECOND, at_most: float = MAX_LOOKS_PER_SECOND
     ) -> None:
         self._each_ns = 1e9 / per_second
         self._any_ns = 1e9 / at_most

@@ -61,14 +61,14 @@ class BlazeFace:
         # The model takes -1 to 1.
         self._levels = np.arange(256, dtype=np.float32) * np.float32(2 / 255) - 1
         odds = min_confidence / (1 - min_confidence) if min_confidence < 1 else math.inf
-        self._least_logit = math.log(odds)
+        self._min_logit = math.log(odds)
 
     def find(self, square: NDArray[np.uint8]) -> list[FoundFace]:
         """Return the faces of a `(128, 128, 3)` RGB picture, the most confident first."""
         self._interpreter.set_tensor(self._input, cv2.LUT(square, self._levels)[None])
         self._interpreter.invoke()
         logits = self._interpreter.get_tensor(self._scores)[0, :, 0]
-        kept = np.flatnonzero(logits >= self._least_logit)
+        kept = np.flatnonzero(logits >= self._min_logit)
         if len(kept) == 0:
             return []
         kept = kept[np.argsort(-logits[kept], kind="stable")]

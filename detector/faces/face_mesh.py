@@ -113,7 +113,7 @@ class Square(NamedTuple):
         mirrored: bool = False,
         border: int = cv2.BORDER_CONSTANT,
     ) -> Square:
-        """Cut a square of `side` pixels around a point, turned by `tilt` radians.
+        """Cut a square of `side` pixels around a point, turned by `tilt` radians, to `side_px`.
 
         `border` is OpenCV's rule for what lies beyond the picture; by default it is black.
         """

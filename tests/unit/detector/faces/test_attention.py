@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from detector.faces.attention import (
     HEAD_SHARE,
     HEAD_TOLERANCE,
-    LOOKS_AT_MOST,
     LOOKS_PER_SECOND,
     MAX_EYE_SHARE_DEG,
+    MAX_LOOKS_PER_SECOND,
     Attention,
     LookSchedule,
     ViewerGaze,
@@ -186,9 +186,9 @@ def test_looks_are_shared_among_the_viewers(viewers: int) -> None:
         if chosen is not None:
             gazes[chosen].update(None, AHEAD, now_ns)
             looks[chosen] += 1
-    assert sum(looks) <= LOOKS_AT_MOST * 10 + 1
+    assert sum(looks) <= MAX_LOOKS_PER_SECOND * 10 + 1
     assert max(looks) <= LOOKS_PER_SECOND * 10 + 1
-    assert min(looks) >= 0.8 * min(LOOKS_PER_SECOND * 10, LOOKS_AT_MOST * 10 / viewers)
+    assert min(looks) >= 0.8 * min(LOOKS_PER_SECOND * 10, MAX_LOOKS_PER_SECOND * 10 / viewers)
 
 
 def test_nobody_is_looked_at_in_an_empty_frame_and_fewer_under_load() -> None:
