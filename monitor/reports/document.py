@@ -263,14 +263,13 @@ def _not_given(data: ReportData) -> list[dict[str, Any]]:
         return []
     if data.labels is None:
         figures = [*REACTION_FIGURES, *EMOTION_CURVES, "score"]
-        return [{"ad_id": None, "figures": figures, "why": wording.different_labels(data.sessions)}]
-    figures = ["shares", "timeline.shares", "valence_corrected_mean", "score"]
-    if not knows_valence(data.labels):
-        figures += ["valence", "peak_valence", "timeline.valence"]
-    needs = {"neutral": "expressiveness", "surprise": "attraction", "happy": "impact"}
-    figures += [figure for name, figure in needs.items() if name not in data.labels]
-    [model] = {info.model_name for info in data.sessions if info.readings} or {None}
-    why = wording.model_tells(model or "", data.labels)
+    else:
+        figures = ["shares", "timeline.shares", "valence_corrected_mean", "score"]
+        if not knows_valence(data.labels):
+            figures += ["valence", "peak_valence", "timeline.valence"]
+        needs = {"neutral": "expressiveness", "surprise": "attraction", "happy": "impact"}
+        figures += [figure for name, figure in needs.items() if name not in data.labels]
+    why = wording.why_not_given(data.labels, data.sessions)
     return [{"ad_id": None, "figures": figures, "why": why}]
 
 

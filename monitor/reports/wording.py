@@ -20,7 +20,7 @@ from monitor.reports.formatting import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from db.read.sessions import SessionInfo
 
@@ -92,20 +92,29 @@ def place(document: dict[str, Any]) -> str:
 NO_SCORE = lazy("No score: it needs corrected valence, which takes a model of the seven emotions.")
 
 
-def model_tells(model: str, labels: Sequence[str]) -> LazyText:
-    """Say what a model of these labels says about a face; for the middle of a sentence."""
+def why_not_given(labels: Sequence[str] | None, sessions: Collection[SessionInfo]) -> LazyText:
+    """Say why the models of some sessions lack a measure; for the middle of a sentence.
+
+    `labels` is the label set that the sessions share, None if they have several.
+    """
+    if labels is None:
+        return different_labels(sessions)
+    models = sorted({str(info.model_name) for info in sessions if info.labels == labels})
+    said = {"models": ", ".join(models), "last": later(word, labels[-1])}
     if len(labels) == 2:
-        return lazy(
-            "the model %(model)s tells %(first)s from %(second)s only",
-            model=model,
+        return nlazy(
+            "the model %(models)s tells %(first)s from %(last)s only",
+            "the models %(models)s tell %(first)s from %(last)s only",
+            len(models),
             first=later(word, labels[0]),
-            second=later(word, labels[1]),
+            **said,
         )
-    return lazy(
-        "the model %(model)s tells %(labels)s and %(last)s apart",
-        model=model,
+    return nlazy(
+        "the model %(models)s tells %(labels)s and %(last)s apart",
+        "the models %(models)s tell %(labels)s and %(last)s apart",
+        len(models),
         labels=later(_words, tuple(labels[:-1])),
-        last=later(word, labels[-1]),
+        **said,
     )
 
 

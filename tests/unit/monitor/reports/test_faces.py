@@ -175,6 +175,17 @@ def test_sessions_of_different_labels_are_not_averaged(written):
         require_measure(data, "valence")
 
 
+def test_models_of_the_same_labels_share_a_report(engine):
+    make = Make()
+    for name in ("first", "second"):
+        record = ModelRecord(name, name[0].encode().hex() * 32, {"labels": list(HAPPY_SAD)})
+        make.write_rolled(engine, stream(make, HAPPY_SAD), model=record)
+    document, _ = make_report(engine, Scope())
+    assert document["ads"][0]["mean_probabilities"]["happy"] == pytest.approx(0.6)
+    (why,) = [str(entry["why"]) for entry in document["withheld"] if "score" in entry["figures"]]
+    assert why == "the models first, second tell happy from sad only"
+
+
 def test_sessions_of_the_same_labels_compare_on_these(written, engine):
     document, _ = written(OWN, OWN)
     assert document["ads"][0]["mean_probabilities"]["engaged"] == pytest.approx(0.6)
