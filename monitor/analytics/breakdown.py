@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from db.read.sessions import PlayInfo
     from monitor.analytics.comparison import Measure
     from monitor.analytics.report_data import ReportData
+    from monitor.languages import LazyText
 
     Ints = NDArray[np.int64]
 
@@ -80,6 +81,7 @@ class Breakdown:
         rows: Of the ads, most plays first.
         untold: Sessions of kiosks that send hourly sums only, which are not in the figures of
             viewers.
+        why_unknown: Why the models do not give the measure; `None` if they do.
     """
 
     measure: str
@@ -87,6 +89,7 @@ class Breakdown:
     parts: tuple[str, ...]
     rows: tuple[Row, ...]
     untold: int
+    why_unknown: LazyText | None = None
 
 
 def break_down(

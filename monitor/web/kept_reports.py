@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 
 from db.read.plays import count_plays
 from db.read.scope import Scope
-from monitor.analytics.breakdown import Breakdown, break_down
+from monitor.analytics.breakdown import COUNTS, Breakdown, break_down
+from monitor.analytics.comparison import measures_of
 from monitor.analytics.errors import EmptyScopeError
 from monitor.analytics.report_data import load_report_data
 from monitor.hub.duties import Duty
 from monitor.hub.mail import Attachment
 from monitor.hub.report_query import ReportQuery
 from monitor.hub.report_sending import ReportDuty
+from monitor.reports import wording
 from monitor.reports.tables import to_csv_rows
 from monitor.settings.mail_server import MailServer
 from monitor.web.chosen import on_days, zone_of
@@ -59,7 +61,10 @@ def figures_of(engine: Engine, query: ReportQuery, min_viewers: int, now: dateti
         raise ProblemError(
             404, "no_session", "Nothing was shown there in these days. Choose others."
         ) from None
-    return break_down(data, query.measure, query.division, min_viewers=min_viewers)
+    found = break_down(data, query.measure, query.division, min_viewers=min_viewers)
+    if query.measure in {*COUNTS, *measures_of(data.labels)}:
+        return found
+    return replace(found, why_unknown=wording.why_not_given(data.labels, data.sessions))
 
 
 def figures_csv(found: Breakdown) -> str:

@@ -11,9 +11,11 @@ from sqlalchemy import select, update
 from db.engine import writing
 from db.hub.console_tables import SavedReport, SharedDocument
 from db.hub.tables import AuditEntry
+from db.write.records import ModelRecord
 from monitor.web.services import EXTENSION
 from tests.helpers.hub_rows import add_screen, fill_screen
 from tests.helpers.mail_server import mail_server
+from tests.helpers.making import Make
 from tests.unit.monitor.web.pages.conftest import write_session
 
 pytest.importorskip("argon2", reason="the extra `hub` is not installed")
@@ -56,6 +58,21 @@ def test_figures_by_screen_withhold_few_viewers(as_, shops):
     # With the attic's one viewer, one more screen is withheld, or it would be the rest of all.
     assert page.count("withheld") >= 2
     assert "Save and share" not in page
+
+
+def test_a_measure_that_the_model_does_not_give_says_why(as_, engine):
+    make, p = Make(), {"probabilities": (0.6, 0.4), "valence": 0.2, "expressiveness": None}
+    readings = [make.reading(n / 4, n % 5, position_ms=n * 250.0, **p) for n in range(16)]
+    records = [make.ad(), make.play(), *readings, make.play_end(1, 4.0)]
+    model = ModelRecord("happy-sad", "ef" * 32, {"labels": ["happy", "sad"]})
+    make.write_rolled(engine, records, model=model)
+    why = "not known, because the model happy-sad tells happy from sad only."
+    viewer = as_("viewer")
+    for measure, is_known in (("happy_share", False), ("attention", True), ("viewers", True)):
+        page = viewer.get("/reports/figures", query_string=ALL | {"measure": measure}).text
+        assert (why in page) != is_known
+    page = viewer.get("/reports/figures", query_string=ALL | {"measure": "happy_share"}).text
+    assert f"Happy faces: {why}" in page
 
 
 def test_a_question_without_an_answer_says_so(as_, shops):
