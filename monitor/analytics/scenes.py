@@ -71,13 +71,15 @@ def scene_figures(
     effect = RELEVANT if growing else None
     length = max(count_bins(duration_s), int(seconds.second.max(initial=-1)) + 1)
     begin = usable_starts(starts, duration_s, length)
-    groups, values = _viewer_scenes(seconds, _scene_of(begin, length), len(begin))
+    scene_of = _scene_of(begin, length)
+    groups, values = _viewer_scenes(seconds, scene_of, len(begin))
+    read = _emotion_viewers(seconds, scene_of, len(begin))
     scenes: list[dict[str, Any]] = []
     for place, start in enumerate(begin):
         end = begin[place + 1] if place + 1 < len(begin) else duration_s
         scene: dict[str, Any] = {"start_s": start, "end_s": end}
-        counts = [int(np.isfinite(values[name][:, place]).sum()) for name in MEASURES]
-        scene |= dict(zip(("n", "emotion_viewers"), counts, strict=True))
+        scene["n"] = int(np.isfinite(values["attention"][:, place]).sum())
+        scene["emotion_viewers"] = int(read[place])
         for name, limits in MEASURES.items():
             found = _mean(values[name][:, place], groups, min_viewers)
             reach = UNKNOWN if found is None else within(found.interval(), *limits)
@@ -111,6 +113,13 @@ def _scene_of(starts: Sequence[float], length: int) -> Ints:
     """Return the scene of each second, `(length,)`."""
     places = np.searchsorted(starts, np.arange(length) + 0.5, side="right") - 1
     return np.maximum(places, 0).astype(np.int64)
+
+
+def _emotion_viewers(seconds: SecondArrays, scene_of: Ints, scenes: int) -> Ints:
+    """Return for each scene how many viewers have a reading with an emotion, scored or not."""
+    read = seconds.emotion_readings > 0
+    pairs = np.column_stack([scene_of[seconds.second[read]], seconds.viewer_id[read]])
+    return np.bincount(np.unique(pairs, axis=0)[:, 0], minlength=scenes)
 
 
 def _viewer_scenes(

@@ -88,8 +88,8 @@ class Faces:
                 "apart."
             )
         return _(
-            "Means of the probabilities that the model gives its labels. They add up to 100%%, and "
-            "a face that is none of them still gets some, so they are no shares of the audience."
+            "The mean probabilities that the model gives its labels. They always add up to 100%%, "
+            "even for a face that shows none of them, so they are not shares of the audience."
         )
 
     def about_valence(self) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from monitor.analytics.report_data import kinds_left_out
 from monitor.languages import LazyText, _, later, lazy, ngettext, nlazy, numeral
 from monitor.languages.words import word
+from monitor.reports.faces import Faces
 from monitor.reports.figures import VALENCE
 from monitor.reports.formatting import (
     decimal,
@@ -44,7 +45,7 @@ FIGURE_NAMES = {
     "impact": lazy("impact"),
     "timeline.valence": lazy("curves of valence"),
     "timeline.probabilities": lazy("curves of emotions"),
-    "timeline.shares": lazy("curves of faces"),
+    "timeline.shares": lazy("curves of the shares of faces"),
     "shares": lazy("shares of faces"),
     "valence": lazy("valence"),
     "valence_corrected_mean": lazy("corrected valence"),
@@ -285,14 +286,22 @@ def _nothing(document: dict[str, Any]) -> list[str]:
                 )
             ]
         return [_("Viewers were seen, but none of them while an ad was on.")]
-    if len(rated) == 1:
-        return [
-            _(
-                "No second of %(ad)s certainly stands out from the others.",
-                ad=quoted(rated[0]),
-            )
-        ]
-    return [_("No ad certainly differs from the others, and no second stands out.")]
+    return [_nothing_stands_out(document, rated)]
+
+
+def _nothing_stands_out(document: dict[str, Any], rated: Sequence[dict[str, Any]]) -> str:
+    """Say that no ad differs from the others, if there are any, and no second from its ad."""
+    # Seconds are tested for attention and corrected valence.
+    if Faces.of(document).is_corrected:
+        if len(rated) > 1:
+            return _("No ad certainly differs from the others, and no second stands out.")
+        return _("No second of %(ad)s certainly stands out from the others.", ad=quoted(rated[0]))
+    if len(rated) > 1:
+        return _(
+            "No ad certainly differs from the others, and in no second did attention certainly "
+            "fall."
+        )
+    return _("In no second of %(ad)s did attention certainly fall.", ad=quoted(rated[0]))
 
 
 def finding_sentence(finding: dict[str, Any], ad: dict[str, Any]) -> LazyText:
@@ -418,8 +427,8 @@ _REASONS = {
     "few": lazy("Too few viewers to compare it with the other ads in valence and attention."),
     "few_attention": lazy("Too few viewers to compare it with the other ads in attention."),
     "attention_only": lazy(
-        "Only attention can be compared with that of the other ads, because the model gives no "
-        "valence, and in attention it is not certainly worse by 10 points or more."
+        "Valence is not known here, so only attention can be compared with that of the other ads; "
+        "in attention it is not certainly worse by 10 points or more."
     ),
     "not_comparable": lazy(
         "It ran too seldom, or at other hours than the other ads, to be compared with them."

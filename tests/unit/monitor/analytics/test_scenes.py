@@ -59,6 +59,14 @@ def test_known_answers():
     assert second["change"]["valence_corrected"]["p_adjusted"] is None
 
 
+def test_viewers_without_group_scores_still_have_an_emotion():
+    seconds = seconds_of([[1, 1], [1, 1]], [[0.2, 0.4], [0.1, np.nan]])
+    seconds.sums[:] = np.nan
+    scenes = scene_figures(seconds, [0.0, 1.0], 2.0)
+    assert [scene["emotion_viewers"] for scene in scenes] == [2, 1]
+    assert [scene["valence_corrected"] for scene in scenes] == [None, None]
+
+
 def test_a_second_belongs_to_the_scene_of_its_middle():
     scenes = scene_figures(seconds_of([[1, 0, 0]], [[0, 0, 0]]), [0.0, 1.4], 3.0)
     assert [scene["attention"] for scene in scenes] == [1.0, 0.0]

@@ -131,6 +131,9 @@ def test_every_format_shows_the_labels(written, labels):
     assert all(name in page for name in labels)
     assert ("valence, not corrected" in page) == has_valence
     assert "corrected for the mix of faces" not in page
+    assert "and in no second did attention certainly fall." in page
+    assert "disgust and fear" not in page
+    assert "which comes with the program" not in page
     assert (">Valence</text>" in page) == has_valence
     ads = to_csv(table_of("ads", document, data)).splitlines()
     row = dict(zip(ads[0].split(","), ads[1].split(","), strict=True))
