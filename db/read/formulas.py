@@ -225,7 +225,8 @@ def _during(
     read = np.isfinite(np.column_stack([p, own])).any(axis=1)
     plain = np.column_stack([p, valence, readings.expressiveness[mine]])
     plain[~read] = 0.0
-    plain[:, [name not in labels for name in EMOTIONS] + _not_given(labels)] = np.nan
+    given = [name in labels for name in EMOTIONS]
+    plain[:, ~np.array([*given, knows_valence(labels), "neutral" in labels])] = np.nan
     scores = np.full((len(p), _SCORES), np.nan)
     if calibration is not None:
         scores = group_scores(p, calibration)[:, :_SCORES]
@@ -242,11 +243,6 @@ def _during(
         attentive=readings.attentive[mine],
         uncertain=readings.uncertain[mine],
     )
-
-
-def _not_given(labels: LabelSet) -> list[bool]:
-    """Return whether a label set lacks valence, and expressiveness."""
-    return [not knows_valence(labels), "neutral" not in labels]
 
 
 def _baselines(plays: Sequence[RolledPlay], readings: ReadingArrays, during: _During) -> Floats:

@@ -40,6 +40,7 @@ from db.read.sessions import (
     read_arrays,
     reading_rates,
     session_infos,
+    session_labels,
 )
 from db.schema import (
     SUM_COLUMNS,
@@ -54,7 +55,7 @@ from db.schema import (
     Viewer,
 )
 from db.transfer import queue as outgoing
-from detector.emotion.labels import EMOTIONS, labels_of, own_labels
+from detector.emotion.labels import EMOTIONS, own_labels
 from detector.emotion.prevalence import PrevalenceCalibration, calibration_of
 
 if TYPE_CHECKING:
@@ -137,7 +138,8 @@ def read_log(engine: Engine, scope: Scope, *, seconds: bool = True) -> Log:
             set(connection.scalars(select(Viewer.id).where(Viewer.static))) if pending else set()
         )
         for plays in pending:
-            more, more_seconds = _rolled_up(connection, plays)
+            of_plays = session_labels(connection, plays[0].session_id)
+            more, more_seconds = _rolled_up(connection, plays, of_plays)
             exposures.append(_without(more, static))
             if seconds:
                 by_second.append(_without(more_seconds, static))
@@ -192,29 +194,20 @@ def store_roll_ups(
             ids = [play.id for play in plays]
             # A server locks rows: a late reading of these plays waits, then marks its play again.
             connection.execute(select(Play.id).where(Play.id.in_(ids)).with_for_update())
-            _store(connection, ids, *_rolled_up(connection, plays), _own(connection, plays))
+            labels = session_labels(connection, plays[0].session_id)
+            _store(connection, ids, *_rolled_up(connection, plays, labels), own_labels(labels))
         done += len(plays)
         if once:
             return done
 
 
 def _rolled_up(
-    connection: Connection, plays: Sequence[RolledPlay]
+    connection: Connection, plays: Sequence[RolledPlay], labels: LabelSet
 ) -> tuple[ExposureArrays, SecondArrays]:
+    """Add up the readings of plays of one session, whose model has these labels."""
     [calibration] = calibrations(connection, Session.id == plays[0].session_id).values()
-    labels = _labels(connection, plays)
     readings = _readings(connection, plays, own_labels(labels))
     return roll_up(plays, readings, calibration, labels)
-
-
-def _labels(connection: Connection, plays: Sequence[RolledPlay]) -> LabelSet:
-    """The label set of the model of the one session of some plays."""
-    card = select(Model.card).join(Session, Session.model_id == Model.id)
-    return labels_of(connection.scalar(card.where(Session.id == plays[0].session_id)))
-
-
-def _own(connection: Connection, plays: Sequence[RolledPlay]) -> LabelSet:
-    return own_labels(_labels(connection, plays))
 
 
 def shared_labels(sessions: Iterable[SessionInfo]) -> LabelSet | None:

@@ -354,7 +354,7 @@ def session_infos(connection: Connection, *which: ColumnElement[bool]) -> list[S
     figures = {"viewers": tracks, "readings": readings, "plays": plays, "static_faces": static}
     model = {"model_name": Model.name, "model_sha256": Model.sha256, "labels": Session.model_id}
     query = (
-        select(*_columns(SessionInfo, Session, **model, **figures, **place))
+        select(*columns_of(SessionInfo, Session, **model, **figures, **place))
         .join(where, where.c.id == Session.id)
         .outerjoin(Model, Model.id == Session.model_id)
         .where(*which)
@@ -365,6 +365,12 @@ def session_infos(connection: Connection, *which: ColumnElement[bool]) -> list[S
     # The labels are the last field.
     values = ([*row[:-1], labels.get(row[-1], EMOTIONS)] for row in rows)
     return [SessionInfo(*each) for each in values]
+
+
+def session_labels(connection: Connection, session_id: int) -> LabelSet:
+    """Return the label set of a session's model; the seven emotions if it has none."""
+    card = select(Model.card).join(Session, Session.model_id == Model.id)
+    return labels_of(connection.scalar(card.where(Session.id == session_id)))
 
 
 def label_sets(connection: Connection) -> dict[int, LabelSet]:
@@ -405,7 +411,7 @@ def ad_infos(connection: Connection, *which: ColumnElement[bool]) -> list[AdInfo
 def play_infos(connection: Connection, *which: ColumnElement[bool]) -> list[PlayInfo]:
     """Return the plays that meet conditions on `Play` and `Session`, by session and number."""
     query = (
-        select(*_columns(PlayInfo, Play, ad_row_id=Play.ad_version_id))
+        select(*columns_of(PlayInfo, Play, ad_row_id=Play.ad_version_id))
         .join(Session, Session.id == Play.session_id)
         .where(*which)
         .order_by(Play.session_id, Play.number)
@@ -416,7 +422,7 @@ def play_infos(connection: Connection, *which: ColumnElement[bool]) -> list[Play
 def gap_infos(connection: Connection, *which: ColumnElement[bool]) -> list[GapInfo]:
     """Return the gaps that meet conditions on `Gap` and `Session`, by start."""
     query = (
-        select(*_columns(GapInfo, Gap))
+        select(*columns_of(GapInfo, Gap))
         .join(Session, Session.id == Gap.session_id)
         .where(*which)
         .order_by(Gap.started_at, Gap.id)
@@ -424,8 +430,8 @@ def gap_infos(connection: Connection, *which: ColumnElement[bool]) -> list[GapIn
     return [GapInfo(*row) for row in connection.execute(query)]
 
 
-def _columns(info: type[Any], table: type[Base], **other: Any) -> list[Any]:
-    """Columns for the fields of an info: those of the same name, or the others given."""
+def columns_of(info: type[Any], table: type[Base], **other: Any) -> list[Any]:
+    """Return columns for the fields of an info: those of the same name, or the others given."""
     return [other[f.name] if f.name in other else getattr(table, f.name) for f in fields(info)]
 
 

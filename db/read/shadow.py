@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
+from db.read.sessions import columns_of
 from db.schema import Model, Session, ShadowCount
 
 if TYPE_CHECKING:
@@ -43,26 +44,10 @@ def shadow_hours(engine: Engine, scope: Scope) -> list[ShadowHour]:
         *(() if scope.since is None else (ShadowCount.at >= scope.since,)),
         *(() if scope.until is None else (ShadowCount.at < scope.until,)),
     ]
-    columns = (
-        ShadowCount.session_id,
-        ShadowCount.at,
-        Model.name,
-        ShadowCount.model,
-        ShadowCount.model_sha256,
-        ShadowCount.label,
-        ShadowCount.shadow_label,
-        ShadowCount.faces,
-        ShadowCount.sum_valence,
-        ShadowCount.sum_shadow_valence,
-        ShadowCount.sum_confidence,
-        ShadowCount.sum_shadow_confidence,
-        ShadowCount.cpu_ms,
-        ShadowCount.shadow_cpu_ms,
-    )
-    # Sessions without a play in time have shadow hours, too.
+    # A shadow run also counts in sessions that showed nothing in this time.
     sessions = replace(scope, since=None, until=None).sessions()
     query = (
-        select(*columns)
+        select(*columns_of(ShadowHour, ShadowCount, model_in_use=Model.name))
         .join(Session, Session.id == ShadowCount.session_id)
         .join(Model, Model.id == Session.model_id)
         .where(*sessions, *hours)

@@ -309,7 +309,7 @@ class ShadowRecord(_Checked):
         object.__setattr__(self, "cells", cells)
         for cell in cells:
             _check_int("faces of a shadow run", 1, cell.faces)
-            for value in (*cell[3:5], *cell[5:]):
+            for value in cell[3:]:
                 _check_range("sum of a shadow run", -math.inf, math.inf, value)
 
 

@@ -691,12 +691,8 @@ def add_shadow_counts(connection: Connection, session_id: int, record: ShadowRec
                 insert(ShadowCount).values(**of_hour, model=record.shadow_model, **labels, **sums)
             )
             continue
-        table = ShadowCount.__table__.c
-        connection.execute(
-            update(ShadowCount)
-            .where(ShadowCount.id == row_id)
-            .values({name: table[name] + value for name, value in sums.items()})
-        )
+        added = {name: getattr(ShadowCount, name) + value for name, value in sums.items()}
+        connection.execute(update(ShadowCount).where(ShadowCount.id == row_id).values(added))
 
 
 def model_row_id(connection: Connection, model: ModelRecord) -> int:
