@@ -130,6 +130,14 @@ class ActiveSession:
             labels=self.labels,
         )
 
+    @property
+    def database_problem(self) -> str | None:
+        """What is wrong with the recording, in one sentence; `None` while all is well."""
+        parts = [f"{self.writer.lost} records are lost."] if self.writer.lost else []
+        if self.writer.error is not None:
+            parts.append(f"{self.writer.waiting} records wait: {self.writer.error}")
+        return " ".join(parts) or None
+
     def follow_clock(self, watch: ClockWatch) -> timedelta | None:
         """Move the session if the wall clock was set, and log it; return how far it moved."""
         step = self.recorder.follow_clock(watch)

@@ -49,6 +49,17 @@ class MessageRouter:
         """Frames that were never analysed, by all of the session's sensors."""
         return self._dropped_before + self._dropped
 
+    @property
+    def gap(self) -> tuple[str, str] | None:
+        """Cause and detail of a gap if nothing can be measured now, else `None`."""
+        health = self.view.health
+        if self.is_ready and health.state not in UNMEASURED:
+            return None
+        # A source that was never there is not lost.
+        was_never_there = not self.is_ready and health.state == "reconnecting"
+        cause = "" if was_never_there else health.cause
+        return cause or "sensor_starting", health.detail or "the sensor is not ready yet"
+
     def show(self, view: LiveView) -> None:
         """Publish a view."""
         before, self.view = self.view, view

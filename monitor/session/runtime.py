@@ -20,7 +20,7 @@ from detector.sources.video_source import SourceSpec
 from monitor.errors import SessionFailedError, SetupError
 from monitor.sensor.camera_choice import lasting_source
 from monitor.sensor.client import SupervisedSensor
-from monitor.sensor.live import UNMEASURED, LiveView, SensorHealth
+from monitor.sensor.live import LiveView, SensorHealth
 from monitor.sensor.process import SensorSettings
 from monitor.session.active_session import ActiveSession, ready_database, require_models
 from monitor.session.clock import ClockWatch, SessionClock
@@ -158,13 +158,7 @@ class KioskRuntime:
     @property
     def database_problem(self) -> str | None:
         """What is wrong with the recording, in one sentence; `None` while all is well."""
-        if self._session is None:
-            return None
-        writer = self._session.writer
-        parts = [f"{writer.lost} records are lost."] if writer.lost else []
-        if writer.error is not None:
-            parts.append(f"{writer.waiting} records wait: {writer.error}")
-        return " ".join(parts) or None
+        return None if self._session is None else self._session.database_problem
 
     @property
     def playlist_problem(self) -> str | None:
@@ -312,21 +306,15 @@ class KioskRuntime:
 
     def measure(self) -> None:
         """Begin to record, once the notice is visible; harmless when repeated."""
-        session, health = self._session, self._router.view.health
+        session = self._session
         if session is None or not self._measuring.start(session):
             return
         # What happened before there was a session would otherwise go unrecorded.
-        if self._settings.no_camera is not None:
-            cause = "no_camera"
-        elif not self._router.is_ready and health.state == "reconnecting":
-            # The source was never there, so it is not lost.
-            cause = "sensor_starting"
-        elif not self._router.is_ready or health.state in UNMEASURED:
-            cause = health.cause or "sensor_starting"
-        else:
-            return
-        detail = health.detail or "the sensor is not ready yet"
-        session.recorder.gap(cause, detail, session.clock.ns)
+        if (gap := self._router.gap) is not None:
+            cause, detail = gap
+            if self._settings.no_camera is not None:
+                cause = "no_camera"
+            session.recorder.gap(cause, detail, session.clock.ns)
 
     def pause_measuring(self, cause: str, detail: str) -> None:
         """Record nothing but a gap until `measure` is called again, see `MeasuringSwitch.pause`."""
