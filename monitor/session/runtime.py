@@ -12,7 +12,6 @@ from ads.player.player import AdPlayer
 from db.engine import check_database
 from db.errors import DatabaseError
 from detector.emotion.labels import EMOTIONS
-from detector.emotion.model_card import read_card, require_expressions
 from detector.emotion.model_store import find_model
 from detector.sources.opening import open_source
 from detector.sources.v4l2 import cameras
@@ -69,8 +68,8 @@ def check_settings(settings: RunSettings) -> None:
         # Hashing large clips would find no further mistakes.
         load_ads(settings.playlist, max_hashed_bytes=64 << 20)
     check_database(settings.database)
-    if settings.camera and settings.model is not None:
-        require_expressions(read_card(find_model(settings.model)))
+    if settings.camera and (settings.model or settings.shadow_model):
+        require_models(settings, find_model(settings.model))
 
 
 class KioskRuntime:

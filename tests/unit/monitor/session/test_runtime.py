@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import pytest
 import sqlalchemy
 
+from detector.errors import ModelLoadError
 from detector.types import AnalysedFrame
 from monitor.errors import SetupError
 from monitor.kiosk import app, headless
@@ -25,7 +26,7 @@ from monitor.sensor.live import SensorHealth
 from monitor.sensor.messages import Failed, FrameRead, HealthReport, Ready, SourceLost
 from monitor.session import runtime as kiosk_module
 from monitor.session.clock import Clocks
-from monitor.session.runtime import KioskRuntime
+from monitor.session.runtime import KioskRuntime, check_settings
 from monitor.ui import qt_environment
 from tests.helpers.scripted_kiosk import FakeSensor
 
@@ -266,6 +267,11 @@ def test_a_session_without_a_camera_says_why(make_settings, tmp_path):
     ]
     [(settings,)] = rows(tmp_path, "SELECT settings FROM sessions")
     assert "the kiosk died 5 times" in settings
+
+
+def test_a_shadow_model_that_no_start_could_use_is_refused_before(make_settings):
+    with pytest.raises(ModelLoadError, match="no such model"):
+        check_settings(make_settings(shadow_model="no such model"))
 
 
 class MissingCamera(FakeSensor):
