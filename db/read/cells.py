@@ -2,8 +2,8 @@
 
 A cell is the most that a kiosk with `upload: cells` sends, and the row of the lake. It is added up
 from roll-ups, over the viewers of live sessions without static faces. `db.hub.tables.Cell` has the
-columns. Plays not rolled up yet are not in them, and of sessions whose models have other labels
-than the seven emotions only presence and attention are.
+columns. Plays not rolled up yet are not in them. Sessions whose models have other labels than the
+seven emotions count for presence and attention only.
 """
 
 from __future__ import annotations

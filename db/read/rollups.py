@@ -99,8 +99,8 @@ class Log:
         last_seen: When somebody was last in view, by running session.
         screens: Those that the sessions belong to.
         own_labels: Labels outside the seven emotions, whose sums are the last columns of `sums`.
-        labels: What the models of all sessions with readings say; `None` where they differ, and
-            then nothing is known about emotions.
+        labels: The label set that all sessions with readings share; `None` if they have several,
+            and then nothing is known about emotions.
         hourly: What screens sent that send sums of hours only, by row id of the screen.
         untold: Sessions of such screens: nothing is known about single viewers.
     """
@@ -223,7 +223,7 @@ def shared_labels(sessions: Iterable[SessionInfo]) -> LabelSet | None:
 
 
 def _told(arrays: _Arrays, labels: LabelSet | None) -> _Arrays:
-    """Leave out what is said about emotions where models of several label sets say it."""
+    """Make every figure of emotions NaN if the sessions have several label sets."""
     if labels is not None:
         return arrays
     if isinstance(arrays, ExposureArrays):
@@ -404,7 +404,7 @@ def _joined(arrays: type[_Arrays], parts: Sequence[_Arrays], own: LabelSet) -> _
     none: dict[str, Any] = {column: np.empty(0, _kind(column)) for column in _names(arrays)}
     width = len(SUM_COLUMNS) + len(own)
     none["sums"] = np.empty((0, width))
-    # One with other labels has no entries, or is told without them.
+    # Parts of another label set are empty, or lose the columns of their own labels.
     parts = [replace(part, sums=part.sums[:, :width]) for part in parts if len(part)]
     values = {
         column: np.concatenate([empty, *(getattr(part, column) for part in parts)])

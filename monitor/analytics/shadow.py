@@ -157,9 +157,9 @@ def sentence(report: dict[str, Any]) -> str:
             f"{most['shadow']:.1%}."
         )
     enough = (
-        " That suffices to expect this after a change of the model."
+        " That suffices to expect this after switching models."
         if report["suffices"]
         else f" That does not suffice yet: let it run for at least {MIN_DAYS} days and "
         f"{MIN_FACES:,} faces, until the interval is at most {2 * MAX_HALF_WIDTH:.0%} wide."
     )
-    return f"{text}{enough} Which model is right, only faces with labels tell: `models compare`."
+    return f"{text}{enough} Only labelled faces tell which model is right: see `models compare`."

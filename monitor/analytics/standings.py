@@ -187,7 +187,7 @@ class Standings:
 
 
 def _by_attention(attention: Comparison) -> Advice:
-    """Return the advice of attention alone, which is not certainly worse by what matters."""
+    """Return the advice for an ad with attention only, in which it is not certainly much worse."""
     if _enough(attention):
         return Advice("test_on", "attention_only", None)
     if attention.first_viewers < MIN_VIEWERS_FOR_SAME:

@@ -2,7 +2,7 @@
 
 With the seven emotions these are shares of an audience, corrected for prevalence, and corrected
 valence. Any other model gives the means of its probabilities, and plain valence where its labels
-have both sides; the document that is shown has them in the place of the corrected ones.
+have both sides; `as_shown` puts these in the place of the corrected figures.
 """
 
 from __future__ import annotations

@@ -115,8 +115,8 @@ class ActiveSession:
         self.labels = labels_of(card)
         if settings.policy in ADAPTIVE_NAMES and self.labels != EMOTIONS:
             logger.warning(
-                "The policy %s goes by the seven emotions, and the model %s %s: it chooses as "
-                "without a camera. Name a model with the seven (--model), or another policy.",
+                "The policy %s needs the seven emotions, but the model %s %s: it chooses as if "
+                "there were no camera. Use a model of the seven (--model) or another policy.",
                 settings.policy,
                 self.model_name,
                 what_it_tells(self.labels),

@@ -128,7 +128,7 @@ class Recorder:
             return True
 
     def record_shadow(self, counts: ShadowCounts) -> None:
-        """Record the counts of a shadow run, unless people were not to be measured meanwhile."""
+        """Record the counts of a shadow run that began and ended in the hours of measuring."""
         with self._lock:
             if self._may_measure(counts.since_ns) and self._may_measure(counts.until_ns):
                 at = self._clock.at(counts.until_ns)

@@ -111,7 +111,7 @@ def _change_rules(*, required: bool) -> None:
 
 
 def _rewrite(table: str, change: Callable[[str], str]) -> None:
-    """Change what SQLite keeps of a table's rules, not its rows.
+    """Rewrite the definition of a table in SQLite's schema, without touching its rows.
 
     Rows stay valid, so https://sqlite.org/lang_altertable.html recommends this; copying a table of
     readings would take minutes, and as much space again.

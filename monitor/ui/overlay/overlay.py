@@ -225,7 +225,7 @@ class Overlay(PaintedWidget):
         half = (width - 2 * pad - 1.5 * gap) / 2
         line = LINE * scale
         top = TOP * scale + line + gap
-        # Beside the bars of a few labels the preview needs some height of its own.
+        # The bars of a few labels are lower than the preview needs to be.
         curve = 100 * scale if self._has_curve else -gap
         bars = max(self.bars.natural_height(), curve + gap + 134 * scale)
         preview = bars - gap - curve
