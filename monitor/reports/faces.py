@@ -78,6 +78,11 @@ class Faces:
         """Whether the labels give valence."""
         return self.labels is not None and knows_valence(self.labels)
 
+    @property
+    def shows_valence(self) -> bool:
+        """Whether there is valence to show, be it corrected or plain."""
+        return self.is_corrected or self.has_valence
+
     def about_faces(self) -> str:
         """Say what the figures of the parts are."""
         if self.is_corrected:

@@ -159,7 +159,7 @@ def ad_figure(
     ad: dict[str, Any], layout: Layout, *, reach: tuple[float, float], faces: Faces
 ) -> str:
     """Draw the curves of an ad as an `<svg>` element, with the arguments of `figures.curves`."""
-    if not (faces.is_corrected or faces.has_valence):
+    if not faces.shows_valence:
         layout = replace(layout, panels=(0, *layout.panels[1:]))
     laid_out = curves(ad, layout, reach, ad["key_moments"])
     return _drawn("_curves.svg.j2", {**laid_out, "faces": faces})

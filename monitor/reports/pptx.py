@@ -81,7 +81,7 @@ class _Deck:
             or (summary.shares(ad) and not self.faces.has_valence)
         ]
         if len(rated) > 1:
-            if self.faces.is_corrected or self.faces.has_valence:
+            if self.faces.shows_valence:
                 self._ranking(rated[:CHARTED], len(rated))
             self._faces(rated[:CHARTED], len(rated))
         for ad in self._detailed(rated):

@@ -135,6 +135,7 @@ def test_every_format_shows_the_labels(written, labels):
     assert "disgust and fear" not in page
     assert "which comes with the program" not in page
     assert (">Valence</text>" in page) == has_valence
+    assert ('>Valence</th><th scope="col" class="faces"' in page) == has_valence
     ads = to_csv(table_of("ads", document, data)).splitlines()
     row = dict(zip(ads[0].split(","), ads[1].split(","), strict=True))
     assert row["p_angry"] == ""
