@@ -363,8 +363,9 @@ def require_measure(data: ReportData, measure: str) -> None:
     elif measure not in MEASURES and measure not in EMOTIONS:
         why = "no model of these sessions has such a label"
     else:
-        models = ", ".join(sorted({str(info.model_name) for info in data.sessions}))
-        why = f"the model {models} {what_it_tells(data.labels)}"
+        # Sessions without a camera have no model.
+        named = {str(info.model_name) for info in data.sessions if info.labels == data.labels}
+        why = f"the model {', '.join(sorted(named))} {what_it_tells(data.labels)}"
     raise ReportError(
         f"There is no measure {measure!r} in these sessions, because {why}: expected one of "
         f"{', '.join(given)}."
