@@ -112,6 +112,8 @@ class ProbabilityBars(PaintedWidget):
         size = min(style.MIN_TEXT * scale, row_height * 0.82)
         name_width = max(text_width(name, size, bold=True) for name, _ in rows) + 10 * scale
         percent_width = text_width(percent_text.format(percent=100), size, bold=True) + 4 * scale
+        # A long name is cut off, so that its bar and its figure stay.
+        name_width = min(name_width, rect.width() - percent_width - 60 * scale)
         track_width = max(0.0, rect.width() - name_width - percent_width - 4 * scale)
         thickness = min(16 * scale, row_height * 0.5)
         known = self._audience is not None or (

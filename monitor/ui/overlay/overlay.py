@@ -227,7 +227,9 @@ class Overlay(PaintedWidget):
         top = TOP * scale + line + gap
         # The bars of a few labels are lower than the preview needs to be.
         curve = 100 * scale if self._has_curve else -gap
-        bars = max(self.bars.natural_height(), curve + gap + 134 * scale)
+        # The bars of many labels become lower, so that the band leaves half of the window.
+        left = room.height() / 2 - top - BOTTOM * scale
+        bars = max(min(self.bars.natural_height(), left), curve + gap + 134 * scale)
         preview = bars - gap - curve
         for part in (self.preview, self.bars):
             part.show()

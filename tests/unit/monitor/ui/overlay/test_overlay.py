@@ -613,3 +613,27 @@ def test_a_model_of_other_labels_has_its_own_bars(qtbot, make_reading, make_view
         assert not one.geometry().intersects(other.geometry())
     drawn = overlay.bars.grab().toImage()
     assert differs(drawn, EMOTION_COLOURS[colour_names(labels)[labels[0]]]).any()
+
+
+@pytest.mark.parametrize("room", [QRect(16, 16, 688, 1180), QRect(0, 0, 1248, 654)])
+def test_many_labels_stay_within_the_window(qtbot, room):
+    overlay = Overlay(ENGLISH, labels=tuple(f"label {number}" for number in range(80)))
+    qtbot.addWidget(overlay)
+    overlay.arrange(room, 1.0)
+    assert room.contains(overlay.geometry())
+    if room.height() > room.width():
+        assert overlay.height() <= room.height() / 2 + 1
+    assert overlay.rect().contains(overlay.bars.geometry())
+
+
+def test_a_long_name_leaves_its_bar_and_figure(qtbot, monkeypatch):
+    drawn = {}
+    bars = ProbabilityBars(ENGLISH, labels=("x" * 300, "sad"))
+    qtbot.addWidget(bars)
+    bars.resize(300, 100)
+    monkeypatch.setattr(
+        "monitor.ui.overlay.bars.draw_text",
+        lambda _painter, rect, text, *_, **__: drawn.setdefault(text, rect),
+    )
+    on_black(bars)
+    assert drawn["x" * 300].right() <= 300 - 60
