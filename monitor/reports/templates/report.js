@@ -14,6 +14,7 @@
     const rows = [...figure.querySelectorAll(".data tbody tr")].map((row) =>
       [...row.children].map((cell) => cell.textContent),
     );
+    const hasValence = rows.some((row) => /\d/.test(row[VALENCE]));
     const end = Number(drawings[0].dataset.end);
     slider.style.setProperty("--step", `${100 / rows.length}%`);
 
@@ -23,13 +24,13 @@
         .map((column) => [heads[column], row[column]])
         .filter(([, share]) => parseFloat(share) >= 1)
         .sort((a, b) => parseFloat(b[1]) - parseFloat(a[1]));
-      const parts = [
-        [heads[VALENCE], `${row[VALENCE]} (${filled(figure.dataset.range, row[FROM], row[TO])})`],
+      const valence = [heads[VALENCE], `${row[VALENCE]} (${filled(figure.dataset.range, row[FROM], row[TO])})`];
+      return [
+        ...(hasValence ? [valence] : []),
         [heads[ATTENTION], row[ATTENTION]],
         [heads[VIEWERS], row[VIEWERS]],
         ...emotions,
       ];
-      return parts;
     };
 
     const show = (second) => {
