@@ -139,8 +139,14 @@ class ShadowReader:
         A live candidate gets one second, so one that hangs does not delay the end.
         """
         limit_s = 60.0 if self._lossless else 1.0
-        with suppress(queue.Full):
+        try:
             self._tasks.put(None, timeout=limit_s)
+        except queue.Full:
+            # What waits is left out, so that the thread ends should the candidate ever go on.
+            with suppress(queue.Empty):
+                while True:
+                    self._tasks.get_nowait()
+            self._tasks.put(None)
         self._thread.join(limit_s)
         with self._guard:
             return self._taken()

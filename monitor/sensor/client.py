@@ -12,6 +12,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Literal, cast
 
+from detector.emotion.labels import EMOTIONS, LabelSet
 from detector.sources.passwords import hide_passwords
 from monitor.backoff import RestartBackoff
 from monitor.sensor import messages
@@ -78,6 +79,7 @@ class SensorProcess:
         self.waiting_since_s: float | None = None
         self.talked = self.talking = False
         self.stuck = False
+        self._labels: LabelSet = EMOTIONS
         self.hang_detector = HangDetector()
         self._ending: str | None = None
         try:
@@ -97,9 +99,11 @@ class SensorProcess:
             return None
         self.waiting_since_s = time.monotonic()
         try:
-            message = messages.read_message(self._stdout)
+            message = messages.read_message(self._stdout, self._labels)
         finally:
             self.waiting_since_s = None
+        if isinstance(message, messages.Ready):
+            self._labels = message.labels
         self.talked = self.talked or message is not None
         # After its last message it may take its time to end.
         self.talking = not isinstance(message, messages.Ended | messages.Failed | None)

@@ -12,12 +12,14 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
+from detector.emotion.labels import EMOTIONS
 from detector.types import AnalysedFrame, FaceReading, ShadowCell, ShadowCounts
 from monitor.sensor.live import SensorHealth
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from detector.emotion.labels import LabelSet
     from detector.errors import SourceFault
 
 _HEADER = struct.Struct("<II")
@@ -29,13 +31,17 @@ class ProtocolError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The model is loaded and the source, which states rate and frames (0: unknown), is open."""
+    """The model is loaded and the source, which states rate and frames (0: unknown), is open.
+
+    Readings have a probability for each of the `labels`.
+    """
 
     source: str
     frame_rate: float
     frames: int
     live: bool
     runtime: str
+    labels: LabelSet = EMOTIONS
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,7 +98,7 @@ class Failed:
 
 Message = Ready | FrameRead | HealthReport | ShadowCounted | SourceLost | Ended | Failed
 
-_PLAIN = {kind.__name__: kind for kind in (Ready, SourceLost, Ended, Failed)}
+_PLAIN = {kind.__name__: kind for kind in (SourceLost, Ended, Failed)}
 
 
 def write_message(stream: IO[bytes], message: Message) -> None:
@@ -119,8 +125,11 @@ def write_message(stream: IO[bytes], message: Message) -> None:
     stream.flush()
 
 
-def read_message(stream: IO[bytes]) -> Message | None:
-    """Receive a message; `None` if the pipe was closed, `ProtocolError` if it broke within one."""
+def read_message(stream: IO[bytes], labels: LabelSet = EMOTIONS) -> Message | None:
+    """Receive a message with readings of a label set; `None` if the pipe was closed.
+
+    Raises `ProtocolError` if it broke within a message, or this cannot be understood.
+    """
     header = stream.read(_HEADER.size)
     if not header:
         return None
@@ -137,21 +146,28 @@ def read_message(stream: IO[bytes]) -> Message | None:
         document = json.loads(text)
         if not isinstance(document, dict):
             raise TypeError(f"expected an object, received {type(document).__name__}")
-        return _parsed(document, preview)
+        return _parsed(document, preview, labels)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ProtocolError(f"The sensor's message cannot be read: {error}.") from error
 
 
-def _parsed(document: dict[str, Any], preview: bytes) -> Message:
+def _parsed(document: dict[str, Any], preview: bytes, labels: LabelSet) -> Message:
     kind = document.pop("type")
     if kind == FrameRead.__name__:
         readings = tuple(map(FaceReading.from_values, document["readings"]))
+        for reading in readings:
+            if reading.probabilities is not None and len(reading.probabilities) != len(labels):
+                raise ValueError(
+                    f"expected {len(labels)} numbers, received {len(reading.probabilities)}"
+                )
         picture = None
         if "preview" in document:
             picture = np.frombuffer(preview, dtype=np.uint8).reshape(document["preview"])
         sequence, captured_ns = document["sequence"], document["captured_ns"]
         width, height = document["size"]
         return FrameRead(AnalysedFrame(sequence, captured_ns, width, height, readings), picture)
+    if kind == Ready.__name__:
+        return Ready(**document | {"labels": tuple(document["labels"])})
     if kind == HealthReport.__name__:
         return HealthReport(SensorHealth(**document))
     if kind == ShadowCounted.__name__:

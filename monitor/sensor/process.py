@@ -197,7 +197,8 @@ class SensorLoop:
                 return self._fail(capture.error)
             stated = capture.frame_rate, capture.frame_count
             live, runtime = not settings.lossless, classifier.runtime
-            self._send(messages.Ready(str(spec), *stated, live, runtime))
+            labels = classifier.card.labels
+            self._send(messages.Ready(str(spec), *stated, live, runtime, labels))
             self._analyse(capture, analyser)
             if self._shadow is not None:
                 self._report_shadow(self._shadow.close())

@@ -21,7 +21,7 @@ from db.migrations import HEAD
 
 TABLES = {
     *("sessions", "ads", "plays", "viewers", "readings", "gaps", "models"),
-    *("reading_counts", "exposures", "exposure_seconds"),
+    *("reading_counts", "exposures", "exposure_seconds", "shadow_counts"),
     *("experiments", "experiment_blocks", "outcomes"),
     *("origins", "outgoing", "uplinks"),
     *("screens", "kiosk_keys", "pairings", "failed_attempts", "screen_states", "state_changes"),

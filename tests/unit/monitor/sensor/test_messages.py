@@ -217,8 +217,9 @@ def test_a_reading_with_the_wrong_number_of_probabilities_is_refused(
     whole = sent(FrameRead(analysed(5))).getvalue()
     document = json.loads(whole[8:])
     document["readings"][0][3].append(0.5)
+    message = packed(json.dumps(document).encode())
     with pytest.raises(ProtocolError, match="expected 7 numbers, received 8"):
-        read_message(packed(json.dumps(document).encode()))
+        read_message(message)
 
 
 @pytest.mark.parametrize(
