@@ -16,6 +16,7 @@ import pytest
 from pydantic import ValidationError
 
 from detector.analysis import AnalysisSettings
+from detector.emotion.labels import EMOTIONS
 from detector.errors import ModelLoadError, SourceError, SourceLostError, SourceOpenError
 from detector.settings import CameraMount
 from detector.sources.freeze_detector import FreezeDetector
@@ -38,6 +39,7 @@ from monitor.sensor.messages import (
 from monitor.sensor.process import EXIT_FAILED, SensorLoop, SensorSettings, Statistics
 
 PATIENCE_S = 60.0
+CARD = SimpleNamespace(labels=EMOTIONS)
 LOST = SourceLostError("The camera 0 gives no more pictures.")
 
 
@@ -116,7 +118,9 @@ class Sensor:
 def sensor(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Sensor]]:
     monkeypatch.setattr(module, "mediapipe_analyser", FakeAnalyser)
     monkeypatch.setattr(
-        module, "load_classifier", lambda _model, _device: SimpleNamespace(runtime="scripted")
+        module,
+        "load_classifier",
+        lambda _model, _device: SimpleNamespace(runtime="scripted", card=CARD),
     )
     monkeypatch.setattr("monitor.sensor.capture.FIRST_RETRY_S", 0.01)
     monkeypatch.setattr(module, "HEARTBEAT_S", 0.05)
@@ -215,7 +219,7 @@ def test_a_shadow_model_that_cannot_be_loaded_stops_only_a_replay(
     def load(model: str | None, _device: str) -> Any:
         if model == "gone":
             raise ModelLoadError("There is no model gone.")
-        return SimpleNamespace(runtime="scripted")
+        return SimpleNamespace(runtime="scripted", card=CARD)
 
     monkeypatch.setattr(module, "load_classifier", load)
     one = sensor(source="clip.mp4", lossless=lossless, shadow_model="gone")
@@ -242,7 +246,7 @@ def test_a_shadow_model_is_counted_until_the_end(
     monkeypatch.setattr(
         module,
         "load_classifier",
-        lambda _model, _device: SimpleNamespace(runtime="scripted", card=None),
+        lambda _model, _device: SimpleNamespace(runtime="scripted", card=CARD),
     )
     messages = sensor(source="clip.mp4", lossless=True, shadow_model="candidate").finish()
     assert of(messages, ShadowCounted) == [ShadowCounted(counts)] * 2
