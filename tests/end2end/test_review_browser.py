@@ -1,4 +1,4 @@
-"""A label review in a real browser: each key does what its button says; nobody is shut out."""
+"""A label review in a real browser: every key does what its button says, and axe finds nothing."""
 
 from __future__ import annotations
 
