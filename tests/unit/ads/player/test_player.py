@@ -25,6 +25,7 @@ from ads.policies.audience import Audience
 from ads.policies.fixed import SequentialPolicy
 from ads.show.blocks import Block, BlockSchedule
 from ads.show.playback import Play, PlaybackLog, PlayEnd
+from tests.helpers.feeding import wait_until
 
 MS = 1_000_000
 READY_S = 10
@@ -1307,7 +1308,8 @@ def test_whatever_is_asked_when_every_moment_belongs_to_one_play(
                 assert picture.play_number == player.current.number
                 player.painted(picture)
             assert 0 <= player.position_ms <= 1600
-            assert len(player._decoder._running) <= 4
+            # On a busy machine the threads of closed buffers end a moment later.
+            wait_until(lambda: len(player._decoder._running) <= 4)
         outcomes = {end.outcome for end in stage.notes.ends}
     assert outcomes == {"finished", "skipped", "failed"}
     plays = list(zip(stage.notes.plays, stage.notes.ends, strict=True))
