@@ -27,6 +27,7 @@ from training.fit.callbacks import Progress
 from training.fit.devices import multiplies_bfloat16, prepare, step_times_ms, use_policy
 from training.fit.distillation import find_teachers, taught_once
 from training.fit.expressions import expressions_of
+from training.fit.kept import landmarks_once
 from training.fit.trainer import Rows, TrainingSettings, compile_network, fit
 from training.fit.transfer import start_from
 from training.release import export as exporting
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 PLAN = "run.json"
-EXPRESSIONS = "expressions.npz"
+LANDMARKS = "landmarks.npz"
 
 
 @dataclass(frozen=True)
@@ -150,8 +151,11 @@ def train(
     (out / PLAN).write_text(json.dumps(run, indent=1) + "\n", encoding="utf-8")
     heads = taught_once(heads, images, teachers, out)
     rows, validation_rows = Rows(images, heads), Rows(held_out, held_out_heads)
-    if settings.augmentation.expression > 0:
-        rows = replace(rows, expressions=expressions_of(images, heads[0], out / EXPRESSIONS))
+    varied = settings.augmentation
+    if varied.expression > 0 or varied.cover_share > 0:
+        rows = replace(rows, landmarks=landmarks_once(images, out / LANDMARKS))
+    if rows.landmarks is not None and varied.expression > 0:
+        rows = replace(rows, expressions=expressions_of(rows.landmarks, heads[0]))
     callbacks: list[Callable[[RunProgress], keras.callbacks.Callback]] = []
     if tensorboard:
         board = keras.callbacks.TensorBoard(out / "tensorboard", write_graph=False)
@@ -280,8 +284,7 @@ def _refuse_another_plan(
     kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else wanted
     # A run may be older than these settings.
     kept["plan"].setdefault("hold_out", 0.0)
-    for key in ("expression", "expression_share"):
-        kept["settings"]["augmentation"].setdefault(key, getattr(Augmentation(), key))
+    kept["settings"]["augmentation"] = asdict(Augmentation()) | kept["settings"]["augmentation"]
     for part in ("plan", "settings"):
         for key, value in wanted[part].items():
             if kept[part].get(key) != value:

@@ -107,6 +107,10 @@ def _augmentation(full: Augmentation, settings: TrainSettings) -> Augmentation:
     from training.fit.augmentation import NO_AUGMENTATION
 
     choices = {"full": full, "gentle": full.gentler(), "none": NO_AUGMENTATION}
-    given = {"mixup": settings.mixup, "expression": settings.expression_strength}
+    given = {
+        "mixup": settings.mixup,
+        "expression": settings.expression_strength,
+        "cover_share": settings.cover_share,
+    }
     changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     return replace(choices[settings.augmentation], **changes)

@@ -703,6 +703,8 @@ class TrainSettings(_Settings):
         None, "training", fallback="the recipe's", ge=0, le=1
     )
     """Make expressions weaker and stronger by up to this share; 0 leaves them."""
+    cover_share: float | None = setting(None, "training", fallback="the recipe's", ge=0, le=1)
+    """Draw glasses, a mask, a hand or a hat into this share of the faces; 0 draws none."""
     patience: int | None = setting(None, "training", fallback="the recipe's", ge=0)
     """Stop after this many epochs without a better validation loss; 0 never."""
     mixed_precision: Literal["auto", "on", "off"] = setting("auto", "training")

@@ -9,8 +9,8 @@ import numpy as np
 
 from detector.emotion.preprocessing import CropGeometry, face_crops
 from detector.types import Box
+from training.datasets.appearance import turned, with_glasses, with_hand, with_hat, with_mask
 from training.datasets.landmarks import find_landmarks
-from training.evaluation.appearance import turned, with_glasses, with_hand, with_hat, with_mask
 from training.evaluation.evaluate import predict, restricted, select
 
 if TYPE_CHECKING:

@@ -9,9 +9,14 @@ import cv2
 import numpy as np
 
 from detector.emotion.preprocessing import fitted
+from training.datasets.appearance import with_glasses, with_hand, with_hat, with_mask
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from training.datasets.landmarks import Landmarks
+
+COVERINGS = ((with_glasses, 1), (with_glasses, 2), (with_mask, 1), (with_hand, 1), (with_hat, 1))
 
 
 @dataclass(frozen=True)
@@ -25,7 +30,7 @@ class Augmentation:
     along a line, compressed as JPEG, or lose a rectangle. `mixup` is the parameter of the Beta
     distribution that blends pairs of pictures and labels (Zhang et al., 2018); 0 blends none.
     A share `expression_share` of the faces gets expressions that are stronger or weaker by up to
-    `expression`; 0 changes none.
+    `expression`; 0 changes none. A `cover_share` gets glasses, a mask, a hand or a hat.
     """
 
     rotation_deg: float = 18.0
@@ -44,11 +49,12 @@ class Augmentation:
     mixup: float = 0.0
     expression: float = 0.0
     expression_share: float = 0.5
+    cover_share: float = 0.0
 
     def gentler(self) -> Augmentation:
         """Return the same changes at half the strength, for the last epochs of a run."""
         strengths = "rotation_deg scale shift contrast noise expression"
-        shares = "low_light_share blur_share motion_share jpeg_share"
+        shares = "low_light_share blur_share motion_share jpeg_share cover_share"
         halved: dict[str, Any] = {
             name: getattr(self, name) / 2 for name in f"{strengths} {shares}".split()
         }
@@ -63,7 +69,7 @@ def augment(
 ) -> NDArray[np.float32]:
     """Return one random view of each `(n, h, h)` picture, `(n, side_px, side_px, 1)`, 0 to 255.
 
-    `mixup` and `expression` are not applied here: they change the labels.
+    Not applied here: `mixup` and `expression`, which change the labels, and what needs landmarks.
     """
     views = np.empty((len(images), side_px, side_px), dtype=np.float32)
     for view, image in zip(views, images, strict=True):
@@ -110,6 +116,23 @@ def draw_expressions(
     """Return how strong each face's expression becomes, `(count,)`; 1 leaves it as it is."""
     factors = 1 + rng.uniform(-1, 1, size=count) * settings.expression
     return np.where(rng.random(count) < settings.expression_share, factors, 1.0)
+
+
+def cover(
+    images: NDArray[np.uint8],
+    rows: NDArray[np.int64],
+    landmarks: Landmarks,
+    settings: Augmentation,
+    rng: np.random.Generator,
+) -> None:
+    """Draw glasses, masks, hands and hats into some of the rows' `(n, h, h)` pictures, in place.
+
+    Faces without landmarks stay as they are.
+    """
+    drawn = (rng.random(len(rows)) < settings.cover_share) & landmarks.known[rows]
+    for place in np.flatnonzero(drawn):
+        draw, kind = COVERINGS[rng.integers(len(COVERINGS))]
+        images[place] = draw(images[place], kind, rng, landmarks.points[rows[place]])
 
 
 def plain(images: NDArray[np.uint8], side_px: int) -> NDArray[np.float32]:

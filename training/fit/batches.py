@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from training.datasets.labels import Head
+    from training.datasets.landmarks import Landmarks
     from training.fit.augmentation import Augmentation
     from training.fit.expressions import Expressions
 
@@ -47,7 +48,8 @@ class FaceBatches(keras.utils.PyDataset):
     """Batches of varied faces with targets and weights of every head, drawn again each epoch.
 
     The first head decides how classes are balanced (see `draw_shares`). Seed and epoch repeat every
-    draw. With `expressions`, some faces get stronger or weaker expressions, and targets to match.
+    draw. With `expressions`, some faces get stronger or weaker expressions, and targets to match;
+    with `landmarks`, some are partly covered.
     `strength` gives the variation at a step of the run; batches are made ahead, so it must not
     depend on when it is asked. With `only_whole`, an epoch drops an incomplete last batch. Several
     `threads` make batches while the network is trained; one makes each when it is needed.
@@ -65,11 +67,12 @@ class FaceBatches(keras.utils.PyDataset):
         epoch: int,
         strength: Callable[[int], Augmentation],
         expressions: Expressions | None = None,
+        landmarks: Landmarks | None = None,
         only_whole: bool = False,
         threads: int = 1,
     ) -> None:
         super().__init__(workers=threads, use_multiprocessing=False, max_queue_size=4 * threads)
-        self._images, self._expressions = images, expressions
+        self._images, self._expressions, self._landmarks = images, expressions, landmarks
         self._neutral = {
             head.name: head.labels.index(NEUTRAL) for head in heads if NEUTRAL in head.labels
         }
@@ -104,6 +107,8 @@ class FaceBatches(keras.utils.PyDataset):
                 targets[name][changed] = varied_targets(
                     targets[name][changed], factors[changed], neutral
                 )
+        if self._landmarks is not None and strength.cover_share > 0:
+            views.cover(images, rows, self._landmarks, strength, rng)
         faces = views.augment(images, self._side_px, strength, rng)
         weights = {name: values[rows] for name, values in self._weights.items()}
         if strength.mixup > 0:

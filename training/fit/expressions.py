@@ -2,13 +2,11 @@
 
 What an expression does to the landmarks of a face, turned away from the camera or not, is learnt
 from all training faces at once. Each face then has a strength of each of its expressions, and its
-picture is bent as if these were stronger or weaker. A run keeps these strengths and 63 points of
-each face, and no picture.
+picture is bent as if these were stronger or weaker.
 """
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,14 +14,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.spatial import Delaunay
 
-from training.datasets.landmarks import CHIN, FOREHEAD, find_landmarks
+from training.datasets.landmarks import CHIN, FOREHEAD
 from training.datasets.warping import bent, frame_points
-from training.fit.kept import keep, read_kept
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
     from numpy.typing import NDArray
 
     from training.datasets.labels import Head
@@ -73,7 +67,6 @@ class Expressions:
         linear: `(n, 2, 2)` size and lean of each face against the mean face.
         points: `(n, 63, 2)` the points `MOVED` of each face.
         triangles: `(m, 3)` of these points and those around the picture.
-        digest: Hash of pictures and targets.
     """
 
     movements: NDArray[np.float32]
@@ -81,7 +74,6 @@ class Expressions:
     linear: NDArray[np.float32]
     points: NDArray[np.float32]
     triangles: NDArray[np.int64]
-    digest: str = ""
 
     @property
     def expressive(self) -> NDArray[np.bool_]:
@@ -140,13 +132,8 @@ def varied_targets(
     return found
 
 
-def expressions_of(
-    images: NDArray[np.uint8],
-    head: Head,
-    path: Path,
-    tell: Callable[[int, int], None] | None = None,
-) -> Expressions | None:
-    """Return the expressions of training faces, kept in a file once they are computed.
+def expressions_of(landmarks: Landmarks, head: Head) -> Expressions | None:
+    """Return the expressions of training faces.
 
     `None`, with a line in the log, if the labels have no neutral beside others, or too few faces
     show an expression.
@@ -154,23 +141,15 @@ def expressions_of(
     if NEUTRAL not in head.labels or len(head.labels) < 2:
         logger.info("Expressions are not varied: the labels have no %s", NEUTRAL)
         return None
-    content = hashlib.sha256(images.tobytes())
-    content.update(head.targets.tobytes())
-    digest = content.hexdigest()
-    kept = read_kept(path, digest)
-    if kept is not None:
-        return Expressions(**kept, digest=digest)
-    logger.info("Finding the landmarks of %d faces, once for this run", len(images))
-    found = fit_expressions(find_landmarks(images, tell), head, digest)
+    found = fit_expressions(landmarks, head)
     if found is None:
         logger.info("Expressions are not varied: too few faces show one and have landmarks")
     else:
         logger.info("%d faces have an expression to vary", int(found.expressive.sum()))
-        keep(path, digest, {name: array for name, array in vars(found).items() if name != "digest"})
     return found
 
 
-def fit_expressions(landmarks: Landmarks, head: Head, digest: str = "") -> Expressions | None:
+def fit_expressions(landmarks: Landmarks, head: Head) -> Expressions | None:
     """Learn what expressions do to landmarks, and how strongly each face shows its own."""
     targets = head.targets.astype(np.float64)
     known = landmarks.known & head.known
@@ -215,7 +194,6 @@ def fit_expressions(landmarks: Landmarks, head: Head, digest: str = "") -> Expre
         linear.astype(np.float32),
         landmarks.points[:, moved, :2],
         Delaunay(np.vstack([mean[moved], frame])).simplices.astype(np.int64),
-        digest,
     )
 
 

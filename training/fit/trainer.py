@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from training.datasets.labels import Head
+    from training.datasets.landmarks import Landmarks
     from training.fit.expressions import Expressions
 
 logger = logging.getLogger(__name__)
@@ -72,10 +73,11 @@ class TrainingSettings:
 
 @dataclass(frozen=True)
 class Rows:
-    """`(n, h, h)` pictures, their heads, the main one first, and what they express if known."""
+    """`(n, h, h)` pictures, their heads, the main one first, and what their landmarks tell."""
 
     images: NDArray[np.uint8]
     heads: tuple[Head, ...]
+    landmarks: Landmarks | None = None
     expressions: Expressions | None = None
 
     def __len__(self) -> int:
@@ -156,6 +158,7 @@ def fit(
             epoch=len(history),
             strength=strength,
             expressions=training.expressions,
+            landmarks=training.landmarks,
             only_whole=only_whole,
             threads=loading_threads(),
         )

@@ -12,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial import Delaunay
 
+from tests.helpers.face_crops import demo_face
 from training.datasets.labels import Head, one_hot
+from training.datasets.landmarks import Landmarks, find_landmarks
 from training.datasets.warping import frame_points
 from training.fit.augmentation import NO_AUGMENTATION, Augmentation, augment, mixup
 from training.fit.batches import FaceBatches, draw_rows, draw_shares
@@ -214,3 +216,29 @@ def test_expressions_change_pictures_and_targets_of_some_faces(faces: Faces) -> 
     np.testing.assert_array_equal(again[0], pictures)
     plain = batches(images, [one], **(varied | {"strength": lambda _: NO_AUGMENTATION}))[0]
     np.testing.assert_array_equal(plain[0][..., 0], images[rows])
+
+
+def test_a_share_of_the_faces_is_covered(faces: Faces) -> None:
+    count, side = 200, 48
+    points = np.repeat(find_landmarks(demo_face()[None]).points, count, axis=0)
+    scores = np.where(np.arange(count) < 150, 1, 0).astype(np.float32)
+    images, heads = np.repeat(demo_face()[None], count, axis=0), [head(np.arange(count) % 3)]
+    covered = {
+        "strength": lambda _: replace(NO_AUGMENTATION, cover_share=0.4),
+        "landmarks": Landmarks(points, scores),
+        "side_px": side,
+        "batch_size": count,
+        "balance": 0,
+    }
+    pictures, targets, _ = batches(images, heads, **covered)[0]
+    rows = draw_rows(np.full(count, 1 / count), np.random.default_rng([5, 0]))
+    changed = (pictures[..., 0] != demo_face()).any(axis=(1, 2))
+    assert not changed[rows >= 150].any(), "without landmarks there is no place to draw"
+    assert 0.25 < changed[rows < 150].mean() < 0.55
+    # Masks hide mouths, hats hide foreheads, glasses and hands something else.
+    lower = (pictures[changed, 40:, 20:28, 0] != demo_face()[40:, 20:28]).any(axis=(1, 2)).mean()
+    upper = (pictures[changed, :6, 20:28, 0] != demo_face()[:6, 20:28]).any(axis=(1, 2)).mean()
+    assert 0.1 < lower < 0.9
+    assert 0.1 < upper < 0.9
+    np.testing.assert_array_equal(targets["emotions"], heads[0].targets[rows])
+    assert (images == demo_face()).all(), "the rows themselves stay as they are"

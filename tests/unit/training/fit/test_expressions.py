@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +13,6 @@ from hypothesis import strategies as st
 from tests.helpers.face_crops import demo_face
 from training.datasets.labels import Head
 from training.datasets.landmarks import POINTS, Landmarks, find_landmarks
-from training.fit import expressions as module
 from training.fit.expressions import (
     MIN_FACES,
     MOVED,
@@ -141,38 +139,12 @@ def test_targets_of_sure_faces_stay_and_divided_ones_are_decided() -> None:
     np.testing.assert_array_equal(rows[1], [0.5, 0, 0.5])
 
 
-def test_the_numbers_are_kept_and_read_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    landmarks, head, _ = planted()
-    images = np.repeat(demo_face()[None], len(head), axis=0)
-    calls: list[int] = []
-
-    def find(given: np.ndarray, *_: object) -> Landmarks:
-        calls.append(len(given))
-        return landmarks
-
-    monkeypatch.setattr(module, "find_landmarks", find)
-    path = tmp_path / "expressions.npz"
-    first, second = expressions_of(images, head, path), expressions_of(images, head, path)
-    assert calls == [240]
-    assert first is not None
-    assert second is not None
-    np.testing.assert_array_equal(first.strengths, second.strengths)
-    assert first.digest == second.digest
-    with np.load(path) as kept:  # numbers about faces, no picture
-        assert all(kept[name].nbytes < images.nbytes for name in kept.files)
-    images[0, 0, 0] += 1
-    expressions_of(images, head, path)
-    assert calls == [240, 240]
-
-
-def test_labels_and_data_that_allow_none(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_labels_and_data_that_allow_none(caplog: pytest.LogCaptureFixture) -> None:
     landmarks, head, _ = planted(3 * MIN_FACES - 30)
     assert fit_expressions(landmarks, head) is None
     caplog.set_level(logging.INFO)
     others = Head("original", ("happy", "sad", "fear"), head.targets, head.known)
-    images = np.zeros((len(head), 48, 48), np.uint8)
-    assert expressions_of(images, others, tmp_path / "expressions.npz") is None
+    assert expressions_of(landmarks, others) is None
     assert "no neutral" in caplog.text
-    assert list(tmp_path.iterdir()) == []
+    assert expressions_of(landmarks, head) is None
+    assert "too few faces" in caplog.text

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from tests.helpers.face_crops import demo_face
+from training.datasets.appearance import turned, with_glasses, with_hand, with_hat, with_mask
 from training.datasets.landmarks import CHIN, LEFT_EYE, MOUTH, RIGHT_EYE, find_landmarks
-from training.evaluation.appearance import turned, with_glasses, with_hand, with_hat, with_mask
 
 NOSE, FOREHEAD = 4, 10
 
