@@ -36,6 +36,7 @@ from training.evaluation.evaluate import document, restricted, select
 from training.evaluation.robustness import CONDITIONS, by_condition
 from training.fit.devices import predict
 from training.release.card_text import FRAMING, card_text, licences, limits
+from training.release.packing import save_packed
 from training.release.promotion import LITERT_TOLERANCE
 
 if TYPE_CHECKING:
@@ -211,7 +212,7 @@ class _Writer:
     ) -> tuple[Path, dict[str, Any]]:
         model = self.folder / f"{self.name}.keras"
         side = int(network.input_shape[1])
-        network.save(model)
+        save_packed(network, model)
         if h5:
             write_h5(network, model.with_suffix(".h5"))
         card = ModelCard(
