@@ -20,7 +20,7 @@ GPU := $(if $(wildcard /proc/driver/nvidia/version /usr/lib/wsl/lib/nvidia-smi),
 # Tests start Python by the hundred, so compiled modules are kept; -O would strip the tests' assertions.
 unexport PYTHONDONTWRITEBYTECODE PYTHONOPTIMIZE
 
-.PHONY: run train-setup hub-setup test test-slow soak lint languages bench samples audit fuzz clean
+.PHONY: run train-setup hub-setup test test-slow soak lint docs languages bench samples audit fuzz clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.run
@@ -61,6 +61,10 @@ lint: $(VENV)/.dev
 	# It reads files and writes its marks in the machine's encoding, which may have none of them.
 	PYTHONUTF8=1 $(BIN)/lint-imports --no-cache
 
+# The documentation as a site, in site/: open site/index.html. Broken links and missing pages fail.
+docs: $(VENV)/.dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --clean
+
 # Update the catalogues of the languages from the texts in code and templates, and list what lacks.
 languages: $(VENV)/.dev
 	$(BIN)/python -m tools.languages
@@ -90,7 +94,7 @@ fuzz: $(VENV)/.dev
 	nice $(BIN)/python -m tests.fuzz media --count 40
 
 clean:
-	rm -rf .fuzz $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .fuzz site $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.system: Makefile
@@ -137,5 +141,5 @@ $(VENV)/.run: setup.cfg pyproject.toml tools/requirements.py $(VENV)/.python
 	@touch $@
 
 $(VENV)/.dev: setup.cfg pyproject.toml tools/requirements.py $(VENV)/.python
-	$(call install,dev cluster hub postgresql training)
+	$(call install,dev cluster docs hub postgresql training)
 	@touch $@ $(VENV)/.run

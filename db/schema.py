@@ -1,4 +1,4 @@
-"""The tables, as typed SQLAlchemy models; `docs/database.md` describes every column.
+"""The tables, as typed SQLAlchemy models; `docs/reference/database.md` describes every column.
 
 The types are generic, so the same models work on PostgreSQL. Every change needs a migration; a test
 compares.

@@ -42,7 +42,8 @@ class Hours(NamedTuple):
 class Ad:
     """One creative that can be played.
 
-    The keys of a playlist are described in docs/ads.md; empty `moods`, `days` and `hours` mean all.
+    docs/how-to/ads.md describes the keys of a playlist; empty `moods`, `days` and `hours` mean
+    all.
 
     A playlist may list an ad more than once, for other times: with the same id and the same file.
 

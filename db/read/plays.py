@@ -29,7 +29,7 @@ class LoggedPlay:
         policy: Name of the session's policy; empty when not known.
         held_out: Whether the hold-out chose the ad, which ignores the audience.
         probability: With which the ad was chosen, 0 to 1; `None` when not known.
-        context: What the choice looked at, see `docs/database.md`; empty when not known.
+        context: What the choice looked at, see `docs/reference/database.md`; empty when not known.
         reward: What the play was worth, -1 to 1; `None` when not measured.
         viewer_s: Seconds of viewers in view behind the reward, above 0; `None` with the reward.
     """
@@ -52,7 +52,7 @@ class ShownPlay:
 
     Attributes:
         started_at, ended_at: UTC, aware; the end is `None` while the ad is on.
-        outcome: How it ended, see `docs/database.md`; `None` while it is on.
+        outcome: How it ended, see `docs/reference/database.md`; `None` while it is on.
         shown_ms: How long it was shown, without pauses; `None` when not known.
         screen: Whether the session had a screen; neither a replay nor a run without a window has.
         timezone: Name of the site's time zone, if known.

@@ -1,8 +1,8 @@
 """The trade's currency: what media planners and exchanges count, from our sums.
 
 Each figure follows a published definition (MRC, IAB, DPAA, OpenRTB, Lumen) as closely as faces in
-view allow; `docs/metrics.md` lists the definitions and where ours differ. No accreditation is
-claimed.
+view allow; `docs/explanation/metrics.md` lists the definitions and where ours differ. No
+accreditation is claimed.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ MIN_DAYS = 3
 
 @dataclass(frozen=True, slots=True)
 class AdCurrency:
-    """The currency of one ad; NaN where not known. See `docs/metrics.md`.
+    """The currency of one ad; NaN where not known. See `docs/explanation/metrics.md`.
 
     `cost` and `cost_per_1000_attentive_s` are in the unit of the price.
     """

@@ -5,8 +5,8 @@ block shows. Neighbouring blocks are pairs with one block of each arm, and of tw
 the same kind (Monday to Friday, or the weekend) the second has the first one's order reversed. So
 the arms share every hour of the day and every day evenly, however much these differ.
 
-The unit of the analysis is the block. `docs/experiments.md` explains it for the people who run one,
-`docs/metrics.md` has the formulas.
+The unit of the analysis is the block. `docs/how-to/experiments.md` explains it for the people
+who run one, `docs/explanation/metrics.md` has the formulas.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""The measures: pure functions from arrays to figures; `docs/metrics.md` has formulas and sources.
+"""The measures: pure functions from arrays to figures.
+
+`docs/explanation/metrics.md` has formulas and sources.
 
 The unit of every mean, median and interval is the **viewer**, not the reading: somebody who stays
 for a minute is one opinion, not six hundred. Readings are averaged within each viewer first, then
@@ -148,7 +150,7 @@ def slow_sessions(
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """How many people saw an ad, and for how long; see `docs/metrics.md`.
+    """How many people saw an ad, and for how long; see `docs/explanation/metrics.md`.
 
     Counts are of different viewers, except `exposures`, the pairs of viewer and play. Times are
     summed over exposures, `mean_dwell_s` is a mean over viewers. Ratios are NaN where they divide
@@ -496,7 +498,7 @@ def impact(probabilities: Floats, last_second: float) -> Moment | None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reaction:
-    """How viewers reacted over the whole ad; NaN or None if unknown. See `docs/metrics.md`.
+    """How viewers reacted over the whole ad; NaN or None if unknown.
 
     Means are over viewers of each viewer's mean over the readings with an emotion; the limits of
     `mean_valence` are a 95 % bootstrap interval. `mean_probabilities` are as of `by_label`; those

@@ -3,7 +3,7 @@
 Each choice was logged with the probability of every candidate, so rewards can be weighted as if
 another policy had chosen. Three estimates of the mean reward of a play: inverse propensity (IPS),
 self-normalised (SNIPS) and doubly robust (DR), the last with a cross-fitted ridge regression of the
-rewards. `docs/metrics.md` has the formulas, their sources, and what they do not say.
+rewards. `docs/explanation/metrics.md` has the formulas, their sources, and what they do not say.
 
 An adaptive policy chooses by earlier rewards, so the plays are not independent: the estimates stay
 unbiased, but the intervals are approximate.
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from monitor.analytics.metrics import Bools, Floats, Ints
 
 Target: TypeAlias = Callable[[Mapping[str, Any]], Mapping[str, float]]
-"""A policy to judge: from the context of a choice (see `docs/database.md`) to the probability of
-each candidate."""
+"""A policy to judge: from the context of a choice (see `docs/reference/database.md`) to the
+probability of each candidate."""
 
 MAX_WEIGHT = 200.0
 """Larger weights are cut to this, or one play would speak for hundreds. A cut weight draws IPS

@@ -53,7 +53,7 @@ FIGURES = (
     "cost",
     "cost_per_thousand_attentive_s",
 )
-"""The figures of a row; `docs/metrics.md` explains them."""
+"""The figures of a row; `docs/explanation/metrics.md` explains them."""
 
 COLUMNS = {"ad": ("ad_id", "ad_name"), "hour": ("hour",), "day": ("day",), "site": ("site",)}
 """The columns that name a row, by group."""

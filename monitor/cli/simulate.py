@@ -68,9 +68,9 @@ def simulate(
 ) -> None:
     """Try a policy on a described audience, and compare its regret with another's.
 
-    FILE describes the audience (YAML; see docs/metrics.md); the default is built in. With a
-    playlist and without FILE, the audience's tastes and its attention to each ad are redrawn for
-    every run.
+    FILE describes the audience (YAML; see docs/explanation/metrics.md); the default is built in.
+    With a playlist and without FILE, the audience's tastes and its attention to each ad are redrawn
+    for every run.
     """
     from ads.playlists.loader import load_playlist
     from ads.policies.settings import PolicySettings

@@ -18,7 +18,7 @@ from monitor.settings.options import config_option, setting_option
 @config_option
 @debug_option
 def views(drop: bool, **options: Any) -> None:
-    """Make SQL views of plays, sums and alerts for programs that draw charts (docs/bi.md).
+    """Make SQL views of plays, sums and alerts for programs that draw charts (docs/how-to/bi.md).
 
     They have names instead of row ids and no row about one viewer, so they can be shared. Made
     again, they replace those that are there, for example with another --min-viewers.

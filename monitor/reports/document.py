@@ -1,8 +1,8 @@
 """The report document: loaded from the database, with the product's stable JSON keys.
 
 Promised keys are always there; others may be added. What is not known is None, never 0 or NaN. What
-rests on too few viewers is None too, and `withheld` says so. `docs/metrics.md` explains every
-figure.
+rests on too few viewers is None too, and `withheld` says so. `docs/explanation/metrics.md`
+explains every figure.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The settings as text: the commented file that `config init` writes, and docs/settings.md."""
+"""The settings as text: the commented file of `config init`, and docs/reference/settings.md."""
 
 from __future__ import annotations
 
@@ -30,9 +30,10 @@ console's page of settings write that file. They change only what was changed th
 order and all other lines stay, and the file as it was before lies beside it as `kiosk.yaml.bak`.
 
 A setting comes from the first of these that has it: option, environment variable, settings file,
-the kiosk's hub ([a few](hub.md#the-way-down)), default. `ad-monitor config show --config
-kiosk.yaml` prints each value and where it comes from. Relative paths in the file begin in its
-folder, except for `camera.source`. In an environment variable, commas separate the items of a list.
+the kiosk's hub ([a few](../explanation/hub.md#the-way-down)), default. `ad-monitor config show
+--config kiosk.yaml` prints each value and where it comes from. Relative paths in the file begin in
+its folder, except for `camera.source`. In an environment variable, commas separate the items of a
+list.
 """
 
 
@@ -40,7 +41,7 @@ def settings_file() -> str:
     """Return a settings file with every setting, its default and one sentence, commented out."""
     lines = [
         "# Settings of the ad-reaction monitor. Remove the # before a setting to change it.",
-        "# Options and environment variables override this file; see docs/settings.md.",
+        "# Options and environment variables override this file; see docs/reference/settings.md.",
     ]
     for section, settings in _sections():
         lines += ["", f"# {SECTIONS[section]}", f"{section}:"]
@@ -56,7 +57,7 @@ def settings_file() -> str:
 
 
 def reference_page() -> str:
-    """Return docs/settings.md."""
+    """Return docs/reference/settings.md."""
     parts = [_INTRODUCTION]
     for section, settings in _sections():
         parts.append(f"\n## `{section}`: {SECTIONS[section].lower().replace('`', '')}\n")

@@ -68,7 +68,7 @@ TITLES = {
     "internal": lazy("Internal error"),
     "not_sent": lazy("The report was not sent"),
 }
-"""The title of each code; `docs/web.md` and the page `/api` list them."""
+"""The title of each code; `docs/how-to/web.md` and the page `/api` list them."""
 
 DETAILS = {
     400: ("bad_request", lazy("The request cannot be understood; go back and try again.")),

@@ -102,8 +102,8 @@ class Sessions(Document):
 class Report(BaseModel):
     """The report of a session, as `ad-monitor report --format json` writes it.
 
-    `docs/metrics.md` explains every figure. Keys may be added. A figure that is unknown, or about
-    too few viewers, is null; `withheld` says why.
+    `docs/explanation/metrics.md` explains every figure. Keys may be added. A figure that is
+    unknown, or about too few viewers, is null; `withheld` says why.
     """
 
     model_config = ConfigDict(extra="allow")

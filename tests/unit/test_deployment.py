@@ -1,4 +1,4 @@
-"""Files with which a hub is run: those of containers, and the settings in docs/hub.md."""
+"""Files with which a hub is run: those of containers, and the settings in docs/how-to/hub/server.md."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from monitor.settings.models import HubSettings
 from monitor.settings.sources import settings_of
 
 ROOT = Path(__file__).parents[2]
-GUIDE = (ROOT / "docs" / "hub.md").read_text(encoding="utf-8")
+GUIDE = (ROOT / "docs" / "how-to" / "hub" / "server.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture

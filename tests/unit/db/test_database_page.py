@@ -1,4 +1,4 @@
-"""`docs/database.md` names every table and column, and its examples run."""
+"""`docs/reference/database.md` names every table and column, and its examples run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ from detector.types import WITHHELD_REASONS
 
 pytestmark = pytest.mark.sqlite  # the page shows how to look into a file
 
-PAGE = (Path(db.__file__).parent.parent / "docs" / "database.md").read_text(encoding="utf-8")
+PAGE = (Path(db.__file__).parent.parent / "docs" / "reference" / "database.md").read_text(
+    encoding="utf-8"
+)
 SECTIONS = dict(
     re.findall(r"^### `(\w+)`[^\n]*\n(.*?)(?=^##)", PAGE, flags=re.MULTILINE | re.DOTALL)
 )

@@ -1,4 +1,4 @@
-"""`docs/bi.md` names every view, and its query runs."""
+"""`docs/how-to/bi.md` names every view, and its query runs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import db
 from db.engine import open_database, writing
 from db.hub.views import VIEWS, create_views
 
-PAGE = (Path(db.__file__).parent.parent / "docs" / "bi.md").read_text(encoding="utf-8")
+PAGE = (Path(db.__file__).parent.parent / "docs" / "how-to" / "bi.md").read_text(encoding="utf-8")
 
 
 def test_every_view_and_no_other():

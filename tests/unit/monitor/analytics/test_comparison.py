@@ -321,7 +321,9 @@ def test_documents_are_json(two_ads):
 
 
 def test_every_key_is_documented():
-    text = (Path(__file__).parents[4] / "docs" / "metrics.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[4] / "docs" / "explanation" / "metrics.md").read_text(
+        encoding="utf-8"
+    )
     section = text.partition("## Comparing ads")[2].partition("\n## ")[0]
     missing = [
         key for key in (*Comparison.__slots__, *MEASURES, "sentence") if f"`{key}`" not in section

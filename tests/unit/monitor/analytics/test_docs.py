@@ -1,4 +1,4 @@
-"""Every figure of the document is explained in `docs/metrics.md`."""
+"""Every figure of the document is explained in `docs/explanation/metrics.md`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from detector.emotion.labels import EMOTIONS
 from monitor.reports.document import build_report
 from monitor.reports.tables import COLUMNS, TABLES
 
-DOCS = Path(__file__).parents[4] / "docs" / "metrics.md"
+DOCS = Path(__file__).parents[4] / "docs" / "explanation" / "metrics.md"
 IDENTITY = {
     "sha256",
     "id",

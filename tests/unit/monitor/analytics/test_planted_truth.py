@@ -212,7 +212,7 @@ def presence(rows, plays, ad, mine):
 
 
 def scores(p):
-    """Happy, surprise, negative and neutral of one face, after `docs/metrics.md`."""
+    """Happy, surprise, negative and neutral of one face, after `docs/explanation/metrics.md`."""
     ordinary = (0.02, 0.005, 0.005, 0.10, 0.03, 0.04, 0.80)
     q = [p_k * r / a for p_k, r, a in zip(p, ordinary, CARD.prevalence.prior, strict=True)]
     angry, disgust, fear, happy, sad, surprise, neutral = (each / sum(q) for each in q)

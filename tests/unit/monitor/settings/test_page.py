@@ -10,8 +10,10 @@ ROOT = Path(__file__).parents[4]
 
 
 def test_the_committed_page_is_the_generated_one():
-    committed = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
-    assert committed == reference_page(), "python -m monitor.settings.page > docs/settings.md"
+    committed = (ROOT / "docs" / "reference" / "settings.md").read_text(encoding="utf-8")
+    assert committed == reference_page(), (
+        "python -m monitor.settings.page > docs/reference/settings.md"
+    )
     assert max(map(len, committed.splitlines())) <= 100
 
 

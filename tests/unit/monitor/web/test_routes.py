@@ -124,7 +124,8 @@ def test_a_key_does_what_its_scope_and_its_owners_role_allow(hub, scope):
 
 
 def test_the_documents_have_a_row_for_each_role():
-    text = (Path(__file__).parents[4] / "docs" / "hub.md").read_text(encoding="utf-8")
+    page = Path(__file__).parents[4] / "docs" / "how-to" / "hub" / "accounts.md"
+    text = page.read_text(encoding="utf-8")
     rights_table = text.partition("## Who may see what")[2].partition("\n\nWhat is")[0]
     rows = re.findall(r"^\| ([^|]+) \| [^|]+ \| ([^|]+) \|$", rights_table, re.MULTILINE)
     changes = dict(rows)

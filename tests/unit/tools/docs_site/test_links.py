@@ -1,0 +1,26 @@
+"""Links between the documents lead somewhere, as they are read in the project's folder."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[4]
+DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+BUILT = {"docs/reference/" + name for name in ("commands.md", "exit-statuses.md", "http-api.md")}
+"""Pages that only the site has."""
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda one: str(one.relative_to(ROOT)))
+def test_every_link_leads_to_a_file_that_is_there(document):
+    text = re.sub(r"^```.*?^```", "", document.read_text(encoding="utf-8"), flags=re.M | re.S)
+    broken = []
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        if re.match(r"[a-z]+:|#", link):
+            continue
+        target = (document.parent / link.partition("#")[0]).resolve()
+        if not target.exists() and str(target.relative_to(ROOT)) not in BUILT:
+            broken.append(link)
+    assert broken == []

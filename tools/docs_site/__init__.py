@@ -1,0 +1,1 @@
+"""What `make docs` makes from the code, and what it checks."""

@@ -1,0 +1,54 @@
+"""MkDocs calls this while it builds the site: pages made from the code, diagrams, and checks."""
+
+from __future__ import annotations
+
+import re
+from importlib.resources import files as resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mkdocs.exceptions import PluginError
+from mkdocs.structure.files import File
+
+from tools.docs_site.foreign import foreign_addresses
+
+if TYPE_CHECKING:
+    from mkdocs.config.defaults import MkDocsConfig
+    from mkdocs.structure.files import Files
+    from mkdocs.structure.pages import Page
+
+ROOT = Path(__file__).parents[2]
+CARDS = "detector/emotion/models/"
+MERMAID = "assets/mermaid.js"
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add what is made from the code: the cards of the shipped models, and Mermaid's script."""
+    for card in sorted((ROOT / CARDS).glob("*.md")):
+        text = card.read_text(encoding="utf-8")
+        files.append(File.generated(config, f"reference/models/{card.name}", content=text))
+    script = resources("mermaidx").joinpath("assets/mermaid.js").read_text(encoding="utf-8")
+    files.append(File.generated(config, MERMAID, content=script))
+    return files
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """Lead links to model cards, which lie beside the models in the project, to their pages."""
+    return re.sub(rf"\]\(((?:\.\./)+){CARDS}", r"](\1docs/reference/models/", markdown).replace(
+        "../docs/", ""
+    )
+
+
+def on_post_page(output: str, page: Page, **_: Any) -> str:
+    """Load Mermaid's script, from the site itself, where a page has a diagram."""
+    if '<pre class="mermaid">' not in output:
+        return output
+    up = "../" * page.url.count("/")
+    return output.replace("</body>", f'<script src="{up}{MERMAID}"></script></body>')
+
+
+def on_post_build(config: MkDocsConfig) -> None:
+    """Fail if a page would load anything from another server."""
+    foreign = foreign_addresses(Path(config.site_dir))
+    if foreign:
+        raise PluginError("Pages load from other servers: " + ", ".join(foreign))
