@@ -81,7 +81,7 @@ class BookingInfo:
 
 
 def add_booking(connection: Connection, plan: BookingPlan, by: str, now: datetime) -> BookingInfo:
-    """Store a booking; then call `monitor.hub.publishing.refresh`.
+    """Store a booking; then call `monitor.hub.shows.publishing.refresh`.
 
     Raises:
         BookingError: There is no such playlist, screen or campaign.

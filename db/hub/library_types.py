@@ -69,7 +69,7 @@ class MediaFacts:
         width: Pixels, as seen.
         height: Pixels, as seen.
         duration_s: Of a clip or animation.
-        warnings: Words of `monitor.hub.media_warnings`, or sentences.
+        warnings: Words of `monitor.hub.library.media_check`, or sentences.
     """
 
     sha256: str

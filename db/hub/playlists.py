@@ -213,7 +213,7 @@ def check_seen(state: PlaylistState, seen: str) -> None:
 
 
 def publish_draft(connection: Connection, state: PlaylistState, by: str, now: datetime) -> None:
-    """Make the draft what screens show; then call `monitor.hub.publishing.refresh`."""
+    """Make the draft what screens show; then call `monitor.hub.shows.publishing.refresh`."""
     connection.execute(
         update(PlaylistRevision)
         .where(*_is_draft(state.info))

@@ -32,7 +32,7 @@ class KeptReport:
         id, uid: Row id, and its name in addresses.
         name: What people call it.
         owner, owner_id, owner_role: Who saved it.
-        query: What it asks, as `monitor.hub.report_query.ReportQuery` reads it.
+        query: What it asks, as `monitor.hub.reports.query.ReportQuery` reads it.
         rhythm, recipients: How often it is sent by mail, and to whom; `None` for never.
         next_at, sent_at, error: When it is sent next, was sent last, and why it was not.
     """

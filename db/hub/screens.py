@@ -119,7 +119,7 @@ def screen_settings(connection: Connection, screen_id: int) -> dict[str, Any]:
 
 
 def set_settings(connection: Connection, screen_id: int, settings: Mapping[str, Any]) -> None:
-    """Store the settings of a screen, by key; then call `monitor.hub.publishing.refresh`."""
+    """Store the settings of a screen, by key; then call `monitor.hub.shows.publishing.refresh`."""
     changed = update(Screen).where(Screen.id == screen_id)
     connection.execute(changed.values(settings=dict(settings)))
 

@@ -63,9 +63,9 @@ def add(
     from db.engine import open_database, writing
     from db.hub.audit import COMMAND_LINE, note
     from monitor.cli.options import existing_database
-    from monitor.hub.channel_form import described, read_channel, store_channel
+    from monitor.hub.alerts.channel_form import described, read_channel, store_channel
+    from monitor.hub.alerts.senders import policy_of
     from monitor.hub.forms import FormError
-    from monitor.hub.senders import policy_of
 
     settings = load_settings(HubSettings, options)
     database = existing_database(settings.database)
@@ -105,8 +105,8 @@ def test(name: str, **options: Any) -> None:
     from db.engine import open_database, snapshot
     from db.hub.channels import find_channel
     from monitor.cli.options import existing_database
-    from monitor.hub.delivery import send_test
-    from monitor.hub.senders import sender
+    from monitor.hub.alerts.delivery import send_test
+    from monitor.hub.alerts.senders import sender
 
     settings = load_settings(HubSettings, options)
     engine = open_database(existing_database(settings.database))
@@ -126,7 +126,7 @@ def test(name: str, **options: Any) -> None:
 def list_all(**options: Any) -> None:
     """List the channels; of an address only the host is shown."""
     from db.hub.channels import list_channels
-    from monitor.hub.senders import masked
+    from monitor.hub.alerts.senders import masked
 
     settings = load_settings(HubSettings, options)
     with opened(settings.database, existing=True) as engine, engine.connect() as connection:

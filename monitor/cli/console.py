@@ -16,7 +16,7 @@ import click
 from monitor.cli.errors import one_sentence
 from monitor.cli.hub import serve_hub
 from monitor.cli.output import make_streams_printable, set_up_logging, silence_native_libraries
-from monitor.settings.console import ConsoleOrder
+from monitor.settings.console_order import ConsoleOrder
 from monitor.settings.models import HubSettings
 from monitor.settings.paths import console_database, default_settings_file
 from monitor.settings.sources import SettingsFile, Sources, load
@@ -123,8 +123,8 @@ def serve_console(
     Raises:
         SetupError: The port is taken, or the kiosk has joined a hub.
     """
-    from monitor.hub.own_kiosk import refuse_other_hub
-    from monitor.web.console import Console
+    from monitor.hub.screens.own_kiosk import refuse_other_hub
+    from monitor.web.kiosk_console import Console
 
     refuse_other_hub(order)
     there = order.settings_file.is_file()
@@ -163,7 +163,7 @@ def _first_link(engine: Engine, page: str) -> str | None:
     from db.engine import writing
     from db.hub import accounts
     from db.hub.audit import note
-    from monitor.hub.own_kiosk import CONSOLE
+    from monitor.hub.screens.own_kiosk import CONSOLE
 
     with writing(engine) as connection:
         if any(member.has_password for member in accounts.members(connection)):
@@ -179,7 +179,7 @@ def _join(services: HubServices, order: ConsoleOrder, address: str) -> None:
     from db.errors import DatabaseError
     from monitor.backoff import Backoff
     from monitor.errors import MonitorError
-    from monitor.hub.own_kiosk import join_own_kiosk
+    from monitor.hub.screens.own_kiosk import join_own_kiosk
 
     backoff, said = Backoff(0.5, 30.0), ""
     while not services.stopping.is_set():

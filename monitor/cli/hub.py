@@ -21,7 +21,7 @@ from monitor.settings.options import SettingsCommand, setting_option, settings_o
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from monitor.web.console import Console
+    from monitor.web.kiosk_console import Console
     from monitor.web.services import HubServices
     from monitor.web.tls import Certificate
 
@@ -192,8 +192,8 @@ def serve_hub(
     import gc
     import signal
 
+    from monitor.hub.all_duties import hub_duties
     from monitor.hub.duties import Duties
-    from monitor.hub.schedule import hub_duties
     from monitor.web.app import close_app
     from monitor.web.hub_app import create_hub_app
     from monitor.web.kept_reports import report_duty

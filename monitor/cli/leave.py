@@ -22,7 +22,7 @@ def leave(database: str | None) -> None:
     from monitor.errors import MonitorError, SetupError
     from monitor.uplink.client import HubClient
     from monitor.uplink.key_file import delete_key, key_path, read_key
-    from monitor.uplink.show import delete_show
+    from monitor.uplink.stored_show import delete_show
 
     url = database_url(database)
     file = database_file(url)

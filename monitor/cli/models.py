@@ -64,7 +64,7 @@ def show(model: str | None, as_json: bool) -> None:
 
     from detector.emotion.model_card import read_card
     from detector.emotion.model_store import find_model
-    from monitor.reports.terminal.console import wide_console
+    from monitor.reports.terminal.printable_console import wide_console
 
     path = find_model(model)
     card = read_card(path)

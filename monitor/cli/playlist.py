@@ -183,7 +183,7 @@ def _print_tables(playlist: Playlist, coming: Forecast, unmeasured: int) -> None
     from rich.markup import escape
 
     from monitor.cli.results import table_of
-    from monitor.reports.terminal.console import wide_console
+    from monitor.reports.terminal.printable_console import wide_console
 
     console = wide_console()
     say = partial(console.print, highlight=False)

@@ -140,7 +140,7 @@ def _purge_everything(
     from db.engine import make_engine
     from db.upkeep.inventory import delete_files, delete_tables
     from monitor.settings.paths import sqlite_file
-    from monitor.uplink.show import delete_show
+    from monitor.uplink.stored_show import delete_show
 
     file = sqlite_file(url)
     files = files_of(url, spool)

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
 from detector.sources.passwords import HidingFormatter
-from monitor.reports.terminal.console import PrintableConsole, wide_console
+from monitor.reports.terminal.printable_console import PrintableConsole, wide_console
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

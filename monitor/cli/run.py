@@ -18,8 +18,8 @@ from monitor.settings.options import SettingsCommand, settings_options
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from monitor.kiosk.console import OwnConsole
-    from monitor.settings.console import ConsoleOrder
+    from monitor.kiosk.console_process import OwnConsole
+    from monitor.settings.console_order import ConsoleOrder
 
 logger = logging.getLogger(__name__)
 
@@ -181,7 +181,7 @@ def _console(options: dict[str, Any], settings: RunSettings) -> Iterator[OwnCons
     """Offer the pages of this kiosk beside it, if the settings say so; the ads never wait."""
     from monitor.cli.console import order_of, say_address
     from monitor.errors import MonitorError
-    from monitor.kiosk.console import OwnConsole
+    from monitor.kiosk.console_process import OwnConsole
     from monitor.session.first_run import can_set_up, is_declined
 
     console = OwnConsole(None, say_address)
@@ -218,7 +218,7 @@ def refuse_console(settings: RunSettings, order: ConsoleOrder | None = None) -> 
     """
     from monitor.cli.console import order_of
     from monitor.errors import SetupError
-    from monitor.hub.own_kiosk import refuse_other_hub
+    from monitor.hub.screens.own_kiosk import refuse_other_hub
 
     order = order or order_of({}, settings)
     if settings.hub is not None:

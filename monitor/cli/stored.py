@@ -122,7 +122,7 @@ def show_files(url: str) -> list[StoredFile]:
     """Return the files that the hub sent: its show, and what it wants besides."""
     from db.upkeep.inventory import StoredFile
     from monitor.settings.paths import sqlite_file
-    from monitor.uplink.show import ShowFolder
+    from monitor.uplink.stored_show import ShowFolder
 
     database = sqlite_file(url)
     if database is None:

@@ -55,7 +55,7 @@ class Duties:
 
     Args:
         engine: The hub's database.
-        duties: Each with another name; see `monitor.hub.schedule`.
+        duties: Each with another name; see `monitor.hub.all_duties`.
     """
 
     def __init__(self, engine: Engine, duties: tuple[Duty, ...]) -> None:

@@ -34,7 +34,7 @@ from monitor.version import VERSION
 if TYPE_CHECKING:
     from PyQt5.QtGui import QScreen
 
-    from monitor.kiosk.console import OwnConsole
+    from monitor.kiosk.console_process import OwnConsole
     from monitor.sensor.live import LiveView
     from monitor.settings.models import RunSettings
     from monitor.ui.notice.notice_screen import NoticeScreen

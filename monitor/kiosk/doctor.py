@@ -32,9 +32,9 @@ from monitor.mqtt.connection import BrokerConnection, BrokerError, reason
 from monitor.settings.broker import Broker
 from monitor.settings.paths import sqlite_file
 from monitor.ui.qt_environment import prepare, screen_available, screen_named
-from monitor.uplink.desired import DocumentError
+from monitor.uplink.documents import DocumentError
 from monitor.uplink.key_file import KeyFileError, key_path, read_key
-from monitor.uplink.show import ShowFolder
+from monitor.uplink.stored_show import ShowFolder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
     from PyQt5.QtGui import QScreen
 
-    from monitor.kiosk.console import OwnConsole
+    from monitor.kiosk.console_process import OwnConsole
     from monitor.kiosk.supervision.heartbeat import Heartbeat
     from monitor.sensor.camera_choice import Camera
     from monitor.session.first_run import Draft
-    from monitor.settings.console import ConsoleOrder
+    from monitor.settings.console_order import ConsoleOrder
     from monitor.settings.models import RunSettings
     from monitor.ui.shutdown import Quitter
     from monitor.ui.texts import Texts
@@ -186,7 +186,7 @@ def _make_account(order: ConsoleOrder, password: str) -> None:
     from db.engine import open_database, writing  # noqa: PLC0415
     from db.hub import accounts  # noqa: PLC0415
     from db.hub.audit import note  # noqa: PLC0415
-    from monitor.hub.passwords import hash_password  # noqa: PLC0415
+    from monitor.hub.people.passwords import hash_password  # noqa: PLC0415
 
     hashed = hash_password(password)
     engine = open_database(str(console_database(order.database)), private=True)

@@ -12,7 +12,7 @@ import zstandard
 
 from monitor.logs import log_path, recent_log
 from monitor.session.painted_ad import as_jpeg, draw_ad
-from monitor.uplink.desired import CommandResult
+from monitor.uplink.documents import CommandResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from ads.player.player import AdPlayer
     from monitor.settings.models import RunSettings
-    from monitor.uplink.desired import AttachmentType, CommandOrder
+    from monitor.uplink.documents import AttachmentType, CommandOrder
     from monitor.uplink.key_file import HubKey
 
     Answer = TypeVar("Answer")

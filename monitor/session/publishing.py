@@ -15,8 +15,8 @@ from monitor.settings.from_hub import read_hub_settings
 from monitor.settings.paths import sqlite_file
 from monitor.uplink.follower import HubFollower
 from monitor.uplink.service import UplinkService, Wishes, connect
-from monitor.uplink.show import stored_playlist
 from monitor.uplink.status import UplinkStatus
+from monitor.uplink.stored_show import stored_playlist
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from monitor.session.health import KioskHealth
     from monitor.settings.models import RunSettings
     from monitor.uplink.applying import Stage
-    from monitor.uplink.desired import CommandOrder, CommandResult
+    from monitor.uplink.documents import CommandOrder, CommandResult
     from monitor.uplink.key_file import HubKey
 
 logger = logging.getLogger(__name__)

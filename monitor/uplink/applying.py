@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from ads.playlists.playlist import Playlist
     from monitor.uplink.client import HubClient
-    from monitor.uplink.desired import DesiredDocument, MediaEntry, SignedDocument
+    from monitor.uplink.documents import DesiredDocument, MediaEntry, SignedDocument
     from monitor.uplink.key_file import HubKey
-    from monitor.uplink.show import ShowFolder
+    from monitor.uplink.stored_show import ShowFolder
 
 PIECE_S = 0.25
 """The pause between two pieces of media on average: at most 34 Mbit/s."""

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ValidationError
 from db.transfer.envelope import digest
 from detector.names import printable
 from monitor.uplink.address import HubRefusedError, HubUnreachableError
-from monitor.uplink.desired import MAX_DOCUMENT_BYTES, SignedDocument
+from monitor.uplink.documents import MAX_DOCUMENT_BYTES, SignedDocument
 from monitor.uplink.messages import (
     HUB_API,
     Claim,
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import TypeVar
 
-    from monitor.uplink.desired import CommandResult, DesiredReport
+    from monitor.uplink.documents import CommandResult, DesiredReport
 
     Message = TypeVar("Message", bound=BaseModel)
 

@@ -11,14 +11,14 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, TypeAdapter, Validati
 
 from detector.names import printable
 from monitor.uplink.address import HubRefusedError
-from monitor.uplink.desired import CommandKind, CommandResult
+from monitor.uplink.documents import CommandKind, CommandResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from monitor.uplink.client import HubClient
-    from monitor.uplink.desired import CommandOrder
+    from monitor.uplink.documents import CommandOrder
 
 logger = logging.getLogger(__name__)
 

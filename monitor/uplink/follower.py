@@ -19,12 +19,12 @@ from monitor.errors import MonitorError
 from monitor.uplink.address import HubRefusedError, HubUnreachableError
 from monitor.uplink.applying import Applied, Applier, Link
 from monitor.uplink.commands import CommandLog
-from monitor.uplink.desired import ASK_S, DesiredReport, DocumentError
+from monitor.uplink.documents import ASK_S, DesiredReport, DocumentError
 from monitor.uplink.key_file import key_path, read_key
 from monitor.uplink.media import ShowRefusedError
 from monitor.uplink.sender import REVOKED_PAUSE_S
-from monitor.uplink.show import ShowFolder, verified
 from monitor.uplink.status import ShowStatus
+from monitor.uplink.stored_show import ShowFolder, verified
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from monitor.uplink.applying import Stage
     from monitor.uplink.client import HubClient
-    from monitor.uplink.desired import (
+    from monitor.uplink.documents import (
         CommandOrder,
         CommandResult,
         DesiredDocument,

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, NoReturn
 from detector.names import printable
 from monitor.errors import MonitorError
 from monitor.uplink.address import HubRefusedError, HubUnreachableError
-from monitor.uplink.desired import PIECE_BYTES
+from monitor.uplink.documents import PIECE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
     from pathlib import Path
 
     from monitor.uplink.client import HubClient
-    from monitor.uplink.desired import MediaEntry
+    from monitor.uplink.documents import MediaEntry
 
 MAX_DAMAGED = 3
 """How often a file may arrive damaged, or be missing on the hub, before its show is refused."""

@@ -20,7 +20,7 @@ from db.hub import accounts, api_keys
 from db.hub.accounts import Account
 from db.hub.attempts import AttemptLimit, count_attempt, forgive
 from db.hub.audit import note
-from monitor.hub.passwords import is_right
+from monitor.hub.people.passwords import is_right
 from monitor.languages import languages, lazy
 from monitor.web.connections import ConnectionLimits, origin_of
 from monitor.web.gates import (

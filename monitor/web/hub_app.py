@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from db.engine import open_database
 from monitor.languages import lazy
-from monitor.web import desired, intake, metrics
+from monitor.web import downlink, intake, metrics
 from monitor.web.accounts import AccountGate
 from monitor.web.app import NAVIGATION, NavigationEntry, make_app
 from monitor.web.late_reader import LateReader
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from flask import Blueprint, Flask
 
     from monitor.settings.models import HubSettings
-    from monitor.web.console import Console
+    from monitor.web.kiosk_console import Console
 
 HUB_NAVIGATION: tuple[NavigationEntry, ...] = (
     NavigationEntry(lazy("Home"), "start.home"),
@@ -103,7 +103,7 @@ KIOSK_SETTINGS = NavigationEntry(
 
 HUB_BLUEPRINTS: tuple[Blueprint, ...] = (
     intake.blueprint,
-    desired.blueprint,
+    downlink.blueprint,
     metrics.blueprint,
     screen_pages.blueprint,
     screen_commands.blueprint,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitor.uplink.desired import CommandResult, DesiredReport, SignedDocument
+from monitor.uplink.documents import CommandResult, DesiredReport, SignedDocument
 from monitor.uplink.messages import (
     HUB_API,
     Claim,

@@ -13,7 +13,7 @@ from db.errors import DatabaseUnavailableError
 from db.hub.intake import Arrival
 from db.migrations import HEAD
 from db.transfer.envelope import MAX_BYTES, EnvelopeError, digest, salvage, unpack
-from monitor.hub.committer import CommitterFullError
+from monitor.hub.intake.committer import CommitterFullError
 from monitor.uplink.messages import HUB_API, Receipt
 from monitor.web.kiosk_calls import calling_kiosk, no_key
 from monitor.web.problems import DATABASE_AWAY, ProblemError

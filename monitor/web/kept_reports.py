@@ -14,8 +14,8 @@ from monitor.analytics.errors import EmptyScopeError
 from monitor.analytics.report_data import load_report_data
 from monitor.hub.duties import Duty
 from monitor.hub.mail import Attachment
-from monitor.hub.report_query import ReportQuery
-from monitor.hub.report_sending import ReportDuty
+from monitor.hub.reports.query import ReportQuery
+from monitor.hub.reports.sending import ReportDuty
 from monitor.reports import wording
 from monitor.reports.tables import to_csv_rows
 from monitor.settings.mail_server import MailServer

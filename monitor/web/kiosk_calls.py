@@ -1,6 +1,6 @@
 """What the calls of kiosks have in common: who calls, and what is in the body.
 
-Tested with the calls, in `test_intake.py`, `test_pairing.py` and `test_desired.py`.
+Tested with the calls, in `test_intake.py`, `test_pairing.py` and `test_downlink.py`.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from db.hub.library_types import CreativeInfo, FolderInfo, Scope, Version
-    from monitor.hub.media_store import MediaStoreError
+    from monitor.hub.library.media_store import MediaStoreError
 
 logger = logging.getLogger(__name__)
 

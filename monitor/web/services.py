@@ -16,7 +16,7 @@ from flask_limiter.util import get_remote_address
 from db.engine import open_database
 from db.errors import DatabaseError
 from detector.sources.passwords import hide_passwords
-from monitor.hub.committer import Committer
+from monitor.hub.intake.committer import Committer
 from monitor.languages import lazy
 from monitor.settings.paths import sqlite_file
 from monitor.web.problems import ProblemError
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
 
     from db.hub.intake import Sender
-    from monitor.hub.media_store import MediaStore
+    from monitor.hub.library.media_store import MediaStore
     from monitor.settings.models import HubSettings, WebSettings
     from monitor.web.worker import PictureWorker
 
@@ -269,7 +269,7 @@ class HubServices(Services):
     """
 
     def __init__(self, settings: WebSettings, worker: PictureWorker, engine: Engine) -> None:
-        from monitor.hub.metrics import HubMetrics  # noqa: PLC0415 (slow to import)
+        from monitor.hub.monitoring.prometheus import HubMetrics  # noqa: PLC0415 (slow to import)
 
         super().__init__(settings, worker)
         self.engine = engine
@@ -293,7 +293,7 @@ class HubServices(Services):
     @cached_property
     def media(self) -> MediaStore:
         """Where the files of the library lie."""
-        from monitor.hub.media_store import media_store  # noqa: PLC0415 (slow to import)
+        from monitor.hub.library.media_store import media_store  # noqa: PLC0415 (slow to import)
 
         return media_store(cast("HubSettings", self.settings))
 

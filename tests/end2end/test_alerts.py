@@ -18,7 +18,7 @@ from db.hub.alerts import find_alerts
 from db.hub.channels import find_channel
 from db.hub.screens import store_health
 from db.hub.tables import KioskKey, Lease, Screen
-from monitor.hub.senders import signature
+from monitor.hub.alerts.senders import signature
 from tests.helpers import postgres_server, receiving_process
 from tests.helpers.hub_rows import add_screen
 from tests.helpers.hub_screens import a_health

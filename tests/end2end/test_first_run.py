@@ -17,12 +17,12 @@ import yaml
 
 from db.engine import writing
 from db.hub import accounts
-from monitor.settings.console import ConsoleOrder
+from monitor.settings.console_order import ConsoleOrder
 from monitor.settings.models import SECTIONS, HubSettings
 from monitor.web.app import close_app
 from monitor.web.changes import now
-from monitor.web.console import Console
 from monitor.web.hub_app import create_hub_app
+from monitor.web.kiosk_console import Console
 from monitor.web.services import EXTENSION
 from monitor.web.serving import listen, serve
 

@@ -91,7 +91,7 @@ def hub(tmp_path, visit):
 @pytest.fixture
 def wall(hub, monkeypatch):
     """The wall in a tab whose clock only goes on when it is told to."""
-    monkeypatch.setattr("monitor.hub.wall.SNAPSHOT_S", -1.0)
+    monkeypatch.setattr("monitor.hub.screens.wall.SNAPSHOT_S", -1.0)
 
     def open_it():
         seen = hub.visit("viewer")

@@ -20,8 +20,8 @@ from db.hub.bookings import BookingPlan, add_booking
 from db.hub.commands import add_commands, find_attachment, list_commands
 from db.hub.desired import find_desired
 from db.schema import Ad, Play, Session
-from monitor.hub.media_store import MediaStore
-from monitor.hub.publishing import refresh
+from monitor.hub.library.media_store import MediaStore
+from monitor.hub.shows.publishing import refresh
 from monitor.uplink.key_file import key_path, write_key
 from tests.helpers.hub_process import hub_process
 from tests.helpers.hub_shows import add_creative, add_playlist

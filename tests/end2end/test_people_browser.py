@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from monitor.hub.second_factor import code_at
+from monitor.hub.people.second_factor import code_at
 
 from .browsing import IN_A_BROWSER, browser, visit
 from .test_hub_browser import hub

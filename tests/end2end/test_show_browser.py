@@ -11,7 +11,7 @@ from db.hub.bookings import BookingPlan, add_booking
 from db.hub.commands import list_commands
 from db.hub.desired import find_desired
 from db.hub.screens import screen_settings
-from monitor.hub.publishing import refresh
+from monitor.hub.shows.publishing import refresh
 from tests.helpers.hub_shows import add_creative, add_playlist
 
 from .browsing import IN_A_BROWSER, browser, visit

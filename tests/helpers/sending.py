@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from typing import TYPE_CHECKING, Any
 
-from monitor.hub.uploads import PART_BYTES
+from monitor.hub.library.uploads import PART_BYTES
 
 if TYPE_CHECKING:
     from flask.testing import FlaskClient

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from db.hub.digests import key_digest
-from monitor.uplink.desired import (
+from monitor.uplink.documents import (
     PIECE_BYTES,
     CommandResult,
     DesiredDocument,

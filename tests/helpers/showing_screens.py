@@ -24,10 +24,10 @@ from ads.errors import PlaylistError
 from ads.playlists.loader import load_playlist
 from monitor.uplink import follower, media
 from monitor.uplink.client import HubClient
-from monitor.uplink.desired import CommandResult
+from monitor.uplink.documents import CommandResult
 from monitor.uplink.follower import HubFollower
 from monitor.uplink.key_file import key_path, read_key
-from monitor.uplink.show import stored_playlist
+from monitor.uplink.stored_show import stored_playlist
 
 if TYPE_CHECKING:
     from ads.playlists.playlist import Playlist

@@ -39,8 +39,8 @@ from db.hub.console_tables import DesiredState
 from db.hub.digests import key_digest
 from db.hub.screens import Place, create_screen
 from db.hub.tables import KioskKey
-from monitor.hub.media_store import MediaStore
-from monitor.hub.publishing import ShowError, refresh, trying
+from monitor.hub.library.media_store import MediaStore
+from monitor.hub.shows.publishing import ShowError, refresh, trying
 from monitor.uplink.key_file import HubKey, key_path, write_key
 from tests.helpers.hub_process import hub_process
 from tests.helpers.hub_shows import add_creative, add_playlist, publish_revision

@@ -1,6 +1,5 @@
 """What commands print for people: tables on standard output, progress on standard error."""
 
-from monitor.reports.terminal.console import progress_bar
 from monitor.reports.terminal.experiments import (
     print_import,
     print_plan,
@@ -8,6 +7,7 @@ from monitor.reports.terminal.experiments import (
     print_status,
 )
 from monitor.reports.terminal.lake import print_lake_report
+from monitor.reports.terminal.printable_console import progress_bar
 from monitor.reports.terminal.printing import (
     print_comparisons,
     print_lift,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from monitor.reports.formatting import counted, moment_of
-from monitor.reports.terminal.console import shown, signs_of, table_with, wide_console
+from monitor.reports.terminal.printable_console import shown, signs_of, table_with, wide_console
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

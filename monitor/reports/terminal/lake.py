@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from detector.emotion.prevalence import GROUPS
 from monitor.reports.formatting import counted, decimal, percent, signed, whole
-from monitor.reports.terminal.console import shown, table_with, wide_console
+from monitor.reports.terminal.printable_console import shown, table_with, wide_console
 
 if TYPE_CHECKING:
     from rich.console import Console

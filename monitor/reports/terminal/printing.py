@@ -13,8 +13,8 @@ from monitor.reports import summary
 from monitor.reports.figures import VALENCE
 from monitor.reports.formatting import counted, moment_of
 from monitor.reports.terminal.charts import interval_bar, sparkline, squeezed
-from monitor.reports.terminal.console import shown, signs_of, wide_console
-from monitor.reports.terminal.console import table_with as _table
+from monitor.reports.terminal.printable_console import shown, signs_of, wide_console
+from monitor.reports.terminal.printable_console import table_with as _table
 from monitor.reports.wording import claims, gap_seconds, left_out
 from monitor.settings.time_zone import common_zone, zone_words
 

@@ -10,11 +10,17 @@ from flask import Blueprint, render_template, request
 from db.engine import snapshot
 from db.hub import accounts, api_keys, logins
 from db.hub import second_factor as stored
-from monitor.hub import second_factor
-from monitor.hub.account_form import KEY_DAYS, ROLE_RIGHTS, ROLE_WORDS, read_details, read_key
-from monitor.hub.browsers import browser_words
 from monitor.hub.forms import FormError
-from monitor.hub.passwords import MIN_LENGTH, PasswordError, hash_password
+from monitor.hub.people import second_factor
+from monitor.hub.people.account_form import (
+    KEY_DAYS,
+    ROLE_RIGHTS,
+    ROLE_WORDS,
+    read_details,
+    read_key,
+)
+from monitor.hub.people.browsers import browser_words
+from monitor.hub.people.passwords import MIN_LENGTH, PasswordError, hash_password
 from monitor.languages import languages, lazy
 from monitor.settings.time_zone import local_zone
 from monitor.web.accounts import account_gate, current_user

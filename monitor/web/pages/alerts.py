@@ -13,12 +13,12 @@ from db.hub import channels
 from db.hub.alerts import find_alerts
 from db.hub.deliveries import delivery_log
 from db.hub.screens import list_screens
-from monitor.hub.alerts import WORDS
-from monitor.hub.channel_form import described, read_channel, store_channel
-from monitor.hub.delivery import send_test
+from monitor.hub.alerts.channel_form import described, read_channel, store_channel
+from monitor.hub.alerts.delivery import send_test
+from monitor.hub.alerts.rules import WORDS
+from monitor.hub.alerts.senders import SendError, masked, policy_of, sender
+from monitor.hub.alerts.texts import kind_words, one_message
 from monitor.hub.forms import FormError
-from monitor.hub.messages import kind_words, one_message
-from monitor.hub.senders import SendError, masked, policy_of, sender
 from monitor.languages import lazy
 from monitor.settings.time_zone import local_zone, zone_names
 from monitor.web.accounts import current_user

@@ -17,7 +17,7 @@ from db.hub.library import list_creatives
 from db.hub.library_types import EVERYTHING, Choice
 from db.hub.playlists import list_playlists
 from db.hub.screens import list_screens
-from monitor.hub.booking_form import (
+from monitor.hub.bookings.booking_form import (
     booking_values,
     campaign_form_of,
     campaign_values,
@@ -25,11 +25,11 @@ from monitor.hub.booking_form import (
     read_campaign,
     values_of,
 )
-from monitor.hub.calendar import lanes_of
+from monitor.hub.bookings.calendar import lanes_of
+from monitor.hub.bookings.pacing import pacing, span_of
 from monitor.hub.forms import FormError
-from monitor.hub.pacing import pacing, span_of
-from monitor.hub.playlist_words import DAY_WORDS
-from monitor.hub.publishing import ShowError, preview, refresh, trying
+from monitor.hub.playlists.vocabulary import DAY_WORDS
+from monitor.hub.shows.publishing import ShowError, preview, refresh, trying
 from monitor.languages import lazy
 from monitor.settings.time_zone import local_zone
 from monitor.web.accounts import current_user
@@ -44,8 +44,8 @@ if TYPE_CHECKING:
 
     from db.hub.campaigns import CampaignInfo
     from db.hub.screens import ScreenInfo
-    from monitor.hub.pacing import Pacing
-    from monitor.hub.publishing import Outcome
+    from monitor.hub.bookings.pacing import Pacing
+    from monitor.hub.shows.publishing import Outcome
 
 BOOKING = ("editor", "operator")
 """Roles that book playlists and plan campaigns, besides administrators."""

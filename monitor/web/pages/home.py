@@ -15,8 +15,8 @@ from db.hub.campaigns import list_campaigns
 from db.hub.library import waiting_creatives
 from db.hub.library_types import EVERYTHING
 from db.hub.playlists import list_playlists
-from monitor.hub.messages import kind_words
-from monitor.hub.report_query import ReportQuery
+from monitor.hub.alerts.texts import kind_words
+from monitor.hub.reports.query import ReportQuery
 from monitor.settings.time_zone import local_zone
 from monitor.web.accounts import current_user
 from monitor.web.changes import now

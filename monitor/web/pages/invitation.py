@@ -10,7 +10,7 @@ from flask import Blueprint, render_template, request
 from db.engine import writing
 from db.hub import accounts
 from db.hub.audit import note
-from monitor.hub.passwords import MIN_LENGTH, PasswordError, hash_password
+from monitor.hub.people.passwords import MIN_LENGTH, PasswordError, hash_password
 from monitor.languages import _
 from monitor.web.accounts import account_gate
 from monitor.web.rights import open_to_all

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from werkzeug.wrappers import Response
 
     from monitor.settings.forms import SettingField
-    from monitor.web.console import Console
+    from monitor.web.kiosk_console import Console
 
 DONE = {
     "saved": lazy("The settings are saved. They apply when the kiosk starts again."),

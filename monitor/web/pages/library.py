@@ -14,9 +14,9 @@ from db.hub import folders, library, uploads
 from db.hub.library_types import SORTS, Choice, Decision, LibraryError
 from detector.emotion.labels import EMOTIONS
 from monitor.hub.forms import FormError, Name, read_form
-from monitor.hub.media_check import warning_words
-from monitor.hub.publishing import ShowError, refresh
-from monitor.hub.shown_form import numbers_text, read_shown
+from monitor.hub.library.media_check import warning_words
+from monitor.hub.library.shown_form import numbers_text, read_shown
+from monitor.hub.shows.publishing import ShowError, refresh
 from monitor.languages import lazy
 from monitor.languages.words import WORDS
 from monitor.settings.time_zone import local_zone

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, Response, request
 
 from db.hub.media import read_picture
-from monitor.hub.media_store import MediaStoreError
+from monitor.hub.library.media_store import MediaStoreError
 from monitor.languages import lazy
 from monitor.web.library_scope import seen_version, store_away
 from monitor.web.problems import ProblemError

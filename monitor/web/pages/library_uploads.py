@@ -17,9 +17,9 @@ from flask import Blueprint, Response, request, url_for
 from werkzeug.exceptions import BadRequest
 
 from db.hub import folders, uploads
-from monitor.hub.media_check import FileRefusedError
-from monitor.hub.media_store import MediaStoreError
-from monitor.hub.uploads import (
+from monitor.hub.library.media_check import FileRefusedError
+from monitor.hub.library.media_store import MediaStoreError
+from monitor.hub.library.uploads import (
     PART_BYTES,
     Target,
     UploadGoneError,

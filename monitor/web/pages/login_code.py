@@ -10,7 +10,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from db.engine import writing
 from db.hub import second_factor as stored
 from db.hub.audit import note
-from monitor.hub import second_factor
+from monitor.hub.people import second_factor
 from monitor.web.accounts import CODES_BY_ACCOUNT, CODES_BY_ADDRESS, account_gate
 from monitor.web.gates import following_page
 from monitor.web.rights import open_to_all

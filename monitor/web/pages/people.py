@@ -12,10 +12,10 @@ from db.hub import accounts, api_keys, logins
 from db.hub import second_factor as stored
 from db.hub.folders import list_folders
 from db.hub.library_types import EVERYTHING
-from monitor.hub.account_form import read_account, read_invitation
-from monitor.hub.browsers import browser_words
 from monitor.hub.forms import FormError
 from monitor.hub.mail import MailError, send_mail
+from monitor.hub.people.account_form import read_account, read_invitation
+from monitor.hub.people.browsers import browser_words
 from monitor.languages import _, language, lazy, speaking
 from monitor.settings.mail_server import MailServer
 from monitor.web.accounts import account_gate

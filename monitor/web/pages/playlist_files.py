@@ -17,7 +17,7 @@ from db.hub.playlists import (
     files_of_creatives,
     target_of,
 )
-from monitor.hub.playlist_files import (
+from monitor.hub.playlists.files import (
     MAX_FILE_BYTES,
     Library,
     PlaylistFileError,
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from db.hub.desired import ApprovedVersion
-    from monitor.hub.playlist_files import Exported, Imported
+    from monitor.hub.playlists.files import Exported, Imported
 
 MAX_ZIP_BYTES = 2 << 30
 """Of the media of one archive; it is made while it is sent."""

@@ -14,10 +14,10 @@ from db.hub import playlists
 from db.hub.desired import read_plan
 from db.hub.library import list_creatives
 from db.hub.library_types import EVERYTHING
-from monitor.hub.playlist_hour import hour_of, reason_words
-from monitor.hub.playlist_view import rows_of, runs_on, shown_alone
-from monitor.hub.playlist_words import POLICY_WORDS
-from monitor.hub.show import desired_show
+from monitor.hub.playlists.next_hour import hour_of, reason_words
+from monitor.hub.playlists.view import rows_of, runs_on, shown_alone
+from monitor.hub.playlists.vocabulary import POLICY_WORDS
+from monitor.hub.shows.resolution import desired_show
 from monitor.languages import _
 from monitor.languages.words import word
 from monitor.settings.time_zone import local_zone
@@ -30,7 +30,7 @@ from monitor.web.services import hub_services
 if TYPE_CHECKING:
     from db.hub.desired import Plan, PlannedCreative, PlannedScreen
     from db.hub.playlists import PlaylistState
-    from monitor.hub.show import Show
+    from monitor.hub.shows.resolution import Show
 
 MAX_ROWS = 200
 """Plays that the page lists; an hour of ads of 18 s."""

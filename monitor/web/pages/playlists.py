@@ -22,7 +22,7 @@ from db.hub.playlists import (
 )
 from detector.emotion.labels import EMOTIONS
 from monitor.hub.forms import FormError, Message, Name, read_form
-from monitor.hub.playlist_body import (
+from monitor.hub.playlists.body import (
     bounds,
     default_of,
     form_of_ad,
@@ -31,10 +31,10 @@ from monitor.hub.playlist_body import (
     read_settings,
     with_settings,
 )
-from monitor.hub.playlist_diff import as_notes, compare, from_notes
-from monitor.hub.playlist_view import rows_of, runs_on, shown_alone
-from monitor.hub.playlist_words import DAY_WORDS, FIT_WORDS, POLICY_WORDS
-from monitor.hub.publishing import ShowError, preview, refresh, trying
+from monitor.hub.playlists.diff import as_notes, compare, from_notes
+from monitor.hub.playlists.view import rows_of, runs_on, shown_alone
+from monitor.hub.playlists.vocabulary import DAY_WORDS, FIT_WORDS, POLICY_WORDS
+from monitor.hub.shows.publishing import ShowError, preview, refresh, trying
 from monitor.languages import _, lazy, ngettext
 from monitor.languages.words import WORDS
 from monitor.settings.time_zone import local_zone
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 
     from db.hub.desired import PlannedCreative
     from db.hub.playlists import Body, PlaylistState, Revision
-    from monitor.hub.playlist_diff import Difference
+    from monitor.hub.playlists.diff import Difference
 
 CHANGING = "editor"
 """The role that edits playlists, besides administrators."""

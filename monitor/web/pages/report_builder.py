@@ -14,7 +14,7 @@ from db.read.ads import known_ads
 from db.read.sessions import site_zones
 from monitor.analytics.breakdown import COUNTS
 from monitor.hub.forms import FormError
-from monitor.hub.report_query import (
+from monitor.hub.reports.query import (
     PERIODS,
     RHYTHMS,
     ReportQuery,

@@ -13,11 +13,11 @@ from db.hub.desired import find_desired, read_plan
 from db.hub.screens import NoSuchScreenError, find_screen, list_screens, screen_settings
 from db.hub.screens import set_settings as store_settings
 from monitor.hub.forms import FormError
-from monitor.hub.playlist_words import DAY_WORDS
-from monitor.hub.publishing import refresh
-from monitor.hub.screen_settings import FIELDS, form_of, read_settings
-from monitor.hub.show import Shows
-from monitor.hub.wall import Choice
+from monitor.hub.playlists.vocabulary import DAY_WORDS
+from monitor.hub.screens.settings_form import FIELDS, form_of, read_settings
+from monitor.hub.screens.wall import Choice
+from monitor.hub.shows.publishing import refresh
+from monitor.hub.shows.resolution import Shows
 from monitor.languages import _, lazy, ngettext
 from monitor.web.changes import back, changing
 from monitor.web.problems import ProblemError

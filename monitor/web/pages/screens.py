@@ -15,12 +15,12 @@ from markupsafe import Markup
 from db.hub import pairing, screens
 from db.hub.screen_day import read_day, read_kiosks
 from db.hub.wall import read_wall
-from monitor.hub.day import bounds, picture_of
+from monitor.hub.alerts.texts import kind_words
 from monitor.hub.forms import FormError
-from monitor.hub.messages import kind_words
-from monitor.hub.place_form import form_of, read_place
-from monitor.hub.publishing import refresh
-from monitor.hub.wall import CONDITIONS, Choice, Wall, entry, tile_of
+from monitor.hub.screens.day import bounds, picture_of
+from monitor.hub.screens.place_form import form_of, read_place
+from monitor.hub.screens.wall import CONDITIONS, Choice, Wall, entry, tile_of
+from monitor.hub.shows.publishing import refresh
 from monitor.languages import language, lazy
 from monitor.settings.time_zone import local_zone, zone_named, zone_names
 from monitor.web.accounts import current_user
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
     from db.hub.screens import Place, ScreenInfo
     from db.hub.wall import ScreenNow
-    from monitor.hub.wall import Snapshot
+    from monitor.hub.screens.wall import Snapshot
 
 WALL = "ad-monitor-wall"
 """Key of the wall among the extensions of an application."""

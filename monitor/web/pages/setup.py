@@ -15,7 +15,7 @@ from db.engine import writing
 from db.hub import accounts
 from db.hub.audit import note
 from monitor.errors import MonitorError
-from monitor.hub.passwords import MIN_LENGTH, PasswordError, hash_password
+from monitor.hub.people.passwords import MIN_LENGTH, PasswordError, hash_password
 from monitor.languages import _, lazy
 from monitor.session.first_run import (
     DEMO,
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from werkzeug.wrappers import Response
 
     from monitor.web.accounts import AccountGate
-    from monitor.web.console import Console
+    from monitor.web.kiosk_console import Console
 
 STEPS = {
     "camera": lazy("Camera"),

@@ -13,7 +13,7 @@ from db.engine import writing
 from db.hub import identities
 from db.hub.audit import note
 from db.hub.secrets import shared_secret
-from monitor.hub.single_sign_on import Flow, Provider, SingleSignOnError
+from monitor.hub.people.single_sign_on import Flow, Provider, SingleSignOnError
 from monitor.languages import lazy
 from monitor.web.accounts import account_gate
 from monitor.web.gates import following_page
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from werkzeug.wrappers import Response
 
     from db.hub.accounts import Account
-    from monitor.hub.single_sign_on import Identity
+    from monitor.hub.people.single_sign_on import Identity
 
 PROVIDER = "ad-monitor-provider"
 """Key of the provider among the extensions of an application, and of the places for its answers."""

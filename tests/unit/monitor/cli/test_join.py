@@ -18,9 +18,9 @@ from db.write.lock import lock_file
 from monitor.cli.main import cli
 from monitor.kiosk.doctor import _hub
 from monitor.uplink import messages
-from monitor.uplink.desired import sign
+from monitor.uplink.documents import sign
 from monitor.uplink.key_file import key_path, lock_path_of, read_key
-from monitor.uplink.show import ShowFolder
+from monitor.uplink.stored_show import ShowFolder
 from tests.helpers.fake_hub import FakeHub, serving
 from tests.helpers.show_hub import ShowHub, png
 

@@ -11,8 +11,8 @@ from sqlalchemy import select, update
 
 from db.engine import writing
 from db.hub.tables import Lease
+from monitor.hub.all_duties import hub_duties
 from monitor.hub.duties import Duties, Duty
-from monitor.hub.schedule import hub_duties
 from monitor.settings.models import HubSettings
 
 

@@ -11,11 +11,11 @@ from PyQt5.QtWidgets import QWidget
 
 from db.engine import open_database
 from db.hub.accounts import find_login
-from monitor.hub import passwords
+from monitor.hub.people import passwords
 from monitor.kiosk import set_up
 from monitor.kiosk.headless import SET_UP
 from monitor.session.first_run import Draft, is_declined
-from monitor.settings.console import ConsoleOrder
+from monitor.settings.console_order import ConsoleOrder
 from monitor.settings.paths import console_database
 from monitor.settings.sources import SettingsFile
 from monitor.ui.first_run.card import SetupCard

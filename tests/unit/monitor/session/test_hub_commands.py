@@ -18,7 +18,7 @@ from monitor.session import hub_commands
 from monitor.session.hub_commands import HubCommands
 from monitor.session.painted_ad import draw_ad
 from monitor.settings.models import RunSettings
-from monitor.uplink.desired import CommandOrder
+from monitor.uplink.documents import CommandOrder
 from tests.helpers.show_hub import a_key
 
 

@@ -18,10 +18,10 @@ from db.hub.digests import key_digest
 from monitor.backoff import Backoff
 from monitor.uplink import applying, follower, media
 from monitor.uplink.client import HubClient
-from monitor.uplink.desired import CommandResult, sign
+from monitor.uplink.documents import CommandResult, sign
 from monitor.uplink.follower import HubFollower
 from monitor.uplink.key_file import delete_key, key_path, write_key
-from monitor.uplink.show import ShowFolder, stored_playlist
+from monitor.uplink.stored_show import ShowFolder, stored_playlist
 from tests.helpers.show_hub import Request, ShowHub, a_key, png
 
 RED, GREEN, BLUE = png((255, 0, 0)), png((0, 255, 0)), png((0, 0, 255))

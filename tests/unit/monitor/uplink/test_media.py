@@ -16,7 +16,7 @@ import pytest
 from monitor.uplink import media
 from monitor.uplink.address import HubRefusedError, HubUnreachableError
 from monitor.uplink.client import HubClient
-from monitor.uplink.desired import MediaEntry
+from monitor.uplink.documents import MediaEntry
 from monitor.uplink.media import MediaFolder, ShowRefusedError
 from tests.helpers.show_hub import KEY, ShowHub
 
@@ -180,7 +180,7 @@ def test_a_kill_in_the_middle_costs_nothing(hub, folder, client):
         "import sys\n"
         "from pathlib import Path\n"
         "from monitor.uplink.client import HubClient\n"
-        "from monitor.uplink.desired import MediaEntry\n"
+        "from monitor.uplink.documents import MediaEntry\n"
         "from monitor.uplink.media import MediaFolder\n"
         f"entry = MediaEntry(sha256='{SHA256}', size={len(CLIP)}, ending='.mp4')\n"
         f"folder = MediaFolder(Path({str(folder.path)!r}), 1e9)\n"

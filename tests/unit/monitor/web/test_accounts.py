@@ -14,7 +14,7 @@ from flask.testing import FlaskClient
 
 from db.engine import open_database, writing
 from db.hub import accounts
-from monitor.hub import passwords
+from monitor.hub.people import passwords
 from monitor.settings.models import HubSettings
 from monitor.web.accounts import BY_ADDRESS, current_user
 from monitor.web.app import close_app

@@ -10,12 +10,7 @@ import pytest
 from rich.console import Console
 
 from monitor.analytics.comparison import compare_ads
-from monitor.reports.terminal import (
-    print_comparisons,
-    print_report,
-    print_sessions,
-    printing,
-)
+from monitor.reports.terminal import print_comparisons, print_report, print_sessions, printing
 from monitor.reports.terminal.charts import BLOCKS
 
 MOMENTS = [

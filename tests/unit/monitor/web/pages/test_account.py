@@ -12,8 +12,8 @@ from db.engine import writing
 from db.hub import accounts
 from db.hub.console_tables import ApiKey
 from db.hub.tables import AuditEntry, User, UserToken
-from monitor.hub import passwords, second_factor
-from monitor.hub.second_factor import code_at
+from monitor.hub.people import passwords, second_factor
+from monitor.hub.people.second_factor import code_at
 from monitor.settings.models import HubSettings
 from monitor.web.accounts import CODES_BY_ADDRESS
 from monitor.web.app import close_app

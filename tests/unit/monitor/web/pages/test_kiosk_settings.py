@@ -11,13 +11,13 @@ from sqlalchemy import text as sql
 from db.engine import writing
 from db.hub import accounts
 from db.hub.tables import ROLES
-from monitor.settings.console import ConsoleOrder
+from monitor.settings.console_order import ConsoleOrder
 from monitor.settings.models import SECTIONS, HubSettings
 from monitor.settings.sources import SettingsFile, all_settings
 from monitor.web.app import close_app
 from monitor.web.changes import now
-from monitor.web.console import Console
 from monitor.web.hub_app import create_hub_app
+from monitor.web.kiosk_console import Console
 from monitor.web.pages.kiosk_settings import TITLES
 from monitor.web.services import EXTENSION
 

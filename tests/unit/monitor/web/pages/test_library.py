@@ -14,8 +14,8 @@ from db.hub.bookings import BookingPlan, add_booking
 from db.hub.desired import find_desired
 from db.hub.library_types import EVERYTHING, MediaFacts
 from db.hub.tables import AuditEntry, User
-from monitor.hub import uploads
-from monitor.hub.media_check import Examined
+from monitor.hub.library import uploads
+from monitor.hub.library.media_check import Examined
 from monitor.web.changes import now
 from monitor.web.pages.library_media import PIECE_BYTES
 from monitor.web.services import EXTENSION

@@ -20,9 +20,9 @@ from db.hub import folders
 from db.hub.console_tables import CreativeVersion, MediaFile, Upload
 from db.hub.library_types import MediaFacts
 from db.hub.tables import AuditEntry
-from monitor.hub import media_check, uploads
-from monitor.hub.media_check import Examined
-from monitor.hub.uploads import PART_BYTES
+from monitor.hub.library import media_check, uploads
+from monitor.hub.library.media_check import Examined
+from monitor.hub.library.uploads import PART_BYTES
 from monitor.web.changes import now
 from monitor.web.services import EXTENSION
 from tests.helpers.hostile_media import NAMES, harmless_files, refused_files
@@ -196,12 +196,14 @@ def test_what_one_account_and_all_together_may_send_is_bounded(editor, app, monk
     assert answer.status_code == 429
     assert "no room" in answer.json["detail"]
     monkeypatch.setattr(uploads, "MAX_WAITING_FILES", 10)
-    monkeypatch.setattr("monitor.hub.media_store.MediaStore.free_bytes", lambda _: 600_000_000)
+    monkeypatch.setattr(
+        "monitor.hub.library.media_store.MediaStore.free_bytes", lambda _: 600_000_000
+    )
     assert begin(editor, "other.mp4", 90_000_000).status_code == 429
 
 
 def test_one_account_cannot_take_the_room_of_all(editor, as_, monkeypatch):
-    monkeypatch.setattr("monitor.hub.media_store.MediaStore.free_bytes", lambda _: 1 << 50)
+    monkeypatch.setattr("monitor.hub.library.media_store.MediaStore.free_bytes", lambda _: 1 << 50)
     largest = editor.application.extensions[EXTENSION].settings.max_upload * 1_000_000_000
     said = [begin(editor, f"{n}.mp4", int(largest)).status_code for n in range(6)]
     assert said == [200] * 4 + [429] * 2
@@ -209,7 +211,7 @@ def test_one_account_cannot_take_the_room_of_all(editor, as_, monkeypatch):
 
 
 def test_uploads_that_broke_off_are_forgotten_and_removed(editor, engine, app, trusting, left):
-    from monitor.hub.media_cleanup import clean_up
+    from monitor.hub.library.media_cleanup import clean_up
 
     store = app.extensions[EXTENSION].media
     content = bytes(PART_BYTES)

@@ -19,9 +19,9 @@ from db.hub.commands import (
 from db.hub.console_tables import Command
 from db.hub.desired import Reported, find_desired, note_report
 from db.hub.tables import AuditEntry, Screen
-from monitor.hub.place_form import form_of
-from monitor.hub.publishing import refresh
-from monitor.hub.screen_settings import FIELDS
+from monitor.hub.screens.place_form import form_of
+from monitor.hub.screens.settings_form import FIELDS
+from monitor.hub.shows.publishing import refresh
 from monitor.settings.from_hub import SCREEN_KEYS
 from tests.helpers.hub_screens import PLACE, a_health, fill_wall
 from tests.helpers.hub_shows import add_creative, add_playlist, set_approval

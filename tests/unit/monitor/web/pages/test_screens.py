@@ -14,7 +14,7 @@ from db.hub import pairing, screens
 from db.hub.screen_day import read_kiosks
 from db.hub.tables import ROLES, AuditEntry, KioskKey, Screen, ScreenState
 from db.schema import Gap, Origin, Session
-from monitor.hub.place_form import form_of
+from monitor.hub.screens.place_form import form_of
 from monitor.web.pages.screens import MAX_ROWS
 from tests.helpers.hub_routes.table import all_routes
 from tests.helpers.hub_screens import PLACE, a_health, fill_wall
@@ -152,7 +152,7 @@ def test_a_poll_costs_nothing_while_nothing_has_changed(as_, engine, screen, mon
     with writing(engine) as connection:
         connection.execute(update(Screen).values(name="Till 4"))
     assert viewer.get("/screens/wall", headers=etag).status_code == 304, "it is read again too soon"
-    monkeypatch.setattr("monitor.hub.wall.SNAPSHOT_S", -1.0)
+    monkeypatch.setattr("monitor.hub.screens.wall.SNAPSHOT_S", -1.0)
     changed = viewer.get("/screens/wall", headers=etag)
     assert changed.status_code == 200
     assert "Till 4" in changed.text

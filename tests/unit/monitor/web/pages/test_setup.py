@@ -11,13 +11,13 @@ import pytest
 import yaml
 
 from db.hub import accounts
-from monitor.hub import passwords
-from monitor.settings.console import ConsoleOrder
+from monitor.hub.people import passwords
+from monitor.settings.console_order import ConsoleOrder
 from monitor.settings.models import HubSettings
 from monitor.settings.sources import SettingsFile
 from monitor.web.app import close_app
-from monitor.web.console import Console
 from monitor.web.hub_app import create_hub_app
+from monitor.web.kiosk_console import Console
 from monitor.web.services import EXTENSION
 
 PAGE = {"Origin": "http://localhost"}

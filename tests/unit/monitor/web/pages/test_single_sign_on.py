@@ -173,7 +173,7 @@ def test_a_token_that_the_provider_did_not_sign_lets_nobody_in(app, provider, en
 
 
 def test_a_new_key_of_the_provider_is_fetched(app, provider, engine, monkeypatch):
-    monkeypatch.setattr("monitor.hub.single_sign_on.MIN_REFETCH_S", -1.0)
+    monkeypatch.setattr("monitor.hub.people.single_sign_on.MIN_REFETCH_S", -1.0)
     log_in(app, provider)
     provider.replace_key()
     assert log_in(app, provider).answer.status_code == 200

@@ -1,0 +1,1 @@
+"""When an alert is raised and ends, and how messages of it are sent to channels."""

@@ -1,0 +1,1 @@
+"""What kiosks send: envelopes of records, pictures and logs."""

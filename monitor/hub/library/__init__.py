@@ -1,0 +1,1 @@
+"""The files of the library: received, checked, stored, and deleted when nothing shows them."""

@@ -1,0 +1,1 @@
+"""What other programs are told about the hub and its screens: Prometheus and MQTT."""

@@ -1,0 +1,1 @@
+"""Saved reports: what they ask, and how they are mailed."""

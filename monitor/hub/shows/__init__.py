@@ -1,0 +1,1 @@
+"""What each screen is to show, resolved from bookings, playlists and approved ads."""
