@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from detector.emotion.model_card import sha256_of
-from detector.emotion.model_store import find_model
+from detector.emotion.model_store import DEFAULT_MODEL, shipped_default
 from detector.sources.video_source import DEMO_VIDEO
 
 pytestmark = pytest.mark.slow
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def candidate(tmp_path: Path) -> Path:
     """The shipped model in another file, and less sure of itself."""
-    shipped = find_model("compact-3")
+    shipped = shipped_default()
     path = tmp_path / "candidate.keras"
     path.write_bytes(shipped.read_bytes())
     with zipfile.ZipFile(path, "a") as archive:
@@ -39,7 +39,7 @@ def test_a_replay_with_a_shadow_model(program, candidate):
     program.run(*replay, "--shadow-model", str(candidate))
     assert program.rows(readings.format(1)) == program.rows(readings.format(2))
     [report] = program.json("models", "shadow", "--replays", "--demos")["shadow_runs"]
-    assert (report["shadow_model"], report["model_in_use"]) == ("candidate", "compact-3")
+    assert (report["shadow_model"], report["model_in_use"]) == ("candidate", DEFAULT_MODEL)
     assert report["faces"] > 20
     # The temperature changes how sure a model is, not what it says.
     assert report["agreement"]["value"] == 1.0
@@ -55,6 +55,6 @@ def test_a_replay_with_a_shadow_model(program, candidate):
 
 def test_the_model_in_use_beside_itself_is_refused(program):
     complaint = program.complaint(
-        "replay", str(DEMO_VIDEO), "--shadow-model", "compact-3", status=2
+        "replay", str(DEMO_VIDEO), "--shadow-model", DEFAULT_MODEL, status=2
     )
     assert "is the model in use itself" in complaint

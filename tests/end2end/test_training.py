@@ -9,6 +9,8 @@ import signal
 import numpy as np
 import pytest
 
+from detector.emotion.model_store import DEFAULT_MODEL
+
 EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 COLUMNS = (
     "neutral",
@@ -109,7 +111,7 @@ def test_train_stop_go_on_measure_and_promote(offline, wait_for):
     assert (pair["n"], pair["labels"]) == (20, ["happy", "sad"])
 
     # On these drawn faces it is far better than the shipped model.
-    compared = offline.json("models", "compare", "compact-3", model, *offline.data)
+    compared = offline.json("models", "compare", DEFAULT_MODEL, model, *offline.data)
     assert compared["difference"] > 0.3
     assert compared["p_value"] < 0.001
     promoted = offline.json("models", "promote", model, *offline.data)
@@ -117,10 +119,10 @@ def test_train_stop_go_on_measure_and_promote(offline, wait_for):
     listed = {entry["name"]: entry for entry in offline.json("models", "list")["models"]}
     assert listed["first"]["in_use"]
     assert listed["first"]["origin"] == "own"
-    refused = offline.complaint("models", "promote", "compact-3", *offline.data, status=1)
-    assert "compact-3 was not promoted" in refused
+    refused = offline.complaint("models", "promote", DEFAULT_MODEL, *offline.data, status=1)
+    assert f"{DEFAULT_MODEL} was not promoted" in refused
     assert "points lower than that of first" in refused
-    assert offline.json("models", "promote", "compact-3", *offline.data, "--force")["forced"]
+    assert offline.json("models", "promote", DEFAULT_MODEL, *offline.data, "--force")["forced"]
     assert offline.json("models", "rollback")["model"] == "first"
     assert offline.json("models", "show")["name"] == "first"
     log = (offline.folder / "models" / "promotions.jsonl").read_text().splitlines()

@@ -21,7 +21,7 @@ from db.write.records import (
 from db.write.session_writer import SessionWriter
 from detector.emotion.labels import valence
 from detector.emotion.model_card import read_card
-from detector.emotion.model_store import find_model
+from detector.emotion.model_store import shipped_default
 from detector.emotion.prevalence import corrected_valence, group_scores, shares
 from detector.types import Box, FaceReading, HeadPose
 from monitor.reports.formatting import percent, signed
@@ -63,7 +63,7 @@ def reading(at, viewer, play, position_ms, probabilities=PROBABILITIES):
 
 
 def shipped_model():
-    card = read_card(find_model("compact-3"))
+    card = read_card(shipped_default())
     return ModelRecord(card.name, card.sha256, card.model_dump(mode="json"))
 
 
@@ -211,7 +211,7 @@ def test_the_live_page_follows_a_session(program, serve, visit):
         watched(1)
         assert tab.inner_text("#valence") == "–"  # noqa: RUF001 (as the page shows it)
         watched(3)
-        calibration = read_card(find_model("compact-3")).prevalence
+        calibration = read_card(shipped_default()).prevalence
         scores = group_scores(PROBABILITIES, calibration)
         assert tab.inner_text("#valence") == signed(float(corrected_valence(scores)))
         happy = percent(float(shares(scores)[0]))

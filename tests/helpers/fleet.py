@@ -31,7 +31,7 @@ from db.write.records import (
 )
 from db.write.session_writer import SessionWriter
 from detector.emotion.model_card import read_card
-from detector.emotion.model_store import find_model
+from detector.emotion.model_store import shipped_default
 from tests.helpers.making import reading_record
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def record_day(
 
     A play begins every eight minutes.
     """
-    card = read_card(find_model("compact-3"))
+    card = read_card(shipped_default())
     settings = {"policy": "learn", "headless": False, "timezone": zone, "fullscreen": True}
     session = SessionRecord(
         *("run", site, "0", BEGAN, "0.1.0"),

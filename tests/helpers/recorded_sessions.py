@@ -13,7 +13,7 @@ from db.read.formulas import RolledPlay, roll_up
 from db.read.plays import LoggedPlay
 from db.read.sessions import AdInfo, GapInfo, PlayInfo, ReadingArrays, SessionData, SessionInfo
 from detector.emotion.model_card import read_card
-from detector.emotion.model_store import find_model
+from detector.emotion.model_store import shipped_default
 from detector.emotion.prevalence import PrevalenceCalibration
 from detector.types import WITHHELD_REASONS
 from monitor.analytics.metrics import microseconds
@@ -21,7 +21,7 @@ from monitor.analytics.report_data import ReportData
 
 START = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-SHIPPED = read_card(find_model("compact-3")).prevalence
+SHIPPED = read_card(shipped_default()).prevalence
 WITHHELD = (np.nan,) * 7
 NEUTRAL = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0)
 

@@ -15,7 +15,7 @@ from db.read.sessions import find_sessions
 from db.schema import SCORE_COLUMNS, Exposure
 from db.write.records import ModelRecord
 from detector.emotion.model_card import read_card
-from detector.emotion.model_store import find_model
+from detector.emotion.model_store import shipped_default
 
 
 def test_pages_of_sessions_the_latest_first(engine, make):
@@ -76,7 +76,7 @@ def test_totals_and_sessions_of_ads_leave_out_replays_and_the_demo_viewer_unless
 
 @pytest.mark.parametrize("stored", [True, False])
 def test_totals_of_corrected_valence_are_those_of_the_roll_ups(engine, make, stored):
-    card = read_card(find_model("compact-3"))
+    card = read_card(shipped_default())
     shipped = ModelRecord(card.name, card.sha256, card.model_dump(mode="json"))
     make.write_rolled(engine, model=shipped)
     make.write_rolled(engine, site="Elsewhere", model=ModelRecord("own", "ef" * 32, {}))

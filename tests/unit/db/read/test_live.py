@@ -11,7 +11,7 @@ from db.read.live import live_state, open_session_ids
 from db.write.records import GapEnded, GapStarted, ModelRecord, SessionEnded, ViewerFlagged
 from db.write.session_writer import SessionWriter
 from detector.emotion.model_card import read_card
-from detector.emotion.model_store import find_model
+from detector.emotion.model_store import shipped_default
 from detector.emotion.prevalence import corrected_valence, group_scores, shares
 
 
@@ -60,7 +60,7 @@ def test_a_mean_is_taken_within_each_viewer_first(engine, make, written):
 
 
 def test_shares_and_corrected_valence_are_those_of_the_scores(engine, make):
-    card = read_card(find_model("compact-3"))
+    card = read_card(shipped_default())
     model = ModelRecord(card.name, card.sha256, card.model_dump(mode="json"))
     with SessionWriter(engine, make.session(model=model)) as writer:
         for record in (

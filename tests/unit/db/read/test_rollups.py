@@ -24,7 +24,7 @@ from db.write import session_writer
 from db.write.records import ModelRecord, ViewerFlagged
 from db.write.session_writer import SessionWriter
 from detector.emotion.model_card import read_card
-from detector.emotion.model_store import find_model
+from detector.emotion.model_store import shipped_default
 from detector.emotion.prevalence import calibration_of, group_scores, linear_scores
 from tests.helpers.making import PROBABILITIES
 
@@ -277,7 +277,7 @@ def test_two_writers_of_one_database(engine, make, path):
 
 @pytest.fixture
 def shipped():
-    card = read_card(find_model("compact-3"))
+    card = read_card(shipped_default())
     return ModelRecord(card.name, card.sha256, card.model_dump(mode="json"))
 
 

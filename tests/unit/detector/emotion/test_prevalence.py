@@ -16,7 +16,7 @@ from hypothesis.extra.numpy import arrays
 from detector.emotion.classifier import LiteRTClassifier, classify
 from detector.emotion.labels import EMOTIONS
 from detector.emotion.model_card import read_card
-from detector.emotion.model_store import find_model
+from detector.emotion.model_store import DEFAULT_MODEL, find_model, shipped_default
 from detector.emotion.prevalence import (
     GROUPS,
     PrevalenceCalibration,
@@ -34,7 +34,7 @@ from detector.emotion.prevalence import (
 from training.datasets.reading import read_dataset
 from training.evaluation.evaluate import select
 
-SHIPPED = read_card(find_model("compact-3")).prevalence
+SHIPPED = read_card(shipped_default()).prevalence
 PROBABILITIES = arrays(np.float64, (5, 7), elements=st.floats(1e-6, 1)).map(
     lambda p: p / p.sum(axis=1, keepdims=True)
 )
@@ -195,7 +195,7 @@ def test_a_neutral_face_has_about_zero_valence_and_others_the_right_sign():
 
 
 def test_every_shipped_card_has_a_calibration_that_older_cards_find_by_checksum():
-    for name in ("compact-3", "compact-3-original"):
+    for name in (DEFAULT_MODEL, f"{DEFAULT_MODEL}-original"):
         card = read_card(find_model(name))
         stored = json.loads(json.dumps(card.model_dump(mode="json")))
         assert calibration_of(stored) == card.prevalence is not None
@@ -258,7 +258,7 @@ def labelled(dataset_folder):
     votes = dataset_folder / "fer2013new.csv"
     faces = read_dataset(find_table(dataset_folder), votes, side_px=48, seed=0).split("validation")
     chosen = select(faces, "majority", EMOTIONS, EMOTIONS)
-    model = find_model("compact-3")
+    model = shipped_default()
     classifier = LiteRTClassifier(model.with_suffix(".tflite"), read_card(model))
 
     def classified(condition, every=1):

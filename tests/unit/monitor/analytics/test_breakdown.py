@@ -10,7 +10,7 @@ import pytest
 from db.engine import open_database
 from db.write.records import ModelRecord
 from detector.emotion.model_card import read_card
-from detector.emotion.model_store import find_model
+from detector.emotion.model_store import shipped_default
 from monitor.analytics.breakdown import COUNTS, DIVISIONS, break_down
 from monitor.analytics.comparison import MEASURES
 from monitor.analytics.errors import ReportError
@@ -24,7 +24,7 @@ DAYS = (("Foyer", 6), ("Foyer", 6), ("Till", 2))
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     engine = open_database(str(tmp_path_factory.mktemp("shop") / "kiosk.db"))
-    make, card = Make(), read_card(find_model("compact-3"))
+    make, card = Make(), read_card(shipped_default())
     model = ModelRecord(card.name, card.sha256, card.model_dump(mode="json"))
     for day, (site, viewers) in enumerate(DAYS):
         records = [make.ad(), make.play(), make.play_end(1, 4.0)]

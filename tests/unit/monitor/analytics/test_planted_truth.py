@@ -29,7 +29,7 @@ from db.write.records import (
 )
 from db.write.session_writer import SessionWriter
 from detector.emotion.model_card import read_card
-from detector.emotion.model_store import find_model
+from detector.emotion.model_store import shipped_default
 from detector.types import WITHHELD_REASONS
 from monitor.analytics import metrics
 from monitor.analytics.errors import EmptyScopeError
@@ -43,7 +43,7 @@ START = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
 EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 LENGTHS = {"tea": 6.0, "shoes": 4.3, "cars": 8.04}
 POSTER = 99
-CARD = read_card(find_model("compact-3"))
+CARD = read_card(shipped_default())
 
 
 @dataclass(frozen=True)

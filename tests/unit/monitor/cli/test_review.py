@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from detector.emotion.model_store import DEFAULT_MODEL
 from monitor.cli import review as module
 from training.datasets.overlay import LabelOverlay
 from training.errors import DatasetError
@@ -36,11 +37,11 @@ def test_it_says_that_the_model_knows_the_faces(
     monkeypatch.setattr(module, "silence_native_libraries", lambda: None)
     monkeypatch.setattr(module, "_serve", lambda found, *_, **__: shown.append(len(found)))
     out = tmp_path / "overlay.csv"
-    options = ["--data", str(data), "--out", str(out), "--limit", "5", "--model", "compact-3"]
+    options = ["--data", str(data), "--out", str(out), "--limit", "5", "--model", DEFAULT_MODEL]
     done = CliRunner().invoke(module.review, options)
     assert done.exit_code == 0, done.output
     assert shown == [5]
-    assert "compact-3 was trained on fer2013.csv" in done.output
+    assert f"{DEFAULT_MODEL} was trained on fer2013.csv" in done.output
     assert len(LabelOverlay.read(out)) == 0
 
 

@@ -14,7 +14,7 @@ from ads.playlists.playlist import Ad
 from ads.policies.audience import Audience, Reward
 from ads.show.playback import Play, PlaybackLog, PlayEnd
 from detector.emotion.model_card import read_card
-from detector.emotion.model_store import find_model
+from detector.emotion.model_store import shipped_default
 from detector.emotion.prevalence import PrevalenceCalibration, corrected_valence, group_scores
 from detector.types import AnalysedFrame, FaceReading
 from monitor.session.audience import AudienceMeter, RewardMeter
@@ -57,7 +57,7 @@ def test_a_face_that_is_neutral_in_a_shop_is_no_sad_audience(reading: Reading) -
     # Among the training photographs it is sad, in front of a screen more likely neutral.
     face = replace(reading(1), probabilities=(0.04, 0.0, 0.0, 0.0, 0.5, 0.0, 0.46))
     smile = replace(reading(1), probabilities=(0.0, 0.0, 0.0, 0.8, 0.05, 0.0, 0.15))
-    calibration = read_card(find_model("compact-3")).prevalence
+    calibration = read_card(shipped_default()).prevalence
     for seen, plain, corrected in ((face, "sad", "neutral"), (smile, "happy", "happy")):
         for meter, mood in ((AudienceMeter(), plain), (AudienceMeter(calibration), corrected)):
             meter.record(frame(0, seen))
@@ -189,7 +189,7 @@ def test_a_reward_never_rises_when_somebody_looks_away(
 
 
 def test_valence_is_the_corrected_one_of_the_model(reading: Reading) -> None:
-    calibration = read_card(find_model("compact-3")).prevalence
+    calibration = read_card(shipped_default()).prevalence
     assert calibration is not None
     # Neutral in front of a screen, although plain valence calls it negative.
     p = (0.05, 0.0, 0.0, 0.05, 0.25, 0.0, 0.65)
@@ -264,7 +264,7 @@ def test_a_flush_rates_each_play_once(reading: Reading) -> None:
 def test_no_figure_is_about_fewer_viewers_than_allowed(
     looks: list[tuple[bool, bool]], min_viewers: int, reading: Reading
 ) -> None:
-    meter = AudienceMeter(read_card(find_model("compact-3")).prevalence)
+    meter = AudienceMeter(read_card(shipped_default()).prevalence)
     seen = [
         replace(reading(n, withheld=None if read else "too dark"), attentive=attentive)
         for n, (attentive, read) in enumerate(looks)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from detector.emotion.classifier import load_classifier
+from detector.emotion.model_store import DEFAULT_MODEL
 from monitor.cli.results import print_groups
 from tests.helpers.skin_tones import TONES, write_toned_pictures
 from training.datasets.report import ReadingReport
@@ -123,7 +124,7 @@ def test_rendered_heads_of_two_skin_tones(tmp_path: Path) -> None:
     (tmp_path / "faces" / "light0.png").write_bytes(b"damaged")
     (tmp_path / "faces" / "dark0.png").unlink()
     done: list[tuple[int, int]] = []
-    looks = look_at(table, load_classifier("compact-3"), lambda *at: done.append(at))
+    looks = look_at(table, load_classifier(DEFAULT_MODEL), lambda *at: done.append(at))
     assert done == [(number, 6) for number in range(1, 7)]
     document = by_group(table, looks, min_pictures=2)
     assert document["pictures"] == 4
@@ -139,7 +140,7 @@ def test_nothing_to_look_at(tmp_path: Path) -> None:
     table = tmp_path / "labels.csv"
     table.write_text("file,race\na.png,x\nb.png,y\n")
     with pytest.raises(DatasetError, match="None of the pictures can be read"):
-        look_at(read_group_labels(table), load_classifier("compact-3"))
+        look_at(read_group_labels(table), load_classifier(DEFAULT_MODEL))
 
 
 @pytest.mark.parametrize(
@@ -183,5 +184,5 @@ def test_what_is_no_file_is_left_out(tmp_path: Path, file: str) -> None:
     Image.fromarray(np.zeros((64, 64), np.uint8)).save(tmp_path / "b.png")
     (tmp_path / "labels.csv").write_text(f"file,age\n{file},old\nb.png,young\n")
     table = read_group_labels(tmp_path / "labels.csv")
-    assert look_at(table, load_classifier("compact-3")) == [None, MISSED]
+    assert look_at(table, load_classifier(DEFAULT_MODEL)) == [None, MISSED]
     assert "files that cannot be read" in " ".join(table.reading.sentences())

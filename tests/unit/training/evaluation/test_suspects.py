@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from detector.emotion.model_store import DEFAULT_MODEL
 from training.errors import DatasetError
 from training.evaluation.suspects import cross_validated, find_suspects
 
@@ -79,7 +80,7 @@ def test_flipped_labels_of_fer2013_are_among_the_first(against: str, at_least: f
     flipped = random.permutation(len(rows))[: len(rows) // 10]
     wrong = labels[rows].copy()
     wrong[flipped] = (wrong[flipped] + random.integers(1, 7, len(flipped))) % 7
-    scores = predict(load_classifier("compact-3", "cpu"), faces.images[rows])
+    scores = predict(load_classifier(DEFAULT_MODEL, "cpu"), faces.images[rows])
     found = find_suspects(scores, wrong, 7)
     share = np.isin(flipped, found.order[: len(rows) // 5]).mean()
     assert share >= at_least

@@ -25,7 +25,7 @@ from db.transfer.records import make_records
 from db.write.records import ModelRecord
 from detector.emotion.labels import EMOTIONS
 from detector.emotion.model_card import read_card
-from detector.emotion.model_store import find_model
+from detector.emotion.model_store import shipped_default
 from detector.emotion.prevalence import GROUPS, shares
 from monitor.hub.lake.errors import LakeError
 from monitor.hub.lake.report import LakeScope, lake_report
@@ -48,7 +48,7 @@ def near(value):
 def record_crowd(engine, seed):
     """A quarter of an hour of two ads in front of a few people who come, look and react."""
     make, rng = Make(), np.random.default_rng(seed)
-    card = read_card(find_model("compact-3"))
+    card = read_card(shipped_default())
     records = [make.ad("summer"), make.ad("winter", duration_ms=6000)]
     for play in range(1, 9):
         start, ad = play * 10.0, ("summer", "winter")[play % 2]

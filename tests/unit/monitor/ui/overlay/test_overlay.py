@@ -13,7 +13,7 @@ from PyQt5.QtGui import QColor, QImage, QPainter
 
 from detector.emotion.labels import EMOTIONS, colour_names
 from detector.emotion.model_card import read_card
-from detector.emotion.model_store import find_model
+from detector.emotion.model_store import shipped_default
 from detector.emotion.prevalence import corrected_valence, group_scores, shares
 from detector.types import WITHHELD_REASONS, AnalysedFrame, Box
 from monitor.ui import style
@@ -411,7 +411,7 @@ def test_empty_bars_have_no_colour(overlay, make_reading):
 
 @pytest.fixture
 def calibrated(qtbot, clock):
-    calibration = read_card(find_model("compact-3")).prevalence
+    calibration = read_card(shipped_default()).prevalence
     overlay = Overlay(ENGLISH, calibration=calibration, clock=lambda: clock[0])
     qtbot.addWidget(overlay)
     overlay.arrange(QRect(0, 0, 1248, 654), 1.0)

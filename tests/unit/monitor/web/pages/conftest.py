@@ -26,7 +26,7 @@ from db.write.records import (
 from db.write.session_writer import SessionWriter
 from detector.emotion.labels import EMOTIONS
 from detector.emotion.model_card import read_card
-from detector.emotion.model_store import find_model
+from detector.emotion.model_store import shipped_default
 from detector.image_analysis import PictureFace
 from monitor.settings.models import HubSettings, WebSettings
 from monitor.web.app import close_app, create_app
@@ -167,7 +167,7 @@ class Running:
     def __init__(self, database: str, site: str = "Live Hall", source: str = "0") -> None:
         self._engine = open_database(database)
         now = datetime.now(UTC)
-        card = read_card(find_model("compact-3"))
+        card = read_card(shipped_default())
         model = ModelRecord(card.name, card.sha256, card.model_dump(mode="json"))
         session = SessionRecord("run", site, source, now, "0.1.0", model=model)
         self.writer = SessionWriter(self._engine, session)

@@ -12,7 +12,7 @@ from db.engine import open_database
 from db.write.records import ModelRecord
 from detector.emotion.labels import EMOTIONS
 from detector.emotion.model_card import read_card
-from detector.emotion.model_store import find_model
+from detector.emotion.model_store import shipped_default
 from detector.emotion.prevalence import corrected_valence, group_scores, shares
 from monitor.reports.formatting import signed
 from monitor.web.app import close_app
@@ -54,7 +54,7 @@ def test_the_page_shows_the_moment_it_was_asked_for(make_app, running):
     assert '<dd id="viewers">6</dd>' in page
     assert '<dd id="attention">100%</dd>' in page
     seen = (0.05, 0.05, 0.05, 0.7, 0.05, 0.05, 0.05)
-    scores = group_scores(seen, read_card(find_model("compact-3")).prevalence)
+    scores = group_scores(seen, read_card(shipped_default()).prevalence)
     assert f'<dd id="valence">{signed(float(corrected_valence(scores)))}</dd>' in page
     assert f'class="c-happy" width="{100 * shares(scores)[0]:.2f}'[:-1] in page
     assert page.count("<li data-group") == 4

@@ -14,6 +14,7 @@ from db.hub import pairing, screens
 from db.hub.screen_day import read_kiosks
 from db.hub.tables import ROLES, AuditEntry, KioskKey, Screen, ScreenState
 from db.schema import Gap, Origin, Session
+from detector.emotion.model_store import DEFAULT_MODEL
 from monitor.hub.screens.place_form import form_of
 from monitor.web.pages.screens import MAX_ROWS
 from tests.helpers.hub_routes.table import all_routes
@@ -187,7 +188,7 @@ def test_the_day_of_a_screen_tells_what_happened(as_, engine, screen):
     today = viewer.get(f"/screens/{screen.uid}").text
     assert "Nobody was measured. 0 plays began." in today
     assert "Next day" not in today
-    assert "compact-3" in today
+    assert DEFAULT_MODEL in today
     for wrong in ("tomorrow", "2999-01-01", "0001-01-01"):
         answer = viewer.get(f"/screens/{screen.uid}?day={wrong}")
         assert answer.status_code == 404
