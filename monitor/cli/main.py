@@ -28,6 +28,7 @@ COMMANDS = (
     "classify",
     "bench",
     "doctor",
+    "notice",
     "train",
     "evaluate",
     "review",

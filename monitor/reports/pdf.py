@@ -32,8 +32,13 @@ def render_pdf(
     Raises:
         PdfUnavailableError: WeasyPrint, or a library of the system that it needs, is missing.
     """
+    return write_pages(_laid_out(document, thumbnails))
+
+
+def write_pages(pages: Any) -> bytes:
+    """Return the pages that `lay_out` has made as PDF."""
     out = io.BytesIO()
-    _laid_out(document, thumbnails).write_pdf(out, pdf_identifier=b"ad-monitor", pdf_tags=True)
+    pages.write_pdf(out, pdf_identifier=b"ad-monitor", pdf_tags=True)
     return out.getvalue()
 
 
@@ -46,19 +51,33 @@ def _laid_out(document: dict[str, Any], thumbnails: Mapping[int, Thumbnails] | N
     """Return the pages as WeasyPrint holds them before writing."""
     from monitor.reports.html import render_html  # noqa: PLC0415 - slow to import
 
+    text = render_html(document, thumbnails, medium="print")
+    # WeasyPrint does not hand the page's fonts on to the charts.
+    text = text.replace("<svg ", f"<svg font-family='{STACK}' ")
+    return lay_out(text, running_lines(place(document), _("Ad reaction report")))
+
+
+def lay_out(text: str, style: str = "") -> Any:
+    """Return the pages of an HTML document as WeasyPrint holds them before writing.
+
+    The document must hold all its fonts and pictures: nothing is fetched.
+
+    Args:
+        text: The document.
+        style: A further style sheet.
+
+    Raises:
+        PdfUnavailableError: WeasyPrint, or a library of the system that it needs, is missing.
+    """
     # They report every property that is only for screens, and each subset of a font.
     for name in ("weasyprint", "fontTools"):
         logging.getLogger(name).setLevel(logging.ERROR)
         logging.getLogger(name).addFilter(_about_the_page)
     weasyprint = _weasyprint()
-    # The page holds everything itself, so nothing else is fetched.
     only_inside = weasyprint.urls.URLFetcher(allowed_protocols={"data"})
-    text = render_html(document, thumbnails, medium="print")
-    # WeasyPrint does not hand the page's fonts on to the charts.
-    text = text.replace("<svg ", f"<svg font-family='{STACK}' ")
     page = weasyprint.HTML(string=text, url_fetcher=only_inside, media_type="print")
     return page.render(
-        stylesheets=[weasyprint.CSS(string=_running_lines(place(document)))],
+        stylesheets=[weasyprint.CSS(string=style)],
         font_config=weasyprint.text.fonts.FontConfiguration(),
         pdf_tags=True,
     )
@@ -84,13 +103,18 @@ def _weasyprint() -> Any:
     return weasyprint
 
 
-def _running_lines(name: str) -> str:
-    """Return the style of the head and foot of every page but the first."""
+def running_lines(name: str, kind: str) -> str:
+    """Return the style of the foot of every page, and of the head of all but the first.
+
+    Args:
+        name: What the document is about; in the head.
+        kind: What it is; in the foot.
+    """
     small = f"font: 8pt {STACK}, sans-serif; color: #5b6478"
     return (
         f"@page {{ @bottom-right {{ content: counter(page) ' / ' counter(pages); {small} }} "
         f"@top-right {{ content: {_quoted(name)}; {small} }} "
-        f"@bottom-left {{ content: {_quoted(_('Ad reaction report'))}; {small} }} }} "
+        f"@bottom-left {{ content: {_quoted(kind)}; {small} }} }} "
         "@page :first { @top-right { content: none } }"
     )
 

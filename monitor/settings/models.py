@@ -349,9 +349,10 @@ class StoredSettings(_Settings):
 
 _NOT_LOGGED = (
     "camera console console_host console_port database detection hub hub_ca hub_media_gb log "
-    "min_viewers mount mqtt mqtt_discovery mqtt_min_viewers playlist report report_language "
-    "report_overwrite restart_limit shadow_model site source spool started_at stuck_after_s "
-    "supervised timezone upload upload_min_viewers video zones"
+    "min_viewers mount mqtt mqtt_discovery mqtt_min_viewers notice_contact notice_officer "
+    "notice_responsible playlist report report_language report_overwrite restart_limit "
+    "shadow_model site source spool started_at stuck_after_s supervised timezone upload "
+    "upload_min_viewers video zones"
 )
 
 
@@ -467,6 +468,15 @@ class RunSettings(RecordingSettings, PublishingSettings):
     """Languages of the notice."""
     notice_url: str = setting("", "notice.url", "--notice-url", metavar="URL")
     """Address where people can read more, shown as text and QR code."""
+    notice_responsible: str = setting("", "notice.responsible", "--notice-responsible")
+    """Who is responsible for the measurement: company or person, with its postal address. For the
+    printed notice and the papers of `notice`."""
+    notice_contact: str = setting("", "notice.contact", "--notice-contact")
+    """Where people can ask and claim their rights: mail address or phone number."""
+    notice_officer: str = setting(
+        "", "notice.officer", "--notice-officer", fallback="there is none"
+    )
+    """The data protection officer's mail address or phone number, if there is one."""
     retention_days: int = setting(90, "data", "--retention", metavar="DAYS", ge=0, le=36_500)
     """Delete single readings after this many days (0 never); reports do not change."""
     spool: Path | None = setting(None, "data", fallback="beside the database", metavar="FOLDER")

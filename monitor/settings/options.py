@@ -59,15 +59,20 @@ def _click_type(setting: Setting) -> Any:
     return click.Path(path_type=Path) if kind is Path else kind
 
 
-def settings_options(*models: type[BaseModel], config: bool = True) -> Callable[[Any], Any]:
-    """Return a decorator that gives a command the options of settings, and `--config`."""
+def settings_options(
+    *models: type[BaseModel], config: bool = True, without: tuple[str, ...] = ()
+) -> Callable[[Any], Any]:
+    """Return a decorator that gives a command the options of settings, and `--config`.
+
+    `without` names settings for which the command has options of its own.
+    """
 
     def decorate(command: Any) -> Any:
         options = [
             SettingOption(setting)
             for model in models
             for setting in settings_of(model)
-            if setting.option is not None
+            if setting.option is not None and setting.name not in without
         ]
         order = list(SECTIONS)
         options.sort(key=lambda one: order.index(one.setting.key.split(".")[0]))
@@ -110,6 +115,10 @@ def _show_all(context: click.Context, _parameter: click.Parameter, wanted: bool)
 class SettingsCommand(click.Command):
     """A command whose help shows the most important settings in groups; `--help-all` shows all."""
 
+    def is_important(self, setting: Setting) -> bool:
+        """Return whether `--help` shows a setting."""
+        return setting.first
+
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """Return the options, `--help-all` last."""
         everything = click.Option(
@@ -129,7 +138,9 @@ class SettingsCommand(click.Command):
         for parameter in self.get_params(ctx):
             setting = getattr(parameter, "setting", None)
             record = parameter.get_help_record(ctx)
-            if record is None or (setting and not setting.first and _ALL not in ctx.meta):
+            if record is None or (
+                setting and _ALL not in ctx.meta and not self.is_important(setting)
+            ):
                 continue
             section = SECTIONS[setting.key.split(".")[0]] if setting else ""
             (groups.setdefault(section, []) if section else others).append(record)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 import numpy as np
 import segno
 from PyQt5.QtCore import QRectF, Qt
 from PyQt5.QtGui import QPainter
+
+from monitor.ui.notice.web_address import web_address
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,10 +30,8 @@ def qr_dots(address: str) -> NDArray[np.bool_] | None:
     address = address.strip()
     if not address or len(address) > MAX_LENGTH:
         return None
-    if not re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", address):
-        address = f"https://{address}"
     # Not Latin-1, the code's default: phones take bytes for UTF-8.
-    code = segno.make_qr(address, error="l", encoding="utf-8")
+    code = segno.make_qr(web_address(address), error="l", encoding="utf-8")
     return np.array(tuple(code.matrix_iter(border=QUIET_DOTS)), dtype=bool)
 
 

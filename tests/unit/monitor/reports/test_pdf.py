@@ -146,7 +146,7 @@ def test_without_the_libraries_it_says_what_to_install(document, monkeypatch, er
 
 @pytest.mark.parametrize("name", ['a"b', "a\\", "a\nb", "} body { color: red", "</style>"])
 def test_the_name_at_the_head_of_a_page_is_only_a_name(name):
-    lines = pdf._running_lines(name)
+    lines = pdf.running_lines(name, "Report")
     text = re.search(r'content: "((?:[^"\\\n]|\\.)*)"', lines)[1]
     assert re.sub(r"\\(.)", r"\1", text) == name.replace("\n", " ")
 

@@ -1,0 +1,1 @@
+"""What operators need for the law, filled from the settings: printed notice and papers."""

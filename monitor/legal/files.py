@@ -1,0 +1,34 @@
+"""Files that must not be lost: papers that people have edited."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from boltons.fileutils import atomic_save
+
+from monitor.legal.errors import PaperError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def write_new(path: Path, content: bytes, *, replace: bool = False) -> None:
+    """Write a file, whole or not at all.
+
+    Args:
+        path: The file.
+        content: What to write.
+        replace: Whether one that is there is replaced.
+
+    Raises:
+        PaperError: It is there, or cannot be written.
+    """
+    if path.exists() and not replace:
+        raise PaperError(f"{path} exists: name another file, or replace it with --force.")
+    try:
+        with atomic_save(str(path), overwrite=True, overwrite_part=True) as out:
+            out.write(content)
+    except OSError as error:
+        raise PaperError(
+            f"{path} cannot be written ({error.strerror}): expected a file in a writable folder."
+        ) from error
