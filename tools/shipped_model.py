@@ -1,4 +1,4 @@
-"""Train the model that is shipped: teachers from scratch, then a small network that they teach.
+"""Train the model that is shipped: teachers from scratch, then a network that they teach.
 
 If it is stopped, the same command resumes it. It needs Keras with any backend, and no TensorFlow:
 `ad-monitor models convert` makes the LiteRT form later. On one large GPU, five teachers side by
@@ -24,6 +24,9 @@ from training.fit.schedule import Stage
 from training.run import TrainingPlan, train
 
 logger = logging.getLogger(__name__)
+
+RESTARTED_RATE = 0.07
+"""Peak learning rate of a student that starts from trained weights."""
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -75,7 +78,7 @@ def main(arguments: list[str] | None = None) -> None:
         options.name,
         minutes=options.student_minutes,
         epochs=options.epochs,
-        conditions=True,
+        is_student=True,
     )
     logger.info("Model: %s", model)
 
@@ -88,12 +91,13 @@ def train_once(
     seed: int | None = None,
     minutes: float | None = None,
     epochs: int | None = None,
-    conditions: bool = False,
+    is_student: bool = False,
 ) -> Path:
     """Train a network with its recipe, unless that is done, and return its `.keras` file.
 
     On an accelerator all epochs have the last stage's size: compiling for another one would take
-    longer than small pictures save.
+    longer than small pictures save. A student also learns from varied expressions and covered
+    faces, and is measured under all conditions.
     """
     if multiprocessing.parent_process() is not None:
         _log_to_console(name)
@@ -108,7 +112,12 @@ def train_once(
     if epochs is not None or prepare(plan.mixed_precision).accelerators:
         settings = replace(settings, stages=(Stage(last.side_px, epochs or planned),))
     settings = replace(settings, minutes=minutes, seed=settings.seed if seed is None else seed)
-    return train(plan, out, name=name, settings=settings, conditions=conditions)
+    if is_student:
+        varied = replace(settings.augmentation, expression=0.8, cover_share=0.1)
+        settings = replace(settings, augmentation=varied)
+        if plan.start is not None:
+            settings = replace(settings, peak_learning_rate=RESTARTED_RATE)
+    return train(plan, out, name=name, settings=settings, conditions=is_student)
 
 
 def _log_to_console(name: str) -> None:
@@ -126,7 +135,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--name", default="student", help="name of the model")
     parser.add_argument("--teachers", type=int, default=5, help="number of teachers [5]")
     parser.add_argument("--teacher-architecture", default="wide", help="[wide]")
-    parser.add_argument("--architecture", default="compact", help="of the student [compact]")
+    parser.add_argument("--architecture", default="wide", help="of the student [wide]")
     parser.add_argument("--at-once", type=int, default=1, help="teachers side by side [1]")
     parser.add_argument("--teacher-minutes", type=float, help="for each [its recipe's epochs]")
     parser.add_argument("--student-minutes", type=float, help="[its recipe's epochs]")

@@ -63,7 +63,8 @@ def test_teachers_differ_in_their_seed_and_teach_the_student(
     trained: list[SimpleNamespace], tmp_path: Path
 ) -> None:
     command = ["--data", "fer2013.csv", "--out", str(tmp_path), "--teachers", "3", "--at-once", "9"]
-    options = ["--teacher-minutes", "4.5", "--student-minutes", "4", "--name", "compact-4"]
+    options = ["--teacher-minutes", "4.5", "--student-minutes", "4", "--name", "wide-2"]
+    options += ["--start", "wide-1"]
     tool.main([*command, *options])
     *teachers, student = trained
     assert HerePool.sizes == [3]
@@ -71,7 +72,11 @@ def test_teachers_differ_in_their_seed_and_teach_the_student(
     assert len({one.settings.seed for one in teachers}) == 3
     assert {one.plan.split_seed for one in trained} == {SPLIT_SEED}, "the same rows choose"
     assert {(one.plan.architecture, one.settings.minutes) for one in teachers} == {("wide", 4.5)}
-    assert (student.plan.architecture, student.settings.minutes) == ("compact", 4)
+    assert (student.plan.architecture, student.settings.minutes) == ("wide", 4)
+    assert student.settings.peak_learning_rate < teachers[0].settings.peak_learning_rate
+    shares = [one.settings.augmentation.cover_share for one in trained]
+    assert shares[:3] == [0, 0, 0]
+    assert 0 < shares[3] < 0.5
     assert student.plan.teachers == tuple(
         str(tmp_path / one.name / f"{one.name}.keras") for one in teachers
     )
