@@ -17,9 +17,16 @@ from sqlalchemy import exc
 from sqlalchemy.engine import URL, make_url
 
 from db.error_classes import describe, is_damage, is_environment, says
-from db.errors import DatabaseDamagedError, DatabaseOpenError, DatabaseUnavailableError
+from db.errors import (
+    BackupError,
+    BackupSourceError,
+    DatabaseDamagedError,
+    DatabaseOpenError,
+    DatabaseUnavailableError,
+)
 from db.server import check_server, make_server_ready, server_engine
 from db.sqlite_file import BEGIN_OPTION, check_file, make_file_ready, make_private, sqlite_engine
+from db.upkeep.backup import back_up, made_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,11 +79,19 @@ def make_engine(url: str, *, read_only: bool = False) -> Engine:
     return server_engine(parsed)
 
 
-def make_ready(engine: Engine, *, read_only: bool = False, patience_s: float | None = None) -> None:
+def make_ready(
+    engine: Engine, *, read_only: bool = False, patience_s: float | None = None
+) -> str | None:
     """Check the database of an engine, create it and bring it up to date; harmless when repeated.
+
+    Before a file of an older version is changed, a copy of it is put beside it, named as those of
+    `ad-monitor backup`.
 
     It is retried for `patience_s` (default: `OPEN_RETRY_S`) while another process holds it; each
     attempt may itself wait as long as `BUSY_TIMEOUT_MS`.
+
+    Returns:
+        The schema revision that was found; `None` for a new database.
 
     Raises:
         DatabaseUnavailableError: It cannot be used now, but perhaps later.
@@ -85,9 +100,10 @@ def make_ready(engine: Engine, *, read_only: bool = False, patience_s: float | N
     patience_s = OPEN_RETRY_S if patience_s is None else patience_s
     path = sqlite_path(engine)
     if path is None:
-        make_server_ready(engine, read_only=read_only, patience_s=patience_s)
-    else:
-        make_file_ready(engine, path, read_only=read_only, patience_s=patience_s)
+        return make_server_ready(engine, read_only=read_only, patience_s=patience_s)
+    return make_file_ready(
+        engine, path, read_only=read_only, patience_s=patience_s, before_upgrade=_keep_copy
+    )
 
 
 def check_database(url: str) -> None:
@@ -155,6 +171,32 @@ def sqlite_path(engine: Engine) -> Path | None:
     if engine.url.get_backend_name() != "sqlite" or not engine.url.database:
         return None
     return Path(engine.url.database)
+
+
+def _keep_copy(path: Path, revision: str) -> None:
+    """Copy a database of an older version before it is changed.
+
+    Raises:
+        DatabaseDamagedError: It is damaged.
+        DatabaseUnavailableError: There is no room for the copy, or it cannot be written.
+    """
+    copy = made_name(path, path.parent)
+    try:
+        back_up(path, copy)
+    except BackupSourceError as error:
+        raise DatabaseDamagedError(str(error)) from error
+    except BackupError as error:
+        raise DatabaseUnavailableError(
+            f"The database {path} has the older schema {revision} and is not brought up to date "
+            f"before a copy of it is beside it. {error}"
+        ) from error
+    logger.warning(
+        "The database %s of an older version (schema %s) is brought up to date. As it was, it "
+        "stays in %s: delete that file once all is well.",
+        path,
+        revision,
+        copy,
+    )
 
 
 def _parse(url: str) -> URL:

@@ -31,6 +31,10 @@ class BackupError(DatabaseError):
     """A backup failed; the one before is untouched."""
 
 
+class BackupSourceError(BackupError):
+    """The database to copy is damaged."""
+
+
 class BackupTargetError(BackupError):
     """Another file has the name of a backup."""
 

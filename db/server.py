@@ -70,7 +70,7 @@ def _shown(url: URL) -> str:
     )
 
 
-def make_server_ready(engine: Engine, *, read_only: bool, patience_s: float) -> None:
+def make_server_ready(engine: Engine, *, read_only: bool, patience_s: float) -> str | None:
     """Check, create and migrate a database on a server; see `db.engine.make_ready`."""
     name = _shown(engine.url)
     with _reached(engine) as connection:
@@ -84,6 +84,7 @@ def make_server_ready(engine: Engine, *, read_only: bool, patience_s: float) -> 
             require_head(revision, name)
         else:
             upgrade(connection, revision)
+    return revision
 
 
 def check_server(engine: Engine) -> None:

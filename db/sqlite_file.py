@@ -111,15 +111,30 @@ def sqlite_engine(path: Path, *, read_only: bool) -> Engine:
     return engine
 
 
-def make_file_ready(engine: Engine, path: Path, *, read_only: bool, patience_s: float) -> None:
-    """Check a file, create it and bring it up to date; see `db.engine.make_ready`."""
+def make_file_ready(
+    engine: Engine,
+    path: Path,
+    *,
+    read_only: bool,
+    patience_s: float,
+    before_upgrade: Callable[[Path, str], None],
+) -> str | None:
+    """Check a file, create it and bring it up to date; see `db.engine.make_ready`.
+
+    `before_upgrade` is called with the path and the revision of an older database, while no other
+    program can write it.
+    """
     _prepare_folder(path, read_only=read_only)
-    revision = _retry_while_locked(path, partial(_inspect_file, path), patience_s)
+    inspect = partial(_inspect_file, path)
+    revision: str | None = _retry_while_locked(path, inspect, patience_s)
     if read_only:
         migrations.require_head(revision, str(path))
-    _retry_while_locked(
-        path, partial(_bring_up_to_date, engine, path, read_only=read_only), patience_s
-    )
+    if read_only:
+        _retry_while_locked(path, partial(_prove_readable, engine), patience_s)
+    else:
+        action = partial(_bring_up_to_date, engine, path, before_upgrade)
+        _retry_while_locked(path, action, patience_s)
+    return revision
 
 
 def check_file(path: Path) -> None:
@@ -278,16 +293,22 @@ def _connect(path: Path, how: str) -> sqlite3.Connection:
     )
 
 
-def _bring_up_to_date(engine: Engine, path: Path, *, read_only: bool) -> None:
-    """Prove that the database can be used, and migrate it if it is not up to date."""
-    if read_only:
-        with engine.connect() as connection:
-            connection.exec_driver_sql("SELECT count(*) FROM sqlite_master")
-        return
+def _prove_readable(engine: Engine) -> None:
+    with engine.connect() as connection:
+        connection.exec_driver_sql("SELECT count(*) FROM sqlite_master")
+
+
+def _bring_up_to_date(
+    engine: Engine, path: Path, before_upgrade: Callable[[Path, str], None]
+) -> None:
+    """Prove that the database can be written, and migrate it if it is not up to date."""
     options = {BEGIN_OPTION: "IMMEDIATE"}
     with engine.connect().execution_options(**options) as connection, connection.begin():
         # Read again under the write lock: another process may have migrated it since.
-        migrations.upgrade(connection, migrations.current_revision(connection, str(path)))
+        revision = migrations.current_revision(connection, str(path))
+        if revision not in {None, migrations.HEAD}:
+            before_upgrade(path, revision)
+        migrations.upgrade(connection, revision)
 
 
 def _retry_while_locked(path: Path, action: Callable[[], Any], patience_s: float) -> Any:

@@ -70,8 +70,8 @@ def require_head(revision: str | None, name: str) -> None:
         raise DatabaseOpenError(f"The database {name} holds no sessions yet; record one first.")
     if revision != HEAD:
         raise SchemaVersionError(
-            f"The database {name} has the older schema {revision}, expected {HEAD}; "
-            "open it once for writing (start a run) to bring it up to date."
+            f"The database {name} has the older schema {revision}, expected {HEAD}; `ad-monitor "
+            "upgrade` with the same --db brings it up to date."
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import sqlite3
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -11,11 +12,10 @@ from typing import TYPE_CHECKING, cast
 
 from sqlalchemy import exc
 
-from db.engine import make_engine
 from db.error_classes import describe, is_damage
-from db.errors import BackupError, BackupTargetError
+from db.errors import BackupError, BackupSourceError, BackupTargetError
 from db.paths import SIDE_FILES, sync
-from db.sqlite_file import is_ours
+from db.sqlite_file import is_ours, sqlite_engine
 from db.upkeep.quarantine import identity
 
 if TYPE_CHECKING:
@@ -50,7 +50,8 @@ def back_up(
 
     Raises:
         BackupTargetError: Another file has that name.
-        BackupError: The backup failed, or the database is damaged.
+        BackupSourceError: The database is damaged.
+        BackupError: The backup failed.
     """
     _check_target(database, target)
     unfinished = target.with_name(f".{target.name}{UNFINISHED}")
@@ -58,8 +59,11 @@ def back_up(
         target.parent.mkdir(parents=True, exist_ok=True)
         with _being_made(database, target.parent):
             _remove(unfinished)
+            # Whoever may not read the database may not read its copy, from the first byte on.
+            os.close(os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
             _copy(database, unfinished, progress)
             _verify(unfinished, database)
+            shutil.copymode(database, unfinished)
             sync(unfinished)
             unfinished.replace(target)
         sync(target.parent)
@@ -181,7 +185,7 @@ def _copy(database: Path, target: Path, progress: Callable[[int, int], None]) ->
         progress(total - remaining, total)
 
     # Opened as every reader does, so that no side files are left.
-    engine = make_engine(str(database), read_only=True)
+    engine = sqlite_engine(database, read_only=True)
     try:
         with (
             engine.connect() as connection,
@@ -208,8 +212,8 @@ def _verify(copy: Path, database: Path) -> None:
         raise _damaged(database, f"a row of {broken[0]} belongs to none of {broken[2]}")
 
 
-def _damaged(database: Path, text: str) -> BackupError:
-    return BackupError(
+def _damaged(database: Path, text: str) -> BackupSourceError:
+    return BackupSourceError(
         f"The database {database} is damaged ({text}), and no backup was made; keep the last one, "
         f"and save what can be read with `sqlite3 {database} .recover | sqlite3 rescued.db`."
     )

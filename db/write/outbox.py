@@ -22,6 +22,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import sqlite3
 import zlib
 from bisect import bisect_right
@@ -165,12 +166,22 @@ class Outbox:
 
     @classmethod
     def resume(cls, path: Path) -> Outbox | None:
-        """Open an outbox, or raise `OSError` or `ValueError`; `None` if a live program holds it."""
+        """Open an outbox, or raise `OSError` or `ValueError`; `None` if a live program holds it.
+
+        A file of zeros holds nothing: version 0.1 allocated its spools so.
+        """
         descriptor = lock_file(path, os.O_RDWR)
         if descriptor is None:
             return None
         outbox = cls(path, descriptor)
         try:
+            begin = os.pread(descriptor, 1 << 16, 0)
+            if begin and not begin.strip(b"\0"):
+                return outbox
+            if re.match(rb"[0-9a-f]{8} \{", begin):
+                raise ValueError(
+                    "version 0.1 has written it; run that version once, or delete the file"
+                )
             with _disk_errors():
                 outbox._connection = _connect(path)
                 outbox._read_head(outbox._connection)

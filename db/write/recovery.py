@@ -181,7 +181,7 @@ def _resuming_all(engine: Engine, place: OutboxPlace) -> Generator[int | None, N
         try:
             outbox = Outbox.resume(path)
         except (OSError, ValueError) as error:
-            text = "The spool %s cannot be read (%s; another version?); it stays where it is."
+            text = "The spool %s cannot be read (%s) and stays where it is."
             logger.warning(text, path, error)
             continue
         if outbox is None:

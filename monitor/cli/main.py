@@ -42,6 +42,7 @@ COMMANDS = (
     "backup",
     "purge",
     "stored",
+    "upgrade",
     "serve",
     "hub",
     "join",

@@ -19,12 +19,19 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 
 from db.engine import open_database
-from db.errors import SchemaVersionError
+from db.errors import (
+    BackupError,
+    BackupSourceError,
+    DatabaseDamagedError,
+    DatabaseUnavailableError,
+    SchemaVersionError,
+)
 from db.hub import console_tables
 from db.hub import tables as hub_tables
 from db.migrations import HEAD, REVISIONS
 from db.schema import SCORE_COLUMNS, Base
 from db.sqlite_file import BEGIN_OPTION, sqlite_engine
+from db.upkeep.backup import made_backups
 from db.write.records import PlayRewarded, PlayStarted, ViewerFlagged
 from detector.emotion.labels import EMOTIONS
 
@@ -573,9 +580,38 @@ def test_read_only_names_an_older_schema(path, engine, monkeypatch):
     monkeypatch.setattr("db.migrations.REVISIONS", (*REVISIONS, "0099"))
     monkeypatch.setattr("db.migrations.HEAD", "0099")
     with pytest.raises(
-        SchemaVersionError, match=f"older schema {HEAD}, expected 0099; open it once for writing"
+        SchemaVersionError, match=f"older schema {HEAD}, expected 0099; `ad-monitor upgrade`"
     ):
         open_database(str(path), read_only=True)
+
+
+def test_an_older_database_is_copied_before_it_is_changed(path, old, caplog):
+    path.chmod(0o600)
+    open_database(str(path)).dispose()
+    (copy,) = made_backups(path, path.parent)
+    assert contents(copy) == old
+    assert copy.stat().st_mode & 0o777 == 0o600
+    assert str(copy) in caplog.text
+    # Once it is up to date, opening makes no more copies.
+    open_database(str(path)).dispose()
+    assert made_backups(path, path.parent) == [copy]
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (BackupError("No space left."), DatabaseUnavailableError),
+        (BackupSourceError("It is damaged."), DatabaseDamagedError),
+    ],
+)
+def test_an_older_database_without_a_copy_stays_as_it_is(path, old, monkeypatch, error, expected):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr("db.engine.back_up", fail)
+    with pytest.raises(expected, match=str(error)):
+        open_database(str(path))
+    assert contents(path) == old
 
 
 def test_every_constraint_has_a_name():

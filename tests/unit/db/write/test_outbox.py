@@ -152,6 +152,23 @@ def test_a_record_that_went_bad_costs_one_record(outbox, make):
     assert outbox.unreadable == 1
 
 
+def test_a_file_of_zeros_holds_nothing(tmp_path):
+    path = tmp_path / "kiosk.db-1.spool"
+    path.write_bytes(bytes(200_000))
+    found = Outbox.resume(path)
+    assert found.session is None
+    found.close(remove=True)
+    assert not path.exists()
+
+
+def test_a_spool_of_version_0_1_is_named_and_stays(tmp_path):
+    path = tmp_path / "kiosk.db-1.spool"
+    path.write_bytes(b'ab12cd34 {"session": {}, "known": []}\n' + bytes(5000))
+    with pytest.raises(ValueError, match=r"version 0\.1 has written it"):
+        Outbox.resume(path)
+    assert path.exists()
+
+
 def test_a_record_that_this_program_does_not_know(outbox, make, caplog):
     outbox.append([], numbered(make, 1, 2))
     text = '{"type":"Surprise"}'

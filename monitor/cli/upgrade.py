@@ -1,0 +1,34 @@
+"""Bring a database of an older version up to date."""
+
+from __future__ import annotations
+
+import click
+
+from monitor.cli.options import database_option, database_url, existing_database, output_options
+from monitor.cli.output import print_json
+
+
+@click.command(epilog="Example: ad-monitor upgrade --db kiosk.db")
+@database_option
+@output_options
+def upgrade(database: str | None, as_json: bool) -> None:
+    """Bring a database of an older version up to date, and keep a copy of it as it was.
+
+    `run`, `replay` and `hub serve` do so by themselves; this is for a database that is only read
+    here. End the programs that use it first. A database on a server is not copied: make a dump
+    before.
+    """
+    from db.engine import make_engine, make_ready
+    from db.migrations import HEAD
+
+    engine = make_engine(existing_database(database_url(database)))
+    try:
+        before = make_ready(engine)
+    finally:
+        engine.dispose()
+    if as_json:
+        print_json({"from": before, "to": HEAD})
+    elif before in {None, HEAD}:
+        click.echo(f"The database is up to date (schema {HEAD}).")
+    else:
+        click.echo(f"The database was brought from schema {before} to {HEAD}.")
