@@ -1,7 +1,7 @@
 """What a shadow run found: how often two models agree on the same faces, and what would change.
 
 Faces of one day and session resemble each other, so intervals are those of a ratio of sums over
-such clusters (linearised, with Student's t), not of independent faces.
+such clusters, not of independent faces.
 """
 
 from __future__ import annotations
@@ -93,7 +93,11 @@ def _report(rows: Sequence[ShadowHour], zone: tzinfo | None) -> dict[str, Any]:
 
 
 def clustered_ratio(numerators: ArrayLike, denominators: ArrayLike, where: ArrayLike) -> Ratio:
-    """Return the ratio of two sums with an interval over clusters (Cochran, 1977, chapter 6).
+    """Return the ratio of two sums with an interval that holds for few and unequal clusters.
+
+    The variance is CR2 (Bell and McCaffrey, 2002): what each cluster changes, enlarged for the part
+    of the ratio that it makes up itself. Student's t has the degrees of freedom of Satterthwaite's
+    approximation where clusters differ alike, whatever their size (Imbens and Kolesar, 2016).
 
     Args:
         numerators: `(n,)` values.
@@ -102,12 +106,19 @@ def clustered_ratio(numerators: ArrayLike, denominators: ArrayLike, where: Array
     """
     above = np.bincount(np.asarray(where), weights=np.asarray(numerators, dtype=np.float64))
     below = np.bincount(np.asarray(where), weights=np.asarray(denominators, dtype=np.float64))
-    value = float(above.sum() / below.sum())
-    clusters = len(above)
-    if clusters < 2:
+    value, share = float(above.sum() / below.sum()), below / below.sum()
+    if (share > 0).sum() < 2:
         return Ratio(value, None, None)
-    spread = float(((above - value * below) ** 2).sum()) * clusters / (clusters - 1)
-    margin = math.sqrt(spread) / float(below.sum()) * float(student.ppf(0.975, clusters - 1))
+    changes = (above - value * below) / below.sum()
+    # Mean and variance of the sum of squares, for changes that are `share` times a random number
+    # of the cluster, less their mean.
+    square, enlarged = float(share @ share), share**2 / (1 - share)
+    mean = float(enlarged @ (1 - 2 * share + square))
+    none, one, two = (float(enlarged @ share**power) for power in range(3))
+    spread = (square * none) ** 2 + 2 * two * none - 4 * square * one * none + 2 * one**2
+    spread += float(enlarged**2 @ (1 + 2 * square - 4 * share))
+    error = math.sqrt(float((changes**2 / (1 - share)).sum()))
+    margin = error * float(student.ppf(0.975, mean**2 / spread))
     return Ratio(value, value - margin, value + margin)
 
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import t as student
 
 from db.read.shadow import ShadowHour
 from monitor.analytics.shadow import clustered_ratio, shadow_reports
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 START = datetime(2026, 11, 2, 9, tzinfo=UTC)
 
@@ -124,14 +129,57 @@ def test_a_share_lies_in_its_interval(clusters: list[tuple[int, int]]) -> None:
     assert ratio.value == pytest.approx(numerators.sum() / denominators.sum())
 
 
-def test_intervals_hold_what_they_promise() -> None:
+def degrees_by_matrices(share: np.ndarray) -> float:
+    """Satterthwaite's degrees of freedom, by the covariance of all pairs of clusters."""
+    made = np.diag((1 - share) ** -0.5) @ (
+        np.eye(share.size) - np.outer(share, np.ones(share.size))
+    )
+    covariance = made @ np.diag(share**2) @ made.T
+    return float(np.trace(covariance) ** 2 / np.trace(covariance @ covariance))
+
+
+def test_the_degrees_of_freedom_are_satterthwaites() -> None:
+    below = np.array([3.0, 50, 8, 40, 25])
+    above = below * [0.5, 0.9, 0.7, 0.8, 0.6]
+    ratio = clustered_ratio(above, below, np.arange(5))
+    share = below / below.sum()
+    changes = (above - ratio.value * below) / below.sum()
+    error = math.sqrt((changes**2 / (1 - share)).sum())
+    reach = float(student.ppf(0.975, degrees_by_matrices(share)))
+    assert ratio.high == pytest.approx(ratio.value + reach * error)
+    equal = clustered_ratio([1, 2, 3, 4], [5, 5, 5, 5], np.arange(4))
+    plain = student.interval(0.95, 3, 0.5, np.std([0.2, 0.4, 0.6, 0.8], ddof=1) / 2)
+    assert (equal.low, equal.high) == pytest.approx(plain)  # as of four independent values
+
+
+def equal_days(random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Faces of ten days, and the share on which two models agree."""
+    return random.integers(20, 200, 10), np.clip(random.normal(0.8, 0.05, 10), 0, 1)
+
+
+def busy_weekend(random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    sizes = np.array([100, 100, 100, 100, 100, 400, 400]) * np.exp(random.normal(0, 0.3, 7))
+    return sizes.astype(int), random.beta(0.8 * 63, 0.2 * 63, 7)
+
+
+def restarts(random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Sessions from seven to thousands of faces."""
+    sizes = np.maximum(7, np.exp(random.normal(5, 1, 7)))
+    return sizes.astype(int), random.beta(0.8 * 63, 0.2 * 63, 7)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("days", [equal_days, busy_weekend, restarts])
+def test_intervals_hold_what_they_promise(
+    days: Callable[[np.random.Generator], tuple[np.ndarray, np.ndarray]],
+) -> None:
     random = np.random.default_rng(5)
-    hits = 0
-    for _ in range(300):
-        sizes = random.integers(20, 200, 10)
-        shares = np.clip(random.normal(0.8, 0.05, 10), 0, 1)
-        ratio = clustered_ratio(random.binomial(sizes, shares), sizes, np.arange(10))
+    hits, weeks = 0, 1000
+    for _ in range(weeks):
+        sizes, shares = days(random)
+        agreeing = random.binomial(sizes, shares)
+        ratio = clustered_ratio(agreeing, sizes, np.arange(sizes.size))
         assert ratio.low is not None
         assert ratio.high is not None
         hits += ratio.low <= 0.8 <= ratio.high
-    assert 0.9 <= hits / 300 <= 0.99
+    assert 0.94 <= hits / weeks <= 0.99
