@@ -13,35 +13,45 @@ from monitor.settings.models import ModelSettings, TrainSettings
 from monitor.settings.options import setting_option, settings_options
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from detector.emotion.classifier import EmotionClassifier
+    from detector.emotion.model_card import ModelCard
     from detector.emotion.own_network import Pixels
     from training.datasets.faces import FaceDataset
 
 data_option = setting_option(TrainSettings, "data", required=True)
-judging_options = together(
-    setting_option(TrainSettings, "votes"),
-    setting_option(TrainSettings, "overlay"),
-    click.option(
-        "--split",
-        default="validation",
-        help="Published name of a split, or training, validation, test, or held-out (of the "
-        "training split, as train does).",
-    ),
-    click.option(
-        "--against",
-        type=click.Choice(["original", "majority", "plurality", "happy-sad"]),
-        help="Labels taken as the truth. [default: majority if there are votes, else original]",
-    ),
-    click.option(
-        "--labels", help="seven, happy-sad, marketing, or names separated by commas. [default: all]"
-    ),
-    click.option(
-        "--seed",
-        type=click.IntRange(0),
-        help="Seed with which a run split a dataset without published splits. [default: that of "
-        "train]",
-    ),
-)
+
+
+def judging_options(split: str = "validation") -> Callable[..., Any]:
+    """Add the options that say which faces a model is judged by, and by which labels.
+
+    `split` is what the help calls the default split.
+    """
+    return together(
+        setting_option(TrainSettings, "votes"),
+        setting_option(TrainSettings, "overlay"),
+        click.option(
+            "--split",
+            help="Published name of a split, or training, validation, test, or held-out (of the "
+            f"training split, as train does). [default: {split}]",
+        ),
+        click.option(
+            "--against",
+            type=click.Choice(["original", "majority", "plurality", "happy-sad"]),
+            help="Labels taken as the truth. [default: majority if there are votes, else original]",
+        ),
+        click.option(
+            "--labels",
+            help="seven, happy-sad, marketing, or names separated by commas. [default: all]",
+        ),
+        click.option(
+            "--seed",
+            type=click.IntRange(0),
+            help="Seed with which a run split a dataset without published splits. [default: that "
+            "of train]",
+        ),
+    )
 
 
 @click.command(
@@ -49,7 +59,7 @@ judging_options = together(
     "--against majority"
 )
 @setting_option(TrainSettings, "data")
-@judging_options
+@judging_options()
 @click.option("--flip", is_flag=True, help="Average with the mirrored face; twice the work.")
 @click.option(
     "--conditions",
@@ -145,18 +155,36 @@ def judging_faces(
     data: Path,
     votes: Path | None,
     overlay: Path | None,
-    split: str,
+    split: str | None,
     against: str | None,
     labels: str | None,
     seed: int | None,
+    unknown_to: Sequence[ModelCard] = (),
 ) -> tuple[FaceDataset, Any, tuple[str, ...] | None]:
-    """Return the rows, the truth and the labels to measure by."""
+    """Return the rows, the truth and the labels to measure by.
+
+    Without a split, the validation rows, or those that all models of `unknown_to` held out.
+    """
     from training.datasets.labels import label_set
     from training.datasets.splits import SPLIT_SEED, held_out
+    from training.release.promotion import held_out_by
 
     seed = SPLIT_SEED if seed is None else seed
     faces, chosen = read_faces(data, votes, against, side_px=side_px, seed=seed, overlay=overlay)
-    rows = held_out(faces.split("training")) if split == "held-out" else faces.split(split)
+    rows = held_out_by(unknown_to, faces) if split is None and unknown_to else None
+    if rows is None:
+        rows = (
+            held_out(faces.split("training"))
+            if split == "held-out"
+            else faces.split(split or "validation")
+        )
+        if split is None and unknown_to and "test" not in faces.roles:
+            click.echo(
+                f"The models are judged by {', '.join(rows.splits())}, because their cards do not "
+                "say that the same training rows were held out of both. For train these rows are "
+                "the test, whose figures become too good if candidates are chosen by it.",
+                err=True,
+            )
     return rows, chosen, label_set(labels, faces.classes) if labels else None
 
 

@@ -80,7 +80,7 @@ def show(model: str | None, as_json: bool) -> None:
 @click.argument("first", metavar="NAME|FILE")
 @click.argument("second", metavar="NAME|FILE")
 @data_option
-@judging_options
+@judging_options()
 @output_options
 def compare(first: str, second: str, as_json: bool, **judging: Any) -> None:
     """Compare two models on the same faces, with a paired test."""
@@ -100,7 +100,7 @@ def compare(first: str, second: str, as_json: bool, **judging: Any) -> None:
 )
 @click.argument("model", metavar="NAME|FILE")
 @data_option
-@judging_options
+@judging_options("held-out if both models held out the same rows, else validation")
 @click.option(
     "--tolerance",
     type=click.FloatRange(0, 100),
@@ -128,12 +128,14 @@ def promote(
     path = find_model(model)
     if judging["labels"]:
         raise click.UsageError("A model is promoted for all labels it has: leave --labels out.")
-    faces, against, _ = judging_faces(read_card(path).input_side_px, **judging)
+    card = read_card(path)
+    cards = (card, read_card(find_model(None)))
+    faces, against, _ = judging_faces(card.input_side_px, **judging, unknown_to=cards)
     promoted = put_in_use(
         path,
         faces,
         against,
-        dataset=f"{judging['data'].name}, {judging['split']}",
+        dataset=f"{judging['data'].name}, {judging['split'] or ', '.join(faces.splits())}",
         tolerance=tolerance / 100,
         force=force,
     )
@@ -142,12 +144,11 @@ def promote(
     for reason in promoted.reasons:
         click.echo(f"Forced although: {reason}", err=True)
     click.echo(f"{promoted.model} is in use now instead of {promoted.replaced}.", err=True)
-    labels = read_card(path).labels
-    if labels != EMOTIONS:
+    if card.labels != EMOTIONS:
         click.echo(
-            f"It {what_it_tells(labels)}: reports of new sessions say no more than that, emotions "
-            "are not averaged with those of earlier sessions, and the policies mood and learn "
-            "choose as without a camera. `ad-monitor models rollback` undoes it.",
+            f"It {what_it_tells(card.labels)}: reports of new sessions say no more than that, "
+            "emotions are not averaged with those of earlier sessions, and the policies mood and "
+            "learn choose as without a camera. `ad-monitor models rollback` undoes it.",
             err=True,
         )
     _say_shadow_run(database, promoted.sha256, promoted.model)

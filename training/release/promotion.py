@@ -20,6 +20,7 @@ from detector.emotion.model_store import (
     timestamp,
 )
 from detector.emotion.preprocessing import fitted
+from training.datasets.splits import HELD_OUT_OF, hash_places, held_out
 from training.errors import PromotionRefusedError
 from training.evaluation.comparison import compare
 from training.evaluation.evaluate import select
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from detector.emotion.classifier import EmotionClassifier
+    from detector.emotion.model_card import ModelCard
     from training.datasets.faces import FaceDataset
     from training.evaluation.comparison import Comparison
     from training.evaluation.evaluate import Against
@@ -48,6 +50,25 @@ MAX_BYTES = 10_000_000
 TIMED_ROUNDS = 30
 MAX_SLOWDOWN = 2.0
 """Largest ratio to the current model's time for one face on one core."""
+
+
+def held_out_by(cards: Sequence[ModelCard], faces: FaceDataset) -> FaceDataset | None:
+    """Return the training rows that all models held out, by the rows that their cards count.
+
+    `None` unless each card says so of a training split with as many rows. Rows are held out in the
+    order of a hash, so those of the smallest number are among those of the others.
+    """
+    if "training" not in faces.roles:
+        return None
+    training, counts = faces.split("training"), []
+    for card in cards:
+        rows = card.training.get("rows", {})
+        held = str(card.training.get("calibrated_on", "")).startswith(HELD_OUT_OF)
+        same = rows.get("training", 0) + rows.get("validation", 0) == len(training)
+        if not held or not same or card.training.get("may_know_validation"):
+            return None
+        counts.append(rows["validation"])
+    return held_out(training, float(np.sort(hash_places(training.images))[min(counts)]))
 
 
 def promote(

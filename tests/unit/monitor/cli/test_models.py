@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from db.engine import open_database
 from db.write.records import ModelRecord, ShadowRecord
 from db.write.session_writer import SessionWriter
+from detector.emotion.labels import EMOTIONS
+from detector.emotion.model_card import ModelCard
 from detector.types import ShadowCell
+from monitor.cli.evaluate import judging_faces
 from monitor.cli.models import _say_shadow_run, models
 from tests.helpers.making import START, Make
 
@@ -68,3 +73,47 @@ def test_promote_repeats_it_or_says_how_to_make_one(
     assert "There was no shadow run of compact-5" in capsys.readouterr().err
     _say_shadow_run(str(tmp_path / "nowhere.db"), SHA, "compact-4")
     assert "not known: There is no database" in capsys.readouterr().err
+
+
+def card_that_chose_by(rows: str) -> ModelCard:
+    return ModelCard(
+        name="any",
+        labels=EMOTIONS,
+        input_side_px=48,
+        crop_scale=1,
+        crop_raise=0,
+        temperature=1,
+        uncertain_below=0,
+        sha256="",
+        training={"rows": {"training": 30, "validation": 10}, "calibrated_on": rows},
+    )
+
+
+def test_models_are_judged_by_rows_that_both_held_out_or_it_says_why_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "fer2013.csv"
+    pictures = np.random.default_rng(2).integers(0, 255, (60, 48 * 48))
+    with data.open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(("emotion", "pixels", "Usage"))
+        for number, picture in enumerate(pictures):
+            usage = "Training" if number < 40 else "PublicTest"
+            table.writerow((number % 7, " ".join(map(str, picture)), usage))
+    options: dict[str, Any] = dict.fromkeys(
+        ("votes", "overlay", "split", "against", "labels", "seed")
+    )
+    held_out = card_that_chose_by("held out of Training, 10 rows")
+    rows, _, _ = judging_faces(48, data, **options, unknown_to=(held_out, held_out))
+    assert rows.splits() == {"held out of Training": 10}
+    assert "are judged by" not in capsys.readouterr().err
+
+    others = (held_out, card_that_chose_by("PublicTest, 10 rows"))
+    rows, _, _ = judging_faces(48, data, **options, unknown_to=others)
+    assert rows.splits() == {"PublicTest": 20}
+    assert "The models are judged by PublicTest, because" in capsys.readouterr().err
+
+    options["split"] = "validation"
+    rows, _, _ = judging_faces(48, data, **options, unknown_to=others)
+    assert rows.splits() == {"PublicTest": 20}
+    assert "are judged by" not in capsys.readouterr().err

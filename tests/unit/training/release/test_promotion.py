@@ -29,9 +29,10 @@ from detector.emotion.model_store import (
 )
 from detector.errors import ModelLoadError
 from training.datasets.faces import FaceDataset
+from training.datasets.splits import HELD_OUT_OF, divide
 from training.errors import DatasetError, PromotionRefusedError
 from training.release import promotion as module
-from training.release.promotion import face_times_ms, promote
+from training.release.promotion import face_times_ms, held_out_by, promote
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 ROWS = 200
@@ -296,3 +297,64 @@ def test_the_shipped_model_and_its_twin_pass_the_gate_themselves(numbered: FaceD
     assert difference < module.LITERT_TOLERANCE
     times = face_times_ms((twin, twin), numbered.images[:3])
     assert module._unfit("same", difference, model.stat().st_size, times) == []
+
+
+def card_of(rows: dict[str, int], calibrated_on: str, **facts: Any) -> ModelCard:
+    return ModelCard(
+        name="any",
+        labels=EMOTIONS,
+        input_side_px=48,
+        crop_scale=1,
+        crop_raise=0,
+        temperature=1,
+        uncertain_below=0,
+        sha256="",
+        training={"rows": rows, "calibrated_on": calibrated_on, **facts},
+    )
+
+
+@pytest.fixture
+def published() -> FaceDataset:
+    """Rows to train on and to validate with, as FER2013 without its test."""
+    images = np.random.default_rng(1).integers(0, 255, (400, 48, 48), dtype=np.uint8)
+    usage = np.array(["Training"] * 300 + ["PublicTest"] * 100)
+    return FaceDataset(images, np.arange(400) % 7, None, usage)
+
+
+def test_rows_that_both_held_out_are_those_of_the_smaller_share(published: FaceDataset) -> None:
+    cards, shares = [], {}
+    for share in (0.1, 0.3):
+        divided = divide(published, hold_out=share, seed=1)
+        shares[share] = divided
+        name = f"{HELD_OUT_OF}Training, {len(divided.validation)} rows"
+        cards.append(card_of(divided.counts, name))
+    for pair in (cards, cards[::-1]):
+        rows = held_out_by(pair, published)
+        assert rows is not None
+        assert np.array_equal(rows.images, shares[0.1].validation.images)
+        assert set(rows.usage) == {f"{HELD_OUT_OF}Training"}
+    learnt = {image.tobytes() for part in shares.values() for image in part.training.images}
+    assert not learnt & {image.tobytes() for image in rows.images}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        card_of({"training": 300, "validation": 100}, "PublicTest, 100 rows"),
+        card_of({"training": 270, "validation": 31}, f"{HELD_OUT_OF}Training, 31 rows"),
+        card_of(
+            {"training": 270, "validation": 30},
+            f"{HELD_OUT_OF}Training, 30 rows",
+            may_know_validation=["compact-1"],
+        ),
+        card_of({}, ""),
+    ],
+    ids=["chosen by PublicTest", "of other rows", "of a teacher that knows them", "unknown"],
+)
+def test_no_rows_are_common_where_a_card_does_not_say_so(
+    published: FaceDataset, other: ModelCard
+) -> None:
+    good = card_of({"training": 270, "validation": 30}, f"{HELD_OUT_OF}Training, 30 rows")
+    assert held_out_by([good, good], published) is not None
+    assert held_out_by([good, other], published) is None
+    assert held_out_by([good, good], published.split("PublicTest")) is None
