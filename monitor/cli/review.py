@@ -72,6 +72,9 @@ def review(
         return
     _serve(found, port, open_browser=open_browser)
     counts = found.counts
+    if not any(counts.values()):
+        click.echo("Nothing was decided, so nothing was written.", err=True)
+        return
     click.echo(
         f"Kept {counts['keep']:,} labels, changed {counts['change']:,}, dropped "
         f"{counts['drop']:,} faces. Train with them: --overlay {out}",
@@ -95,7 +98,10 @@ def _read(
     from training.evaluation.review import LabelReview
 
     # A file that is no overlay or cannot be written is noticed now, not after reading all faces.
-    (LabelOverlay.read(out) if out.exists() else LabelOverlay()).save(out)
+    is_new = not out.exists()
+    (LabelOverlay() if is_new else LabelOverlay.read(out)).save(out)
+    if is_new:
+        out.unlink()
     classifier = load_classifier(settings.model, settings.device)
     card = classifier.card
     with opened_face_finder(crop_geometry(card), wanted=bool(find_faces)) as finder:

@@ -11,7 +11,6 @@ from click.testing import CliRunner
 
 from detector.emotion.model_store import DEFAULT_MODEL
 from monitor.cli import review as module
-from training.datasets.overlay import LabelOverlay
 from training.errors import DatasetError
 
 pytest.importorskip("cleanlab", reason="the extra `training` is not installed")
@@ -42,7 +41,8 @@ def test_it_says_that_the_model_knows_the_faces(
     assert done.exit_code == 0, done.output
     assert shown == [5]
     assert f"{DEFAULT_MODEL} was trained on fer2013.csv" in done.output
-    assert len(LabelOverlay.read(out)) == 0
+    assert "Nothing was decided" in done.output
+    assert not out.exists()
 
 
 def test_a_folder_that_cannot_be_written_is_noticed_first(
@@ -53,6 +53,15 @@ def test_a_folder_that_cannot_be_written_is_noticed_first(
     done = CliRunner().invoke(module.review, options)
     assert isinstance(done.exception, DatasetError)
     assert "Cannot write the overlay" in str(done.exception)
+
+
+def test_a_refused_review_leaves_no_file(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "overlay.csv"
+    options = ["--data", str(data), "--out", str(out), "--split", "nowhere"]
+    done = CliRunner().invoke(module.review, options)
+    assert isinstance(done.exception, DatasetError)
+    assert "no rows in the split 'nowhere'" in str(done.exception)
+    assert not out.exists()
 
 
 def test_what_is_no_overlay_is_noticed_first_and_stays(
