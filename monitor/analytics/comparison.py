@@ -341,10 +341,13 @@ def measure_of(name: str, own_labels: LabelSet = ()) -> Measure:
 
 
 def measures_of(labels: LabelSet | None) -> list[str]:
-    """Return the measures that a label set gives; None stands for several sets together."""
+    """Return the measures that a label set gives; None stands for several sets together.
+
+    An own label with the name of a measure gives none: the name stands for the measure.
+    """
     given = {"attention", "dwell"}
     if labels is not None:
-        given |= set(labels)
+        given |= set(labels) - (set(MEASURES) - set(EMOTIONS))
         given |= {"valence_raw"} if knows_valence(labels) else set()
         given |= {"expressiveness"} if "neutral" in labels else set()
     if labels == EMOTIONS:
@@ -360,6 +363,11 @@ def require_measure(data: ReportData, measure: str) -> None:
     if data.labels is None:
         sets = sorted({", ".join(info.labels) for info in data.sessions if info.readings})
         why = f"the sessions had models with different labels ({'; '.join(sets)})"
+    elif measure in MEASURES and measure in data.labels:
+        why = (
+            f"{measure} names a measure, which the model does not give, so its label of this name "
+            "cannot be compared unless the model is trained with another name"
+        )
     elif measure not in MEASURES and measure not in EMOTIONS:
         why = "no model of these sessions has such a label"
     else:

@@ -203,6 +203,16 @@ def test_sessions_of_the_same_labels_compare_on_these(written, engine):
         require_measure(data, "sleepy")
 
 
+def test_a_label_with_the_name_of_a_measure_is_not_compared_by_mistake(written, engine):
+    labels = ("valence", "attention", "bored")
+    written(labels, labels)
+    data = load_report_data(engine, Scope(), seconds=False)
+    with pytest.raises(ReportError, match=r"valence names a measure, .*attention, dwell, bored"):
+        require_measure(data, "valence")
+    require_measure(data, "attention")
+    assert measures_of(labels) == ["attention", "dwell", "bored"]
+
+
 def test_which_measures_a_label_set_gives():
     assert measures_of(HAPPY_SAD) == ["attention", "happy", "dwell", "valence_raw", "sad"]
     assert "valence" in measures_of(EMOTIONS)
