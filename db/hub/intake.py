@@ -11,9 +11,9 @@ from sqlalchemy import delete, func, insert, or_, select, update
 
 from db.engine import writing
 from db.error_classes import is_environment
-from db.hub.desired import serials_of
 from db.hub.digests import key_digest
-from db.hub.screens import store_healths
+from db.hub.screens.registry import store_healths
+from db.hub.shows.desired import serials_of
 from db.hub.tables import KioskKey, SetAside
 from db.schema import Origin
 from db.transfer.batch import Batch

@@ -64,7 +64,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
     from sqlalchemy.engine import Connection, Engine
 
-    from db.hub.screens import ScreenInfo
+    from db.hub.screens.registry import ScreenInfo
     from db.read.scope import Scope
     from detector.emotion.labels import LabelSet
 

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy import func, or_, select
 from sqlalchemy.ext.compiler import compiles
 
-from db.hub.screens import list_screens, screen_info
+from db.hub.screens.registry import list_screens, screen_info
 from db.hub.tables import Screen
 from db.schema import Ad, Origin, Play, Session
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Subquery
     from sqlalchemy.engine import Connection, Engine
 
-    from db.hub.screens import ScreenInfo
+    from db.hub.screens.registry import ScreenInfo
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,7 +103,7 @@ def test(name: str, **options: Any) -> None:
     from datetime import UTC, datetime
 
     from db.engine import open_database, snapshot
-    from db.hub.channels import find_channel
+    from db.hub.alerts.channels import find_channel
     from monitor.cli.options import existing_database
     from monitor.hub.alerts.delivery import send_test
     from monitor.hub.alerts.senders import sender
@@ -125,7 +125,7 @@ def test(name: str, **options: Any) -> None:
 @debug_option
 def list_all(**options: Any) -> None:
     """List the channels; of an address only the host is shown."""
-    from db.hub.channels import list_channels
+    from db.hub.alerts.channels import list_channels
     from monitor.hub.alerts.senders import masked
 
     settings = load_settings(HubSettings, options)

@@ -161,8 +161,8 @@ def serve_console(
 def _first_link(engine: Engine, page: str) -> str | None:
     """Return a link that sets the password of the first account; `None` if somebody has one."""
     from db.engine import writing
-    from db.hub import accounts
     from db.hub.audit import note
+    from db.hub.people import accounts
     from monitor.hub.screens.own_kiosk import CONSOLE
 
     with writing(engine) as connection:

@@ -85,7 +85,7 @@ def invite(name: str, role: str | None, **options: Any) -> None:
 @debug_option
 def users(**options: Any) -> None:
     """List the accounts."""
-    from db.hub.accounts import members
+    from db.hub.people.accounts import members
 
     settings = load_settings(HubSettings, options)
     with opened(settings.database, existing=True) as engine, engine.connect() as connection:
@@ -113,8 +113,8 @@ def disable(name: str, **options: Any) -> None:
     from datetime import UTC, datetime
 
     from db.engine import writing
-    from db.hub.accounts import disable as disable_account
     from db.hub.audit import COMMAND_LINE, note
+    from db.hub.people.accounts import disable as disable_account
 
     settings, now = load_settings(HubSettings, options), datetime.now(UTC)
     with (
@@ -139,9 +139,9 @@ def reset_second_factor(name: str, **options: Any) -> None:
 
     from db.engine import writing
     from db.errors import AccountError
-    from db.hub.accounts import members
     from db.hub.audit import COMMAND_LINE, note
-    from db.hub.second_factor import remove_second_factor
+    from db.hub.people.accounts import members
+    from db.hub.people.second_factor import remove_second_factor
 
     settings, now = load_settings(HubSettings, options), datetime.now(UTC)
     with (
@@ -255,8 +255,8 @@ def _print_link(settings: HubSettings, name: str, role: str | None, *, first: bo
 
     from db.engine import open_database, writing
     from db.errors import AccountError
-    from db.hub import accounts
     from db.hub.audit import COMMAND_LINE, note
+    from db.hub.people import accounts
     from monitor.cli.options import existing_database
 
     url = settings.database if first else existing_database(settings.database)

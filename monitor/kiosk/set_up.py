@@ -159,7 +159,7 @@ def _finish(order: ConsoleOrder, draft: Draft, password: str) -> str:
 def _has_account(order: ConsoleOrder) -> bool:
     from db.engine import open_database  # noqa: PLC0415
     from db.errors import DatabaseError  # noqa: PLC0415
-    from db.hub.accounts import has_administrator, members  # noqa: PLC0415
+    from db.hub.people.accounts import has_administrator, members  # noqa: PLC0415
 
     path = console_database(order.database)
     if not path.exists():
@@ -184,8 +184,8 @@ def _make_account(order: ConsoleOrder, password: str) -> None:
         DatabaseError: The console's database cannot be used.
     """
     from db.engine import open_database, writing  # noqa: PLC0415
-    from db.hub import accounts  # noqa: PLC0415
     from db.hub.audit import note  # noqa: PLC0415
+    from db.hub.people import accounts  # noqa: PLC0415
     from monitor.hub.people.passwords import hash_password  # noqa: PLC0415
 
     hashed = hash_password(password)

@@ -16,10 +16,10 @@ from flask_limiter.util import get_remote_address
 from werkzeug.exceptions import Forbidden, TooManyRequests
 
 from db.engine import writing
-from db.hub import accounts, api_keys
-from db.hub.accounts import Account
 from db.hub.attempts import AttemptLimit, count_attempt, forgive
 from db.hub.audit import note
+from db.hub.people import accounts, api_keys
+from db.hub.people.accounts import Account
 from monitor.hub.people.passwords import is_right
 from monitor.languages import languages, lazy
 from monitor.web.connections import ConnectionLimits, origin_of
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
     from werkzeug.wrappers import Response
 
-    from db.hub.api_keys import KnownKey
+    from db.hub.people.api_keys import KnownKey
 
 logger = logging.getLogger(__name__)
 

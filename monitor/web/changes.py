@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
     from werkzeug.wrappers import Response
 
-    from db.hub.accounts import Account
+    from db.hub.people.accounts import Account
 
 
 def now() -> datetime:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, Response, request
 
 from db.engine import writing
-from db.hub.commands import CommandAnswer, find_command, finish_command, open_commands
-from db.hub.desired import Reported, find_desired, note_report, serial_of
 from db.hub.digests import key_digest
-from db.hub.screens import screen_of
+from db.hub.screens.registry import screen_of
+from db.hub.shows.commands import CommandAnswer, find_command, finish_command, open_commands
+from db.hub.shows.desired import Reported, find_desired, note_report, serial_of
 from monitor.hub.intake.attachments import AttachmentError, check_attachment
 from monitor.hub.library.media_store import MediaStoreError
 from monitor.uplink.documents import (

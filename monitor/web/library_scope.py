@@ -10,8 +10,8 @@ import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from db.hub import folders, library
-from db.hub.library_types import LibraryError, NotInLibraryError
+from db.hub.library import catalogue, folders
+from db.hub.library.types import LibraryError, NotInLibraryError
 from monitor.languages import lazy
 from monitor.web.accounts import current_user
 from monitor.web.problems import ProblemError
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
-    from db.hub.library_types import CreativeInfo, FolderInfo, Scope, Version
+    from db.hub.library.types import CreativeInfo, FolderInfo, Scope, Version
     from monitor.hub.library.media_store import MediaStoreError
 
 logger = logging.getLogger(__name__)
@@ -45,13 +45,13 @@ def seen_folder(connection: Connection, uid: str) -> FolderInfo:
 def seen_creative(connection: Connection, uid: str) -> CreativeInfo:
     """Return a creative that the person sees; see `seen_folder`."""
     with explained():
-        return library.find_creative(connection, scope(), uid)
+        return catalogue.find_creative(connection, scope(), uid)
 
 
 def seen_version(connection: Connection, uid: str, number: int) -> tuple[CreativeInfo, Version]:
     """Return a version that the person sees; see `seen_folder`."""
     with explained():
-        return library.find_version(connection, scope(), uid, number)
+        return catalogue.find_version(connection, scope(), uid, number)
 
 
 @contextmanager

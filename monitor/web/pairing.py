@@ -14,7 +14,7 @@ from flask import Blueprint, Response
 from flask_limiter.util import get_remote_address
 
 from db.engine import writing
-from db.hub import pairing
+from db.hub.screens import pairing
 from monitor.uplink.messages import (
     HUB_API,
     POLL_S,

@@ -14,9 +14,9 @@ import pytest
 from sqlalchemy import insert, update
 
 from db.engine import open_database, snapshot, writing
-from db.hub.alerts import find_alerts
-from db.hub.channels import find_channel
-from db.hub.screens import store_health
+from db.hub.alerts.channels import find_channel
+from db.hub.alerts.raised import find_alerts
+from db.hub.screens.registry import store_health
 from db.hub.tables import KioskKey, Lease, Screen
 from monitor.hub.alerts.senders import signature
 from tests.helpers import postgres_server, receiving_process

@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from db.engine import open_database
-from db.hub.wall import read_wall
+from db.hub.screens.wall import read_wall
 from monitor.settings.paths import console_database
 from monitor.uplink.key_file import key_path
 

@@ -16,7 +16,7 @@ import requests
 import yaml
 
 from db.engine import writing
-from db.hub import accounts
+from db.hub.people import accounts
 from monitor.settings.console_order import ConsoleOrder
 from monitor.settings.models import SECTIONS, HubSettings
 from monitor.web.app import close_app

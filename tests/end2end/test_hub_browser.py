@@ -12,9 +12,10 @@ import pytest
 from sqlalchemy import update
 
 from db.engine import open_database, writing
-from db.hub import accounts, pairing, screens
-from db.hub.alerts import end_alert, raise_alert
-from db.hub.channels import add_channel
+from db.hub.alerts.channels import add_channel
+from db.hub.alerts.raised import end_alert, raise_alert
+from db.hub.people import accounts
+from db.hub.screens import pairing, registry
 from db.schema import Origin
 from monitor.settings.models import HubSettings
 from monitor.web.app import close_app
@@ -72,11 +73,11 @@ class Hub:
     def hear(self, screen, **changes) -> None:
         now = datetime.now(UTC)
         health = a_health(at=now.isoformat(), **changes)
-        self.call(screens.store_health, screen.id, health)
+        self.call(registry.store_health, screen.id, health)
 
     def add(self, name):
-        place = screens.Place(name, site="Main Street", group="North", tags=("food",))
-        return self.call(screens.create_screen, place)
+        place = registry.Place(name, site="Main Street", group="North", tags=("food",))
+        return self.call(registry.create_screen, place)
 
 
 @pytest.fixture
@@ -120,7 +121,7 @@ def test_the_wall_follows_the_screens_and_keeps_the_keyboards_place(hub, wall):
     assert tab.evaluate("document.activeElement.textContent") == "Till 3"
     assert tab.inner_text("#is-warns") == "1 warns"
     new = hub.add("Window")
-    hub.call(screens.retire_screen, door.uid)
+    hub.call(registry.retire_screen, door.uid)
     tab.clock.run_for(5000)
     tab.wait_for_selector(f"#s{new.uid}")
     assert tab.locator(f"#s{door.uid}").count() == 0
@@ -194,13 +195,13 @@ def test_pages_of_screens_are_accessible_and_fit(hub, width, scheme):
     uids = fill_wall(hub.engine, 50, datetime.now(UTC))
     Make().write(hub.engine)
     with writing(hub.engine) as connection:
-        screen = screens.find_screen(connection, uids[0])
+        screen = registry.find_screen(connection, uids[0])
         connection.execute(update(Origin).values(screen_id=screen.id))
     for number in range(2):
         applicant = pairing.Applicant(f"{number:032x}", {"host": "lobby" * 9}, "192.0.2.1")
         hub.call(pairing.ask, applicant)
     hub.call(pairing.code_for_screen, screen.id, "ann")
-    hub.call(screens.create_screen, screens.Place("W" * 80, site="M" * 80, group="Ä" * 80))
+    hub.call(registry.create_screen, registry.Place("W" * 80, site="M" * 80, group="Ä" * 80))
     seen = hub.visit(viewport={"width": width, "height": 860}, color_scheme=scheme, bypass_csp=True)
     for path in (
         "/screens",

@@ -15,10 +15,10 @@ from PIL import Image
 from sqlalchemy import select
 
 from db.engine import open_database, writing
-from db.hub import pairing, screens
-from db.hub.bookings import BookingPlan, add_booking
-from db.hub.commands import add_commands, find_attachment, list_commands
-from db.hub.desired import find_desired
+from db.hub.screens import pairing, registry
+from db.hub.shows.bookings import BookingPlan, add_booking
+from db.hub.shows.commands import add_commands, find_attachment, list_commands
+from db.hub.shows.desired import find_desired
 from db.schema import Ad, Play, Session
 from monitor.hub.library.media_store import MediaStore
 from monitor.hub.shows.publishing import refresh
@@ -47,8 +47,8 @@ class Hub:
         self.folder = folder
         self.priority = 0
         with writing(self.engine) as connection:
-            place = screens.Place("Entrance", site="Foyer", time_zone="Europe/Berlin")
-            self.screen = screens.create_screen(connection, place, datetime.now(UTC)).id
+            place = registry.Place("Entrance", site="Foyer", time_zone="Europe/Berlin")
+            self.screen = registry.create_screen(connection, place, datetime.now(UTC)).id
             code = pairing.code_for_screen(connection, self.screen, "ada", datetime.now(UTC))
             self.code = code[0]
 

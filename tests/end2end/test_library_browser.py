@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from db.hub import library
-from db.hub.library_types import EVERYTHING
+from db.hub.library import catalogue
+from db.hub.library.types import EVERYTHING
 
 from .browsing import IN_A_BROWSER, browser, visit
 from .test_hub_browser import hub
@@ -35,7 +35,7 @@ DROP = """() => {
 
 def newest(hub, name):
     with hub.engine.connect() as connection:
-        found, _ = library.list_creatives(connection, EVERYTHING)
+        found, _ = catalogue.list_creatives(connection, EVERYTHING)
     return next(one for one in found if one.name == name)
 
 

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from db.engine import writing
-from db.hub import playlists
-from db.hub.bookings import BookingPlan, add_booking
+from db.hub.shows import playlists
+from db.hub.shows.bookings import BookingPlan, add_booking
 from tests.helpers.hub_screens import NOW
 from tests.helpers.hub_shows import add_playlist, publish_revision
 from tests.helpers.library import add_creative

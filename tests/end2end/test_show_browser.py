@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 import pytest
 
 from db.engine import writing
-from db.hub.bookings import BookingPlan, add_booking
-from db.hub.commands import list_commands
-from db.hub.desired import find_desired
-from db.hub.screens import screen_settings
+from db.hub.screens.registry import screen_settings
+from db.hub.shows.bookings import BookingPlan, add_booking
+from db.hub.shows.commands import list_commands
+from db.hub.shows.desired import find_desired
 from monitor.hub.shows.publishing import refresh
 from tests.helpers.hub_shows import add_creative, add_playlist
 

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import func, select
 
 from db.engine import open_database, writing
-from db.hub import pairing, screens
+from db.hub.screens import pairing, registry
 from db.read.scope import Scope
 from db.schema import Exposure, ExposureSecond, Gap, Origin, Play, Session, Viewer
 from db.transfer.uplink import UplinkStore
@@ -49,8 +49,8 @@ def hub(tmp_path):
     """The database of a hub with one screen."""
     engine = open_database(str(tmp_path / "hub.db"))
     with writing(engine) as connection:
-        place = screens.Place("Lobby", site="Foyer", time_zone="Europe/Berlin")
-        screens.create_screen(connection, place, datetime.now(UTC))
+        place = registry.Place("Lobby", site="Foyer", time_zone="Europe/Berlin")
+        registry.create_screen(connection, place, datetime.now(UTC))
     yield engine
     engine.dispose()
 
@@ -58,7 +58,7 @@ def hub(tmp_path):
 def accept(hub, code):
     now = datetime.now(UTC)
     with writing(hub) as connection:
-        [screen] = screens.list_screens(connection)
+        [screen] = registry.list_screens(connection)
         pairing.accept(connection, code, screen.id, "ada", now)
 
 

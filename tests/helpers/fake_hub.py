@@ -11,8 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 from db.engine import open_database, writing
-from db.hub import pairing
-from db.hub.screens import Place, create_screen
+from db.hub.screens import pairing
+from db.hub.screens.registry import Place, create_screen
 from db.transfer.envelope import unpack
 from db.transfer.intake import MissingRecordsError, take_in
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import insert
 
 from db.engine import writing
-from db.hub.screens import Place, create_screen
+from db.hub.screens.registry import Place, create_screen
 from db.hub.tables import Alert, KioskKey, ScreenState
 from tests.helpers.kiosk_health import make_health
 

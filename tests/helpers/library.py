@@ -6,8 +6,8 @@ import hashlib
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from db.hub import folders, library
-from db.hub.library_types import EVERYTHING, Decision, MediaFacts, NewVersion, Shown
+from db.hub.library import catalogue, folders
+from db.hub.library.types import EVERYTHING, Decision, MediaFacts, NewVersion, Shown
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -46,8 +46,8 @@ def add_creative(
     known = {one.name: one for one in folders.list_folders(connection, EVERYTHING)}
     where = known.get(folder) or folders.create_folder(connection, folder, now)
     new = a_file(f"{name}", by, kind=kind, shown=shown)
-    uid = library.create_creative(connection, where, new, now, name=name, ad_id=name)
+    uid = catalogue.create_creative(connection, where, new, now, name=name, ad_id=name)
     if approved:
-        _, version = library.find_version(connection, EVERYTHING, uid, 1)
-        library.decide(connection, version, Decision("approved", now, "Ann"))
+        _, version = catalogue.find_version(connection, EVERYTHING, uid, 1)
+        catalogue.decide(connection, version, Decision("approved", now, "Ann"))
     return uid

@@ -34,7 +34,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select
 
 from db.engine import open_database, writing
-from db.hub import pairing
+from db.hub.screens import pairing
 from db.hub.tables import Alert, Screen, SetAside
 from db.schema import (
     Ad,

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
-from db.hub.alerts import AlertKind
-from db.hub.channels import add_channel
+from db.hub.alerts.channels import add_channel
+from db.hub.alerts.raised import AlertKind
 from monitor.hub.alerts.senders import (
     ChannelAddressError,
     check_address,
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
-    from db.hub.channels import KnownChannel
+    from db.hub.alerts.channels import KnownChannel
     from monitor.fetch.target import AddressPolicy
     from monitor.hub.forms import Message
 
@@ -37,7 +37,7 @@ def _quiet(hours: tuple[str, ...]) -> tuple[str, ...]:
 
 
 class ChannelForm(BaseModel):
-    """What a channel is made of; see `db.hub.channels.KnownChannel`."""
+    """What a channel is made of; see `db.hub.alerts.channels.KnownChannel`."""
 
     name: Name
     url: Annotated[str, Field(min_length=1, max_length=2000), BeforeValidator(str.strip)]

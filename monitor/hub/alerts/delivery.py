@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from db.engine import snapshot, writing
-from db.hub import deliveries
-from db.hub.channels import list_channels
+from db.hub.alerts import deliveries
+from db.hub.alerts.channels import list_channels
 from monitor.backoff import Backoff
 from monitor.hub.alerts.senders import SendError
 from monitor.hub.alerts.texts import one_message, quiet_until, storm_message
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Engine
 
-    from db.hub.channels import KnownChannel
-    from db.hub.deliveries import WaitingDelivery
+    from db.hub.alerts.channels import KnownChannel
+    from db.hub.alerts.deliveries import WaitingDelivery
     from monitor.hub.alerts.texts import Message
 
 logger = logging.getLogger(__name__)

@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from db.engine import snapshot, writing
-from db.hub.alerts import end_alert, open_alerts, raise_alert
-from db.hub.conditions import screen_conditions
+from db.hub.alerts.conditions import screen_conditions
+from db.hub.alerts.raised import end_alert, open_alerts, raise_alert
 from monitor.hub.opening import may_be_open
 from monitor.languages import lazy
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Engine
 
-    from db.hub.alerts import AlertKind
-    from db.hub.conditions import ScreenCondition
+    from db.hub.alerts.conditions import ScreenCondition
+    from db.hub.alerts.raised import AlertKind
 
 logger = logging.getLogger(__name__)
 

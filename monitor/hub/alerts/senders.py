@@ -25,7 +25,7 @@ from monitor.fetch.target import AddressPolicy, checked_addresses, parse_url
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from db.hub.channels import ChannelKind, KnownChannel
+    from db.hub.alerts.channels import ChannelKind, KnownChannel
     from monitor.hub.alerts.texts import Message
     from monitor.settings.models import HubSettings
 

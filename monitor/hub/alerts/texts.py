@@ -13,7 +13,7 @@ from monitor.settings.time_zone import zone_named, zone_words
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from db.hub.alerts import AlertKind
+    from db.hub.alerts.raised import AlertKind
 
 
 class Message(NamedTuple):
@@ -30,7 +30,7 @@ class Message(NamedTuple):
 
 
 def one_message(document: dict[str, Any]) -> Message:
-    """Return the message of one event; see `db.hub.alerts.payload`."""
+    """Return the message of one event; see `db.hub.alerts.raised.payload`."""
     if document["event"] == "test":
         return Message(document["id"], document, "Test of alerts", document["detail"])
     screen, words = document["screen"], kind_words(document["kind"])

@@ -14,9 +14,9 @@ from pydantic import (
 )
 
 from ads.playlists.playlist import DAYS, parse_hours
-from db.hub.bookings import BookingPlan
-from db.hub.campaigns import CampaignPlan
 from db.hub.console_tables import TARGETS
+from db.hub.shows.bookings import BookingPlan
+from db.hub.shows.campaigns import CampaignPlan
 from monitor.hub.forms import Listed, Name, OptionalDay, check_order, read_form
 from monitor.languages import lazy
 

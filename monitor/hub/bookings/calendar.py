@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from db.hub.bookings import bookings_of
+from db.hub.shows.bookings import bookings_of
 from monitor.hub.shows.listing import times_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
     from datetime import date
 
-    from db.hub.bookings import BookingInfo
-    from db.hub.screens import ScreenInfo
+    from db.hub.screens.registry import ScreenInfo
+    from db.hub.shows.bookings import BookingInfo
 
 
 @dataclass(frozen=True, slots=True)

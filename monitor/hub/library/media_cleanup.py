@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from db.engine import writing
-from db.hub import media, uploads
+from db.hub.library import media, uploads
 from monitor.hub.library.media_store import MediaStoreError
 from monitor.hub.library.uploads import KEPT_FOR
 

@@ -16,9 +16,9 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from ads.playlists.playlist_file import id_of
 from db.engine import writing
-from db.hub import library, uploads
 from db.hub.audit import note
-from db.hub.library_types import NewVersion, Shown
+from db.hub.library import catalogue, uploads
+from db.hub.library.types import NewVersion, Shown
 from monitor.errors import MonitorError
 from monitor.hub.library.media_check import Examined, FileRefusedError, checked_name, examine
 from monitor.languages import lazy
@@ -26,9 +26,9 @@ from monitor.languages import lazy
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
 
-    from db.hub.accounts import Account
-    from db.hub.library_types import CreativeInfo, FolderInfo
-    from db.hub.uploads import UploadInfo
+    from db.hub.library.types import CreativeInfo, FolderInfo
+    from db.hub.library.uploads import UploadInfo
+    from db.hub.people.accounts import Account
     from monitor.hub.library.media_store import MediaStore
 
 PART_BYTES = 2 << 20
@@ -255,7 +255,7 @@ def _store(
     new = NewVersion(found.facts, name, who.name, shown, found.still, found.strip)
     after: dict[str, Any] = {"file": name, "sha256": sha256}
     if target.creative is not None:
-        number = library.add_version(connection, target.creative, new, now)
+        number = catalogue.add_version(connection, target.creative, new, now)
         what = f"ad {target.creative.ad_id}"
         note(connection, who.name, "library.version", what, now, after=after | {"version": number})
         return Stored(target.creative.uid, number)
@@ -263,7 +263,9 @@ def _store(
     if who.role == "agency":
         # Else a number behind it would tell that another folder has an ad of this name.
         ad_id = f"{target.folder.name}: {ad_id}"[:240]
-    uid = library.create_creative(connection, target.folder, new, now, name=shown_name, ad_id=ad_id)
+    uid = catalogue.create_creative(
+        connection, target.folder, new, now, name=shown_name, ad_id=ad_id
+    )
     after["folder"] = target.folder.name
     note(connection, who.name, "library.create", f"ad {ad_id}", now, after=after)
     return Stored(uid, 1)

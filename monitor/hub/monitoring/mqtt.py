@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from db.engine import snapshot
-from db.hub.wall import read_wall
+from db.hub.screens.wall import read_wall
 from db.transfer.origins import own_row
 from monitor.hub.alerts.rules import SILENCE
 from monitor.hub.duties import MIN_LEASE_S
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Engine
 
-    from db.hub.wall import ScreenNow
+    from db.hub.screens.wall import ScreenNow
 
 LOOK_EVERY_S = 2.0
 """How often it is looked whether the duty has read something new."""

@@ -12,8 +12,8 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import choose_encoder
 
 from db.engine import snapshot
-from db.hub.deliveries import count_waiting
-from db.hub.wall import read_wall
+from db.hub.alerts.deliveries import count_waiting
+from db.hub.screens.wall import read_wall
 from monitor.hub.alerts.rules import SILENCE
 from monitor.hub.intake.counters import IntakeMetrics
 from monitor.hub.screens.wall import entry
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
     from sqlalchemy.engine import Engine
 
-    from db.hub.wall import ScreenNow
+    from db.hub.screens.wall import ScreenNow
     from monitor.hub.intake.committer import Committer
 
 KEPT_S = 10.0

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
-from db.hub.accounts import MAX_NAME_LENGTH
+from db.hub.people.accounts import MAX_NAME_LENGTH
 from monitor.hub.forms import FormError, Message, Name, read_form
 from monitor.languages import languages, lazy
 
@@ -70,7 +70,7 @@ class InvitationForm(AccountForm):
 
 
 class KeyForm(BaseModel):
-    """A new key for a program; see `db.hub.api_keys`."""
+    """A new key for a program; see `db.hub.people.api_keys`."""
 
     name: Name
     scopes: Annotated[tuple[str, ...], Field(min_length=1)]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from ads.playlists.playlist_file import Entry
-    from db.hub.desired import ApprovedVersion, PlannedCreative
+    from db.hub.shows.desired import ApprovedVersion, PlannedCreative
     from monitor.hub.playlists.body import Body
 
 MAX_FILE_BYTES = 2 << 20

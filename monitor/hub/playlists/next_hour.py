@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from ads.playlists.playlist import Ad
     from ads.show.forecast import Forecast, VoiceShare
-    from db.hub.desired import PlannedCreative
+    from db.hub.shows.desired import PlannedCreative
     from monitor.hub.shows.resolution import LeftOut, Show
 
 HOURS = 1.0

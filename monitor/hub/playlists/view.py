@@ -8,7 +8,7 @@ from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Any
 
 from ads.playlists.loader import DEFAULT_IMAGE_DURATION_S
-from db.hub.bookings import BookingInfo, BookingPlan
+from db.hub.shows.bookings import BookingInfo, BookingPlan
 from monitor.hub.playlists.vocabulary import rules
 from monitor.hub.shows.resolution import Show, desired_show
 from monitor.languages import _
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from db.hub.desired import Plan, PlannedCreative
-    from db.hub.playlists import PlaylistInfo
-    from db.hub.screens import ScreenInfo
+    from db.hub.screens.registry import ScreenInfo
+    from db.hub.shows.desired import Plan, PlannedCreative
+    from db.hub.shows.playlists import PlaylistInfo
 
 WEIGHTLESS = ("sequential", "shuffle")
 """Policies that do not look at weights."""

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from zoneinfo import ZoneInfo
 
-    from db.hub.screen_day import ScreenDay
-    from db.hub.screens import Place
+    from db.hub.screens.day import ScreenDay
+    from db.hub.screens.registry import Place
 
 Span: TypeAlias = tuple[datetime, datetime]
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from db.engine import open_database, writing
 from db.errors import DatabaseOpenError
-from db.hub import pairing, screens
 from db.hub.intake import find_sender
+from db.hub.screens import pairing, registry
 from db.transfer.uplink import UplinkStore
 from detector.names import printable
 from monitor.errors import SetupError
@@ -67,7 +67,7 @@ def join_own_kiosk(engine: Engine, order: ConsoleOrder, address: str) -> HubKey:
         if key is not None and screen is not None:
             if screen.place.name == key.name != name:
                 # Nobody has given it another name since.
-                screens.edit_screen(connection, screen.uid, _place(order, name))
+                registry.edit_screen(connection, screen.uid, _place(order, name))
             else:
                 name = screen.place.name
             current = key.model_copy(update={"hub": address, "name": name})
@@ -106,11 +106,11 @@ def _joined(
         now = datetime.now(UTC)
         try:
             with writing(engine) as connection:
-                found = [one for one in screens.list_screens(connection) if one.place.name == name]
+                found = [one for one in registry.list_screens(connection) if one.place.name == name]
                 screen = (
                     found[0]
                     if found
-                    else screens.create_screen(connection, _place(order, name), now)
+                    else registry.create_screen(connection, _place(order, name), now)
                 )
                 code, _ = pairing.code_for_screen(connection, screen.id, CONSOLE, now)
                 joined = pairing.join(connection, code, applicant, now)
@@ -123,17 +123,17 @@ def _joined(
     raise SetupError("The kiosk could not join its console: start it again.")
 
 
-def _screen_of(connection: Connection, key: HubKey) -> screens.ScreenInfo | None:
+def _screen_of(connection: Connection, key: HubKey) -> registry.ScreenInfo | None:
     """Return the screen that a key still opens; `None` if the console does not know the key."""
     if find_sender(connection, key.key) is None:
         return None
-    return screens.find_screen(connection, key.screen)
+    return registry.find_screen(connection, key.screen)
 
 
-def _place(order: ConsoleOrder, name: str) -> screens.Place:
+def _place(order: ConsoleOrder, name: str) -> registry.Place:
     zone = order.time_zone or local_zone().key
     site = "" if order.site == "default" else order.site
-    return screens.Place(name, site=site, time_zone=zone)
+    return registry.Place(name, site=site, time_zone=zone)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, BeforeValidator, Field
 
-from db.hub.screens import Place
+from db.hub.screens.registry import Place
 from monitor.hub.forms import Listed, ListedHours, Name, TimeZone, Words, read_form
 from monitor.languages import lazy
 from monitor.settings.models import Venue

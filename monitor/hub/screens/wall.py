@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, cast, get_args
 
-from db.hub.wall import read_wall
+from db.hub.screens.wall import read_wall
 from monitor.hub.alerts.rules import SILENCE
 from monitor.hub.opening import may_be_open
 from monitor.languages import lazy, nlazy
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Engine
 
-    from db.hub.screens import Place
-    from db.hub.wall import ScreenNow
+    from db.hub.screens.registry import Place
+    from db.hub.screens.wall import ScreenNow
 
 Condition: TypeAlias = Literal["silent", "warns", "never seen", "closed now", "ok"]
 

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 from db.engine import writing
 from db.hub.audit import note
-from db.hub.commands import forget_old_commands
-from db.hub.desired import NewDocument, hold_plan, mark_empty, read_plan, store_documents
+from db.hub.shows.commands import forget_old_commands
+from db.hub.shows.desired import NewDocument, hold_plan, mark_empty, read_plan, store_documents
 from monitor.errors import MonitorError
 from monitor.hub.shows.resolution import Shows
 from monitor.languages import listed, ngettext
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection, Engine
 
-    from db.hub.screens import ScreenInfo
+    from db.hub.screens.registry import ScreenInfo
     from monitor.hub.shows.resolution import LeftOut
 
 HUB = "hub"

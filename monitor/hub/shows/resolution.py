@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from db.hub.bookings import BookingInfo, BookingPlan
-    from db.hub.desired import ApprovedVersion, Plan, PlannedCreative, PlannedScreen
+    from db.hub.shows.bookings import BookingInfo, BookingPlan
+    from db.hub.shows.desired import ApprovedVersion, Plan, PlannedCreative, PlannedScreen
 
 Why = Literal[
     "unknown", "archived", "pending", "rejected", "draft", "never", "ended", "same_id", "invalid"

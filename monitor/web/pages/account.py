@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from flask import Blueprint, render_template, request
 
 from db.engine import snapshot
-from db.hub import accounts, api_keys, logins
-from db.hub import second_factor as stored
+from db.hub.people import accounts, api_keys, logins
+from db.hub.people import second_factor as stored
 from monitor.hub.forms import FormError
 from monitor.hub.people import second_factor
 from monitor.hub.people.account_form import (

@@ -9,10 +9,10 @@ from flask import Blueprint, render_template, request
 
 from db.engine import snapshot
 from db.errors import ChannelError
-from db.hub import channels
-from db.hub.alerts import find_alerts
-from db.hub.deliveries import delivery_log
-from db.hub.screens import list_screens
+from db.hub.alerts import channels
+from db.hub.alerts.deliveries import delivery_log
+from db.hub.alerts.raised import find_alerts
+from db.hub.screens.registry import list_screens
 from monitor.hub.alerts.channel_form import described, read_channel, store_channel
 from monitor.hub.alerts.delivery import send_test
 from monitor.hub.alerts.rules import WORDS
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
     from werkzeug.wrappers import Response
 
-    from db.hub.channels import KnownChannel
-    from db.hub.deliveries import LoggedDelivery
+    from db.hub.alerts.channels import KnownChannel
+    from db.hub.alerts.deliveries import LoggedDelivery
     from monitor.settings.models import HubSettings
 
 PAGE_SIZE = 50

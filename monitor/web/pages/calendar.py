@@ -10,13 +10,13 @@ from flask import Blueprint, render_template, request, url_for
 
 from ads.playlists.playlist import DAYS
 from db.engine import snapshot
-from db.hub import bookings, campaigns
-from db.hub.bookings import BookingError
-from db.hub.campaigns import NoSuchCampaignError
-from db.hub.library import list_creatives
-from db.hub.library_types import EVERYTHING, Choice
-from db.hub.playlists import list_playlists
-from db.hub.screens import list_screens
+from db.hub.library.catalogue import list_creatives
+from db.hub.library.types import EVERYTHING, Choice
+from db.hub.screens.registry import list_screens
+from db.hub.shows import bookings, campaigns
+from db.hub.shows.bookings import BookingError
+from db.hub.shows.campaigns import NoSuchCampaignError
+from db.hub.shows.playlists import list_playlists
 from monitor.hub.bookings.booking_form import (
     booking_values,
     campaign_form_of,
@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
     from werkzeug.wrappers import Response
 
-    from db.hub.campaigns import CampaignInfo
-    from db.hub.screens import ScreenInfo
+    from db.hub.screens.registry import ScreenInfo
+    from db.hub.shows.campaigns import CampaignInfo
     from monitor.hub.bookings.pacing import Pacing
     from monitor.hub.shows.publishing import Outcome
 

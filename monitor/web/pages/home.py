@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 from flask import Blueprint, redirect, render_template, url_for
 
 from db.engine import snapshot
-from db.hub import overview, pairing
-from db.hub.alerts import find_alerts
-from db.hub.campaigns import list_campaigns
-from db.hub.library import waiting_creatives
-from db.hub.library_types import EVERYTHING
-from db.hub.playlists import list_playlists
+from db.hub import overview
+from db.hub.alerts.raised import find_alerts
+from db.hub.library.catalogue import waiting_creatives
+from db.hub.library.types import EVERYTHING
+from db.hub.screens import pairing
+from db.hub.shows.campaigns import list_campaigns
+from db.hub.shows.playlists import list_playlists
 from monitor.hub.alerts.texts import kind_words
 from monitor.hub.reports.query import ReportQuery
 from monitor.settings.time_zone import local_zone

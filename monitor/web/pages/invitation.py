@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, render_template, request
 
 from db.engine import writing
-from db.hub import accounts
 from db.hub.audit import note
+from db.hub.people import accounts
 from monitor.hub.people.passwords import MIN_LENGTH, PasswordError, hash_password
 from monitor.languages import _
 from monitor.web.accounts import account_gate

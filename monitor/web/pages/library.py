@@ -10,8 +10,8 @@ from pydantic import BaseModel
 from werkzeug.exceptions import BadRequest
 
 from db.engine import snapshot
-from db.hub import folders, library, uploads
-from db.hub.library_types import SORTS, Choice, Decision, LibraryError
+from db.hub.library import catalogue, folders, uploads
+from db.hub.library.types import SORTS, Choice, Decision, LibraryError
 from detector.emotion.labels import EMOTIONS
 from monitor.hub.forms import FormError, Name, read_form
 from monitor.hub.library.media_check import warning_words
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
     from werkzeug.wrappers import Response
 
-    from db.hub.library_types import CreativeInfo, Version
+    from db.hub.library.types import CreativeInfo, Version
     from monitor.hub.forms import Message
     from monitor.web.changes import Change
 
@@ -100,11 +100,11 @@ def listing() -> str:
     """The ads of the library, as a grid or a list."""
     choice, page = _choice(), _page_number()
     with snapshot(hub_services().engine) as connection:
-        found, count = library.list_creatives(
+        found, count = catalogue.list_creatives(
             connection, scope(), choice, limit=PAGE_SIZE, offset=(page - 1) * PAGE_SIZE
         )
         known = folders.list_folders(connection, scope())
-        waiting = len(library.waiting_creatives(connection, scope()))
+        waiting = len(catalogue.waiting_creatives(connection, scope()))
         mine = uploads.list_uploads(connection, current_user().id) if may_send() else []
     chosen = {name: value for name, value in asdict(choice).items() if value}
     return render_template(
@@ -130,8 +130,8 @@ def listing() -> str:
 def queue() -> str:
     """What waits for approval, the oldest first."""
     with snapshot(hub_services().engine) as connection:
-        found = library.waiting_creatives(connection, scope())
-        approvers = library.approvers(connection)
+        found = catalogue.waiting_creatives(connection, scope())
+        approvers = catalogue.approvers(connection)
     return render_template(
         "library_approvals.html", creatives=found, approvers=approvers, **_shared()
     )
@@ -156,7 +156,7 @@ def edit(uid: str) -> Response | tuple[str, int]:
             before = creative.newest.shown
             if shown == before:
                 return back("library.page", "same", uid=uid)
-            number = library.change_shown(
+            number = catalogue.change_shown(
                 change.connection, creative, shown, change.user.name, change.at
             )
             after = _written(shown.values()) | {"version": number}
@@ -176,7 +176,7 @@ def rename(uid: str) -> Response | tuple[str, int]:
         return _page(uid, problems=error.problems), 400
     with changing() as change:
         creative = seen_creative(change.connection, uid)
-        library.rename_creative(change.connection, creative, name)
+        catalogue.rename_creative(change.connection, creative, name)
         _note(change, "library.rename", creative, {"name": creative.name}, {"name": name})
     return back("library.page", "saved", uid=uid)
 
@@ -188,7 +188,7 @@ def move(uid: str) -> Response:
     with changing() as change:
         creative = seen_creative(change.connection, uid)
         folder = seen_folder(change.connection, _text("folder"))
-        library.move_creative(change.connection, creative, folder)
+        catalogue.move_creative(change.connection, creative, folder)
         before, after = {"folder": creative.folder.name}, {"folder": folder.name}
         _note(change, "library.move", creative, before, after)
     return back("library.page", "saved", uid=uid)
@@ -200,7 +200,7 @@ def archive(uid: str) -> Response:
     """Take an ad off the lists and screens."""
     with changing() as change:
         creative = seen_creative(change.connection, uid)
-        library.archive_creative(change.connection, creative, change.at)
+        catalogue.archive_creative(change.connection, creative, change.at)
         _note(change, "library.archive", creative)
         _refresh(change)
     return back("library.page", "archived", uid=uid)
@@ -212,7 +212,7 @@ def restore(uid: str) -> Response:
     """Bring an archived ad back."""
     with changing() as change:
         creative = seen_creative(change.connection, uid)
-        library.archive_creative(change.connection, creative, None)
+        catalogue.archive_creative(change.connection, creative, None)
         _note(change, "library.restore", creative)
         _refresh(change, keep_empty=True)
     return back("library.page", "restored", uid=uid)
@@ -224,13 +224,13 @@ def delete(uid: str) -> Response:
     """Delete an archived ad that no playlist lists."""
     with changing() as change:
         creative = seen_creative(change.connection, uid)
-        used = library.playlists_with(change.connection, uid)
+        used = catalogue.playlists_with(change.connection, uid)
         with explained():
             if creative.archived_at is None or used:
                 raise LibraryError(
                     lazy("Archive the ad, and take it off all playlists, before it is deleted.")
                 )
-        library.delete_creative(change.connection, creative)
+        catalogue.delete_creative(change.connection, creative)
         _note(change, "library.delete", creative, {"name": creative.name})
     return back("library.listing", "deleted")
 
@@ -241,7 +241,7 @@ def again(uid: str, number: int) -> Response:
     """Make an older version the newest one."""
     with changing() as change:
         creative, version = seen_version(change.connection, uid, number)
-        new = library.copy_version(
+        new = catalogue.copy_version(
             change.connection, creative, version, change.user.name, change.at
         )
         _note(change, "library.again", creative, after={"version": new, "from": number})
@@ -266,7 +266,7 @@ def decide(uid: str, number: int) -> Response:
                 lazy("Somebody changed the ad since you looked at it. Look again, then decide."),
             )
         is_own = version.uploaded_by == change.user.name
-        others = set(library.approvers(change.connection)) - {change.user.name}
+        others = set(catalogue.approvers(change.connection)) - {change.user.name}
         if is_own and others:
             raise ProblemError(
                 403,
@@ -278,7 +278,7 @@ def decide(uid: str, number: int) -> Response:
             )
         before = {"approval": version.decision.approval, "reason": version.decision.reason}
         decision = Decision(verdict, change.at, change.user.name, reason)
-        library.decide(change.connection, version, decision)
+        catalogue.decide(change.connection, version, decision)
         after: dict[str, Any] = {"approval": verdict, "reason": reason, "version": number}
         if is_own:
             after["own"] = True
@@ -343,7 +343,7 @@ def may_send() -> bool:
 def _page(uid: str, problems: Mapping[str, str] | None = None) -> str:
     with snapshot(hub_services().engine) as connection:
         creative = seen_creative(connection, uid)
-        versions = library.list_versions(connection, creative)
+        versions = catalogue.list_versions(connection, creative)
         shown = _asked_version(versions)
         is_agency = scope().folder_id is not None
         return render_template(
@@ -354,7 +354,7 @@ def _page(uid: str, problems: Mapping[str, str] | None = None) -> str:
             form=_form(shown) if problems is None else request.form,
             chosen_moods=request.form.getlist("mood") if problems else shown.shown.moods,
             problems=problems or {},
-            used=[] if is_agency else library.playlists_with(connection, uid),
+            used=[] if is_agency else catalogue.playlists_with(connection, uid),
             folders=[] if is_agency else folders.list_folders(connection, scope()),
             uploads=[
                 one
@@ -411,7 +411,7 @@ def _may_decide(connection: Connection, version: Version) -> bool:
     user = current_user()
     if not user.may(DECIDING):
         return False
-    others = set(library.approvers(connection)) - {user.name}
+    others = set(catalogue.approvers(connection)) - {user.name}
     return version.uploaded_by != user.name or not others
 
 

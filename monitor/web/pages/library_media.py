@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, request
 
-from db.hub.media import read_picture
+from db.hub.library.media import read_picture
 from monitor.hub.library.media_store import MediaStoreError
 from monitor.languages import lazy
 from monitor.web.library_scope import seen_version, store_away
@@ -19,7 +19,7 @@ from monitor.web.rights import EVERYBODY, requires
 from monitor.web.services import hub_services
 
 if TYPE_CHECKING:
-    from db.hub.library_types import Version
+    from db.hub.library.types import Version
 
 PIECE_BYTES = 1 << 20
 """The most bytes of a video in one answer: the server keeps answers in memory."""

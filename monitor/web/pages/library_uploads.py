@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 from flask import Blueprint, Response, request, url_for
 from werkzeug.exceptions import BadRequest
 
-from db.hub import folders, uploads
+from db.hub.library import folders, uploads
 from monitor.hub.library.media_check import FileRefusedError
 from monitor.hub.library.media_store import MediaStoreError
 from monitor.hub.library.uploads import (
@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
     from werkzeug.wrappers import Response as AnyResponse
 
-    from db.hub.library_types import FolderInfo
-    from db.hub.uploads import UploadInfo
+    from db.hub.library.types import FolderInfo
+    from db.hub.library.uploads import UploadInfo
     from monitor.settings.models import HubSettings
 
 SENDERS = ("editor", "agency")

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, redirect, render_template, request, url_for
 
 from db.engine import writing
-from db.hub import second_factor as stored
 from db.hub.audit import note
+from db.hub.people import second_factor as stored
 from monitor.hub.people import second_factor
 from monitor.web.accounts import CODES_BY_ACCOUNT, CODES_BY_ADDRESS, account_gate
 from monitor.web.gates import following_page
@@ -19,7 +19,7 @@ from monitor.web.services import hub_services
 if TYPE_CHECKING:
     from werkzeug.wrappers import Response
 
-    from db.hub.accounts import Account
+    from db.hub.people.accounts import Account
 
 blueprint = Blueprint("login_code", __name__)
 

@@ -8,10 +8,10 @@ from flask import Blueprint, render_template, request, url_for
 
 from db.engine import snapshot
 from db.errors import AccountError
-from db.hub import accounts, api_keys, logins
-from db.hub import second_factor as stored
-from db.hub.folders import list_folders
-from db.hub.library_types import EVERYTHING
+from db.hub.library.folders import list_folders
+from db.hub.library.types import EVERYTHING
+from db.hub.people import accounts, api_keys, logins
+from db.hub.people import second_factor as stored
 from monitor.hub.forms import FormError
 from monitor.hub.mail import MailError, send_mail
 from monitor.hub.people.account_form import read_account, read_invitation
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
     from werkzeug.wrappers import Response
 
-    from db.hub.accounts import Account, Member
+    from db.hub.people.accounts import Account, Member
     from monitor.settings.models import HubSettings
 
 DONE = {

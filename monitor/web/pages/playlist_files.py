@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, Response, render_template, request
 
 from db.engine import snapshot
-from db.hub import playlists
-from db.hub.desired import read_plan
-from db.hub.playlists import (
+from db.hub.shows import playlists
+from db.hub.shows.desired import read_plan
+from db.hub.shows.playlists import (
     MAX_NAME_LENGTH,
     PlaylistChangedError,
     files_of_creatives,
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
-    from db.hub.desired import ApprovedVersion
+    from db.hub.shows.desired import ApprovedVersion
     from monitor.hub.playlists.files import Exported, Imported
 
 MAX_ZIP_BYTES = 2 << 30

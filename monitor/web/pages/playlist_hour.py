@@ -10,10 +10,10 @@ from flask import Blueprint, render_template, request, url_for
 
 from ads.errors import AdsError
 from db.engine import snapshot
-from db.hub import playlists
-from db.hub.desired import read_plan
-from db.hub.library import list_creatives
-from db.hub.library_types import EVERYTHING
+from db.hub.library.catalogue import list_creatives
+from db.hub.library.types import EVERYTHING
+from db.hub.shows import playlists
+from db.hub.shows.desired import read_plan
 from monitor.hub.playlists.next_hour import hour_of, reason_words
 from monitor.hub.playlists.view import rows_of, runs_on, shown_alone
 from monitor.hub.playlists.vocabulary import POLICY_WORDS
@@ -28,8 +28,8 @@ from monitor.web.problems import ProblemError
 from monitor.web.services import hub_services
 
 if TYPE_CHECKING:
-    from db.hub.desired import Plan, PlannedCreative, PlannedScreen
-    from db.hub.playlists import PlaylistState
+    from db.hub.shows.desired import Plan, PlannedCreative, PlannedScreen
+    from db.hub.shows.playlists import PlaylistState
     from monitor.hub.shows.resolution import Show
 
 MAX_ROWS = 200

@@ -9,11 +9,11 @@ from flask import Blueprint, render_template, request, url_for
 from pydantic import BaseModel
 
 from db.engine import snapshot
-from db.hub import playlists
-from db.hub.desired import read_plan
-from db.hub.library import list_creatives
-from db.hub.library_types import EVERYTHING
-from db.hub.playlists import (
+from db.hub.library.catalogue import list_creatives
+from db.hub.library.types import EVERYTHING
+from db.hub.shows import playlists
+from db.hub.shows.desired import read_plan
+from db.hub.shows.playlists import (
     CHANGED,
     NoSuchPlaylistError,
     PlaylistChangedError,
@@ -50,8 +50,8 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
     from werkzeug.wrappers import Response
 
-    from db.hub.desired import PlannedCreative
-    from db.hub.playlists import Body, PlaylistState, Revision
+    from db.hub.shows.desired import PlannedCreative
+    from db.hub.shows.playlists import Body, PlaylistState, Revision
     from monitor.hub.playlists.diff import Difference
 
 CHANGING = "editor"

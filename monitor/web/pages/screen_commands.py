@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, request
 
-from db.hub import commands
-from db.hub.bookings import bookings_of, list_bookings
 from db.hub.console_tables import COMMANDS
-from db.hub.desired import find_desired, read_plan
-from db.hub.screens import NoSuchScreenError, find_screen, list_screens, screen_settings
-from db.hub.screens import set_settings as store_settings
+from db.hub.screens.registry import NoSuchScreenError, find_screen, list_screens, screen_settings
+from db.hub.screens.registry import set_settings as store_settings
+from db.hub.shows import commands
+from db.hub.shows.bookings import bookings_of, list_bookings
+from db.hub.shows.desired import find_desired, read_plan
 from monitor.hub.forms import FormError
 from monitor.hub.playlists.vocabulary import DAY_WORDS
 from monitor.hub.screens.settings_form import FIELDS, form_of, read_settings
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
     from werkzeug.wrappers import Response as AnyResponse
 
-    from db.hub.commands import CommandInfo
-    from db.hub.desired import Desired
-    from db.hub.screens import ScreenInfo
+    from db.hub.screens.registry import ScreenInfo
+    from db.hub.shows.commands import CommandInfo
+    from db.hub.shows.desired import Desired
 
 CHANGING = "operator"
 

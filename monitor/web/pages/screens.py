@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, cast
 from flask import Blueprint, Response, current_app, render_template, request, url_for
 from markupsafe import Markup
 
-from db.hub import pairing, screens
-from db.hub.screen_day import read_day, read_kiosks
-from db.hub.wall import read_wall
+from db.hub.screens import pairing, registry
+from db.hub.screens.day import read_day, read_kiosks
+from db.hub.screens.wall import read_wall
 from monitor.hub.alerts.texts import kind_words
 from monitor.hub.forms import FormError
 from monitor.hub.screens.day import bounds, picture_of
@@ -45,8 +45,8 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
     from werkzeug.wrappers import Response as AnyResponse
 
-    from db.hub.screens import Place, ScreenInfo
-    from db.hub.wall import ScreenNow
+    from db.hub.screens.registry import Place, ScreenInfo
+    from db.hub.screens.wall import ScreenNow
     from monitor.hub.screens.wall import Snapshot
 
 WALL = "ad-monitor-wall"
@@ -140,7 +140,7 @@ def edit(uid: str) -> AnyResponse | tuple[str, int]:
         return page_of(uid, form=request.form, problems=error.problems), 400
     with _changing() as change:
         before = found_screen(change.connection, uid)
-        screens.edit_screen(change.connection, uid, place)
+        registry.edit_screen(change.connection, uid, place)
         if before.place != place:
             change.note("screen.edit", _target(before), asdict(before.place), asdict(place))
             _show_anew(change, before)
@@ -153,7 +153,7 @@ def retire(uid: str) -> AnyResponse:
     """Take a screen off the wall."""
     with _changing() as change:
         found_screen(change.connection, uid)
-        before = screens.retire_screen(change.connection, uid, change.at)
+        before = registry.retire_screen(change.connection, uid, change.at)
         if before.retired_at is None:
             change.note("screen.retire", _target(before), asdict(before.place))
     return back("screens.page", done="retired", uid=uid)
@@ -202,7 +202,7 @@ def accept() -> AnyResponse | tuple[str, int]:
             if place is None:
                 screen = _in_use(change.connection, uid)
             else:
-                screen = screens.create_screen(change.connection, place, change.at)
+                screen = registry.create_screen(change.connection, place, change.at)
                 change.note("screen.create", _target(screen), after=asdict(place))
                 _show_anew(change, screen)
             who = change.user.name
@@ -274,7 +274,7 @@ def _pair_page(
     at = now()
     with hub_services().engine.connect() as connection:
         waiting = pairing.waiting_kiosks(connection, at)
-        known = screens.list_screens(connection)
+        known = registry.list_screens(connection)
     asked = form or request.args
     if form is None:
         # What the kiosk calls its site is where most people will want it.

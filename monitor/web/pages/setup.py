@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from flask import Blueprint, redirect, render_template, request, session, url_for
 
 from db.engine import writing
-from db.hub import accounts
 from db.hub.audit import note
+from db.hub.people import accounts
 from monitor.errors import MonitorError
 from monitor.hub.people.passwords import MIN_LENGTH, PasswordError, hash_password
 from monitor.languages import _, lazy

@@ -10,8 +10,8 @@ from flask import Blueprint, current_app, make_response, redirect, render_templa
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
 from db.engine import writing
-from db.hub import identities
 from db.hub.audit import note
+from db.hub.people import identities
 from db.hub.secrets import shared_secret
 from monitor.hub.people.single_sign_on import Flow, Provider, SingleSignOnError
 from monitor.languages import lazy
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
     from werkzeug.wrappers import Response
 
-    from db.hub.accounts import Account
+    from db.hub.people.accounts import Account
     from monitor.hub.people.single_sign_on import Identity
 
 PROVIDER = "ad-monitor-provider"

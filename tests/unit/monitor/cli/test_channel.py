@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from db.engine import open_database, writing
-from db.hub.channels import add_channel, find_channel
-from db.hub.deliveries import delivery_log
+from db.hub.alerts.channels import add_channel, find_channel
+from db.hub.alerts.deliveries import delivery_log
 from monitor.cli.errors import is_callers_mistake
 from monitor.cli.main import cli
 from tests.helpers.webhook_receiver import receiver

@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from db.engine import open_database, writing
 from db.errors import AccountError, DatabaseOpenError
-from db.hub import second_factor
+from db.hub.people import second_factor
 from db.hub.tables import ROLES, AuditEntry
 from monitor.cli.hub import ROLES as OFFERED
 from monitor.cli.hub import hub

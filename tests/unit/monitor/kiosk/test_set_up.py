@@ -10,7 +10,7 @@ from PyQt5.QtCore import Qt
 from PyQt5.QtWidgets import QWidget
 
 from db.engine import open_database
-from db.hub.accounts import find_login
+from db.hub.people.accounts import find_login
 from monitor.hub.people import passwords
 from monitor.kiosk import set_up
 from monitor.kiosk.headless import SET_UP

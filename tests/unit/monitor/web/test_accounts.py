@@ -13,7 +13,7 @@ from flask import Blueprint, Flask
 from flask.testing import FlaskClient
 
 from db.engine import open_database, writing
-from db.hub import accounts
+from db.hub.people import accounts
 from monitor.hub.people import passwords
 from monitor.settings.models import HubSettings
 from monitor.web.accounts import BY_ADDRESS, current_user

@@ -19,11 +19,11 @@ from openapi_spec_validator import validate
 from PIL import Image
 
 from db.engine import writing
-from db.hub.bookings import BookingPlan, add_booking
-from db.hub.commands import add_commands, find_attachment, list_commands
-from db.hub.desired import find_desired
 from db.hub.digests import key_digest
-from db.hub.pairing import revoke
+from db.hub.screens.pairing import revoke
+from db.hub.shows.bookings import BookingPlan, add_booking
+from db.hub.shows.commands import add_commands, find_attachment, list_commands
+from db.hub.shows.desired import find_desired
 from db.transfer.envelope import pack
 from monitor.hub.shows.publishing import refresh
 from monitor.settings.models import HubSettings

@@ -12,7 +12,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from db.engine import writing
-from db.hub import accounts
+from db.hub.people import accounts
 from monitor.settings.models import HubSettings
 from monitor.web.app import close_app
 from monitor.web.hub_app import create_hub_app

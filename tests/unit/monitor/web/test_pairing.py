@@ -8,8 +8,8 @@ import pytest
 from flask import Flask
 
 from db.engine import open_database, writing
-from db.hub import pairing
-from db.hub.screens import Place, create_screen
+from db.hub.screens import pairing
+from db.hub.screens.registry import Place, create_screen
 from monitor.web.pairing import pairing_calls
 from monitor.web.problems import install_problems
 

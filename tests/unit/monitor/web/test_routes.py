@@ -12,7 +12,7 @@ import pytest
 from werkzeug.routing import AnyConverter
 
 from db.engine import open_database, writing
-from db.hub import accounts, api_keys
+from db.hub.people import accounts, api_keys
 from db.hub.tables import ROLES
 from monitor.settings.models import HubSettings
 from monitor.web import rights

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from sqlalchemy import delete
 
 from db.engine import open_database, snapshot, writing
-from db.hub.alerts import end_alert, raise_alert
-from db.hub.channels import disable_channel
-from db.hub.deliveries import delivery_log
+from db.hub.alerts.channels import disable_channel
+from db.hub.alerts.deliveries import delivery_log
+from db.hub.alerts.raised import end_alert, raise_alert
 from db.hub.tables import Alert, Channel, Delivery, Screen
 from monitor.hub.alerts.delivery import KEEP_TRYING, MAX_REFUSALS, STORM, DeliveryDuty
 from monitor.hub.alerts.senders import SendError

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from sqlalchemy import delete, insert, select, update
 
 from db.engine import snapshot, writing
-from db.hub.alerts import ALERT_KINDS, find_alerts
-from db.hub.conditions import ScreenCondition, ShowState
-from db.hub.desired import NewDocument, Reported, note_report, store_documents
+from db.hub.alerts.conditions import ScreenCondition, ShowState
+from db.hub.alerts.raised import ALERT_KINDS, find_alerts
+from db.hub.shows.desired import NewDocument, Reported, note_report, store_documents
 from db.hub.tables import Delivery, KioskKey, Screen, ScreenState
 from monitor.hub.alerts.rules import WORDS, AlertDuty, judge
 from tests.helpers.hub_rows import NOON, add_channel, add_screen

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 
 import pytest
 
-from db.hub.channels import KnownChannel
+from db.hub.alerts.channels import KnownChannel
 from monitor.fetch.target import OWN_NETWORK
 from monitor.hub.alerts import senders
 from monitor.hub.alerts.senders import ChannelAddressError, SendError

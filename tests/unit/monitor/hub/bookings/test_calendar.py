@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from ads.playlists.playlist import DAYS, Ad, parse_hours
 from ads.show.timetable import may_play
-from db.hub.bookings import BookingInfo, BookingPlan
-from db.hub.screens import Place, ScreenInfo
+from db.hub.screens.registry import Place, ScreenInfo
+from db.hub.shows.bookings import BookingInfo, BookingPlan
 from monitor.hub.bookings.calendar import lanes_of, pieces_on
 from monitor.hub.shows.listing import times_of
 from tests.helpers.hub_screens import NOW

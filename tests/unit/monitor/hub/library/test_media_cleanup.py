@@ -10,9 +10,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from db.engine import writing
-from db.hub import library, media, screens
-from db.hub.desired import NewDocument, store_documents
-from db.hub.library_types import EVERYTHING
+from db.hub.library import catalogue, media
+from db.hub.library.types import EVERYTHING
+from db.hub.screens import registry
+from db.hub.shows.desired import NewDocument, store_documents
 from monitor.hub.library.media_cleanup import GRACE, clean_up, cleaner
 from monitor.hub.library.media_store import MediaStore, MediaStoreError
 from tests.helpers.hub_screens import PLACE
@@ -46,9 +47,9 @@ def test_files_stay_that_an_ad_or_a_screen_shows(engine, store):
         add_creative(connection, "shown", LONG_AGO)
         for name in ("deleted", "desired"):
             uid = add_creative(connection, name, LONG_AGO)
-            creative = library.find_creative(connection, EVERYTHING, uid)
-            library.delete_creative(connection, creative)
-        screen = screens.create_screen(connection, PLACE, NOW)
+            creative = catalogue.find_creative(connection, EVERYTHING, uid)
+            catalogue.delete_creative(connection, creative)
+        screen = registry.create_screen(connection, PLACE, NOW)
         content = {"media": [{"sha256": desired, "size": 7, "ending": ".png"}]}
         store_documents(connection, [NewDocument(screen.id, content, "digest")], "Ann", NOW)
     assert clean_up(engine, store, NOW) == 2

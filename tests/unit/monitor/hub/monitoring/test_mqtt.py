@@ -12,8 +12,8 @@ import pytest
 from sqlalchemy.engine import Engine
 
 from db.engine import writing
-from db.hub import screens
-from db.hub.wall import ScreenNow, read_wall
+from db.hub.screens import registry
+from db.hub.screens.wall import ScreenNow, read_wall
 from monitor.hub.monitoring import mqtt as module
 from monitor.hub.monitoring.mqtt import MqttDuty, state_of
 from tests.helpers.hub_screens import PLACE, a_health
@@ -39,8 +39,8 @@ def add(engine: Engine, name: str, ago: timedelta = timedelta(0), **health: Any)
     """Add a screen whose kiosk said some time ago how it is; return its uid."""
     at = datetime.now(UTC) - ago
     with writing(engine) as connection:
-        screen = screens.create_screen(connection, replace(PLACE, name=name), at)
-        screens.store_health(connection, screen.id, a_health(at=at.isoformat()) | health, at)
+        screen = registry.create_screen(connection, replace(PLACE, name=name), at)
+        registry.store_health(connection, screen.id, a_health(at=at.isoformat()) | health, at)
     return screen.uid
 
 
@@ -80,10 +80,10 @@ def test_changes_are_told(mosquitto, engine, publish):  # noqa: F811
         heard.wait_for(f"{uid}/state")
         now = datetime.now(UTC)
         with writing(engine) as connection:
-            screen = screens.find_screen(connection, uid)
+            screen = registry.find_screen(connection, uid)
             health = a_health(at=now.isoformat(), camera="lost", viewers=None)
-            screens.store_health(connection, screen.id, health, now)
-            screens.edit_screen(connection, uid, replace(PLACE, name="Till 4"))
+            registry.store_health(connection, screen.id, health, now)
+            registry.edit_screen(connection, uid, replace(PLACE, name="Till 4"))
         run(duty, engine)
         heard.wait_for(f"{uid}/state", lambda state: state["camera"]["state"] == "lost")
         heard.wait_for(
@@ -101,7 +101,7 @@ def test_a_retired_screen_is_forgotten(mosquitto, engine, publish):  # noqa: F81
     with Listener(mosquitto) as heard:
         heard.wait_for(f"{uid}/config")
         with writing(engine) as connection:
-            screens.retire_screen(connection, uid, datetime.now(UTC))
+            registry.retire_screen(connection, uid, datetime.now(UTC))
         run(duty, engine)
         for topic in ("config", "state", "availability"):
             heard.wait_for(f"{uid}/{topic}", lambda text: not text)

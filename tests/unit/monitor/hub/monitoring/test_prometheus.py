@@ -13,8 +13,8 @@ import pytest
 from sqlalchemy.engine import Engine
 
 from db.engine import writing
-from db.hub import screens
-from db.hub.alerts import raise_alert
+from db.hub.alerts.raised import raise_alert
+from db.hub.screens import registry
 from db.hub.tables import KioskKey
 from monitor.hub.intake.committer import Committer
 from monitor.hub.monitoring import prometheus as module
@@ -49,9 +49,9 @@ def add(engine: Engine, ago: timedelta = timedelta(0), **health: Any) -> int:
     """Add a screen whose kiosk said some time ago how it is; return its row."""
     at = datetime.now(UTC) - ago
     with writing(engine) as connection:
-        screen = screens.create_screen(connection, PLACE, at - timedelta(days=3))
+        screen = registry.create_screen(connection, PLACE, at - timedelta(days=3))
         sent = a_health(at=(at + timedelta(seconds=2)).isoformat()) | health
-        screens.store_health(connection, screen.id, sent, at)
+        registry.store_health(connection, screen.id, sent, at)
     return screen.id
 
 
@@ -111,7 +111,7 @@ def test_what_a_silent_kiosk_said_is_not_told_as_if_it_were_so_now(engine):
 
 def test_a_screen_without_a_kiosk_is_not_up(engine):
     with writing(engine) as connection:
-        screens.create_screen(connection, PLACE, datetime.now(UTC))
+        registry.create_screen(connection, PLACE, datetime.now(UTC))
     found = samples(engine)
     assert (only(found, "up"), only(found, "last_contact_timestamp_seconds")) == (0, None)
 
@@ -119,8 +119,8 @@ def test_a_screen_without_a_kiosk_is_not_up(engine):
 def test_a_retired_screen_is_gone(engine):
     add(engine)
     with writing(engine) as connection:
-        (screen,) = screens.list_screens(connection)
-        screens.retire_screen(connection, screen.uid, datetime.now(UTC))
+        (screen,) = registry.list_screens(connection)
+        registry.retire_screen(connection, screen.uid, datetime.now(UTC))
     assert f"{SCREEN}up" not in samples(engine)
 
 
@@ -142,8 +142,8 @@ def test_nonsense_of_one_kiosk_hides_no_other(engine, nonsense):
 
 def test_names_may_hold_anything(engine):
     with writing(engine) as connection:
-        place = screens.Place('Till "3"\n\\', site="Süd {x}", group="a,b=c")
-        screens.create_screen(connection, place, datetime.now(UTC))
+        place = registry.Place('Till "3"\n\\', site="Süd {x}", group="a,b=c")
+        registry.create_screen(connection, place, datetime.now(UTC))
     labels, _ = samples(engine)[f"{SCREEN}up"][0]
     assert (labels["name"], labels["site"], labels["group"]) == (
         'Till "3"\n\\',

@@ -11,7 +11,7 @@ import pytest
 
 from ads.media.types import MediaInfo
 from ads.playlists.loader import load_playlist
-from db.hub.desired import ApprovedVersion, PlannedCreative
+from db.hub.shows.desired import ApprovedVersion, PlannedCreative
 from monitor.hub.playlists.files import (
     MAX_FILE_BYTES,
     Library,

@@ -8,8 +8,8 @@ import pytest
 
 from ads.policies import POLICY_NAMES, make_policy
 from ads.policies.base import Situation
-from db.hub.desired import ApprovedVersion, PlannedCreative
-from db.hub.playlists import PlaylistInfo
+from db.hub.shows.desired import ApprovedVersion, PlannedCreative
+from db.hub.shows.playlists import PlaylistInfo
 from monitor.hub.playlists import next_hour
 from monitor.hub.playlists.next_hour import hour_of, reason_words
 from monitor.hub.playlists.view import rows_of, shown_alone

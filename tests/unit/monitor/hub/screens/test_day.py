@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from db.hub.screen_day import GapOfDay, ScreenDay, SessionOfDay
-from db.hub.screens import Place
+from db.hub.screens.day import GapOfDay, ScreenDay, SessionOfDay
+from db.hub.screens.registry import Place
 from monitor.hub.screens.day import bounds, picture_of
 from tests.helpers.hub_screens import PLACE
 

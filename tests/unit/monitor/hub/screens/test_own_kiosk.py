@@ -8,8 +8,8 @@ import pytest
 
 from db.engine import open_database, writing
 from db.errors import DatabaseOpenError
-from db.hub import screens
 from db.hub.intake import find_sender
+from db.hub.screens import registry
 from db.hub.tables import KioskKey
 from db.transfer.uplink import UplinkStore
 from monitor.errors import SetupError
@@ -39,7 +39,7 @@ def order(tmp_path):
 
 def names_of(engine):
     with engine.connect() as connection:
-        return [one.place.name for one in screens.list_screens(connection)]
+        return [one.place.name for one in registry.list_screens(connection)]
 
 
 def test_the_kiosk_joins_once_as_the_screen_of_its_site(engine, kiosk, order):
@@ -48,7 +48,7 @@ def test_the_kiosk_joins_once_as_the_screen_of_its_site(engine, kiosk, order):
     assert read_key(key_path(order.database)) == key
     assert UplinkStore(kiosk).kiosk() == key.kiosk
     with engine.connect() as connection:
-        [screen] = screens.list_screens(connection)
+        [screen] = registry.list_screens(connection)
         assert find_sender(connection, key.key).screen_id == screen.id
     assert screen.place.time_zone == "Europe/Berlin"
     assert join_own_kiosk(engine, order, ADDRESS) == key
@@ -67,8 +67,8 @@ def test_the_screen_follows_the_site_until_somebody_names_it(engine, kiosk, orde
     assert join_own_kiosk(engine, order, ADDRESS).name == "Shop 12"
     assert names_of(engine) == ["Shop 12"]
     with writing(engine) as connection:
-        [screen] = screens.list_screens(connection)
-        screens.edit_screen(connection, screen.uid, screens.Place("Window left"))
+        [screen] = registry.list_screens(connection)
+        registry.edit_screen(connection, screen.uid, registry.Place("Window left"))
     renamed = order.model_copy(update={"site": "Shop 13"})
     assert join_own_kiosk(engine, renamed, ADDRESS).name == "Window left"
     assert names_of(engine) == ["Window left"]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from db.hub.screens import Place
+from db.hub.screens.registry import Place
 from monitor.hub.forms import FormError
 from monitor.hub.screens.place_form import FIELDS, form_of, read_place
 from tests.helpers.hub_screens import PLACE

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from db.engine import open_database
-from db.hub.screens import Place, ScreenInfo
-from db.hub.wall import AlertInfo, ScreenNow
+from db.hub.screens.registry import Place, ScreenInfo
+from db.hub.screens.wall import AlertInfo, ScreenNow
 from monitor.hub.screens.wall import Choice, Snapshot, Wall, age_words, entry, tile_of
 from tests.helpers.hub_screens import NOW, PLACE, a_health
 

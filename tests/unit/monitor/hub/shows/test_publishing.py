@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy import event, select, update
 
 from db.engine import writing
-from db.hub.bookings import BookingPlan, add_booking
 from db.hub.console_tables import DesiredState
-from db.hub.desired import find_desired
+from db.hub.shows.bookings import BookingPlan, add_booking
+from db.hub.shows.desired import find_desired
 from db.hub.tables import AuditEntry, Screen
 from monitor.hub.shows.publishing import ShowError, preview, refresh, renew, trying
 from tests.helpers.hub_screens import NOW, fill_wall

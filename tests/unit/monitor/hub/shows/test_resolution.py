@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ads.playlists.playlist_file import Entry, PlaylistHead
-from db.hub.bookings import BookingInfo, BookingPlan
-from db.hub.desired import ApprovedVersion, PlannedCreative
+from db.hub.shows.bookings import BookingInfo, BookingPlan
+from db.hub.shows.desired import ApprovedVersion, PlannedCreative
 from monitor.hub.shows.resolution import desired_show
 from tests.helpers.hub_screens import NOW
 

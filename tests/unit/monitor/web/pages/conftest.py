@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from db.engine import open_database, writing
-from db.hub import accounts
+from db.hub.people import accounts
 from db.write.records import (
     AdRecord,
     GapStarted,

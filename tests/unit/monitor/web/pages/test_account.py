@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import select, update
 
 from db.engine import writing
-from db.hub import accounts
 from db.hub.console_tables import ApiKey
+from db.hub.people import accounts
 from db.hub.tables import AuditEntry, User, UserToken
 from monitor.hub.people import passwords, second_factor
 from monitor.hub.people.second_factor import code_at

@@ -10,12 +10,16 @@ from sqlalchemy import MetaData, select, text, update
 from werkzeug.routing import AnyConverter
 
 from db.engine import writing
-from db.hub import accounts, api_keys, campaigns, folders, logins, playlists, reports, screens
-from db.hub.alerts import raise_alert
+from db.hub import reports
+from db.hub.alerts.channels import add_channel
+from db.hub.alerts.raised import raise_alert
 from db.hub.audit import note
-from db.hub.channels import add_channel
 from db.hub.console_tables import CreativeVersion, MediaFile
-from db.hub.library_types import EVERYTHING
+from db.hub.library import folders
+from db.hub.library.types import EVERYTHING
+from db.hub.people import accounts, api_keys, logins
+from db.hub.screens import registry
+from db.hub.shows import campaigns, playlists
 from db.hub.tables import User
 from db.schema import Play
 from monitor.settings.models import HubSettings
@@ -65,8 +69,8 @@ def others(engine):
         folder = next(
             one for one in folders.list_folders(connection, EVERYTHING) if MARK in one.name
         )
-        place = screens.Place(f"{MARK} screen", site=f"{MARK} site", group=f"{MARK} group")
-        screen = screens.create_screen(connection, place, at)
+        place = registry.Place(f"{MARK} screen", site=f"{MARK} site", group=f"{MARK} group")
+        screen = registry.create_screen(connection, place, at)
         raise_alert(connection, screen.id, "camera", f"{MARK} detail", at)
         channel = add_channel(
             connection,

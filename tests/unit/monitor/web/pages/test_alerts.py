@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import select
 
 from db.engine import writing
-from db.hub.alerts import end_alert, raise_alert
-from db.hub.channels import add_channel, find_channel
+from db.hub.alerts.channels import add_channel, find_channel
+from db.hub.alerts.raised import end_alert, raise_alert
 from db.hub.tables import AuditEntry, Channel, Delivery
 from monitor.settings.models import HubSettings
 from monitor.web.app import close_app

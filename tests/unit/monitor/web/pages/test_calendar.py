@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import select
 
 from db.engine import writing
-from db.hub import screens
 from db.hub.console_tables import Booking, Campaign, DesiredState
+from db.hub.screens import registry
 from db.hub.tables import AuditEntry
 from monitor.web.services import EXTENSION
 from tests.helpers.hub_screens import PLACE
@@ -26,7 +26,7 @@ PAGE = {"Origin": "http://localhost"}
 def shop(engine):
     """A screen, a playlist with one approved ad, and their uids."""
     with writing(engine) as connection:
-        screen = screens.create_screen(connection, PLACE, datetime.now(UTC))
+        screen = registry.create_screen(connection, PLACE, datetime.now(UTC))
         ad = add_creative(connection, "summer")
         playlist = add_playlist(connection, [{"creative": ad}], "Usual")
     return screen.uid, playlist, ad

@@ -8,8 +8,8 @@ import pytest
 
 from ads.playlists.playlist import DAYS
 from db.engine import writing
-from db.hub import screens
-from db.hub.bookings import BookingPlan, add_booking
+from db.hub.screens import registry
+from db.hub.shows.bookings import BookingPlan, add_booking
 from db.read.experiments import ExperimentInfo, Opening
 from db.write.experiments import store_experiment
 from monitor.analytics.experiments import draw_blocks
@@ -27,7 +27,7 @@ def test_a_new_hub_says_what_to_do_first(as_, engine):
         assert f'href="{href}"' in page
     assert "is-done" not in page
     with writing(engine) as connection:
-        screens.create_screen(connection, PLACE, datetime.now(UTC))
+        registry.create_screen(connection, PLACE, datetime.now(UTC))
         ad = add_creative(connection, "summer")
         playlist = add_playlist(connection, [{"creative": ad}])
     assert as_("admin").get("/").text.count("is-done") == 3

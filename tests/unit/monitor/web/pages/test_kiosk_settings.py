@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text as sql
 
 from db.engine import writing
-from db.hub import accounts
+from db.hub.people import accounts
 from db.hub.tables import ROLES
 from monitor.settings.console_order import ConsoleOrder
 from monitor.settings.models import SECTIONS, HubSettings

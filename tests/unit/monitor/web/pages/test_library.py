@@ -9,10 +9,11 @@ import pytest
 from sqlalchemy import select, text, update
 
 from db.engine import writing
-from db.hub import folders, library, screens
-from db.hub.bookings import BookingPlan, add_booking
-from db.hub.desired import find_desired
-from db.hub.library_types import EVERYTHING, MediaFacts
+from db.hub.library import catalogue, folders
+from db.hub.library.types import EVERYTHING, MediaFacts
+from db.hub.screens import registry
+from db.hub.shows.bookings import BookingPlan, add_booking
+from db.hub.shows.desired import find_desired
 from db.hub.tables import AuditEntry, User
 from monitor.hub.library import uploads
 from monitor.hub.library.media_check import Examined
@@ -56,7 +57,7 @@ def agency_of(engine, as_):
 
 def find(engine, uid):
     with engine.connect() as connection:
-        return library.find_creative(connection, EVERYTHING, uid)
+        return catalogue.find_creative(connection, EVERYTHING, uid)
 
 
 def log(engine):
@@ -199,7 +200,7 @@ def test_an_ad_is_renamed_moved_archived_and_deleted(as_, add, engine):
 def test_a_decision_changes_what_the_screens_are_to_show(as_, add, engine):
     first, second = add("first", approved=True), add("second")
     with writing(engine) as connection:
-        screen = screens.create_screen(connection, PLACE, now())
+        screen = registry.create_screen(connection, PLACE, now())
         playlist = add_playlist(connection, [{"creative": uid} for uid in (first, second)])
         add_booking(connection, BookingPlan(playlist), "Ann", now())
     approver, editor = as_("approver"), as_("editor")
@@ -253,7 +254,7 @@ def test_an_agency_sees_nothing_of_another_ones_folder(add, agency_of, engine):
         assert "Mine" in page.text
         assert not any(word in page.text for word in ("Theirs", "Two", "Zoe"))
     with engine.connect() as connection:
-        other = library.find_creative(connection, EVERYTHING, theirs)
+        other = catalogue.find_creative(connection, EVERYTHING, theirs)
     for address in (
         f"/library/{theirs}",
         f"/library/{theirs}/versions/1/file",
@@ -314,7 +315,7 @@ def stored(app, add, tmp_path):
     store.put(path, sha256)
     uid = add("film", kind="video")
     with writing(app.extensions[EXTENSION].engine) as connection:
-        creative = library.find_creative(connection, EVERYTHING, uid)
+        creative = catalogue.find_creative(connection, EVERYTHING, uid)
         connection.execute(
             text("UPDATE media_files SET sha256 = :new, size = :size WHERE sha256 = :old"),
             {"new": sha256, "size": len(content), "old": creative.newest.media.sha256},

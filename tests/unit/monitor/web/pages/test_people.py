@@ -9,8 +9,9 @@ import pytest
 from sqlalchemy import select, update
 
 from db.engine import writing
-from db.hub import accounts, folders
-from db.hub import second_factor as stored
+from db.hub.library import folders
+from db.hub.people import accounts
+from db.hub.people import second_factor as stored
 from db.hub.tables import AuditEntry, User
 from monitor.web.services import EXTENSION
 from tests.helpers.mail_server import mail_server

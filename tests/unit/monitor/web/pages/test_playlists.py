@@ -11,9 +11,9 @@ import pytest
 from sqlalchemy import select
 
 from db.engine import writing
-from db.hub import playlists
-from db.hub.bookings import BookingPlan, add_booking
-from db.hub.desired import find_desired
+from db.hub.shows import playlists
+from db.hub.shows.bookings import BookingPlan, add_booking
+from db.hub.shows.desired import find_desired
 from db.hub.tables import AuditEntry, Screen
 from monitor.web.services import EXTENSION
 from tests.helpers.hub_rows import add_screen

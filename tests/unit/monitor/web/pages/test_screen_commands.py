@@ -8,16 +8,16 @@ import pytest
 from sqlalchemy import select, update
 
 from db.engine import writing
-from db.hub import screens
-from db.hub.bookings import BookingPlan, add_booking
-from db.hub.commands import (
+from db.hub.console_tables import Command
+from db.hub.screens import registry
+from db.hub.shows.bookings import BookingPlan, add_booking
+from db.hub.shows.commands import (
     CommandAnswer,
     add_commands,
     finish_command,
     list_commands,
 )
-from db.hub.console_tables import Command
-from db.hub.desired import Reported, find_desired, note_report
+from db.hub.shows.desired import Reported, find_desired, note_report
 from db.hub.tables import AuditEntry, Screen
 from monitor.hub.screens.place_form import form_of
 from monitor.hub.screens.settings_form import FIELDS
@@ -36,8 +36,8 @@ PICTURE = b"\x89PNG of an ad"
 def screen(engine):
     now = datetime.now(UTC)
     with writing(engine) as connection:
-        screen = screens.create_screen(connection, PLACE, now)
-        screens.store_health(connection, screen.id, a_health(at=now.isoformat()), now)
+        screen = registry.create_screen(connection, PLACE, now)
+        registry.store_health(connection, screen.id, a_health(at=now.isoformat()), now)
     return screen
 
 
@@ -207,7 +207,7 @@ def test_a_screen_that_moves_shows_what_is_booked_there(operator, engine, screen
 
 def test_a_screen_that_is_retired_is_asked_nothing(operator, engine, screen):
     with writing(engine) as connection:
-        screens.retire_screen(connection, screen.uid, datetime.now(UTC))
+        registry.retire_screen(connection, screen.uid, datetime.now(UTC))
     for path in ("commands", "settings"):
         address = f"/screens/{screen.uid}/{path}"
         assert operator.post(address, data={"kind": "restart"}, headers=PAGE).status_code == 409

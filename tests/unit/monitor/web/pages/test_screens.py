@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import insert, select, update
 
 from db.engine import writing
-from db.hub import pairing, screens
-from db.hub.screen_day import read_kiosks
+from db.hub.screens import pairing, registry
+from db.hub.screens.day import read_kiosks
 from db.hub.tables import ROLES, AuditEntry, KioskKey, Screen, ScreenState
 from db.schema import Gap, Origin, Session
 from detector.emotion.model_store import DEFAULT_MODEL
@@ -32,8 +32,8 @@ def screen(engine):
     """A screen whose kiosk has just said how it is."""
     now = datetime.now(UTC)
     with writing(engine) as connection:
-        screen = screens.create_screen(connection, PLACE, now - timedelta(days=3))
-        screens.store_health(connection, screen.id, a_health(at=now.isoformat()), now)
+        screen = registry.create_screen(connection, PLACE, now - timedelta(days=3))
+        registry.store_health(connection, screen.id, a_health(at=now.isoformat()), now)
     return screen
 
 
@@ -261,7 +261,7 @@ def test_a_wrong_code_makes_no_screen(operator, engine):
     assert "No kiosk waits with the code" in answer.text
     assert 'value="Till 3"' in answer.text
     with engine.connect() as connection:
-        assert screens.list_screens(connection) == []
+        assert registry.list_screens(connection) == []
     assert log(engine) == []
 
 

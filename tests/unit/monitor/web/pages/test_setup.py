@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import yaml
 
-from db.hub import accounts
+from db.hub.people import accounts
 from monitor.hub.people import passwords
 from monitor.settings.console_order import ConsoleOrder
 from monitor.settings.models import HubSettings

@@ -14,7 +14,7 @@ pytest.importorskip("authlib", reason="the extra `hub` is not installed")
 from joserfc.jwk import RSAKey
 
 from db.engine import open_database, writing
-from db.hub import accounts
+from db.hub.people import accounts
 from db.hub.tables import ROLES, AuditEntry, User
 from monitor.settings.models import HubSettings
 from monitor.web.app import close_app

@@ -1,0 +1,1 @@
+"""Alerts raised and ended, the conditions they follow from, and messages on their way."""

@@ -1,0 +1,1 @@
+"""Accounts, their logins, second factors, single sign-on, and keys for programs."""

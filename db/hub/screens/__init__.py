@@ -1,0 +1,1 @@
+"""Which screens there are, how kiosks join them, how each is now, and its day."""
