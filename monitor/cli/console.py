@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from monitor.cli.errors import one_sentence
-from monitor.cli.hub import serve_hub
+from monitor.cli.hub_serve import serve_hub
 from monitor.cli.output import make_streams_printable, set_up_logging, silence_native_libraries
 from monitor.settings.console_order import ConsoleOrder
 from monitor.settings.models import HubSettings

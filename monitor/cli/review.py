@@ -130,7 +130,8 @@ def _serve(found: LabelReview, port: int, *, open_browser: bool) -> None:
     import secrets
     import signal
 
-    from monitor.cli.serve import open_page, page_address
+    from monitor.cli.serve import open_page
+    from monitor.uplink.address import page_address
     from monitor.web.pages.review import create_review_app
     from monitor.web.services import EXTENSION
     from monitor.web.serving import listen, serve

@@ -11,9 +11,7 @@ from monitor.cli.options import PROGRAM, debug_option, load_settings
 from monitor.cli.output import silence_native_libraries
 from monitor.settings.models import WebSettings
 from monitor.settings.options import SettingsCommand, settings_options
-from monitor.uplink.address import own_address
-
-EVERYWHERE = {"0.0.0.0", "::", ""}  # noqa: S104 (compared with, not listened at)
+from monitor.uplink.address import page_address
 
 
 @click.command(cls=SettingsCommand, epilog="Example: ad-monitor serve --db monitor.db --open")
@@ -108,12 +106,6 @@ def _look_at_database(url: str) -> None:
         )
         return
     open_database(url, read_only=True).dispose()
-
-
-def page_address(host: str, port: int) -> str:
-    """Return the address at which others reach a page that listens at a host."""
-    name = (own_address() or socket.gethostname()) if host in EVERYWHERE else host
-    return f"http://{f'[{name}]' if ':' in name else name}:{port}/"
 
 
 def open_page(link: str) -> None:

@@ -104,3 +104,10 @@ def own_address() -> str | None:
         except OSError:
             return None
         return str(sender.getsockname()[0])
+
+
+def page_address(host: str, port: int) -> str:
+    """Return the address at which others reach a page that listens at a host."""
+    is_everywhere = host in {"0.0.0.0", "::", ""}  # noqa: S104 (compared with, not listened at)
+    name = (own_address() or socket.gethostname()) if is_everywhere else host
+    return f"http://{f'[{name}]' if ':' in name else name}:{port}/"
