@@ -91,7 +91,7 @@ def with_days(engine: Engine, chosen: Chosen) -> Scope:
     Raises:
         ProblemError: A day is no date.
     """
-    return on_days(engine, chosen.scope, _day("from"), _day("to"))
+    return on_days(engine, chosen.scope, asked_day("from"), asked_day("to"))
 
 
 def on_days(engine: Engine, scope: Scope, first: date | None, last: date | None) -> Scope:
@@ -120,13 +120,20 @@ def zone_of(engine: Engine, scope: Scope) -> tzinfo:
     return zones.common or local_zone()
 
 
-def _day(name: str) -> date | None:
+def asked_day(name: str) -> date | None:
+    """Return a day that the address of a page names; `None` for none.
+
+    Raises:
+        ProblemError: It is no date between the years 2000 and 2999.
+    """
     text = request.args.get(name, "").strip()
     if not text:
         return None
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
+        day = date.min
+    if not 2000 <= day.year <= 2999:
         raise ProblemError(
             400,
             "bad_request",
@@ -135,4 +142,5 @@ def _day(name: str) -> date | None:
                 name=name,
                 text=repr(text[:20]),
             ),
-        ) from None
+        )
+    return day

@@ -261,8 +261,8 @@ def playlists_with(connection: Connection, uid: str) -> list[tuple[str, str, boo
 
 def _creatives(scope: Scope) -> Select[Any]:
     """Creatives with their folder and newest version: the one query for all that people see."""
-    newest = _newest_numbers().subquery("newest")
-    approved = _newest_numbers(CreativeVersion.approval == "approved").subquery("approved")
+    newest = newest_numbers().subquery("newest")
+    approved = newest_numbers(CreativeVersion.approval == "approved").subquery("approved")
     return (
         _versions()
         .add_columns(
@@ -326,7 +326,8 @@ def _versions() -> Select[Any]:
     )
 
 
-def _newest_numbers(*conditions: ColumnElement[bool]) -> Select[Any]:
+def newest_numbers(*conditions: ColumnElement[bool]) -> Select[Any]:
+    """Return a query for `creative_id` and `number` of each creative's newest such version."""
     version = CreativeVersion
     return (
         select(version.creative_id, func.max(version.number).label("number"))

@@ -15,6 +15,7 @@ from db.hub.console_tables import (
     PlaylistPlan,
     PlaylistRevision,
 )
+from db.hub.library.catalogue import newest_numbers
 from db.hub.screens.registry import screen_info
 from db.hub.shows.bookings import list_bookings
 from db.hub.tables import KioskKey, Screen
@@ -220,17 +221,8 @@ def _published_bodies(connection: Connection) -> dict[str, Mapping[str, Any] | N
 
 
 def _creatives(connection: Connection) -> dict[str, PlannedCreative]:
-    last = (
-        select(
-            CreativeVersion.creative_id,
-            func.max(CreativeVersion.number).label("number"),
-            func.max(CreativeVersion.number)
-            .filter(CreativeVersion.approval == "approved")
-            .label("approved"),
-        )
-        .group_by(CreativeVersion.creative_id)
-        .subquery()
-    )
+    last = newest_numbers().subquery("last")
+    last_approved = newest_numbers(CreativeVersion.approval == "approved").subquery("approved")
     of_creative = (Creative.id, Creative.uid, Creative.ad_id, Creative.name, Creative.archived_at)
     query = (
         select(*of_creative, CreativeVersion.approval)
@@ -249,9 +241,9 @@ def _creatives(connection: Connection) -> dict[str, PlannedCreative]:
             *(CreativeVersion.first_day, CreativeVersion.last_day),
         )
         .join(
-            last,
-            (last.c.creative_id == CreativeVersion.creative_id)
-            & (last.c.approved == CreativeVersion.number),
+            last_approved,
+            (last_approved.c.creative_id == CreativeVersion.creative_id)
+            & (last_approved.c.number == CreativeVersion.number),
         )
         .join(MediaFile, MediaFile.id == CreativeVersion.media_file_id)
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from ads.playlists.playlist import Hours
 from db.hub.shows.bookings import bookings_of
 from monitor.hub.shows.listing import times_of
 
@@ -22,12 +23,11 @@ class Piece:
     """A part of a day in which the same bookings are in force; local time.
 
     Attributes:
-        start, end: Minutes after midnight, 0 to 1440.
+        hours: From 0 to 1440 minutes after midnight.
         bookings: In force; of several, their ads take turns.
     """
 
-    start: int
-    end: int
+    hours: Hours
     bookings: tuple[BookingInfo, ...]
 
     @property
@@ -91,10 +91,10 @@ def pieces_on(bookings: Iterable[BookingInfo], day: date) -> tuple[Piece, ...]:
         if not winners:
             continue
         before = pieces[-1] if pieces else None
-        if before is not None and before.end == start and before.bookings == winners:
-            pieces[-1] = Piece(before.start, end, winners)
+        if before is not None and before.hours.end == start and before.bookings == winners:
+            pieces[-1] = Piece(Hours(before.hours.start, end), winners)
         else:
-            pieces.append(Piece(start, end, winners))
+            pieces.append(Piece(Hours(start, end), winners))
     return tuple(pieces)
 
 

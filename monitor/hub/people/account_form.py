@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
@@ -10,6 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from db.hub.people.accounts import MAX_NAME_LENGTH
 from monitor.hub.forms import FormError, Message, Name, read_form
+from monitor.hub.mail import is_mail_address
 from monitor.languages import languages, lazy
 
 if TYPE_CHECKING:
@@ -40,12 +40,12 @@ KEY_DAYS = (30, 90, 365)
 
 def _mail(text: str) -> str:
     address = text.strip()
-    if address and not re.fullmatch(r"[^@\s,;<>]+@[^@\s,;<>]+\.[^@\s,;<>.]+", address):
+    if address and not is_mail_address(address):
         raise PydanticCustomError("mail", "expected a mail address")
     return address
 
 
-Mail = Annotated[str, Field(max_length=254), AfterValidator(_mail)]
+Mail = Annotated[str, AfterValidator(_mail)]
 """A mail address; may be empty."""
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -11,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from monitor.analytics.breakdown import COUNTS, Division
 from monitor.analytics.comparison import MEASURES
 from monitor.hub.forms import Listed, Name, OptionalDay, check_order, read_form
+from monitor.hub.mail import is_mail_address
 from monitor.languages import lazy
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def _measure(name: str) -> str:
 
 def _addresses(addresses: tuple[str, ...]) -> tuple[str, ...]:
     for address in addresses:
-        if not re.fullmatch(r"[^\s@,;<>\"()]{1,64}@[^\s@,;<>\"()]{1,250}", address):
+        if not is_mail_address(address):
             raise ValueError(
                 lazy(
                     "%(address)s is no mail address: expected one such as anna@example.com.",

@@ -13,12 +13,11 @@ from flask import Blueprint, Response, render_template, request
 from db.engine import snapshot
 from db.hub import audit
 from db.hub.audit import AuditSearch
-from monitor.languages import lazy
 from monitor.settings.time_zone import local_zone
 from monitor.web.audit_words import COLUMNS, changes, json_line, table_row
 from monitor.web.changes import changing, now
+from monitor.web.chosen import asked_day
 from monitor.web.paging import asked_page, page_count
-from monitor.web.problems import ProblemError
 from monitor.web.rights import for_people, requires
 from monitor.web.services import hub_services
 
@@ -87,28 +86,15 @@ def _asked() -> tuple[dict[str, str], AuditSearch]:
     """Return what was typed into the search, and the search."""
     names = ("actor", "action", "text", "from", "to")
     asked = {name: request.args.get(name, "").strip()[:200] for name in names}
-    last = _day(asked["to"])
+    last = asked_day("to")
     search = AuditSearch(
         asked["actor"],
         asked["action"],
         asked["text"],
-        since=_midnight(_day(asked["from"])),
+        since=_midnight(asked_day("from")),
         until=None if last is None else _midnight(last + timedelta(days=1)),
     )
     return asked, search
-
-
-def _day(text: str) -> date | None:
-    if not text:
-        return None
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        day = date.min
-    if not date(2000, 1, 1) <= day <= date(2999, 12, 30):
-        why = lazy("Invalid day %(text)s: expected one such as 2026-03-31.", text=repr(text[:20]))
-        raise ProblemError(400, "bad_request", why)
-    return day
 
 
 def _midnight(day: date | None) -> datetime | None:

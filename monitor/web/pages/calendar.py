@@ -34,6 +34,7 @@ from monitor.languages import lazy
 from monitor.settings.time_zone import local_zone
 from monitor.web.accounts import current_user
 from monitor.web.changes import back, changing, done, now
+from monitor.web.chosen import asked_day
 from monitor.web.problems import ProblemError
 from monitor.web.rights import requires
 from monitor.web.services import hub_services
@@ -349,17 +350,7 @@ def campaign_pacing(connection: Connection, campaign: CampaignInfo) -> Pacing:
 
 
 def _monday() -> date:
-    text = request.args.get("week", "")
-    try:
-        day = date.fromisoformat(text) if text else _today()
-    except ValueError:
-        day = date.min
-    if not date(2000, 1, 3) <= day <= date(2999, 12, 24):
-        raise ProblemError(
-            400,
-            "bad_request",
-            lazy("Expected a day such as 2026-03-02, received %(text)s.", text=text[:20]),
-        )
+    day = asked_day("week") or _today()
     return day - timedelta(days=day.weekday())
 
 

@@ -1,4 +1,4 @@
-"""What a screen of a hub is to show, its settings, and commands to its kiosk."""
+"""What the page of a screen says about its show and settings, and commands to its kiosk."""
 
 from __future__ import annotations
 
@@ -8,15 +8,12 @@ from flask import Blueprint, Response, request
 
 from db.hub.console_tables import COMMANDS
 from db.hub.screens.registry import NoSuchScreenError, find_screen, list_screens, screen_settings
-from db.hub.screens.registry import set_settings as store_settings
 from db.hub.shows import commands
 from db.hub.shows.bookings import bookings_of, list_bookings
 from db.hub.shows.desired import find_desired, read_plan
-from monitor.hub.forms import FormError
 from monitor.hub.playlists.vocabulary import DAY_WORDS
-from monitor.hub.screens.settings_form import FIELDS, form_of, read_settings
+from monitor.hub.screens.settings_form import FIELDS, form_of
 from monitor.hub.screens.wall import Choice
-from monitor.hub.shows.publishing import refresh
 from monitor.hub.shows.resolution import Shows
 from monitor.languages import _, lazy, ngettext
 from monitor.web.changes import back, changing
@@ -36,6 +33,7 @@ if TYPE_CHECKING:
     from db.hub.shows.desired import Desired
 
 CHANGING = "operator"
+"""The role that may change screens and let kiosks in, besides administrators."""
 
 KINDS: Mapping[str, str] = {
     "identify": lazy("Show its name on the screen"),
@@ -65,7 +63,6 @@ IN_BULK = ("identify", "restart")
 
 DONE = {
     "asked": lazy("The kiosk was asked. It answers within half a minute; load the page again."),
-    "settings": lazy("The settings are saved. The kiosk gets them within half a minute."),
 }
 """What the page says after a change, by the word in its address."""
 
@@ -78,7 +75,7 @@ def ask(uid: str) -> AnyResponse:
     """Ask the kiosk of a screen to do something once."""
     kind = _kind(COMMANDS)
     with changing() as change:
-        screen = _in_use(change.connection, uid)
+        screen = screen_in_use(change.connection, uid)
         commands.add_commands(change.connection, [screen.id], kind, change.user.name, change.at)
     return back("screens.page", done="asked", uid=uid, _anchor="commands")
 
@@ -116,26 +113,6 @@ def logs(uid: str, command: str) -> Response:
     name = f"logs-{uid[:8]}-{command[:8]}.zst"
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
-
-
-@blueprint.post("/<string(length=32):uid>/settings")
-@requires(CHANGING, scope="screens")
-def save_settings(uid: str) -> AnyResponse | tuple[str, int]:
-    """Change the settings that a screen's kiosk takes from its hub."""
-    try:
-        settings = read_settings(request.form)
-    except FormError as error:
-        from monitor.web.pages.screens import page_of  # noqa: PLC0415 (it shows this one's parts)
-
-        return page_of(uid, settings_form=request.form, settings_problems=error.problems), 400
-    with changing() as change:
-        screen = _in_use(change.connection, uid)
-        before = screen_settings(change.connection, screen.id)
-        if settings != before:
-            store_settings(change.connection, screen.id, settings)
-            change.note("screen.settings", f"screen {screen.id}", before, settings)
-            refresh(change.connection, change.user.name, change.at, [screen.id], keep_empty=True)
-    return back("screens.page", done="settings", uid=uid, _anchor="settings")
 
 
 def show_values(
@@ -242,13 +219,6 @@ def _attachment(uid: str, command: str, media_type: str) -> Response:
     return Response(found[1], content_type=found[0])
 
 
-def _in_use(connection: Connection, uid: str) -> ScreenInfo:
-    screen = found_screen(connection, uid)
-    if screen.retired_at is not None:
-        raise ProblemError(409, "bad_request", lazy("The screen is retired: no kiosk fills it."))
-    return screen
-
-
 def found_screen(connection: Connection, uid: str) -> ScreenInfo:
     """Return a screen, also a retired one.
 
@@ -259,6 +229,26 @@ def found_screen(connection: Connection, uid: str) -> ScreenInfo:
         return find_screen(connection, uid)
     except NoSuchScreenError:
         raise no_such_screen() from None
+
+
+def screen_in_use(connection: Connection, uid: str) -> ScreenInfo:
+    """Return a screen that is not retired.
+
+    Raises:
+        ProblemError: There is none of this uid, or it is retired.
+    """
+    screen = found_screen(connection, uid)
+    if screen.retired_at is not None:
+        raise ProblemError(
+            409,
+            "bad_request",
+            lazy(
+                "The screen %(name)s is retired, so no kiosk can fill it. Make a new one.",
+                name=screen.place.name,
+            ),
+            title=lazy("The screen is retired"),
+        )
+    return screen
 
 
 def no_such_screen() -> ProblemError:

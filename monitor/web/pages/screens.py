@@ -19,21 +19,25 @@ from monitor.hub.alerts.texts import kind_words
 from monitor.hub.forms import FormError
 from monitor.hub.screens.day import bounds, picture_of
 from monitor.hub.screens.place_form import form_of, read_place
+from monitor.hub.screens.settings_form import read_settings
 from monitor.hub.screens.wall import CONDITIONS, Choice, Wall, entry, tile_of
 from monitor.hub.shows.publishing import refresh
 from monitor.languages import language, lazy
 from monitor.settings.time_zone import local_zone, zone_named, zone_names
 from monitor.web.accounts import current_user
 from monitor.web.changes import Change, back, changing, done, now
-from monitor.web.pages.screen_commands import DONE as SHOW_DONE
+from monitor.web.chosen import asked_day
 from monitor.web.pages.screen_commands import (
+    CHANGING,
     IN_BULK,
     KINDS,
     bulk_words,
     found_screen,
     no_such_screen,
+    screen_in_use,
     show_values,
 )
+from monitor.web.pages.screen_commands import DONE as SHOW_DONE
 from monitor.web.problems import ProblemError
 from monitor.web.rights import requires
 from monitor.web.services import EXTENSION, hub_address, hub_services
@@ -42,7 +46,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from flask.blueprints import BlueprintSetupState
-    from sqlalchemy.engine import Connection
     from werkzeug.wrappers import Response as AnyResponse
 
     from db.hub.screens.registry import Place, ScreenInfo
@@ -58,11 +61,9 @@ MAX_KEPT = 64
 MAX_ROWS = 200
 """Of each table of a day; a camera that comes and goes makes thousands."""
 
-CHANGING = "operator"
-"""The role that may change screens and let kiosks in, besides administrators."""
-
 DONE = {
     "place": lazy("The screen's name and place are saved."),
+    "settings": lazy("The settings are saved. The kiosk gets them within half a minute."),
     "new": lazy("The screen was added. Now join a kiosk to it."),
     "accepted": lazy(
         "The kiosk was accepted. It gets its key within seconds, then its data arrive."
@@ -127,7 +128,7 @@ def poll() -> AnyResponse:
 @blueprint.get("/<string(length=32):uid>")
 def page(uid: str) -> str:
     """One screen: how it is now, its day, and its place."""
-    return page_of(uid)
+    return _page_of(uid)
 
 
 @blueprint.post("/<string(length=32):uid>/place")
@@ -137,7 +138,7 @@ def edit(uid: str) -> AnyResponse | tuple[str, int]:
     try:
         place = read_place(request.form)
     except FormError as error:
-        return page_of(uid, form=request.form, problems=error.problems), 400
+        return _page_of(uid, form=request.form, problems=error.problems), 400
     with _changing() as change:
         before = found_screen(change.connection, uid)
         registry.edit_screen(change.connection, uid, place)
@@ -145,6 +146,24 @@ def edit(uid: str) -> AnyResponse | tuple[str, int]:
             change.note("screen.edit", _target(before), asdict(before.place), asdict(place))
             _show_anew(change, before)
     return back("screens.page", done="place", uid=uid)
+
+
+@blueprint.post("/<string(length=32):uid>/settings")
+@requires(CHANGING, scope="screens")
+def save_settings(uid: str) -> AnyResponse | tuple[str, int]:
+    """Change the settings that a screen's kiosk takes from its hub."""
+    try:
+        settings = read_settings(request.form)
+    except FormError as error:
+        return _page_of(uid, settings_form=request.form, settings_problems=error.problems), 400
+    with changing() as change:
+        screen = screen_in_use(change.connection, uid)
+        before = registry.screen_settings(change.connection, screen.id)
+        if settings != before:
+            registry.set_settings(change.connection, screen.id, settings)
+            change.note("screen.settings", _target(screen), before, settings)
+            _show_anew(change, screen)
+    return back("screens.page", done="settings", uid=uid, _anchor="settings")
 
 
 @blueprint.post("/<string(length=32):uid>/retire")
@@ -164,7 +183,7 @@ def retire(uid: str) -> AnyResponse:
 def make_code(uid: str) -> AnyResponse:
     """Make a code to type at the kiosk that is to fill a screen from now on."""
     with _changing() as change:
-        screen = _in_use(change.connection, uid)
+        screen = screen_in_use(change.connection, uid)
         pairing.code_for_screen(change.connection, screen.id, change.user.name, change.at)
     return back("screens.page", uid=uid, _anchor="kiosk")
 
@@ -200,7 +219,7 @@ def accept() -> AnyResponse | tuple[str, int]:
         place = None if uid else read_place(request.form)
         with _changing() as change:
             if place is None:
-                screen = _in_use(change.connection, uid)
+                screen = screen_in_use(change.connection, uid)
             else:
                 screen = registry.create_screen(change.connection, place, change.at)
                 change.note("screen.create", _target(screen), after=asdict(place))
@@ -218,7 +237,7 @@ def accept() -> AnyResponse | tuple[str, int]:
     return back("screens.page", word, uid=screen.uid, _anchor="kiosk")
 
 
-def page_of(
+def _page_of(
     uid: str,
     form: Mapping[str, str] | None = None,
     problems: Mapping[str, str] | None = None,
@@ -352,23 +371,12 @@ def _arguments(choice: Choice) -> dict[str, Any]:
 
 
 def _asked_day(today: date) -> date:
-    text = request.args.get("day", "")
-    if not text:
-        return today
-    try:
-        asked = date.fromisoformat(text)
-    except ValueError:
-        asked = None
-    if asked is None or not date(2000, 1, 1) <= asked <= today:
-        raise ProblemError(
-            404,
-            "not_found",
-            lazy(
-                "There is no day %(text)s: expected one such as %(today)s, and none to come.",
-                text=repr(text[:20]),
-                today=today,
-            ),
+    asked = asked_day("day") or today
+    if asked > today:
+        why = lazy(
+            "%(day)s is yet to come: expected a day until %(today)s.", day=asked, today=today
         )
+        raise ProblemError(404, "not_found", why)
     return asked
 
 
@@ -396,27 +404,12 @@ def _changing() -> Iterator[Change]:
     _wall().forget()
 
 
-def _in_use(connection: Connection, uid: str) -> ScreenInfo:
-    screen = found_screen(connection, uid)
-    if screen.retired_at is not None:
-        raise ProblemError(
-            409,
-            "bad_request",
-            lazy(
-                "The screen %(name)s is retired, so no kiosk can fill it. Make a new one.",
-                name=screen.place.name,
-            ),
-            title=lazy("The screen is retired"),
-        )
-    return screen
-
-
 def _target(screen: ScreenInfo) -> str:
     return f"screen {screen.id}"
 
 
 def _show_anew(change: Change, screen: ScreenInfo) -> None:
-    """Work out what a screen is to show at its new place."""
+    """Work out what a screen is to show, with its new place or settings."""
     refresh(change.connection, change.user.name, change.at, [screen.id], keep_empty=True)
 
 

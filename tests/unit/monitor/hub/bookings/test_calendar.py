@@ -31,7 +31,7 @@ def screen(number: int, site: str) -> ScreenInfo:
 
 def shown(bookings: list[BookingInfo], day: date = MONDAY) -> list[tuple[int, int, str]]:
     return [
-        (piece.start, piece.end, "+".join(one.plan.playlist for one in piece.bookings))
+        (*piece.hours, "+".join(one.plan.playlist for one in piece.bookings))
         for piece in pieces_on(bookings, day)
     ]
 
