@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 
 
-def is_callers_mistake(error: Exception) -> bool:
-    """Return whether the command line, or a file that it names, is wrong."""
+def callers_mistakes() -> tuple[type[Exception], ...]:
+    """Return the errors that say the command line, or a file that it names, is wrong."""
     from ads.errors import AdsError
     from db import errors as db
     from detector.errors import ModelLoadError, SourceOpenError, ZonesError
@@ -19,20 +19,30 @@ def is_callers_mistake(error: Exception) -> bool:
     from monitor.errors import SetupError
     from training.errors import TrainingError
 
-    database = (
-        db.AccountError
-        | db.BackupTargetError
-        | db.ChannelError
-        | db.DatabaseOpenError
-        | db.ExperimentExistsError
-        | db.NoSuchSessionError
-        | db.SchemaVersionError
+    return (
+        AdsError,
+        TrainingError,
+        db.AccountError,
+        db.BackupTargetError,
+        db.ChannelError,
+        db.DatabaseOpenError,
+        db.ExperimentExistsError,
+        db.NoSuchSessionError,
+        db.SchemaVersionError,
+        EmptyScopeError,
+        ExperimentError,
+        OutcomeFileError,
+        ReportWriteError,
+        ModelLoadError,
+        SourceOpenError,
+        ZonesError,
+        SetupError,
     )
-    report = EmptyScopeError | ExperimentError | OutcomeFileError | ReportWriteError
-    detector = ModelLoadError | SourceOpenError | ZonesError
-    monitor = SetupError | report
-    known = AdsError | TrainingError | database | detector | monitor
-    return isinstance(error, known) or _is_too_long(error)
+
+
+def is_callers_mistake(error: Exception) -> bool:
+    """Return whether the command line, or a file that it names, is wrong."""
+    return isinstance(error, callers_mistakes()) or _is_too_long(error)
 
 
 def _is_too_long(error: Exception) -> bool:
@@ -50,14 +60,18 @@ def one_sentence(error: Exception) -> str:
     return str(MissingExtraError()) if lacks_extra(error) else str(error)
 
 
-def is_known(error: Exception) -> bool:
-    """Return whether the error is one of ours, whose message is written for people."""
+def known_failures() -> tuple[type[Exception], ...]:
+    """Return the other errors whose message is written for people."""
     from db.errors import DatabaseError
-    from detector.errors import DetectorError, lacks_extra
+    from detector.errors import DetectorError
     from monitor.errors import MonitorError
     from training.errors import PromotionRefusedError, TrainingDivergedError
 
-    known = MonitorError | DatabaseError | DetectorError
-    if lacks_extra(error):
-        return True
-    return isinstance(error, known | PromotionRefusedError | TrainingDivergedError)
+    return MonitorError, DatabaseError, DetectorError, PromotionRefusedError, TrainingDivergedError
+
+
+def is_known(error: Exception) -> bool:
+    """Return whether the error is one of ours, whose message is written for people."""
+    from detector.errors import lacks_extra
+
+    return lacks_extra(error) or isinstance(error, known_failures())

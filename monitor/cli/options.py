@@ -30,6 +30,12 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 DONE, FAILED, WRONG = 0, 1, 2
+STATUSES = {
+    DONE: "Done. A kiosk that was asked to end by a key, Ctrl+C or SIGTERM also ends with it.",
+    FAILED: "It could not be done, was stopped with Ctrl+C, or the check found a fault.",
+    WRONG: "The command line, or a file that it names, is wrong; nothing was done.",
+}
+"""What each exit status means."""
 PROGRAM = "ad-monitor"
 
 

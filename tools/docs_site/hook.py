@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File
 
+from tools.docs_site.commands import commands_page
+from tools.docs_site.exit_statuses import exit_statuses_page
 from tools.docs_site.foreign import foreign_addresses
+from tools.docs_site.http_api import http_api_page
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
@@ -20,10 +23,18 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 CARDS = "detector/emotion/models/"
 MERMAID = "assets/mermaid.js"
+PAGES = {
+    "reference/commands.md": commands_page,
+    "reference/exit-statuses.md": exit_statuses_page,
+    "reference/http-api.md": http_api_page,
+}
+"""Pages that only the site has, and what makes them."""
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add what is made from the code: the cards of the shipped models, and Mermaid's script."""
+    """Add what is made from the code, the cards of the shipped models, and Mermaid's script."""
+    for name, page in PAGES.items():
+        files.append(File.generated(config, name, content=page()))
     for card in sorted((ROOT / CARDS).glob("*.md")):
         text = card.read_text(encoding="utf-8")
         files.append(File.generated(config, f"reference/models/{card.name}", content=text))
