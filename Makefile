@@ -20,7 +20,7 @@ GPU := $(if $(wildcard /proc/driver/nvidia/version /usr/lib/wsl/lib/nvidia-smi),
 # Tests start Python by the hundred, so compiled modules are kept; -O would strip the tests' assertions.
 unexport PYTHONDONTWRITEBYTECODE PYTHONOPTIMIZE
 
-.PHONY: run train-setup hub-setup test test-slow soak lint docs languages bench samples audit fuzz clean
+.PHONY: run train-setup hub-setup test test-slow soak lint docs pictures languages bench samples audit fuzz clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.run
@@ -64,6 +64,10 @@ lint: $(VENV)/.dev
 # The documentation as a site, in site/: open site/index.html. Broken links and missing pages fail.
 docs: $(VENV)/.dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --clean
+
+# The pictures of the documentation, taken again from the running program; needs Xvfb and Chromium.
+pictures: $(VENV)/.dev
+	$(BIN)/python -m tools.pictures
 
 # Update the catalogues of the languages from the texts in code and templates, and list what lacks.
 languages: $(VENV)/.dev

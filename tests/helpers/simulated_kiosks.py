@@ -91,11 +91,12 @@ class SimulatedKiosk:
             "Content-Digest": digest(packed),
         }
 
-    def join(self, engine: Engine, name: str = "Entrance") -> int:
-        """Join the hub with this database; return the row of the screen."""
+    def join(self, engine: Engine, place: str | Place = "Entrance") -> int:
+        """Join the hub with this database as a new screen; return the screen's row."""
         now = datetime.now(UTC)
+        place = Place(place) if isinstance(place, str) else place
         with writing(engine) as connection:
-            screen_id = create_screen(connection, Place(name), now).id
+            screen_id = create_screen(connection, place, now).id
             values = {"kiosk": self.kiosk, "screen_id": screen_id, "created_at": now}
             values |= {"key_sha256": key_digest(self.key), "created_by": "test"}
             connection.execute(insert(KioskKey).values(**values))
