@@ -7,6 +7,8 @@ import logging
 import os
 import threading
 import time
+import uuid
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +16,9 @@ import hypothesis
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from sqlalchemy.engine import Connection
 
 # On a machine that is busy with other work, an example takes long for no fault of the program.
 hypothesis.settings.register_profile(
@@ -43,6 +47,10 @@ os.environ |= {
     "TF_CPP_MIN_LOG_LEVEL": "2",
     "GLOG_minloglevel": "2",
     "TERM": "xterm",
+    # Threads of linear algebra spin while they wait: where other tests have the cores, inverting
+    # a matrix of twenty rows took a hundred times as long.
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
 }
 
 # What this user has promoted must not decide what the tests measure.
@@ -122,6 +130,38 @@ def _folder_from(variable: str, what: str) -> Path:
     if not named:
         pytest.skip(f"needs {what}: name its folder in {variable}")
     return Path(named)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def migrate() -> Iterator[Callable[[Connection, str | None], None]]:
+    """Make new SQLite databases from the SQL of this process's first: a migration takes a hundred
+    milliseconds. Yields the real `migrations.upgrade`.
+    """
+    from sqlalchemy import update
+
+    from db import migrations
+    from db.schema import Origin
+
+    real = migrations.upgrade
+    statements: list[str] = []
+
+    def upgrade(connection: Connection, revision: str | None) -> None:
+        if revision is not None or connection.dialect.name != "sqlite":
+            real(connection, revision)
+        elif statements:
+            for statement in statements:
+                connection.exec_driver_sql(statement)
+            own_names = {"kiosk": uuid.uuid4().hex, "epoch": uuid.uuid4().hex}
+            connection.execute(update(Origin).values(created_at=datetime.now(UTC), **own_names))
+        else:
+            real(connection, None)
+            file = connection.connection.dbapi_connection
+            dumped = list(file.iterdump())[1:-1]  # without BEGIN and COMMIT
+            statements.extend(sorted(dumped, key=lambda sql: not sql.startswith("CREATE TABLE")))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(migrations, "upgrade", upgrade)
+        yield real
 
 
 @pytest.fixture(scope="session")

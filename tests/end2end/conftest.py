@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +14,7 @@ from PIL import Image
 
 from tests.fuzz.web import write_session
 from tests.helpers.hostile_requests import TOKEN
+from tests.helpers.waiting import wait_until
 
 from .live_database import rows_of
 from .serving import Served
@@ -100,23 +101,10 @@ def program(tmp_path: Path) -> Iterator[Program]:
         process.communicate()
 
 
-def wait_until(
-    question: Callable[[], Any], limit_s: float = 120.0, what: str = "what was waited for"
-) -> Any:
-    """Wait until a question has a true answer; returns the answer."""
-    deadline = time.monotonic() + limit_s
-    while time.monotonic() < deadline:
-        answer = question()
-        if answer:
-            return answer
-        time.sleep(0.1)
-    raise AssertionError(f"{what} did not happen within {limit_s} s")
-
-
 @pytest.fixture(scope="session")
 def wait_for() -> Callable[..., Any]:
-    """The function `wait_until`."""
-    return wait_until
+    """The function `wait_until`, for what processes do."""
+    return partial(wait_until, every_s=0.1)
 
 
 @pytest.fixture(scope="session")

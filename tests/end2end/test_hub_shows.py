@@ -26,15 +26,9 @@ from monitor.uplink.key_file import key_path, write_key
 from tests.helpers.hub_process import hub_process
 from tests.helpers.hub_shows import add_creative, add_playlist
 from tests.helpers.show_hub import ShowHub, a_key, png
+from tests.helpers.waiting import wait_until
 
 pytestmark = pytest.mark.slow
-
-
-def wait_until(condition, seconds=90.0):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
 
 
 class Hub:

@@ -34,13 +34,6 @@ def locked(path):
         other.execute("ROLLBACK")
 
 
-def wait_until(condition, seconds=10.0):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 @dataclass
 class Feeder:
     """Submits readings of twelve viewers, ten a second each, and a play every eight seconds, until

@@ -36,6 +36,11 @@ from db.write.records import PlayRewarded, PlayStarted, ViewerFlagged
 from detector.emotion.labels import EMOTIONS
 
 
+@pytest.fixture(autouse=True)
+def real_migrations(migrate, monkeypatch):
+    monkeypatch.setattr("db.migrations.upgrade", migrate)
+
+
 @pytest.fixture
 def config():
     config = Config()
@@ -565,10 +570,10 @@ def test_failed_migration_leaves_nothing(path, monkeypatch):
         raise RuntimeError("power cut")
 
     command_upgrade = command.upgrade
-    monkeypatch.setattr(command, "upgrade", upgrade)
-    with pytest.raises(RuntimeError):
-        open_database(str(path))
-    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        patch.setattr(command, "upgrade", upgrade)
+        with pytest.raises(RuntimeError):
+            open_database(str(path))
     engine = open_database(str(path))
     with engine.connect() as connection:
         assert "readings" in schema(connection)

@@ -24,6 +24,7 @@ from db.write.recovery import close_interrupted_sessions, open_to_record, resume
 from db.write.session_writer import SessionWriter
 from tests.helpers import postgres_server
 from tests.helpers.feeding import Feeder, stored
+from tests.helpers.waiting import wait_until
 
 psycopg = pytest.importorskip("psycopg", reason="needs psycopg: install the extra postgresql")
 
@@ -50,13 +51,6 @@ def engine(server_url):
     engine = open_database(server_url)
     yield engine
     engine.dispose()
-
-
-def wait_until(condition, seconds=20.0):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def cut_connections(engine):

@@ -21,7 +21,6 @@ from detector.analysis import (
 )
 from detector.emotion.classifier import load_classifier
 from detector.emotion.labels import EMOTIONS
-from detector.emotion.model_card import ModelCard
 from detector.emotion.smoothing import DELAY_S
 from detector.errors import ModelLoadError
 from detector.faces.tracker import FaceTracker
@@ -29,6 +28,7 @@ from detector.faces.zones import Zone
 from detector.settings import CameraMount
 from detector.sources.recording import Recording
 from detector.types import AnalysedFrame, Box, FaceDetection, Frame
+from tests.helpers.classifiers import ScriptedClassifier
 
 Face = Callable[..., FaceDetection]
 HAPPY, SAD, NEUTRAL = (EMOTIONS.index(name) for name in ("happy", "sad", "neutral"))
@@ -64,31 +64,13 @@ class ScriptedDetector:
         self.closed += 1
 
 
-class BrightnessClassifier:
+class BrightnessClassifier(ScriptedClassifier):
     """Takes dark faces for sad ones and bright faces for happy ones."""
 
-    runtime = "by brightness"
+    def __init__(self, **card: Any) -> None:
+        super().__init__(**({"input_side_px": 24, "uncertain_below": 0.5} | card))
 
-    def __init__(
-        self,
-        temperature: float = 1.0,
-        uncertain_below: float = 0.5,
-        labels: tuple[str, ...] = EMOTIONS,
-    ) -> None:
-        self.card = ModelCard(
-            name="brightness",
-            labels=labels,
-            input_side_px=24,
-            crop_scale=1.0,
-            crop_raise=0.0,
-            temperature=temperature,
-            uncertain_below=uncertain_below,
-            sha256="",
-        )
-        self.batches: list[tuple[int, ...]] = []
-
-    def logits(self, crops: np.ndarray) -> np.ndarray:
-        self.batches.append(crops.shape)
+    def answer(self, crops: np.ndarray) -> np.ndarray:
         labels = self.card.labels
         logits = np.zeros((len(crops), len(labels)))
         level = crops.reshape(len(crops), -1).mean(axis=1) if len(crops) else np.zeros(0)
@@ -197,14 +179,14 @@ def test_all_faces_of_a_frame_are_classified_at_once_in_the_models_framing(face:
     stage = Stage()
     stage.show(face(0.2), face(0.5), face(0.8))
     stage.show(face(0.2))
-    assert stage.classifier.batches == [(3, 24, 24), (1, 24, 24)]
+    assert stage.classifier.shapes == [(3, 24, 24), (1, 24, 24)]
 
 
 def test_a_false_alarm_is_neither_counted_nor_classified(face: Face) -> None:
     stage = Stage(frames=3)
     counts = [len(stage.show(face()).readings) for _ in range(4)]
     assert counts == [0, 0, 1, 1]
-    assert [shape[0] for shape in stage.classifier.batches] == [1, 1]
+    assert [shape[0] for shape in stage.classifier.shapes] == [1, 1]
 
 
 def test_a_face_that_is_not_confirmed_is_no_viewer(face: Face) -> None:
@@ -232,9 +214,9 @@ def test_a_face_that_was_not_searched_for_is_read_but_not_classified(face: Face)
     [reading] = stage.show(predicted, level=200).readings
     assert reading.viewer == 1
     assert reading.probabilities[SAD] == pytest.approx(14 / 20)
-    assert len(stage.classifier.batches) == 1
+    assert len(stage.classifier.shapes) == 1
     stage.show(face(0.3), level=200)
-    assert len(stage.classifier.batches) == 2
+    assert len(stage.classifier.shapes) == 2
 
 
 def test_viewers_take_turns_in_being_classified(face: Face) -> None:
@@ -244,7 +226,7 @@ def test_viewers_take_turns_in_being_classified(face: Face) -> None:
             reading.probabilities
             for reading in stage.show(face(0.2), face(0.8), after_ns=25_000_000).readings
         )
-    batches = [shape[0] for shape in stage.classifier.batches if shape[0]]
+    batches = [shape[0] for shape in stage.classifier.shapes if shape[0]]
     assert batches[0] == 2
     assert set(batches[1:]) == {1}  # one second at five turns a second each, never both at once
     assert sum(batches) in (10, 11, 12)
@@ -288,7 +270,7 @@ def test_zones_leave_faces_out_or_only_count_them(face: Face) -> None:
     assert inside.withheld is None
     assert counted.box.centre[0] == pytest.approx(0.8)
     assert (counted.withheld, counted.probabilities) == ("count only", None)
-    assert sum(shape[0] for shape in stage.classifier.batches) == 1
+    assert sum(shape[0] for shape in stage.classifier.shapes) == 1
 
 
 def test_a_face_that_never_changes_is_taken_for_a_picture(face: Face) -> None:
@@ -296,7 +278,7 @@ def test_a_face_that_never_changes_is_taken_for_a_picture(face: Face) -> None:
     static = [stage.show(face()).readings[0].static for _ in range(100)]
     assert not any(static[:45])
     assert all(static[60:])
-    classified = len([shape for shape in stage.classifier.batches if shape[0]])
+    classified = len([shape for shape in stage.classifier.shapes if shape[0]])
     assert classified < 70  # none any more
 
 

@@ -5,15 +5,50 @@ from __future__ import annotations
 import gc
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from types import CodeType
 
 import numpy as np
 import pytest
+from flask import Flask
+from jinja2.bccache import Bucket, BytecodeCache
+from werkzeug.routing import Rule
 
 from db.read.formulas import ExposureArrays, SecondArrays
 from db.read.sessions import AdInfo, PlayInfo, SessionInfo
 from monitor.analytics.report_data import ReportData
 from tests.helpers.recorded_sessions import any_session, maker, play_of  # noqa: F401
 from tests.helpers.sensing import analysed, collector, picture, reading, scripted, short_clip  # noqa: F401
+
+
+class TemplatesInMemory(BytecodeCache):
+    """Templates that were compiled in this process, by name, file and content."""
+
+    def __init__(self) -> None:
+        self.compiled: dict[tuple[str, str], CodeType] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        bucket.code = self.compiled.get((bucket.key, bucket.checksum))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self.compiled[bucket.key, bucket.checksum] = bucket.code
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compile_once():
+    """Compile each template and route once, not for every application: that takes longest."""
+    compile_builder = Rule._compile_builder
+    builders = {}
+
+    def compile_route(rule: Rule, append_unknown: bool = True):
+        key = (rule.rule, tuple(rule._trace), repr(rule.defaults), append_unknown)
+        if key not in builders:
+            builders[key] = compile_builder(rule, append_unknown)
+        return builders[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Flask, "jinja_options", {"bytecode_cache": TemplatesInMemory()})
+        patch.setattr(Rule, "_compile_builder", compile_route)
+        yield
 
 
 @pytest.fixture(autouse=True)

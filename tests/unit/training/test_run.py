@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from detector.emotion.classifier import load_classifier
-from detector.emotion.labels import EMOTIONS
-from detector.emotion.model_card import ModelCard, read_card, sha256_of
+from detector.emotion.model_card import read_card
+from tests.helpers.classifiers import write_card
 from training import run
 from training.architectures import compact
 from training.datasets.faces import FaceDataset
@@ -273,18 +273,7 @@ def test_a_start_that_learnt_the_rows_that_choose_is_named(
     ):
         model = tmp_path / f"{name}.keras"
         model.write_bytes(b"network")
-        card = ModelCard(
-            name=name,
-            labels=EMOTIONS,
-            input_side_px=48,
-            crop_scale=1,
-            crop_raise=0,
-            temperature=1,
-            uncertain_below=0,
-            sha256=sha256_of(model),
-            training={"data": data, "calibrated_on": chose},
-        )
-        model.with_suffix(".json").write_text(card.model_dump_json())
+        write_card(model, training={"data": data, "calibrated_on": chose})
         models.append(model)
     rows = dataset(14, 1, "held out of Training")
     assert run._divided_otherwise(models, "fer2013.csv", rows) == ["older"]

@@ -14,6 +14,7 @@ import pytest
 from ads.errors import LoadingStoppedError, MediaError, UnreadMediaError
 from ads.media import digests
 from ads.media.digests import DigestReader, TimeLimit
+from tests.helpers.waiting import wait_until
 
 WAIT_S = 20.0
 
@@ -56,10 +57,7 @@ class Gate:
 
 
 def wait_for_no_thread() -> None:
-    deadline = time.monotonic() + WAIT_S
-    while any(thread.name == "media-digest" for thread in threading.enumerate()):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_until(lambda: "media-digest" not in [thread.name for thread in threading.enumerate()])
 
 
 def test_each_file_has_its_digest_or_a_reason(tmp_path, media):

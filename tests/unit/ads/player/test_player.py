@@ -25,7 +25,7 @@ from ads.policies.audience import Audience
 from ads.policies.fixed import SequentialPolicy
 from ads.show.blocks import Block, BlockSchedule
 from ads.show.playback import Play, PlaybackLog, PlayEnd
-from tests.helpers.feeding import wait_until
+from tests.helpers.waiting import wait_until
 
 MS = 1_000_000
 READY_S = 10

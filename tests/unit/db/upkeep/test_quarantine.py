@@ -7,7 +7,6 @@ from __future__ import annotations
 import random
 import shutil
 import sqlite3
-import time
 from contextlib import closing
 from datetime import UTC, datetime
 
@@ -25,15 +24,9 @@ from db.write.outbox import OutboxPlace
 from db.write.records import GapStarted
 from db.write.recovery import open_to_record
 from db.write.session_writer import SessionWriter
+from tests.helpers.waiting import wait_until
 
 NOW = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
-
-
-def wait_until(condition, seconds=10.0):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def zeroed_start(content):

@@ -15,7 +15,8 @@ from db.write.records import ReadingRecord
 from db.write.session_writer import SessionWriter
 from detector.types import AnalysedFrame, FaceReading
 from monitor.sensor import messages
-from tests.helpers.feeding import locked, wait_until
+from tests.helpers.feeding import locked
+from tests.helpers.waiting import wait_until
 
 
 @dataclass(frozen=True, slots=True)

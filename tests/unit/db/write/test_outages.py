@@ -25,8 +25,9 @@ from db.write.records import ClockSet, GapStarted
 from db.write.recovery import Recovery, open_to_record, resume_outboxes
 from db.write.session_writer import SessionWriter
 from db.write.store import interrupt_session
-from tests.helpers.feeding import locked, wait_until
+from tests.helpers.feeding import locked
 from tests.helpers.making import moved_by
+from tests.helpers.waiting import wait_until
 
 
 @pytest.fixture(autouse=True)

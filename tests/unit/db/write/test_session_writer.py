@@ -31,7 +31,8 @@ from db.write.records import (
 from db.write.session_writer import SessionWriter
 from db.write.store import SessionStore, face_columns
 from detector.emotion.labels import EMOTIONS
-from tests.helpers.feeding import locked, wait_until
+from tests.helpers.feeding import locked
+from tests.helpers.waiting import wait_until
 
 TABLES = ("models", "sessions", "ads", "plays", "viewers", "readings", "gaps")
 

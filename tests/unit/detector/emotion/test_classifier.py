@@ -4,7 +4,6 @@ sentence.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import subprocess
@@ -31,10 +30,10 @@ from detector.emotion.classifier import (
     load_network,
     probabilities,
 )
-from detector.emotion.labels import EMOTIONS
-from detector.emotion.model_card import ModelCard, read_card, sha256_of
+from detector.emotion.model_card import read_card, sha256_of
 from detector.emotion.model_store import DEFAULT_MODEL, find_model
 from detector.errors import ModelLoadError
+from tests.helpers.classifiers import write_card
 
 BATCHES = (0, 1, 2, 3, 5, 8, 13)
 SIDE = 16
@@ -159,18 +158,7 @@ def write_model(
         inputs = keras.Input((side, side, 1))
         flat = keras.layers.Flatten()(inputs)
         keras.Model(inputs, keras.layers.Dense(outputs)(flat)).save(model)
-    card = ModelCard(
-        name="tiny",
-        labels=EMOTIONS,
-        input_side_px=SIDE,
-        crop_scale=1.0,
-        crop_raise=0.0,
-        temperature=1.0,
-        uncertain_below=0.0,
-        sha256=sha256_of(model),
-        twin_sha256=twin_sha256,
-    )
-    model.with_suffix(".json").write_text(json.dumps(card.model_dump(mode="json")))
+    write_card(model, input_side_px=SIDE, twin_sha256=twin_sha256)
     return model
 
 

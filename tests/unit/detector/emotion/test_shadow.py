@@ -14,42 +14,29 @@ from detector.emotion.model_card import ModelCard
 from detector.emotion.shadow import WINDOW_NS, ShadowReader, require_comparable
 from detector.errors import ModelLoadError
 from detector.types import ShadowCounts
+from tests.helpers.classifiers import ScriptedClassifier, model_card
 
 S = 1_000_000_000
 HAPPY, SAD, NEUTRAL = (EMOTIONS.index(name) for name in ("happy", "sad", "neutral"))
 
 
 def card(name: str = "in-use", **changes: Any) -> ModelCard:
-    values: dict[str, Any] = {
-        "name": name,
-        "labels": EMOTIONS,
-        "input_side_px": 48,
-        "crop_scale": 1.18,
-        "crop_raise": 0.1,
-        "temperature": 1.0,
-        "uncertain_below": 0.3,
-        "sha256": name.ljust(64, "0"),
-    }
-    return ModelCard(**(values | changes))
+    return model_card(name, **({"uncertain_below": 0.3, "sha256": name.ljust(64, "0")} | changes))
 
 
-class Candidate:
+class Candidate(ScriptedClassifier):
     """Says the emotion that the first pixel names; waits or fails when told to."""
 
-    runtime = "test"
-
-    def __init__(self, labels: tuple[str, ...] = EMOTIONS, side_px: int = 48) -> None:
-        self.card = card("candidate", labels=labels, input_side_px=side_px)
+    def __init__(self, **changes: Any) -> None:
+        super().__init__(**card("candidate", **changes).model_dump())
         self.go = threading.Event()
         self.go.set()
         self.fails = False
-        self.sides: set[int] = set()
 
-    def logits(self, crops: np.ndarray) -> np.ndarray:
+    def answer(self, crops: np.ndarray) -> np.ndarray:
         assert self.go.wait(10)
         if self.fails:
             raise RuntimeError("broken")
-        self.sides.add(crops.shape[1])
         return 5.0 * np.eye(len(self.card.labels))[crops[:, 0, 0]]
 
 
@@ -160,14 +147,14 @@ def test_counts_are_handed_over_by_windows() -> None:
 
 
 def test_a_candidate_with_other_labels_and_size_has_no_valence() -> None:
-    candidate = Candidate(labels=("bored", "keen"), side_px=64)
+    candidate = Candidate(labels=("bored", "keen"), input_side_px=64)
     reader = ShadowReader(card(), candidate, lossless=True)
     observe(reader, 0, {1: (HAPPY, 1)})
     [cell] = closed(reader).cells
     assert (cell.label, cell.shadow_label) == ("happy", "keen")
     assert cell.sum_valence is not None
     assert cell.sum_shadow_valence is None
-    assert candidate.sides == {64}
+    assert {shape[1] for shape in candidate.shapes} == {64}
 
 
 def test_a_happy_sad_candidate_has_a_valence() -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
 import os
-import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -17,7 +15,7 @@ from monitor.sensor.live import LiveView, SensorHealth
 from monitor.ui import qt_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from PyQt5.QtWidgets import QApplication
 
@@ -32,16 +30,6 @@ def qapp() -> QApplication:
     from monitor.ui.application import create_application
 
     return create_application(offscreen=True)
-
-
-@pytest.fixture(autouse=True)
-def no_thread_left() -> Iterator[None]:
-    before = set(threading.enumerate())
-    yield
-    left = [thread.name for thread in threading.enumerate() if thread not in before]
-    assert left == []
-    # The windows of the test: in a later test a decoder's thread might delete them, and Qt crash.
-    gc.collect()
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ from monitor.uplink.follower import HubFollower
 from monitor.uplink.key_file import delete_key, key_path, write_key
 from monitor.uplink.stored_show import ShowFolder, stored_playlist
 from tests.helpers.show_hub import Request, ShowHub, a_key, png
+from tests.helpers.waiting import wait_until
 
 RED, GREEN, BLUE = png((255, 0, 0)), png((0, 255, 0)), png((0, 0, 255))
 
@@ -32,13 +33,6 @@ def impatient(monkeypatch):
     monkeypatch.setattr(follower, "ASK_S", 0.05)
     monkeypatch.setattr(follower, "TICK_S", 0.02)
     monkeypatch.setattr(applying, "PIECE_S", 0.001)
-
-
-def wait_until(condition, seconds=10.0):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 class FakeStage:

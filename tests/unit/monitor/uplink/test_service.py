@@ -25,6 +25,7 @@ from monitor.uplink.service import UplinkService, Wishes
 from tests.helpers.fake_hub import serving
 from tests.helpers.kiosk_health import make_health
 from tests.helpers.making import Make
+from tests.helpers.waiting import wait_until
 
 
 @pytest.fixture(autouse=True)
@@ -37,13 +38,6 @@ def impatient(monkeypatch):
 def address(hub):
     with serving(hub) as address:
         yield address
-
-
-def wait_until(condition, seconds=20.0):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def is_done(one):

@@ -12,31 +12,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detector.emotion.labels import EMOTIONS
-from detector.emotion.model_card import ModelCard
+from tests.helpers.classifiers import ScriptedClassifier
 from training.datasets.faces import FaceDataset
 from training.errors import DatasetError
 from training.evaluation.comparison import compare, mcnemar, paired_interval, wilson_interval
 
 
-class Scripted:
+class Scripted(ScriptedClassifier):
     """Says for each picture what its corner pixel indexes in a list of classes."""
 
-    runtime = "scripted"
-
     def __init__(self, name: str, says: list[int], labels: tuple[str, ...] = EMOTIONS) -> None:
-        self.card = ModelCard(
-            name=name,
-            labels=labels,
-            input_side_px=48,
-            crop_scale=1,
-            crop_raise=0,
-            temperature=1,
-            uncertain_below=0,
-            sha256="",
-        )
+        super().__init__(name, labels=labels)
         self._says = np.array(says)
 
-    def logits(self, crops: np.ndarray) -> np.ndarray:
+    def answer(self, crops: np.ndarray) -> np.ndarray:
         return 5.0 * np.eye(len(self.card.labels))[self._says[crops[:, 0, 0]]]
 
 

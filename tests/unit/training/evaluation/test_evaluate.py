@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detector.emotion.labels import EMOTIONS
-from detector.emotion.model_card import ModelCard
+from tests.helpers.classifiers import ScriptedClassifier
 from training.datasets.faces import NO_LABEL, VOTE_LABELS, FaceDataset
 from training.datasets.labels import LABEL_SETS
 from training.errors import DatasetError
@@ -58,31 +58,18 @@ def test_vote_shares_are_among_the_seven() -> None:
     assert vote_shares(table[:, :7], np.array([HAPPY, HAPPY, SAD])).tolist() == [0.75, 0, 0]
 
 
-class KeyedClassifier:
+class KeyedClassifier(ScriptedClassifier):
     """Reads what it is to say from the first pixel of a picture: twice the class, odd for an unsure
     verdict.
     """
 
-    runtime = "keyed"
-
     def __init__(
         self, sure: float = 0.9, unsure: float = 0.4, labels: tuple[str, ...] = EMOTIONS
     ) -> None:
-        self.card = ModelCard(
-            name="keyed",
-            labels=labels,
-            input_side_px=48,
-            crop_scale=1,
-            crop_raise=0,
-            temperature=1,
-            uncertain_below=0,
-            sha256="",
-        )
+        super().__init__("keyed", labels=labels)
         self._sure, self._unsure = sure, unsure
-        self.largest_batch = 0
 
-    def logits(self, crops: np.ndarray) -> np.ndarray:
-        self.largest_batch = max(self.largest_batch, len(crops))
+    def answer(self, crops: np.ndarray) -> np.ndarray:
         said, odd = np.divmod(crops[:, 0, 0], 2)
         top = np.where(odd, self._unsure, self._sure)
         classes = len(self.card.labels)
@@ -220,7 +207,7 @@ def test_large_datasets_go_in_batches() -> None:
     faces = keyed([{"original": EMOTIONS[n % 7], "says": EMOTIONS[n % 7]} for n in range(600)])
     document = evaluate(classifier, faces, "original")
     assert (document["n"], document["accuracy"]) == (600, 1.0)
-    assert classifier.largest_batch <= 256
+    assert max(shape[0] for shape in classifier.shapes) <= 256
 
 
 @pytest.mark.parametrize("against", ["majority", "plurality"])
@@ -354,7 +341,7 @@ def test_pictures_are_resized_to_what_the_model_takes(faces: Callable[..., np.nd
 class LeftEye(KeyedClassifier):
     """Happy or sad by the brightness of the left half."""
 
-    def logits(self, crops: np.ndarray) -> np.ndarray:
+    def answer(self, crops: np.ndarray) -> np.ndarray:
         left = crops[:, :, : crops.shape[2] // 2].mean(axis=(1, 2)) / 255
         scores = np.full((len(crops), 7), 1e-6)
         scores[:, HAPPY], scores[:, SAD] = left, 1 - left

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from detector.emotion.labels import EMOTIONS
-from detector.emotion.model_card import ModelCard
+from tests.helpers.classifiers import ScriptedClassifier
 from training.datasets.faces import FaceDataset
 from training.errors import DatasetError
 from training.evaluation.robustness import (
@@ -96,26 +96,10 @@ def test_a_roll_turns_the_picture_either_way(rng: np.random.Generator) -> None:
     assert tilted == {True, False}
 
 
-class Brightness:
-    """Bright faces are happy, dark ones sad; remembers the sizes it was given."""
+class Brightness(ScriptedClassifier):
+    """Bright faces are happy, dark ones sad."""
 
-    runtime = "by brightness"
-
-    def __init__(self, side_px: int = 48) -> None:
-        self.card = ModelCard(
-            name="brightness",
-            labels=EMOTIONS,
-            input_side_px=side_px,
-            crop_scale=1,
-            crop_raise=0,
-            temperature=1,
-            uncertain_below=0,
-            sha256="",
-        )
-        self.calls: list[tuple[int, ...]] = []
-
-    def logits(self, crops: np.ndarray) -> np.ndarray:
-        self.calls.append(crops.shape)
+    def answer(self, crops: np.ndarray) -> np.ndarray:
         bright = crops.mean(axis=(1, 2)) > 60
         return 5.0 * np.eye(7)[np.where(bright, HAPPY, SAD)]
 
@@ -141,16 +125,16 @@ def test_accuracy_by_condition() -> None:
         # At a quarter and a tenth of the light, the bright faces are dark too.
         assert accuracies == ([1, 1, 0.5, 0.5] if name == "low_light_gain" else [1] * len(entries))
     # What changes nothing is only measured once: 48 px, no blur, all the light, no noise, no roll.
-    assert len(classifier.calls) == sum(len(condition.values) for condition in plain.values()) - 4
-    assert set(classifier.calls) == {(10, 48, 48)}
+    assert len(classifier.shapes) == sum(len(condition.values) for condition in plain.values()) - 4
+    assert set(classifier.shapes) == {(10, 48, 48)}
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     assert by_condition(Brightness(), shades(10), "original") == found
 
 
 def test_pictures_of_another_size_than_the_model_takes() -> None:
-    classifier = Brightness(32)
+    classifier = Brightness(input_side_px=32)
     found = by_condition(classifier, shades(4, 64), "original", ("happy", "sad"))
-    assert set(classifier.calls) == {(4, 32, 32)}
+    assert set(classifier.shapes) == {(4, 32, 32)}
     assert found["face_side_px"][2] == {"value": 48, "n": 4, "accuracy": 1.0}
 
 

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from detector.emotion.classifier import load_network
 from detector.emotion.labels import EMOTIONS
-from detector.emotion.model_card import ModelCard, sha256_of
 from detector.emotion.preprocessing import fitted
 from detector.errors import ModelLoadError
+from tests.helpers.classifiers import ScriptedClassifier, write_card
 from training.architectures import compact
 from training.datasets.faces import VOTE_LABELS
 from training.datasets.labels import FITTED_TO_ORIGINAL, Head, one_hot
@@ -32,12 +32,10 @@ from training.fit.distillation import (
 from training.release.export import serving_network
 
 
-class Says:
+class Says(ScriptedClassifier):
     """A teacher that says the same of every picture, or something else where its left half is
     brighter.
     """
-
-    runtime = "said"
 
     def __init__(
         self,
@@ -45,26 +43,14 @@ class Says:
         distribution: Sequence[float],
         *,
         when_left_is_bright: Sequence[float] | None = None,
-        temperature: float = 1.0,
-        side_px: int = 48,
+        **card: float,
     ) -> None:
-        self.card = ModelCard(
-            name="teacher",
-            labels=tuple(labels),
-            input_side_px=side_px,
-            crop_scale=1,
-            crop_raise=0,
-            temperature=temperature,
-            uncertain_below=0,
-            sha256="",
-        )
+        super().__init__("teacher", labels=tuple(labels), **card)
         self._plain = np.log(distribution)
         self._bright = self._plain if when_left_is_bright is None else np.log(when_left_is_bright)
-        self.shapes: list[tuple[int, ...]] = []
 
-    def logits(self, crops: np.ndarray) -> np.ndarray:
+    def answer(self, crops: np.ndarray) -> np.ndarray:
         assert crops.dtype == np.uint8
-        self.shapes.append(crops.shape)
         half = crops.shape[2] // 2
         bright = crops[:, :, :half].mean(axis=(1, 2)) > crops[:, :, half:].mean(axis=(1, 2))
         return np.where(bright[:, None], self._bright, self._plain)
@@ -145,7 +131,7 @@ def test_temperatures_multiply() -> None:
 
 def test_a_teacher_gets_its_own_size_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(teachers, "BLOCK", 2)
-    teacher = Says("ab", [0.5, 0.5], side_px=64)
+    teacher = Says("ab", [0.5, 0.5], input_side_px=64)
     teacher_targets([teacher], grey(3), head(("a", "b"), [[1, 0]] * 3), flip=False)
     assert teacher.shapes == [(2, 64, 64), (1, 64, 64)]
 
@@ -199,7 +185,7 @@ def test_targets_stay_distributions(
     row = np.array(own) / sum(own)
     labels = ("a", "b", "c", "contempt")
     student = head(labels, [row], [known])
-    teacher = Says(labels[:3], np.array(said[:3]) / sum(said[:3]), side_px=8)
+    teacher = Says(labels[:3], np.array(said[:3]) / sum(said[:3]), input_side_px=8)
     targets = teacher_targets(
         [teacher], np.zeros((1, 8, 8), np.uint8), student, share=share, temperature=temperature
     )[0]
@@ -210,26 +196,15 @@ def test_targets_stay_distributions(
         np.testing.assert_allclose(targets, row, atol=1e-6)
 
 
-class Sure:
+class Sure(ScriptedClassifier):
     """Sure of one emotion, whatever it is shown."""
 
-    runtime = "none"
-
     def __init__(self, emotion: str, fitted_to: str) -> None:
-        self.card = ModelCard(
-            name="teacher",
-            labels=EMOTIONS,
-            input_side_px=48,
-            crop_scale=1.18,
-            crop_raise=0.1,
-            temperature=1,
-            uncertain_below=0,
-            sha256="",
-            calibration={"fitted_to": fitted_to},
-        )
+        framing = {"crop_scale": 1.18, "crop_raise": 0.1}
+        super().__init__("teacher", **framing, calibration={"fitted_to": fitted_to})
         self._says = np.where(np.array(EMOTIONS) == emotion, 50.0, 0.0)
 
-    def logits(self, crops: np.ndarray) -> np.ndarray:
+    def answer(self, crops: np.ndarray) -> np.ndarray:
         return np.tile(self._says, (len(crops), 1))
 
 
@@ -259,18 +234,14 @@ def test_each_teacher_teaches_the_head_whose_labels_it_follows(
 
 def write_model(network: keras.Model, head: Head, path: Path, fitted_to: str = "") -> None:
     serving_network(network, head, EMOTIONS).save(path)
-    card = ModelCard(
-        name=path.stem,
-        labels=EMOTIONS,
+    write_card(
+        path,
         input_side_px=24,
         crop_scale=1.18,
         crop_raise=0.1,
         temperature=1.3,
-        uncertain_below=0,
-        sha256=sha256_of(path),
         calibration={"fitted_to": fitted_to},
     )
-    path.with_suffix(".json").write_text(card.model_dump_json())
 
 
 @pytest.fixture(scope="module")

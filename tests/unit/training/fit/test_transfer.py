@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from detector.emotion.labels import EMOTIONS
-from detector.emotion.model_card import ModelCard, sha256_of
+from tests.helpers.classifiers import write_card
 from training.architectures import compact, sequential
 from training.datasets.labels import Head
 from training.errors import TrainingError
@@ -33,19 +33,9 @@ def fresh(heads: dict[str, int], seed: int = 9, widths: tuple[int, ...] = NARROW
     return compact.build(heads, side_px=24, widths=widths)
 
 
-def write_card(model: Path, architecture: str | None, labels: Sequence[str] = EMOTIONS) -> None:
-    card = ModelCard(
-        name=model.stem,
-        labels=tuple(labels),
-        input_side_px=24,
-        crop_scale=1,
-        crop_raise=0,
-        temperature=1,
-        uncertain_below=0,
-        sha256=sha256_of(model),
-        training={} if architecture is None else {"architecture": architecture},
-    )
-    model.with_suffix(".json").write_text(card.model_dump_json())
+def add_card(model: Path, architecture: str | None, labels: Sequence[str] = EMOTIONS) -> None:
+    training = {} if architecture is None else {"architecture": architecture}
+    write_card(model, labels=tuple(labels), input_side_px=24, training=training)
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +48,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, keras.Model]
     model = keras.Model(network.input, output, name="own-1")
     path = tmp_path_factory.mktemp("served") / "own-1.keras"
     model.save(path)
-    write_card(path, "compact")
+    add_card(path, "compact")
     return path, model
 
 
@@ -132,7 +122,7 @@ def test_a_model_inside_a_model_is_looked_into(
     inputs = keras.Input((24, 24, 1))
     path = tmp_path / "nested.keras"
     keras.Model(inputs, trained(inputs)).save(path)
-    write_card(path, "compact")
+    add_card(path, "compact")
     network = fresh({"mine": 7})
     assert "stem" in start_from(network, path).copied
     assert same(network, trained, "stem")
@@ -189,7 +179,7 @@ def test_other_heads_start_from_the_models_beside_it(
     second.set_weights([weight + 1 for weight in trained.get_weights()])
     beside = tmp_path / "own-1-original.keras"
     second.save(beside)
-    write_card(beside, "compact")
+    add_card(beside, "compact")
     heads = (head("mine", EMOTIONS), head("original", EMOTIONS), head("third", EMOTIONS))
     network = fresh({"mine": 7, "original": 7, "third": 7})
     transfer = start_from(network, tmp_path / path.name, heads[0], heads[1:])

@@ -16,7 +16,7 @@ import pytest
 
 from detector.emotion.classifier import load_classifier
 from detector.emotion.labels import EMOTIONS
-from detector.emotion.model_card import ModelCard, sha256_of
+from detector.emotion.model_card import ModelCard
 from detector.emotion.model_store import (
     DEFAULT_MODEL,
     LOG,
@@ -28,6 +28,7 @@ from detector.emotion.model_store import (
     store_folder,
 )
 from detector.errors import ModelLoadError
+from tests.helpers.classifiers import ScriptedClassifier, write_card
 from training.datasets.faces import FaceDataset
 from training.datasets.splits import HELD_OUT_OF, divide
 from training.errors import DatasetError, PromotionRefusedError
@@ -38,17 +39,14 @@ NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 ROWS = 200
 
 
-class Keyed:
+class Keyed(ScriptedClassifier):
     """Right on the first `right` faces of `numbered`, wrong by one class on the others."""
 
-    runtime = "keyed"
-
     def __init__(self, card: ModelCard, right: int, off: float = 0.0) -> None:
-        self.card, self._right, self._off = card, right, off
-        self.calls = 0
+        super().__init__(**card.model_dump())
+        self._right, self._off = right, off
 
-    def logits(self, crops: np.ndarray) -> np.ndarray:
-        self.calls += 1
+    def answer(self, crops: np.ndarray) -> np.ndarray:
         number = crops[:, 0, 0].astype(int)
         said = (number + (number >= self._right)) % 7
         known = [EMOTIONS.index(name) if name in EMOTIONS else 0 for name in self.card.labels]
@@ -87,17 +85,7 @@ def gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]
         folder.mkdir(exist_ok=True)
         model = folder / f"{name}.keras"
         model.write_bytes(name.encode().ljust(size))
-        card = ModelCard(
-            name=name,
-            labels=labels,
-            input_side_px=48,
-            crop_scale=1,
-            crop_raise=0,
-            temperature=1,
-            uncertain_below=0,
-            sha256=sha256_of(model),
-        )
-        model.with_suffix(".json").write_text(card.model_dump_json())
+        write_card(model, labels=labels)
         return model
 
     def load(model: Path, device: str) -> Keyed:
@@ -286,7 +274,7 @@ def test_times_are_measured_in_turns(numbered: FaceDataset) -> None:
     slow.logits = slowly  # type: ignore[method-assign]
     times = face_times_ms((fast, slow), numbered.images[:3])
     assert 0 < times[0] < times[1]
-    assert fast.calls == (module.TIMED_ROUNDS + 1) * 3
+    assert len(fast.shapes) == (module.TIMED_ROUNDS + 1) * 3
 
 
 def test_the_shipped_model_and_its_twin_pass_the_gate_themselves(numbered: FaceDataset) -> None:

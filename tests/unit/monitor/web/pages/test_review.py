@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
-from detector.emotion.labels import EMOTIONS
 from monitor.web.pages.review import KEYS, create_review_app, label_keys
+from tests.helpers.classifiers import ScriptedClassifier
 from training.datasets.faces import FaceDataset
 from training.datasets.overlay import LabelOverlay
 from training.errors import DatasetError
@@ -25,17 +25,10 @@ TOKEN = "a token for the tests"  # noqa: S105
 PAGE = {"Origin": "http://localhost"}
 
 
-class Knowing:
+class Knowing(ScriptedClassifier):
     """A classifier that reads the emotion from the first pixel."""
 
-    runtime = "test"
-
-    class card:  # noqa: N801 (stands in for the model card)
-        labels = EMOTIONS
-        input_side_px = 48
-        temperature = 1.0
-
-    def logits(self, crops: np.ndarray) -> np.ndarray:
+    def answer(self, crops: np.ndarray) -> np.ndarray:
         return 4.0 * np.eye(7)[crops[:, 0, 0]]
 
 
@@ -51,7 +44,7 @@ def review(tmp_path: Path) -> LabelReview:
     votes[:, 9] = 2
     labels[[5, 6, 7]] = 1
     faces = FaceDataset(images, labels, votes, np.array(["Training"] * 70))
-    return LabelReview(faces, Knowing(), tmp_path / "overlay.csv", limit=3)  # type: ignore[arg-type]
+    return LabelReview(faces, Knowing(), tmp_path / "overlay.csv", limit=3)
 
 
 @pytest.fixture
