@@ -22,6 +22,7 @@ from db.sqlite_file import is_ours
 from db.upkeep.backup import made_backups, unfinished_backups
 from db.write import lock as session_lock
 from db.write.store import open_sessions
+from detector.texts import lazy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,8 +81,10 @@ WORDS: dict[str, tuple[str, dict[str, str]]] = {
         },
     ),
     "viewers": (
-        "One row for each stay in view. Somebody who comes back is a new number; nothing tells who "
-        "it was.",
+        lazy(
+            "One row for each stay in view. Somebody who comes back is a new number; nothing tells "
+            "who it was."
+        ),
         {
             "id, session_id, number": "a number that means nothing outside its session",
             "first_seen_at, last_seen_at": "when the face came into view and left it",
@@ -89,7 +92,10 @@ WORDS: dict[str, tuple[str, dict[str, str]]] = {
         },
     ),
     "readings": (
-        "One row for each face and moment, at most ten a second. Deleted after the retention time.",
+        lazy(
+            "One row for each face and moment, at most ten a second. Deleted after the retention "
+            "time."
+        ),
         {
             "id, session_id, viewer_id, play_id": "which stay in view, and the ad on the screen",
             "at, position_ms": "when, and how far into the ad",
@@ -108,7 +114,7 @@ WORDS: dict[str, tuple[str, dict[str, str]]] = {
         },
     ),
     "exposures": (
-        "Sums of the readings of one stay in view during one showing; kept for the reports.",
+        lazy("Sums of the readings of one stay in view during one showing; kept for the reports."),
         {
             "play_id, viewer_id": "which showing, and which stay in view",
             "readings, emotion_readings, uncertain": "how many readings were added up",
@@ -120,7 +126,7 @@ WORDS: dict[str, tuple[str, dict[str, str]]] = {
         },
     ),
     "exposure_seconds": (
-        "The same for each second of the ad, for the curves of the reports.",
+        lazy("The same for each second of the ad, for the curves of the reports."),
         {
             "play_id, viewer_id, second": "which showing, which stay in view, which second",
             "readings, attentive, emotion_readings": "how many readings were added up",
@@ -199,10 +205,13 @@ WORDS: dict[str, tuple[str, dict[str, str]]] = {
 """Each table and its columns in plain words; a test compares them with the schema."""
 
 NEVER = (
-    "No picture, film or sound of anybody.",
-    "No face recognition: no template, no embedding, nothing that tells one person from another.",
-    "No name, age, gender, origin or address.",
-    "No link between two stays in view, within a session or between sessions.",
+    lazy("No picture, film or sound of anybody."),
+    lazy(
+        "No face recognition: no template, no embedding, nothing that tells one person from "
+        "another."
+    ),
+    lazy("No name, age, gender, origin or address."),
+    lazy("No link between two stays in view, within a session or between sessions."),
 )
 """What no table holds."""
 

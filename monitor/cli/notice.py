@@ -1,7 +1,8 @@
-"""Print the notice for the entrance."""
+"""Print the notice for the entrance, and fill the papers that the law may ask for."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,11 @@ from monitor.settings.models import RunSettings
 from monitor.settings.options import SettingsCommand, settings_options
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import date
+
+    from detector.emotion.model_card import ModelCard
+    from monitor.legal.paper import Paper
     from monitor.settings.sources import Setting
 
 SHEETS = ("a4", "a3", "a5", "letter")
@@ -26,22 +32,29 @@ class KioskCommand(SettingsCommand):
         return setting.key.startswith("notice.")
 
 
-_file_options = together(
-    click.option("--force", is_flag=True, help="Replace a file that exists."),
-    click.option(
-        "--language",
-        metavar="CODE",
-        help="Language of the paper: en or de. [default: the system's, else en]",
-    ),
+_force_option = click.option("--force", is_flag=True, help="Replace a file that exists.")
+
+
+def _language_option(words: str) -> Callable[[Any], Any]:
+    return click.option(
+        "--language", metavar="CODE", help=f"{words}: en or de. [default: the system's, else en]"
+    )
+
+
+_paper_options = together(
+    settings_options(RunSettings, without=("language",)),
+    _force_option,
+    _language_option("Language of the paper"),
+    output_options,
 )
 
 
 @click.group(epilog=f"Example: {PROGRAM} notice print sign.pdf --config kiosk.yaml")
 def notice() -> None:
-    """Print the notice for the entrance.
+    """Print the notice for the entrance, and fill the papers that the law may ask for.
 
-    It is filled with the settings of this kiosk: give the settings file, or the options, with which
-    it is started.
+    All are filled with the settings of this kiosk: give the settings file, or the options, with
+    which it is started. None is legal advice.
     """
 
 
@@ -55,7 +68,8 @@ def notice() -> None:
     "--paper", type=click.Choice(SHEETS, case_sensitive=False), default="a4", help="Size of paper."
 )
 @settings_options(RunSettings, without=("language",))
-@_file_options
+@_force_option
+@_language_option("Language of the notice without --notice-language")
 @output_options
 def print_notice(file: Path, paper: str, force: bool, as_json: bool, **options: Any) -> None:
     """Make the sign for the entrance as PDF.
@@ -89,6 +103,79 @@ def _print_sign(file: Path, readable_m: float, settings: RunSettings) -> None:
             "so: check that this is meant.",
             err=True,
         )
+
+
+@notice.command(
+    cls=KioskCommand,
+    epilog=f"Example: {PROGRAM} notice assessment assessment.docx --config kiosk.yaml",
+)
+@click.argument(
+    "file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("impact-assessment.docx"),
+)
+@_paper_options
+def assessment(file: Path, force: bool, as_json: bool, **options: Any) -> None:
+    """Write a template for the data protection impact assessment (Article 35 GDPR).
+
+    It says what this kiosk stores, where, for how long, who receives it, and which safeguards are
+    on. What only you can answer is marked. FILE ends in .docx, .html, .md or .pdf and is
+    impact-assessment.docx unless given.
+    """
+    from monitor.legal.assessment import impact_assessment
+
+    _write(impact_assessment, file, force, as_json, options)
+
+
+@notice.command(
+    "technical-file",
+    cls=KioskCommand,
+    epilog=f"Example: {PROGRAM} notice technical-file file.pdf --language de",
+)
+@click.argument(
+    "file", type=click.Path(path_type=Path, dir_okay=False), default=Path("technical-file.docx")
+)
+@_paper_options
+def technical_file(file: Path, force: bool, as_json: bool, **options: Any) -> None:
+    """Write the technical file, by the headings of Annex IV of the EU AI Act.
+
+    It says what the system is, what it was tested on, its measured limits, and what it must not be
+    used for, from the card of the model in use and the settings. What only you can answer is
+    marked. FILE ends in .docx, .html, .md or .pdf and is technical-file.docx unless given.
+    """
+    from monitor.legal import technical_file as module
+
+    _write(module.technical_file, file, force, as_json, options)
+
+
+def _write(
+    fill: Callable[[RunSettings, ModelCard, date], Paper],
+    file: Path,
+    force: bool,
+    as_json: bool,
+    options: dict[str, Any],
+) -> None:
+    from detector.emotion.model_card import read_card
+    from detector.emotion.model_store import find_model
+    from monitor.languages import speaking
+    from monitor.legal.formats import write_paper
+
+    settings = _settings(options)
+    card = read_card(find_model(settings.model))
+    with speaking(settings.language):
+        paper = fill(settings, card, datetime.now().astimezone().date())
+    write_paper(paper, file, replace=force)
+    document = {
+        "file": str(file),
+        "language": paper.language,
+        "model": card.name,
+        "questions": paper.questions,
+    }
+    print_result(as_json, {"paper": document}, _print_paper, file, paper.questions)
+
+
+def _print_paper(file: Path, questions: int) -> None:
+    click.echo(f"Written: {file}. {questions} questions are marked for you to answer.")
 
 
 def _settings(options: dict[str, Any]) -> RunSettings:

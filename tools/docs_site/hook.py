@@ -14,6 +14,7 @@ from tools.docs_site.commands import commands_page
 from tools.docs_site.exit_statuses import exit_statuses_page
 from tools.docs_site.foreign import foreign_addresses
 from tools.docs_site.http_api import http_api_page
+from tools.docs_site.technical_file import technical_file_text
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
@@ -29,6 +30,8 @@ PAGES = {
     "reference/http-api.md": http_api_page,
 }
 """Pages that only the site has, and what makes them."""
+TECHNICAL_FILE = "<!-- technical file -->"
+"""Where a page has the technical file, which is made from the shipped model's card."""
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -44,7 +47,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Lead links to model cards, which lie beside the models in the project, to their pages."""
+    """Fill in the technical file; lead links to model cards beside the models to their pages."""
+    if TECHNICAL_FILE in markdown:
+        markdown = markdown.replace(TECHNICAL_FILE, technical_file_text())
     return re.sub(rf"\]\(((?:\.\./)+){CARDS}", r"](\1docs/reference/models/", markdown).replace(
         "../docs/", ""
     )

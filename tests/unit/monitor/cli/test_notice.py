@@ -102,3 +102,22 @@ def test_help_shows_the_settings_of_the_notice_and_help_all_the_others(run):
     assert "--notice-responsible" in short
     assert "--retention" not in short
     assert "--retention" in whole
+
+
+@pytest.mark.parametrize("name", ["assessment", "technical-file"])
+def test_papers_are_written_and_say_how_much_is_open(run, tmp_path, name):
+    file = tmp_path / "paper.md"
+    done = run(name, file, "--language", "de", "--json", *GIVEN)
+    assert done.exit_code == 0, done.output
+    document = json.loads(done.stdout)["paper"]
+    assert (document["file"], document["language"]) == (str(file), "de")
+    text = file.read_text(encoding="utf-8")
+    assert text.count("> **Zu beantworten") == document["questions"]
+    assert document["model"] in text
+    assert "questions are marked" in run(name, file, "--force").stdout
+
+
+def test_a_paper_of_an_unknown_kind_is_refused(run, tmp_path):
+    refused = run("assessment", tmp_path / "paper.odt")
+    assert isinstance(refused.exception, PaperError)
+    assert not list(tmp_path.glob("paper*"))

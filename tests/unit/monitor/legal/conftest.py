@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from detector.emotion.model_card import read_card
+from detector.emotion.model_store import shipped_default
 from monitor.reports import pdf
 from monitor.settings.models import RunSettings
 
@@ -24,3 +26,8 @@ def weasyprint():
         pdf._weasyprint()
     except pdf.PdfUnavailableError as error:
         pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def card():
+    return read_card(shipped_default())
