@@ -46,6 +46,25 @@ DOWNLOADS = {
 """Formats of a report that can be downloaded, and their content types."""
 
 
+def content_type_of(ending: str) -> str:
+    """Return the content type of a format of `DOWNLOADS`.
+
+    Raises:
+        ProblemError: There is no such format.
+    """
+    if ending not in DOWNLOADS:
+        raise ProblemError(
+            404,
+            "not_found",
+            lazy(
+                "There is no report.%(ending)s: expected one of %(expected)s.",
+                ending=ending,
+                expected=", ".join(DOWNLOADS),
+            ),
+        )
+    return DOWNLOADS[ending]
+
+
 def session_report_document(
     engine: Engine, session_id: int, min_viewers: int, folders: Iterable[Path] = ()
 ) -> dict[str, Any]:

@@ -10,15 +10,12 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, delete, func, insert, select, update
-from sqlalchemy.orm import aliased
 
 from db.hub.console_tables import (
     Creative,
     CreativeVersion,
     Folder,
     MediaFile,
-    PlaylistPlan,
-    PlaylistRevision,
 )
 from db.hub.library.media import store_media
 from db.hub.library.types import (
@@ -229,31 +226,17 @@ def delete_creative(connection: Connection, creative: CreativeInfo) -> None:
     connection.execute(delete(Creative).where(Creative.id == creative.id))
 
 
-def playlists_with(connection: Connection, uid: str) -> list[tuple[str, str, bool]]:
-    """Return each playlist in use that lists a creative: uid, name, whether that is published."""
-    revision, latest = PlaylistRevision, aliased(PlaylistRevision)
-    newest = (
-        select(latest.playlist_id, func.max(latest.number).label("number"))
-        .where(latest.published_at.is_not(None))
-        .group_by(latest.playlist_id)
-        .subquery()
-    )
+def files_of_creatives(connection: Connection) -> dict[str, list[tuple[str, str]]]:
+    """Return name and SHA-256 of the file of each version, by the creative's uid."""
     query = (
-        select(PlaylistPlan.uid, PlaylistPlan.name, revision.body, revision.published_at)
-        .join(revision, revision.playlist_id == PlaylistPlan.id)
-        .outerjoin(newest, newest.c.playlist_id == PlaylistPlan.id)
-        .where(
-            PlaylistPlan.archived_at.is_(None),
-            revision.published_at.is_(None) | (revision.number == newest.c.number),
-        )
-        .order_by(PlaylistPlan.name)
+        select(Creative.uid, CreativeVersion.file_name, MediaFile.sha256)
+        .join(CreativeVersion, CreativeVersion.creative_id == Creative.id)
+        .join(MediaFile, MediaFile.id == CreativeVersion.media_file_id)
     )
-    found: dict[str, tuple[str, str, bool]] = {}
-    for row in connection.execute(query):
-        if any(ad.get("creative") == uid for ad in row.body.get("ads", [])):
-            is_published = row.published_at is not None or found.get(row.uid, ("", "", False))[2]
-            found[row.uid] = (row.uid, row.name, is_published)
-    return list(found.values())
+    found: dict[str, list[tuple[str, str]]] = {}
+    for uid, name, sha256 in connection.execute(query):
+        found.setdefault(uid, []).append((name, sha256))
+    return found
 
 
 # --- rows ---

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from sqlalchemy import bindparam, func, insert, select, text, update
+from sqlalchemy import bindparam, insert, select, text, update
 
 from db.hub.console_tables import (
     Creative,
@@ -18,6 +18,7 @@ from db.hub.console_tables import (
 from db.hub.library.catalogue import newest_numbers
 from db.hub.screens.registry import screen_info
 from db.hub.shows.bookings import list_bookings
+from db.hub.shows.playlists import newest_published
 from db.hub.tables import KioskKey, Screen
 from db.write.store import upsert
 
@@ -201,12 +202,7 @@ def read_plan(connection: Connection, screens: Collection[int] | None = None) ->
 
 def _published_bodies(connection: Connection) -> dict[str, Mapping[str, Any] | None]:
     """Return the newest published body of each playlist that is not archived."""
-    newest = (
-        select(PlaylistRevision.playlist_id, func.max(PlaylistRevision.number).label("number"))
-        .where(PlaylistRevision.published_at.is_not(None))
-        .group_by(PlaylistRevision.playlist_id)
-        .subquery()
-    )
+    newest = newest_published()
     query = (
         select(PlaylistPlan.uid, PlaylistRevision.body)
         .outerjoin(newest, newest.c.playlist_id == PlaylistPlan.id)

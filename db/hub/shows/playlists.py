@@ -14,21 +14,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.orm import aliased
 
 from db.errors import DatabaseError
-from db.hub.console_tables import (
-    Creative,
-    CreativeVersion,
-    MediaFile,
-    PlaylistPlan,
-    PlaylistRevision,
-)
+from db.hub.console_tables import PlaylistPlan, PlaylistRevision
 from db.hub.tables import AuditEntry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from sqlalchemy import Subquery
     from sqlalchemy.engine import Connection, Row
 
 Body = dict[str, Any]
@@ -255,6 +251,38 @@ def changes_since(connection: Connection, uid: str, seen: str) -> list[NotedChan
     return later[::-1] if first == seen else []
 
 
+def playlists_with(connection: Connection, uid: str) -> list[tuple[str, str, bool]]:
+    """Return each playlist in use that lists a creative: uid, name, whether that is published."""
+    revision, newest = PlaylistRevision, newest_published()
+    query = (
+        select(PlaylistPlan.uid, PlaylistPlan.name, revision.body, revision.published_at)
+        .join(revision, revision.playlist_id == PlaylistPlan.id)
+        .outerjoin(newest, newest.c.playlist_id == PlaylistPlan.id)
+        .where(
+            PlaylistPlan.archived_at.is_(None),
+            revision.published_at.is_(None) | (revision.number == newest.c.number),
+        )
+        .order_by(PlaylistPlan.name)
+    )
+    found: dict[str, tuple[str, str, bool]] = {}
+    for row in connection.execute(query):
+        if any(ad.get("creative") == uid for ad in row.body.get("ads", [])):
+            is_published = row.published_at is not None or found.get(row.uid, ("", "", False))[2]
+            found[row.uid] = (row.uid, row.name, is_published)
+    return list(found.values())
+
+
+def newest_published() -> Subquery:
+    """Return the newest published revision of each playlist: `playlist_id` and `number`."""
+    latest = aliased(PlaylistRevision)
+    return (
+        select(latest.playlist_id, func.max(latest.number).label("number"))
+        .where(latest.published_at.is_not(None))
+        .group_by(latest.playlist_id)
+        .subquery()
+    )
+
+
 def target_of(uid: str) -> str:
     """Return what the audit log calls a playlist."""
     return f"playlist {uid}"
@@ -265,13 +293,7 @@ def _states(connection: Connection, rows: Any) -> list[PlaylistState]:
         PlaylistInfo(row.id, row.uid, row.name, row.created_at, row.created_by, row.archived_at)
         for row in rows
     ]
-    revision = PlaylistRevision
-    newest = (
-        select(revision.playlist_id, func.max(revision.number).label("number"))
-        .where(revision.published_at.is_not(None))
-        .group_by(revision.playlist_id)
-        .subquery()
-    )
+    revision, newest = PlaylistRevision, newest_published()
     query = (
         select(revision.__table__)
         .outerjoin(newest, newest.c.playlist_id == revision.playlist_id)
@@ -307,16 +329,3 @@ def _insert_draft(
 
 def _update(connection: Connection, playlist: PlaylistInfo, **values: Any) -> None:
     connection.execute(update(PlaylistPlan).where(PlaylistPlan.id == playlist.id).values(**values))
-
-
-def files_of_creatives(connection: Connection) -> dict[str, list[tuple[str, str]]]:
-    """Return name and SHA-256 of the file of each version, by the creative's uid."""
-    query = (
-        select(Creative.uid, CreativeVersion.file_name, MediaFile.sha256)
-        .join(CreativeVersion, CreativeVersion.creative_id == Creative.id)
-        .join(MediaFile, MediaFile.id == CreativeVersion.media_file_id)
-    )
-    found: dict[str, list[tuple[str, str]]] = {}
-    for uid, name, sha256 in connection.execute(query):
-        found.setdefault(uid, []).append((name, sha256))
-    return found

@@ -12,6 +12,7 @@ from werkzeug.exceptions import BadRequest
 from db.engine import snapshot
 from db.hub.library import catalogue, folders, uploads
 from db.hub.library.types import SORTS, Choice, Decision, LibraryError
+from db.hub.shows.playlists import playlists_with
 from detector.emotion.labels import EMOTIONS
 from monitor.hub.forms import FormError, Name, read_form
 from monitor.hub.library.media_check import warning_words
@@ -224,7 +225,7 @@ def delete(uid: str) -> Response:
     """Delete an archived ad that no playlist lists."""
     with changing() as change:
         creative = seen_creative(change.connection, uid)
-        used = catalogue.playlists_with(change.connection, uid)
+        used = playlists_with(change.connection, uid)
         with explained():
             if creative.archived_at is None or used:
                 raise LibraryError(
@@ -354,7 +355,7 @@ def _page(uid: str, problems: Mapping[str, str] | None = None) -> str:
             form=_form(shown) if problems is None else request.form,
             chosen_moods=request.form.getlist("mood") if problems else shown.shown.moods,
             problems=problems or {},
-            used=[] if is_agency else catalogue.playlists_with(connection, uid),
+            used=[] if is_agency else playlists_with(connection, uid),
             folders=[] if is_agency else folders.list_folders(connection, scope()),
             uploads=[
                 one

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, Response, render_template, request
 
 from db.engine import snapshot
+from db.hub.library.catalogue import files_of_creatives
 from db.hub.shows import playlists
 from db.hub.shows.desired import read_plan
 from db.hub.shows.playlists import (
     MAX_NAME_LENGTH,
     PlaylistChangedError,
-    files_of_creatives,
     target_of,
 )
 from monitor.hub.playlists.files import (

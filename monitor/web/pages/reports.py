@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, render_template, request
 
-from monitor.languages import lazy
 from monitor.web.chosen import Chosen, with_days
-from monitor.web.problems import ProblemError
-from monitor.web.reports import DOWNLOADS, file_of, report_over, report_page
+from monitor.web.reports import DOWNLOADS, content_type_of, file_of, report_over, report_page
 from monitor.web.services import services
 
 blueprint = Blueprint("reports", __name__)
@@ -29,17 +27,7 @@ def report() -> Response:
 @blueprint.get("/report.<ending>")
 def download(ending: str) -> Response:
     """Send the report over the chosen sessions as a file."""
-    if ending not in DOWNLOADS:
-        expected = ", ".join(DOWNLOADS)
-        raise ProblemError(
-            404,
-            "not_found",
-            lazy(
-                "There is no report.%(ending)s: expected one of %(expected)s.",
-                ending=ending,
-                expected=expected,
-            ),
-        )
+    content_type = content_type_of(ending)
     here, settings, chosen = services(), services().settings, Chosen.asked()
     with here.reports.taken():
         engine = here.database()
@@ -48,7 +36,7 @@ def download(ending: str) -> Response:
         content = file_of(*made, ending, settings.folders)
     return Response(
         content,
-        content_type=DOWNLOADS[ending],
+        content_type=content_type,
         headers={"Content-Disposition": f'attachment; filename="report.{ending}"'},
     )
 

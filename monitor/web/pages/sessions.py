@@ -11,13 +11,13 @@ from db.read.cells import untold_among
 from db.read.sessions import find_sessions, site_zones
 from monitor.analytics.comparison import MEASURES
 from monitor.analytics.report_data import kinds_left_out
-from monitor.languages import lazy
 from monitor.web.chosen import Chosen, choices
 from monitor.web.paging import asked_page, page_count
 from monitor.web.problems import ProblemError
 from monitor.web.reports import (
     DOWNLOADS,
     comparison_document,
+    content_type_of,
     report_file,
     report_page,
     session_report_document,
@@ -95,17 +95,7 @@ def report(session_id: int) -> Response:
 @blueprint.get("/sessions/<session:session_id>/report.<ending>")
 def download(session_id: int, ending: str) -> Response:
     """Send the report of a session as a file."""
-    if ending not in DOWNLOADS:
-        expected = ", ".join(DOWNLOADS)
-        raise ProblemError(
-            404,
-            "not_found",
-            lazy(
-                "There is no report.%(ending)s: expected one of %(expected)s.",
-                ending=ending,
-                expected=expected,
-            ),
-        )
+    content_type = content_type_of(ending)
     here, settings = services(), services().settings
     with here.reports.taken():
         content = report_file(
@@ -113,7 +103,7 @@ def download(session_id: int, ending: str) -> Response:
         )
     return Response(
         content,
-        content_type=DOWNLOADS[ending],
+        content_type=content_type,
         headers={"Content-Disposition": f'attachment; filename="session-{session_id}.{ending}"'},
     )
 

@@ -24,6 +24,7 @@ from db.hub.library.types import (
 )
 from db.hub.people import accounts
 from db.hub.shows.desired import read_plan
+from db.hub.shows.playlists import playlists_with
 from db.hub.tables import User
 from tests.helpers.library import a_file, add_creative
 
@@ -242,7 +243,7 @@ def test_playlists_that_list_a_creative(connection):
     add("b", (True, False), (False, True))
     add("c", (True, True), (True, False))
     add("d", (True, True), archived=NOW)
-    assert catalogue.playlists_with(connection, uid) == [
+    assert playlists_with(connection, uid) == [
         ("a" * 32, "a", True),
         ("b" * 32, "b", False),
     ]
