@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from db.hub.library import catalogue, folders
-from db.hub.library.types import LibraryError, NotInLibraryError
+from db.hub.library.contents import LibraryError, NotInLibraryError
 from monitor.languages import lazy
 from monitor.web.accounts import current_user
 from monitor.web.problems import ProblemError
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
-    from db.hub.library.types import CreativeInfo, FolderInfo, Scope, Version
+    from db.hub.library.contents import CreativeInfo, FolderInfo, Scope, Version
     from monitor.hub.library.media_store import MediaStoreError
 
 logger = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from db.hub.library import catalogue
-from db.hub.library.types import EVERYTHING
+from db.hub.library.contents import EVERYTHING
 
 from .browsing import IN_A_BROWSER, browser, visit
 from .test_hub_browser import hub

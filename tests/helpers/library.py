@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from db.hub.library import catalogue, folders
-from db.hub.library.types import EVERYTHING, Decision, MediaFacts, NewVersion, Shown
+from db.hub.library.contents import EVERYTHING, Decision, MediaFacts, NewVersion, Shown
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection

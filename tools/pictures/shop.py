@@ -15,7 +15,7 @@ import numpy as np
 
 from ads.playlists.loader import load_playlist
 from db.engine import open_database
-from db.hub.screens import Place
+from db.hub.screens.registry import Place
 from db.transfer.envelope import pack
 from db.write.records import ModelRecord, PlayEnded, PlayStarted, SessionEnded, SessionRecord
 from db.write.session_writer import SessionWriter

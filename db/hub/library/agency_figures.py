@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
-    from db.hub.library.types import Scope
+    from db.hub.library.contents import Scope
 
 
 @dataclass(frozen=True, slots=True)

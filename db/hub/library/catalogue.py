@@ -17,8 +17,7 @@ from db.hub.console_tables import (
     Folder,
     MediaFile,
 )
-from db.hub.library.media import store_media
-from db.hub.library.types import (
+from db.hub.library.contents import (
     Choice,
     CreativeInfo,
     Decision,
@@ -30,6 +29,7 @@ from db.hub.library.types import (
     Shown,
     Version,
 )
+from db.hub.library.media import store_media
 from db.hub.tables import User
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from sqlalchemy import delete, func, insert, select, update
 
 from db.hub.console_tables import Creative, Folder
-from db.hub.library.types import (
+from db.hub.library.contents import (
     EVERYTHING,
     FolderInfo,
     LibraryError,

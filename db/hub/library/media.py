@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Table
     from sqlalchemy.engine import Connection
 
-    from db.hub.library.types import NewVersion, Version
+    from db.hub.library.contents import NewVersion, Version
 
 
 def store_media(connection: Connection, new: NewVersion, now: datetime) -> int:

@@ -16,7 +16,7 @@ from monitor.hub.alerts.senders import (
     masked,
     new_secret,
 )
-from monitor.hub.alerts.texts import quiet_until
+from monitor.hub.alerts.wording import quiet_until
 from monitor.hub.forms import FormError, ListedHours, Name, TimeZone, read_form
 from monitor.languages import lazy
 

@@ -14,7 +14,7 @@ from db.hub.alerts import deliveries
 from db.hub.alerts.channels import list_channels
 from monitor.backoff import Backoff
 from monitor.hub.alerts.senders import SendError
-from monitor.hub.alerts.texts import one_message, quiet_until, storm_message
+from monitor.hub.alerts.wording import one_message, quiet_until, storm_message
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from db.hub.alerts.channels import KnownChannel
     from db.hub.alerts.deliveries import WaitingDelivery
-    from monitor.hub.alerts.texts import Message
+    from monitor.hub.alerts.wording import Message
 
 logger = logging.getLogger(__name__)
 

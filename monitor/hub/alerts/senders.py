@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from db.hub.alerts.channels import ChannelKind, KnownChannel
-    from monitor.hub.alerts.texts import Message
+    from monitor.hub.alerts.wording import Message
     from monitor.settings.models import HubSettings
 
 SECRET_PREFIX = "whsec_"  # noqa: S105 (the standard's prefix of secrets, not one itself)

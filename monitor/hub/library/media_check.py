@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ads.errors import MediaError
 from ads.media.check import examine_apart
 from ads.media.types import KNOWN_ENDINGS, why_no_media
-from db.hub.library.types import MediaFacts
+from db.hub.library.contents import MediaFacts
 from detector.names import is_blank, plain_name
 from monitor.errors import MonitorError
 from monitor.languages import LazyText, lazy

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from werkzeug.datastructures import MultiDict
 
-    from db.hub.library.types import Shown, Version
+    from db.hub.library.contents import Shown, Version
 
 _WRONG: dict[str, LazyText] = {
     "duration_s": lazy("Duration: expected seconds from 0.1 to 86400, or nothing."),

@@ -18,7 +18,7 @@ from ads.playlists.playlist_file import id_of
 from db.engine import writing
 from db.hub.audit import note
 from db.hub.library import catalogue, uploads
-from db.hub.library.types import NewVersion, Shown
+from db.hub.library.contents import NewVersion, Shown
 from monitor.errors import MonitorError
 from monitor.hub.library.media_check import Examined, FileRefusedError, checked_name, examine
 from monitor.languages import lazy
@@ -26,7 +26,7 @@ from monitor.languages import lazy
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
 
-    from db.hub.library.types import CreativeInfo, FolderInfo
+    from db.hub.library.contents import CreativeInfo, FolderInfo
     from db.hub.library.uploads import UploadInfo
     from db.hub.people.accounts import Account
     from monitor.hub.library.media_store import MediaStore

@@ -8,7 +8,7 @@ from flask import Blueprint, render_template, request
 
 from db.engine import snapshot
 from db.hub.library.agency_figures import agency_figures
-from db.hub.library.types import Scope
+from db.hub.library.contents import Scope
 from monitor.languages import lazy
 from monitor.settings.time_zone import local_zone
 from monitor.web.accounts import folder_scope

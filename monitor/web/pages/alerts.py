@@ -17,7 +17,7 @@ from monitor.hub.alerts.channel_form import described, read_channel, store_chann
 from monitor.hub.alerts.delivery import send_test
 from monitor.hub.alerts.rules import WORDS
 from monitor.hub.alerts.senders import SendError, masked, policy_of, sender
-from monitor.hub.alerts.texts import kind_words, one_message
+from monitor.hub.alerts.wording import kind_words, one_message
 from monitor.hub.forms import FormError
 from monitor.languages import lazy
 from monitor.settings.time_zone import local_zone, zone_names

@@ -11,7 +11,7 @@ from flask import Blueprint, render_template, request, url_for
 from ads.playlists.playlist import DAYS
 from db.engine import snapshot
 from db.hub.library.catalogue import list_creatives
-from db.hub.library.types import EVERYTHING, Choice
+from db.hub.library.contents import EVERYTHING, Choice
 from db.hub.screens.registry import list_screens
 from db.hub.shows import bookings, campaigns
 from db.hub.shows.bookings import BookingError

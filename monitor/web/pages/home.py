@@ -12,11 +12,11 @@ from db.engine import snapshot
 from db.hub import overview
 from db.hub.alerts.raised import find_alerts
 from db.hub.library.catalogue import waiting_creatives
-from db.hub.library.types import EVERYTHING
+from db.hub.library.contents import EVERYTHING
 from db.hub.screens import pairing
 from db.hub.shows.campaigns import list_campaigns
 from db.hub.shows.playlists import list_playlists
-from monitor.hub.alerts.texts import kind_words
+from monitor.hub.alerts.wording import kind_words
 from monitor.hub.reports.query import ReportQuery
 from monitor.settings.time_zone import local_zone
 from monitor.web.accounts import current_user

@@ -11,7 +11,7 @@ from werkzeug.exceptions import BadRequest
 
 from db.engine import snapshot
 from db.hub.library import catalogue, folders, uploads
-from db.hub.library.types import SORTS, Choice, Decision, LibraryError
+from db.hub.library.contents import SORTS, Choice, Decision, LibraryError
 from db.hub.shows.playlists import playlists_with
 from detector.emotion.labels import EMOTIONS
 from monitor.hub.forms import FormError, Name, read_form
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
     from werkzeug.wrappers import Response
 
-    from db.hub.library.types import CreativeInfo, Version
+    from db.hub.library.contents import CreativeInfo, Version
     from monitor.hub.forms import Message
     from monitor.web.changes import Change
 

@@ -19,7 +19,7 @@ from monitor.web.rights import EVERYBODY, requires
 from monitor.web.services import hub_services
 
 if TYPE_CHECKING:
-    from db.hub.library.types import Version
+    from db.hub.library.contents import Version
 
 PIECE_BYTES = 1 << 20
 """The most bytes of a video in one answer: the server keeps answers in memory."""

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
     from werkzeug.wrappers import Response as AnyResponse
 
-    from db.hub.library.types import FolderInfo
+    from db.hub.library.contents import FolderInfo
     from db.hub.library.uploads import UploadInfo
     from monitor.settings.models import HubSettings
 

@@ -8,8 +8,8 @@ from flask import Blueprint, render_template, request, url_for
 
 from db.engine import snapshot
 from db.errors import AccountError
+from db.hub.library.contents import EVERYTHING
 from db.hub.library.folders import list_folders
-from db.hub.library.types import EVERYTHING
 from db.hub.people import accounts, api_keys, logins
 from db.hub.people import second_factor as stored
 from monitor.hub.forms import FormError

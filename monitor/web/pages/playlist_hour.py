@@ -11,7 +11,7 @@ from flask import Blueprint, render_template, request, url_for
 from ads.errors import AdsError
 from db.engine import snapshot
 from db.hub.library.catalogue import list_creatives
-from db.hub.library.types import EVERYTHING
+from db.hub.library.contents import EVERYTHING
 from db.hub.shows import playlists
 from db.hub.shows.desired import read_plan
 from monitor.hub.playlists.next_hour import hour_of, reason_words

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from db.engine import snapshot
 from db.hub.library.catalogue import list_creatives
-from db.hub.library.types import EVERYTHING
+from db.hub.library.contents import EVERYTHING
 from db.hub.shows import playlists
 from db.hub.shows.desired import read_plan
 from db.hub.shows.playlists import (

@@ -15,7 +15,7 @@ from markupsafe import Markup
 from db.hub.screens import pairing, registry
 from db.hub.screens.day import read_day, read_kiosks
 from db.hub.screens.wall import read_wall
-from monitor.hub.alerts.texts import kind_words
+from monitor.hub.alerts.wording import kind_words
 from monitor.hub.forms import FormError
 from monitor.hub.screens.day import bounds, picture_of
 from monitor.hub.screens.place_form import form_of, read_place

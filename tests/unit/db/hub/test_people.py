@@ -14,7 +14,7 @@ from db.engine import writing
 from db.errors import AccountError
 from db.hub.audit import AuditSearch, count_entries, find_entries, forget_entries, note
 from db.hub.library.agency_figures import agency_figures
-from db.hub.library.types import EVERYTHING
+from db.hub.library.contents import EVERYTHING
 from db.hub.people import accounts, api_keys, identities, logins, second_factor
 from db.hub.secrets import shared_secret
 from tests.helpers.hub_rows import NOON

@@ -11,7 +11,7 @@ from sqlalchemy import insert, select, update
 from db.engine import writing
 from db.hub.console_tables import CreativeVersion, PlaylistPlan, PlaylistRevision
 from db.hub.library import catalogue, folders, media
-from db.hub.library.types import (
+from db.hub.library.contents import (
     EVERYTHING,
     SORTS,
     Choice,

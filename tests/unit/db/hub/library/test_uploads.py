@@ -9,7 +9,7 @@ import pytest
 
 from db.engine import writing
 from db.hub.library import catalogue, folders, uploads
-from db.hub.library.types import EVERYTHING
+from db.hub.library.contents import EVERYTHING
 from db.hub.library.uploads import NewUpload
 from db.hub.people import accounts
 from tests.helpers.library import add_creative

@@ -18,7 +18,7 @@ from db.hub.alerts.channels import KnownChannel
 from monitor.fetch.target import OWN_NETWORK
 from monitor.hub.alerts import senders
 from monitor.hub.alerts.senders import ChannelAddressError, SendError
-from monitor.hub.alerts.texts import Message
+from monitor.hub.alerts.wording import Message
 from monitor.settings.models import HubSettings
 from tests.helpers.webhook_receiver import receiver
 

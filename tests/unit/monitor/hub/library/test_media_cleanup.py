@@ -11,7 +11,7 @@ import pytest
 
 from db.engine import writing
 from db.hub.library import catalogue, media
-from db.hub.library.types import EVERYTHING
+from db.hub.library.contents import EVERYTHING
 from db.hub.screens import registry
 from db.hub.shows.desired import NewDocument, store_documents
 from monitor.hub.library.media_cleanup import GRACE, clean_up, cleaner

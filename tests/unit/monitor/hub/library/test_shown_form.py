@@ -8,7 +8,7 @@ from datetime import date, datetime
 import pytest
 from werkzeug.datastructures import MultiDict
 
-from db.hub.library.types import Decision, Shown, Version
+from db.hub.library.contents import Decision, Shown, Version
 from monitor.hub.forms import FormError
 from monitor.hub.library.shown_form import numbers_text, read_shown
 from tests.helpers.library import a_file

@@ -16,7 +16,7 @@ from db.hub.alerts.raised import raise_alert
 from db.hub.audit import note
 from db.hub.console_tables import CreativeVersion, MediaFile
 from db.hub.library import folders
-from db.hub.library.types import EVERYTHING
+from db.hub.library.contents import EVERYTHING
 from db.hub.people import accounts, api_keys, logins
 from db.hub.screens import registry
 from db.hub.shows import campaigns, playlists

@@ -10,7 +10,7 @@ from sqlalchemy import select, text, update
 
 from db.engine import writing
 from db.hub.library import catalogue, folders
-from db.hub.library.types import EVERYTHING, MediaFacts
+from db.hub.library.contents import EVERYTHING, MediaFacts
 from db.hub.screens import registry
 from db.hub.shows.bookings import BookingPlan, add_booking
 from db.hub.shows.desired import find_desired

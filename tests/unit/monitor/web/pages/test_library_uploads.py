@@ -18,7 +18,7 @@ from sqlalchemy import select
 from db.engine import writing
 from db.hub.console_tables import CreativeVersion, MediaFile, Upload
 from db.hub.library import folders
-from db.hub.library.types import MediaFacts
+from db.hub.library.contents import MediaFacts
 from db.hub.tables import AuditEntry
 from monitor.hub.library import media_check, uploads
 from monitor.hub.library.media_check import Examined

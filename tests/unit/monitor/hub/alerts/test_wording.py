@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.hub.alerts.texts import kind_words, one_message, quiet_until, storm_message
+from monitor.hub.alerts.wording import kind_words, one_message, quiet_until, storm_message
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
