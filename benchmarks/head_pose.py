@@ -592,7 +592,7 @@ def fitted(made: Sequence[Trial]) -> NDArray[np.float64]:
 
     def residuals(free: NDArray[np.float64]) -> NDArray[np.float64]:
         shape = head(free)
-        solved = _solved(points, np.linalg.pinv(shape - shape.mean(axis=0)))
+        solved = np.array(_solved(points, np.linalg.pinv(shape - shape.mean(axis=0))))
         return ((solved - truth) / OUTLIER_DEG).ravel()
 
     return head(least_squares(residuals, _HEAD_CM[2:, 1:].ravel(), loss="soft_l1").x)

@@ -1,8 +1,8 @@
 """The pipeline beside what else one might run, on the same frames, in turn, in one process.
 
 Absolute times depend on the machine and on what else it does; the ratios are those of each round,
-and of them the median. Every contestant keeps its own thread counts: the network here has one
-thread, OpenCV and MediaPipe choose theirs.
+and of them the median. Every contestant keeps its own thread counts: here, OpenCV and the networks
+have one thread, as in the sensor; the others choose theirs.
 
 `fer` (its Haar cascade and its network) is no dependency, and what it asks for does not go with
 ours: it is installed without its dependencies, into a folder of its own, as the table says where it
@@ -33,6 +33,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.tracking import WARM_UP_FRAMES, build_analyser
+from detector.emotion.pacing import limit_threads
 from detector.errors import DetectorError
 from detector.sources.opening import open_source
 from detector.sources.video_source import DEMO_VIDEO, SourceSpec
@@ -151,11 +152,15 @@ def compare(
     for contestant in contestants.values():
         timed(contestant, frames[:WARM_UP_FRAMES])
     found: dict[str, list[Round]] = {name: [] for name in names}
+    threads = cv2.getNumThreads()
     for turn in range(rounds):
         shown = later(frames, turn + 1)
         begins = turn % len(names)
         for name in names[begins:] + names[:begins]:
+            if name == OURS:
+                limit_threads()
             found[name].append(timed(contestants[name], shown))
+            cv2.setNumThreads(threads)
     return found
 
 

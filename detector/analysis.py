@@ -26,6 +26,7 @@ from detector.faces.attention import (
     ViewerGaze,
 )
 from detector.faces.detector import MediaPipeFaceDetector
+from detector.faces.face_mesh import FaceMesh
 from detector.faces.gaze import GazeReader
 from detector.faces.head_pose import head_poses
 from detector.faces.quality import QualityGate, QualitySettings
@@ -37,7 +38,7 @@ from detector.settings import CameraMount, DetectionSettings
 from detector.types import AnalysedFrame, FaceReading, Frame, HeadPose, TrackedFace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -79,6 +80,18 @@ class AnalysisSettings(BaseModel):
     smoothing_delay_s: float = Field(DELAY_S, ge=0, le=5)
 
 
+class _Emotion(NamedTuple):
+    """What a reading says about an emotion."""
+
+    probabilities: tuple[float, ...] | None
+    valence: float | None
+    expressiveness: float | None
+    uncertain: bool
+
+
+_NO_EMOTION = _Emotion(None, None, None, uncertain=True)
+
+
 @dataclass(slots=True)
 class _Viewer:
     """State of a viewer in view: numbers, and a thumbnail to detect still pictures."""
@@ -87,8 +100,9 @@ class _Viewer:
     gaze: ViewerGaze
     attention: Attention
     still: StaticFace
+    place: tuple[HeadPose, ScreenView] | None = None
     slot: int | None = None
-    emotion: NDArray[np.float64] | None = None
+    emotion: _Emotion | None = None
     withheld: str | None = None
     quality: float = 0.0
     static: bool = False
@@ -96,11 +110,13 @@ class _Viewer:
 
 
 class _Watched(NamedTuple):
-    """A face of the frame, its viewer, and where the head points by the detection's points."""
+    """A face of the frame, its viewer, where the head points by the detection's points, and the
+    screen as seen from there."""
 
     face: TrackedFace
     viewer: _Viewer
     pose: HeadPose
+    view: ScreenView
 
 
 @dataclass(slots=True)
@@ -169,19 +185,23 @@ class FaceAnalyser:
         now_ns = frame.captured_ns
         height, width = frame.image.shape[:2]
         with self.times.measure("detect"):
-            known, steady = self._tracker.expected(now_ns), self._tracker.steady(now_ns)
+            due = {
+                number
+                for number, viewer in self._viewers.items()
+                if self._slot(number, now_ns) != viewer.slot
+            }
+            known = self._tracker.expected(now_ns, due)
+            steady = self._tracker.steady(now_ns, due)
             found = self._detector.detect(frame, known, self.governor.share, steady)
         with self.times.measure("track"):
             wanted = [face for face in found if self._zones.kind_of(face.box) != "ignore"]
             faces = self._tracker.update(wanted, now_ns, partial(self._detector.confirm, frame))
-            viewers = [self._viewer(face.viewer, now_ns) for face in faces]
-            poses = head_poses([face.detection.keypoints for face in faces], width, height)
-        watched = [_Watched(*one) for one in zip(faces, viewers, poses, strict=True)]
+            watched = self._watch(faces, now_ns, width, height)
         with self.times.measure("look"):
             self._look(frame, watched)
-        self._classify(frame, [one for one in watched if self._is_due(one, now_ns)])
+        self._classify(frame, [one for one in watched if self._takes_turn(one, now_ns)])
         with self.times.measure("read"):
-            readings = tuple(self._reading(frame, one) for one in watched)
+            readings = tuple(self._reading(now_ns, one) for one in watched)
             self._forget(now_ns)
         self.times.frames += 1
         if self._live:
@@ -191,6 +211,28 @@ class FaceAnalyser:
     def close(self) -> None:
         """Free the detector; harmless when repeated."""
         self._detector.close()
+
+    def _watch(
+        self, faces: Sequence[TrackedFace], now_ns: int, width: int, height: int
+    ) -> list[_Watched]:
+        """Add to faces their viewers, poses and views of the screen.
+
+        Poses and views of faces that were not searched for are those of the frame before.
+        """
+        viewers = [self._viewer(face.viewer, now_ns) for face in faces]
+        new = [
+            (face.detection, viewer)
+            for face, viewer in zip(faces, viewers, strict=True)
+            if viewer.place is None or not face.detection.predicted
+        ]
+        poses = head_poses([detection.keypoints for detection, _ in new], width, height)
+        for (detection, viewer), pose in zip(new, poses, strict=True):
+            viewer.place = pose, ScreenView(detection.box, width, height, self._settings.camera)
+        return [
+            _Watched(face, viewer, *viewer.place)
+            for face, viewer in zip(faces, viewers, strict=True)
+            if viewer.place is not None
+        ]
 
     def _viewer(self, number: int, now_ns: int) -> _Viewer:
         viewer = self._viewers.get(number)
@@ -211,14 +253,17 @@ class FaceAnalyser:
         gazes = [one.viewer.gaze for one in watched]
         chosen = self._looks.choose(gazes, now_ns, self.governor.share)
         if chosen is not None:
-            face, viewer, pose = watched[chosen]
-            viewer.gaze.update(self._gaze_reader.read(frame.image, face.detection), pose, now_ns)
+            one = watched[chosen]
+            look = self._gaze_reader.read(frame.image, one.face.detection)
+            one.viewer.gaze.update(look, one.pose, now_ns)
 
-    def _is_due(self, one: _Watched, now_ns: int) -> bool:
+    def _slot(self, number: int, now_ns: int) -> int:
+        return self._schedule.slot(number, now_ns, self.governor.share)
+
+    def _takes_turn(self, one: _Watched, now_ns: int) -> bool:
         if one.face.detection.predicted:
             return False  # its crop would be a guess
-        before = one.viewer.slot
-        one.viewer.slot = self._schedule.slot(one.face.viewer, now_ns, self.governor.share)
+        before, one.viewer.slot = one.viewer.slot, self._slot(one.face.viewer, now_ns)
         return one.viewer.slot != before
 
     def _classify(self, frame: Frame, due: Sequence[_Watched]) -> None:
@@ -234,7 +279,8 @@ class FaceAnalyser:
         faces = [due[index] for index in readable]
         scores = self._scores(frame, faces, crops[readable])
         for one, probabilities in zip(faces, scores, strict=True):
-            one.viewer.emotion = one.viewer.smoother.update(probabilities, frame.captured_ns)
+            smooth = one.viewer.smoother.update(probabilities, frame.captured_ns)
+            one.viewer.emotion = self._emotion(smooth)
 
     def _readable(
         self, frame: Frame, due: Sequence[_Watched], crops: NDArray[np.uint8]
@@ -273,23 +319,29 @@ class FaceAnalyser:
             )
         return scores
 
-    def _reading(self, frame: Frame, one: _Watched) -> FaceReading:
-        face, viewer, seen = one
-        now_ns, box = frame.captured_ns, face.detection.box
-        height, width = frame.image.shape[:2]
-        view = ScreenView(box, width, height, self._settings.camera)
+    def _emotion(self, smooth: NDArray[np.float64]) -> _Emotion:
+        card = self._classifier.card
+        return _Emotion(
+            tuple(smooth.tolist()),
+            _known(valence(smooth, card.labels)),
+            _known(expressiveness(smooth, card.labels)),
+            float(smooth.max()) < card.uncertain_below,
+        )
+
+    def _reading(self, now_ns: int, one: _Watched) -> FaceReading:
+        face, viewer, seen, view = one
         pose = view.pose(viewer.gaze.pose(seen))
         furthest = Direction(self._settings.max_yaw_deg, self._settings.max_pitch_deg)
         excess_deg = viewer.gaze.excess_deg(view, pose, now_ns, furthest)
-        smooth = viewer.emotion if viewer.withheld is None else None
+        emotion = (viewer.emotion if viewer.withheld is None else None) or _NO_EMOTION
         return FaceReading(
             viewer=face.viewer,
             captured_ns=now_ns,
-            box=box,
-            probabilities=None if smooth is None else tuple(smooth.tolist()),
-            valence=self._derived(valence, smooth),
-            expressiveness=self._derived(expressiveness, smooth),
-            uncertain=smooth is None or float(smooth.max()) < self._classifier.card.uncertain_below,
+            box=face.detection.box,
+            probabilities=emotion.probabilities,
+            valence=emotion.valence,
+            expressiveness=emotion.expressiveness,
+            uncertain=emotion.uncertain,
             pose=pose,
             attentive=viewer.attention.update(excess_deg, now_ns),
             quality=viewer.quality,
@@ -297,19 +349,16 @@ class FaceAnalyser:
             static=viewer.static,
         )
 
-    def _derived(
-        self, figure: Callable[..., NDArray[np.float64]], smooth: NDArray[np.float64] | None
-    ) -> float | None:
-        """Return a figure of an emotion; `None` if the model's labels do not give it."""
-        if smooth is None:
-            return None
-        value = float(figure(smooth, self._classifier.card.labels))
-        return None if math.isnan(value) else value
-
     def _forget(self, now_ns: int) -> None:
         for number, viewer in list(self._viewers.items()):
             if now_ns - viewer.seen_ns > self.FORGET_AFTER_NS:
                 del self._viewers[number]
+
+
+def _known(figure: NDArray[np.float64]) -> float | None:
+    """Return a figure of an emotion; `None` if the model's labels do not give it."""
+    value = float(figure)
+    return None if math.isnan(value) else value
 
 
 def mediapipe_analyser(
@@ -322,12 +371,14 @@ def mediapipe_analyser(
 ) -> FaceAnalyser:
     """Return a `FaceAnalyser` that uses MediaPipe and numbers viewers from `first_viewer`."""
     settings = settings or AnalysisSettings()
-    detector = MediaPipeFaceDetector(settings.detection, settings.camera)
+    mesh = FaceMesh()
+    detector = MediaPipeFaceDetector(settings.detection, settings.camera, mesh)
     return FaceAnalyser(
         detector,
         classifier,
         settings,
         FaceTracker(first_number=first_viewer),
+        gaze_reader=GazeReader(mesh),
         live=live,
         shadow=shadow,
     )

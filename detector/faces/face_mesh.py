@@ -154,4 +154,4 @@ def _warped(
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     cut = cv2.warpAffine(image, to_image, (side_px, side_px), flags=flags, borderMode=border)
     rgb = cv2.cvtColor(cut, cv2.COLOR_GRAY2RGB if cut.ndim == 2 else cv2.COLOR_BGR2RGB)
-    return np.asarray(rgb, dtype=np.float32) / 255
+    return np.multiply(rgb, np.float32(1 / 255), dtype=np.float32)

@@ -9,6 +9,7 @@ one is a guess once a head turns. Zero means "looks into the camera" anywhere in
 from __future__ import annotations
 
 import math
+import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -36,7 +37,7 @@ def head_poses(
     """
     points = np.reshape(np.asarray(keypoints, dtype=np.float64), (-1, len(KEYPOINTS), 2))
     points = points[:, : len(_HEAD_CM)] * (width_px, -height_px)
-    return [HeadPose(*angles) for angles in _solved(points, _FROM_POINTS).tolist()]
+    return _solved(points, _FROM_POINTS)
 
 
 def head_pose(keypoints: NDArray[np.float64], width_px: int, height_px: int) -> HeadPose:
@@ -44,22 +45,36 @@ def head_pose(keypoints: NDArray[np.float64], width_px: int, height_px: int) -> 
     return head_poses([keypoints], width_px, height_px)[0]
 
 
-def _solved(points: NDArray[np.float64], from_points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return angles of `(n, k, 2)` points, y up, by the pseudo-inverse of a centred head."""
-    # Columns of the product are the first two rows of the rotation, times the scale; the nearest
-    # pair of orthonormal rows is its polar factor.
-    left, _, right = np.linalg.svd(from_points @ points, full_matrices=False)
-    # A copy, because NumPy takes another arctangent, which may differ in the last bit, if the span
-    # of a strided input happens to reach into the memory of the result.
-    rows = np.transpose(left @ right, (1, 2, 0)).copy()
-    (across_x, across_y), (up_x, up_y), (across_z, up_z) = rows
-    front_z = across_x * up_y - across_y * up_x
-    radians = [
-        np.arctan2(across_z, front_z),
-        np.arcsin(np.clip(up_z, -1.0, 1.0)),
-        np.arctan2(-across_y, up_y),
-    ]
-    return np.asarray(np.degrees(np.stack(radians, axis=1)))
+def _solved(points: NDArray[np.float64], from_points: NDArray[np.float64]) -> list[HeadPose]:
+    """Return the poses of `(n, k, 2)` points, y up, by the pseudo-inverse of a centred head."""
+    # Columns of the product are the first two rows of the rotation, times the scale.
+    return [_nearest(*np.transpose(rows).tolist()) for rows in from_points @ points]
+
+
+def _nearest(across: list[float], up: list[float]) -> HeadPose:
+    """Return the pose whose first two rows of the rotation are nearest to these, scaled.
+
+    They are the polar factor: the rows times the inverse root of their inner products, which has a
+    closed form for two rows.
+    """
+    # In plain numbers: for one head, NumPy takes three times as long.
+    along, between, upwards = _dot(across, across), _dot(across, up), _dot(up, up)
+    area = math.sqrt(max(0.0, along * upwards - between * between))
+    size = along + upwards
+    # Points on one line have no pose; any will do.
+    scale = max(area * math.sqrt(size + 2 * area), 1e-9 * size**1.5, sys.float_info.min)
+    pairs = list(zip(across, up, strict=True))
+    x, y, z = ((a * (upwards + area) - b * between) / scale for a, b in pairs)
+    u, v, w = ((b * (along + area) - a * between) / scale for a, b in pairs)
+    return HeadPose(
+        math.degrees(math.atan2(z, x * v - y * u)),
+        math.degrees(math.asin(min(1.0, max(-1.0, w)))),
+        math.degrees(math.atan2(-u, v)),
+    )
+
+
+def _dot(one: list[float], other: list[float]) -> float:
+    return one[0] * other[0] + one[1] * other[1] + one[2] * other[2]
 
 
 def angles_of(axes: NDArray[np.float64]) -> HeadPose:

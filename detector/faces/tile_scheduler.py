@@ -114,10 +114,10 @@ class TileScheduler:
             share = cv2.countNonZero(moved) / moved.size
             if share > self.SCENE_CHANGE_SHARE and not self.catching_up:
                 self._unseen[:] = True
-            if share > 0:
-                strange = moved.copy()
-                for box in known:
-                    self._cells(strange, box, self.KNOWN_MARGIN)[:] = 0
+            strange = moved.copy()
+            for box in known:
+                self._cells(strange, box, self.KNOWN_MARGIN)[:] = 0
+            if cv2.countNonZero(strange) > 0:
                 self._changed += self._sums(strange)
                 new = self._sums(strange * (self._usual <= self.USUAL_SHARE)) / self._area
                 self._new_until_ns[new > self.NEW_SHARE] = captured_ns + self.NEW_NS
@@ -151,7 +151,8 @@ class TileScheduler:
         """Return 1 for the cells that moved, 0 for the others."""
         # Flickering light, or a camera that adapts to light, changes the whole picture alike. A
         # quarter of the cells give the median well enough.
-        difference -= np.int16(np.median(difference[::2, ::2]))
+        some = difference[::2, ::2].ravel()
+        difference -= np.partition(some, some.size // 2)[some.size // 2]
         return (np.abs(difference) > self.CHANGED_LEVELS).view(np.uint8)
 
     def _cells(self, cells: NDArray[np.uint8], box: Box, margin: float) -> NDArray[np.uint8]:

@@ -15,7 +15,7 @@ import numpy as np
 from detector.types import Box, FaceDetection, TrackedFace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Container, Sequence
 
 LOST_TRACK_BUFFER_S = 0.8
 """How long a track outlives its last detection: longer than a blink, a turn or a passer-by."""
@@ -24,8 +24,9 @@ MINIMUM_CONSECUTIVE_FRAMES = 5
 """Frames in a row before a face counts as a viewer: false alarms rarely last that long."""
 
 
-UNSEARCHED_NS = 50_000_000
-"""Longest time for which a steady face is not searched for: every second frame at 30 per second."""
+UNSEARCHED_NS = 110_000_000
+"""Longest time for which a steady face is not searched for: a little more than the time between two
+classifications, for which it is searched for anyway."""
 
 STEADY = 0.1
 """Share of its side by which a steady face may move or grow from one search to the next; a face at
@@ -123,7 +124,7 @@ class FaceTracker:
         self._tracks: list[_Track] = []
         self._viewers = first_number - 1
 
-    def expected(self, captured_ns: int) -> list[Box]:
+    def expected(self, captured_ns: int, due: Container[int] = ()) -> list[Box]:
         """Return where to search for known faces, oldest first, future viewers included.
 
         `steady` ones are left out.
@@ -133,24 +134,25 @@ class FaceTracker:
             for track in self._tracks
             if captured_ns - track.seen_ns <= self._buffer_ns
             and not track.doubtful
-            and not self._is_steady(track, captured_ns)
+            and not self._is_steady(track, captured_ns, due)
         ]
 
-    def steady(self, captured_ns: int) -> list[FaceDetection]:
+    def steady(self, captured_ns: int, due: Container[int] = ()) -> list[FaceDetection]:
         """Return the last found faces of viewers who need no search unless their place changes.
 
-        They hardly moved, and were found less than `UNSEARCHED_NS` ago.
+        They hardly moved, were found less than `UNSEARCHED_NS` ago, and are not `due` to be
+        classified.
         """
         return [
             replace(track.face, predicted=True)
             for track in self._tracks
-            if self._is_steady(track, captured_ns)
+            if self._is_steady(track, captured_ns, due)
         ]
 
     @staticmethod
-    def _is_steady(track: _Track, captured_ns: int) -> bool:
+    def _is_steady(track: _Track, captured_ns: int, due: Container[int]) -> bool:
         recent = captured_ns - track.seen_ns < UNSEARCHED_NS
-        return track.number is not None and track.steady and recent
+        return track.number is not None and track.steady and recent and track.number not in due
 
     def update(
         self,
@@ -173,6 +175,8 @@ class FaceTracker:
         found = [(self._tracks[row], detections[column]) for row, column in columns.items()]
         for track, detection in found:
             track.follow(detection, captured_ns)
+        for row, track in enumerate(self._tracks):
+            track.steady &= row in columns  # a missed face is not where it was
         # A face missed before it became a viewer starts over: it needs consecutive frames.
         self._tracks = [
             track

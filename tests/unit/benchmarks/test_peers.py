@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 from rich.console import Console
@@ -61,6 +62,19 @@ def test_later_turns_come_after_all_earlier_ones() -> None:
     ]
     assert second[0].captured_ns - first[-1].captured_ns == peers.BETWEEN_ROUNDS_NS
     assert first[1].image is shown[1].image
+
+
+def test_only_this_project_runs_with_one_thread_as_its_sensor_does() -> None:
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(2)
+    try:
+        others = cv2.getNumThreads()  # not 2 where OpenCV has no threads
+        counts = {name: lambda _: cv2.getNumThreads() for name in (peers.OURS, "a")}
+        found = peers.compare(counts, frames(1), rounds=2)
+    finally:
+        cv2.setNumThreads(before)
+    assert [one.faces for one in found[peers.OURS]] == [[1], [1]]
+    assert [one.faces for one in found["a"]] == [[others], [others]]
 
 
 def test_contestants_take_turns_and_another_one_begins_each_round() -> None:

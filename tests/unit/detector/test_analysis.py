@@ -40,6 +40,7 @@ class ScriptedDetector:
     def __init__(self) -> None:
         self.faces: list[FaceDetection] = []
         self.known: list[list[Box]] = []
+        self.steady: list[list[FaceDetection]] = []
         self.efforts: list[float] = []
         self.real = True
         self.takes_s = 0.0
@@ -53,6 +54,7 @@ class ScriptedDetector:
         steady: Sequence[FaceDetection] = (),
     ) -> list[FaceDetection]:
         self.known.append([*known, *(face.box for face in steady)])
+        self.steady.append(list(steady))
         self.efforts.append(effort)
         time.sleep(self.takes_s)
         return list(self.faces)
@@ -217,6 +219,16 @@ def test_a_face_that_was_not_searched_for_is_read_but_not_classified(face: Face)
     assert len(stage.classifier.shapes) == 1
     stage.show(face(0.3), level=200)
     assert len(stage.classifier.shapes) == 2
+
+
+def test_a_steady_viewer_is_searched_for_whenever_a_classification_is_due(face: Face) -> None:
+    stage = Stage(AnalysisSettings(emotions_per_second=10))
+    for _ in range(40):
+        classified = len(stage.classifier.shapes)
+        stage.show(face(0.3), after_ns=25_000_000)
+        if stage.detector.steady[-1]:
+            assert len(stage.classifier.shapes) == classified
+    assert sum(map(bool, stage.detector.steady)) == 40 - len(stage.classifier.shapes)
 
 
 def test_viewers_take_turns_in_being_classified(face: Face) -> None:

@@ -152,20 +152,6 @@ def test_heads_solved_together_get_the_same_poses_as_alone() -> None:
         assert pose == pytest.approx(head_pose(alone, WIDTH, HEIGHT), abs=1e-9)
 
 
-def test_angles_come_from_memory_without_strides(monkeypatch: pytest.MonkeyPatch) -> None:
-    # With strides their last bit depends on where the memory lies, so replays would differ.
-    strides = []
-
-    def arctan2(*sides: np.ndarray) -> np.ndarray:
-        strides.extend(side.strides for side in sides)
-        return np.hypot(*sides)
-
-    monkeypatch.setattr(module.np, "arctan2", arctan2)
-    for heads in (1, 2):
-        head_poses(np.random.default_rng(1).uniform(size=(heads, 6, 2)), 640, 480)
-    assert set(strides) == {(8,)}
-
-
 def test_nobody_has_no_pose() -> None:
     assert head_poses([], WIDTH, HEIGHT) == []
 

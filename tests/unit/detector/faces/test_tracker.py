@@ -211,17 +211,38 @@ def test_faces_that_are_no_viewers_yet_are_expected_too(face: Face) -> None:
     assert scene.tracker.expected(scene.now_ns + 2 * 10**9) == []
 
 
-def test_a_viewer_who_hardly_moves_is_searched_for_in_every_second_frame(face: Face) -> None:
+def test_a_viewer_who_hardly_moves_is_searched_for_ten_times_a_second(face: Face) -> None:
     scene = Scene()
     for _ in range(6):
         scene.show(face(0.5))
+    found_ns = scene.now_ns
+    for _ in range(2):
+        soon_ns = scene.now_ns + FRAME_NS
+        [steady] = scene.tracker.steady(soon_ns)
+        assert steady.predicted
+        assert (steady.box, scene.tracker.expected(soon_ns)) == (face(0.5).box, [])
+        assert list(scene.show(steady)) == [1]
+    assert scene.tracker.steady(found_ns + 3 * FRAME_NS) == []
+    assert len(scene.tracker.expected(found_ns + 3 * FRAME_NS)) == 1
+
+
+def test_a_viewer_who_is_due_to_be_classified_is_searched_for(face: Face) -> None:
+    scene = Scene()
+    for _ in range(6):
+        scene.show(face(0.2), face(0.7))
     soon_ns = scene.now_ns + FRAME_NS
-    [steady] = scene.tracker.steady(soon_ns)
-    assert steady.predicted
-    assert (steady.box, scene.tracker.expected(soon_ns)) == (face(0.5).box, [])
-    assert list(scene.show(steady)) == [1]
-    assert scene.tracker.steady(soon_ns + FRAME_NS) == []
-    assert len(scene.tracker.expected(soon_ns + FRAME_NS)) == 1
+    [steady] = scene.tracker.steady(soon_ns, {2})
+    [expected] = scene.tracker.expected(soon_ns, {2})
+    assert (steady.box, expected) == (face(0.2).box, face(0.7).box)
+
+
+def test_a_missed_viewer_is_searched_for_until_found(face: Face) -> None:
+    scene = Scene()
+    for _ in range(6):
+        scene.show(face(0.5))
+    assert list(scene.show()) == []
+    assert scene.tracker.steady(scene.now_ns + FRAME_NS) == []
+    assert len(scene.tracker.expected(scene.now_ns + FRAME_NS)) == 1
 
 
 @pytest.mark.parametrize("frames", [3, 6])
