@@ -42,6 +42,7 @@ def install_languages(app: Flask, gate: Gate | None = None, *, secure_cookies: b
     install_texts(app.jinja_env)
 
     def choose() -> AnyResponse:
+        """Speak the chosen language to this visitor from now on."""
         chosen = request.form.get("language", "")
         if chosen not in languages():
             expected = ", ".join(languages())

@@ -99,7 +99,7 @@ class Terminal:
             )
         wait_until(
             lambda: all(was_printed(line, log.read_text(encoding="utf-8")) for line in expected),
-            limit_s=60.0,
+            limit_s=180.0,
             what="what the page shows",
         )
 

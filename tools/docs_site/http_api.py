@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from monitor.web.hub_calls import HUB_CALLS
 from monitor.web.openapi import CALLS, EVERYWHERE, description
 from monitor.web.problems import TITLES
+from tools.docs_site.routes import routes_part
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -38,6 +39,7 @@ def http_api_page() -> str:
         parts.append(f"\n## {title}\n\n| call | does |\n|---|---|\n")
         parts += [f"| [`{_name(one)}`](#call-{one.name}) | {one.summary} |\n" for one in calls]
         parts += [_call(one, found["paths"][one.path][one.method]) for one in calls]
+    parts.append(routes_part())
     parts.append("\n## Every call\n\n")
     parts.append(_table(("status", "when"), EVERYWHERE.items()))
     parts.append("\n## Documents\n")

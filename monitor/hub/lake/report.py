@@ -1,7 +1,7 @@
 """Report on ads from a lake: DuckDB adds up its cells by screen and second.
 
 A cell has no viewers, only their number, so all means are over readings or exposures, and intervals
-are between screens. `docs/metrics.md` says how each figure is computed.
+are between screens. `docs/explanation/metrics.md` says how each figure is computed.
 """
 
 from __future__ import annotations

@@ -80,7 +80,7 @@ SCHEMAS = {
         ]
     ),
 }
-"""The columns of the files; `docs/hub.md` describes them."""
+"""The columns of the files; `docs/how-to/hub/lake.md` describes them."""
 
 _ORDER = {
     "cells": ("ad_id", "sha256", "site", "screen", "kiosk", "hour", "second"),

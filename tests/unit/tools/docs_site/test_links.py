@@ -25,3 +25,14 @@ def test_every_link_leads_to_a_file_that_is_there(document):
         if not target.exists() and str(target.relative_to(ROOT)) not in BUILT:
             broken.append(link)
     assert broken == []
+
+
+def test_every_page_that_code_names_is_there():
+    named = set()
+    for folder in ("ads", "db", "detector", "monitor", "training"):
+        for path in (ROOT / folder).rglob("*"):
+            if path.suffix in {".py", ".html", ".j2", ".yaml"}:
+                text = path.read_text(encoding="utf-8")
+                named |= set(re.findall(r"\bdocs/[\w/-]+\.md", text))
+    assert named  # e.g. docs/reference/settings.md in the settings file
+    assert {name for name in named if not (ROOT / name).exists()} == set()
