@@ -20,7 +20,7 @@ GPU := $(if $(wildcard /proc/driver/nvidia/version /usr/lib/wsl/lib/nvidia-smi),
 # Tests start Python by the hundred, so compiled modules are kept; -O would strip the tests' assertions.
 unexport PYTHONDONTWRITEBYTECODE PYTHONOPTIMIZE
 
-.PHONY: run train-setup hub-setup test test-slow soak lint docs pictures languages bench samples audit fuzz clean
+.PHONY: run train-setup hub-setup test test-slow soak lint docs pictures languages bench samples audit fuzz dist sbom clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.run
@@ -82,6 +82,17 @@ samples: $(VENV)/.dev
 	$(BIN)/python -m tools.sample_ads.make_samples
 	$(BIN)/python -m tools.make_viewer
 
+# Wheel and sdist in dist/, checked, and the wheel tried in an empty environment.
+dist: $(VENV)/.release
+	rm -rf build dist/*.whl dist/*.tar.gz
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/twine check --strict dist/*.whl dist/*.tar.gz
+	AD_MONITOR_TEST_DIST=$(CURDIR)/dist $(BIN)/python -m pytest -m slow tests/end2end/test_wheel.py
+
+# All parts of a kiosk and a hub, as CycloneDX, in dist/sbom.json.
+sbom: $(VENV)/.release
+	$(BIN)/python -m tools.sbom dist/sbom.json hub
+
 # Published holes in the installed libraries (asks the advisory database over the network), their licences, our own code.
 audit: $(VENV)/.dev
 	$(PIP) 'pip-audit>=2.7'
@@ -96,6 +107,10 @@ fuzz: $(VENV)/.dev
 	@for target in $(FUZZ_TARGETS); do \
 		nice $(BIN)/python -m tests.fuzz $$target --minutes $(FUZZ_MINUTES) || exit 1; done
 	nice $(BIN)/python -m tests.fuzz media --count 40
+
+$(VENV)/.release: $(VENV)/.dev
+	$(call install,release)
+	@touch $@
 
 clean:
 	rm -rf .fuzz site $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

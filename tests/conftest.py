@@ -31,6 +31,7 @@ hypothesis.settings.load_profile("busy")
 for name in list(os.environ):
     if name.startswith(("AD_MONITOR_", "QT_", "QML", "LC_")) and name not in (
         "AD_MONITOR_TEST_DATA",
+        "AD_MONITOR_TEST_DIST",
         "AD_MONITOR_TEST_MEDIA",
     ):
         del os.environ[name]
