@@ -34,6 +34,7 @@ from monitor.web.pages import playlist_files as playlist_file_pages
 from monitor.web.pages import playlist_hour as playlist_hour_pages
 from monitor.web.pages import playlists as playlist_pages
 from monitor.web.pages import screens as screen_pages
+from monitor.web.pages.kiosk_papers import paper_pages
 from monitor.web.pages.kiosk_settings import settings_pages
 from monitor.web.pages.setup import setup_pages
 from monitor.web.pairing import pairing_calls
@@ -97,7 +98,9 @@ HUB_NAVIGATION: tuple[NavigationEntry, ...] = (
 """The entries of the hub's pages; those of `serve` follow in a separate menu."""
 
 KIOSK_SETTINGS = NavigationEntry(
-    lazy("Settings"), "kiosk_settings.listing", ("kiosk_settings.section", "kiosk_settings.save")
+    lazy("Settings"),
+    "kiosk_settings.listing",
+    ("kiosk_settings.section", "kiosk_settings.save", "kiosk_papers.page"),
 )
 """The entry of a console, which a hub of many screens does not have."""
 
@@ -165,6 +168,7 @@ def create_hub_app(settings: HubSettings, console: Console | None = None) -> Fla
 
     if console is not None:
         app.register_blueprint(settings_pages(console))
+        app.register_blueprint(paper_pages(console))
         if console.order.setup is not None:
             app.register_blueprint(setup_pages(console, gate))
     return app
