@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     _Image = tuple[NDArray[np.uint8], QImage]
 
 
-def image_from_rgb(rgb: NDArray[np.uint8]) -> QImage:
-    """Copy a C-contiguous uint8 array `(height, width, 3)` into a 32-bit image.
+def borrowed_image(rgb: NDArray[np.uint8]) -> QImage:
+    """Return an image in the memory of a C-contiguous uint8 array `(height, width, 3)`.
+
+    Keep the array as long as the image.
 
     Raises:
         ValueError: The array has another shape or type.
@@ -34,9 +36,17 @@ def image_from_rgb(rgb: NDArray[np.uint8]) -> QImage:
         )
     height, width = rgb.shape[:2]
     kind = QImage.Format.Format_RGB888
-    borrowed: QImage = QImage(rgb.data, width, height, 3 * width, kind)  # type: ignore[call-overload]
+    image: QImage = QImage(rgb.data, width, height, 3 * width, kind)  # type: ignore[call-overload]
+    return image
+
+
+def image_from_rgb(rgb: NDArray[np.uint8]) -> QImage:
+    """Copy a C-contiguous uint8 array `(height, width, 3)` into a 32-bit image.
+
+    Raises `ValueError` like `borrowed_image`.
+    """
     # The conversion copies, so the image does not refer to the array's memory.
-    return borrowed.convertToFormat(QImage.Format.Format_RGB32)
+    return borrowed_image(rgb).convertToFormat(QImage.Format.Format_RGB32)
 
 
 def rgb_from_image(image: QImage) -> NDArray[np.uint8]:
@@ -129,20 +139,34 @@ class AdView(QWidget):
         return self._place(self._layers[0]) if self._layers else QRectF()
 
     def _layer_of(self, shown: Picture | Blend) -> _Layer:
-        back = None if shown.backdrop is None else self._image_of(shown.backdrop)
-        return _Layer(self._image_of(shown.rgb), back, fills=shown.fit == "cover")
+        fills = shown.fit == "cover"
+        back = None if shown.backdrop is None else self._image_of(shown.backdrop, fills=True)
+        return _Layer(self._image_of(shown.rgb, fills=fills), back, fills)
 
-    def _image_of(self, rgb: NDArray[np.uint8]) -> _Image:
+    def _image_of(self, rgb: NDArray[np.uint8], *, fills: bool) -> _Image:
         kept = next((image for image in self._images if image[0] is rgb), None)
-        return (rgb, image_from_rgb(rgb)) if kept is None else kept
+        if kept is not None:
+            return kept
+        image = borrowed_image(rgb)
+        if not self._is_exact(image, self._place_of(image, fills=fills)):
+            # Qt scales 32-bit images in half the time.
+            image = image_from_rgb(rgb)
+        return rgb, image
 
     def _place(self, layer: _Layer) -> QRectF:
-        image, ratio = layer.front[1], self.devicePixelRatioF()
+        return self._place_of(layer.front[1], fills=layer.fills)
+
+    def _place_of(self, image: QImage, *, fills: bool) -> QRectF:
+        ratio = self.devicePixelRatioF()
         # Whole pixels of the device, so a picture of the right size is not resampled.
         device = QRectF(0, 0, self.width() * ratio, self.height() * ratio)
-        place = fit_centred(image.width(), image.height(), device, fills=layer.fills)
+        place = fit_centred(image.width(), image.height(), device, fills=fills)
         edges = (place.x(), place.y(), place.width(), place.height())
         return QRectF(*(round(edge) / ratio for edge in edges))
+
+    def _is_exact(self, image: QImage, place: QRectF) -> bool:
+        """Return whether an image is painted pixel by pixel."""
+        return (place.size() * self.devicePixelRatioF()).toSize() == image.size()
 
     def _draw(self, painter: QPainter, layer: _Layer) -> None:
         whole, place, image = QRectF(self.rect()), self._place(layer), layer.front[1]
@@ -156,8 +180,8 @@ class AdView(QWidget):
         ):
             if layer.back is None and not bar.isEmpty():
                 painter.fillRect(bar, Qt.GlobalColor.black)
-        exact = (place.size() * self.devicePixelRatioF()).toSize() == image.size()
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, not exact)
+        smooth = not self._is_exact(image, place)
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, smooth)
         painter.drawImage(place, image, QRectF(image.rect()))
 
     def _draw_backdrop(self, painter: QPainter, image: QImage, hole: QRectF) -> None:

@@ -12,7 +12,7 @@ from PyQt5.QtGui import QColor
 
 from ads.player.player import Picture
 from ads.player.transition import Blend
-from monitor.ui.ad_view import AdView, image_from_rgb
+from monitor.ui.ad_view import AdView, image_from_rgb, rgb_from_image
 
 
 @pytest.fixture
@@ -97,6 +97,16 @@ def test_the_picture_does_not_depend_on_the_array_it_came_from(view):
     gc.collect()
     np.zeros((90, 160, 3), np.uint8).sum()
     assert colour(image, 80, 45) == (9, 99, 199)
+
+
+def test_a_picture_of_the_views_size_is_painted_without_a_copy(view, monkeypatch):
+    monkeypatch.setattr("monitor.ui.ad_view.image_from_rgb", None)
+    shape = (view.height(), view.width(), 3)
+    expected = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    view.show_picture(Picture(expected.copy(), 1, 0.0))
+    gc.collect()
+    np.zeros(shape, np.uint8).sum()
+    np.testing.assert_array_equal(rgb_from_image(view.grab().toImage()), expected)
 
 
 @pytest.mark.parametrize(
