@@ -208,6 +208,13 @@ class FaceAnalyser:
             self.governor.observe(now_ns, time.perf_counter_ns() - began_ns)
         return AnalysedFrame(frame.sequence, now_ns, width, height, readings)
 
+    def reduced(self, width_px: int) -> NDArray[np.uint8]:
+        """Return the BGR picture of the last frame, `width_px` to almost twice that wide.
+
+        A frame that is narrower is returned as it is. The detection has made most sizes already.
+        """
+        return self._detector.reduced(width_px)
+
     def close(self) -> None:
         """Free the detector; harmless when repeated."""
         self._detector.close()

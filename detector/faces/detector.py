@@ -117,6 +117,7 @@ class MediaPipeFaceDetector:
         self._mesh = _face_mesh()
         self._upright_mesh = mesh or FaceMesh()
         self._scheduler: TileScheduler | None = None
+        self._pyramid: Pyramid | None = None
         self._size = (0, 0)
         self._closed = False
         self._budget = 0.0
@@ -141,7 +142,7 @@ class MediaPipeFaceDetector:
         faces, searched for only if their place changed. `effort` is the share of the usual search
         for new faces, above 0 to 1.
         """
-        pyramid = Pyramid(frame.image)
+        pyramid = self._pyramid = Pyramid(frame.image)
         height, width = frame.image.shape[:2]
         if self._scheduler is None or self._size != (width, height):
             self._size = (width, height)
@@ -194,6 +195,15 @@ class MediaPipeFaceDetector:
         sides = [round(large * margin) for margin in self.CROP_MARGINS]
         tiles = [Tile((width - side) // 2, (height - side) // 2, side, 0) for side in sides]
         return sum(self._mesh_fits_in(pyramid, tile) for tile in tiles) >= 2
+
+    def reduced(self, width_px: int) -> NDArray[np.uint8]:
+        """Return the BGR picture searched last, halved as often as leaves `width_px` or more.
+
+        Only `detect` searches; before the first frame, there is no picture to return.
+        """
+        if self._pyramid is None:
+            raise ValueError("No picture has been searched yet: expected a call of detect first.")
+        return self._pyramid.at_least(width_px)
 
     def confirm(self, frame: Frame, face: FaceDetection) -> bool:
         """Return whether MediaPipe's face mesh also takes a new face for a person's."""

@@ -246,7 +246,7 @@ class SensorLoop:
             if frame is not None and self._is_measurable(frame, capture):
                 analysed = analyser.analyse(frame)
                 self._newest_ns = frame.captured_ns
-                self._send(messages.FrameRead(analysed, self._preview(frame, analysed)))
+                self._send(messages.FrameRead(analysed, self._preview(analyser, analysed)))
                 self._statistics.add(frame.captured_ns, time.monotonic_ns())
                 if self._shadow is not None:
                     self._report_shadow(self._shadow.take(frame.captured_ns))
@@ -297,16 +297,17 @@ class SensorLoop:
             self._send(messages.SourceLost(frame.captured_ns, detail, "format_changed"))
         return True
 
-    def _preview(self, frame: Frame, analysed: AnalysedFrame) -> NDArray[np.uint8] | None:
+    def _preview(self, analyser: FaceAnalyser, analysed: AnalysedFrame) -> NDArray[np.uint8] | None:
         width = self._settings.preview_width_px
-        if width == 0 or frame.captured_ns < self._preview_due_ns:
+        if width == 0 or analysed.captured_ns < self._preview_due_ns:
             return None
-        self._preview_due_ns = frame.captured_ns + self._settings.preview_every_ms * 1_000_000
+        self._preview_due_ns = analysed.captured_ns + self._settings.preview_every_ms * 1_000_000
         import cv2  # noqa: PLC0415 (already loaded by the detector)
 
         width = min(width, analysed.width)
         size = (width, max(1, round(analysed.height * width / analysed.width)))
-        small = cv2.resize(frame.image, size, interpolation=cv2.INTER_AREA)
+        # For less than half, averaging over areas takes ten times as long and looks no better.
+        small = cv2.resize(analyser.reduced(width), size, interpolation=cv2.INTER_LINEAR)
         return cv2.cvtColor(small, cv2.COLOR_BGR2RGB, dst=small)  # type: ignore[return-value]
 
     def _on_lost(self, error: SourceError) -> None:

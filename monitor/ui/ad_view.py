@@ -166,7 +166,7 @@ class AdView(QWidget):
 
     def _is_exact(self, image: QImage, place: QRectF) -> bool:
         """Return whether an image is painted pixel by pixel."""
-        return (place.size() * self.devicePixelRatioF()).toSize() == image.size()
+        return bool((place.size() * self.devicePixelRatioF()).toSize() == image.size())
 
     def _draw(self, painter: QPainter, layer: _Layer) -> None:
         whole, place, image = QRectF(self.rect()), self._place(layer), layer.front[1]

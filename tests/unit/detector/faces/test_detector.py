@@ -127,6 +127,16 @@ def test_a_tile_of_a_pyramid_shows_its_part_of_the_picture(
         assert blue == 0
 
 
+@given(st.integers(1, 300), st.integers(1, 300), st.integers(1, 400))
+def test_a_reduced_picture_is_as_wide_as_asked_for_or_up_to_twice(
+    width: int, height: int, wanted: int
+) -> None:
+    reduced = Pyramid(np.full((height, width, 3), 70, np.uint8)).at_least(wanted)
+    most = width if width < 2 * wanted else 2 * wanted + 1
+    assert min(wanted, width) <= reduced.shape[1] <= most
+    assert (reduced == 70).all()
+
+
 def test_beyond_the_picture_a_tile_is_black() -> None:
     cut = Pyramid(np.full((40, 80, 3), 200, np.uint8)).cut(Tile(0, -20, 80, 0), 64)
     assert (cut[:15] == 0).all()
@@ -261,6 +271,7 @@ def test_the_demo_viewers_face_is_found_where_it_is(demo_video: Path) -> None:
             found.keypoints <= np.add(found.box[:2], found.box[2:])
         )
         assert inside[2:4].all()
+        assert detector.reduced(10_000) is frame.image
         empty = Frame(np.full_like(frame.image, 128), frame.captured_ns + 10**9, 1)
         assert detector.detect(empty) == []
         detector.close()  # and once more by the context
