@@ -115,21 +115,23 @@ def installed(wheel, tmp_path_factory):
     folder = tmp_path_factory.mktemp("installed")
     place = folder / "environment"
     venv.create(place, with_pip=False)
-    target = Path(sysconfig.get_path("purelib", vars={"base": str(place)}))
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"]
-    subprocess.run([*pip, "--prefix", str(place), str(wheel)], check=True, timeout=LIMIT_S)
+    python = place / "bin" / "python"
+    # A pip of the environment itself would be a download; with --prefix, this one would remove the
+    # program from its own environment.
+    pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet"]
+    command = [*pip, "--no-deps", "--no-index", "--disable-pip-version-check", str(wheel)]
+    subprocess.run(command, check=True, timeout=LIMIT_S)
     # A path in such a file is not searched for further ones, such as that of an editable install.
+    target = Path(sysconfig.get_path("purelib", vars={"base": str(place)}))
     (target / "libraries.pth").write_text(sysconfig.get_path("purelib") + "\n")
     script = place / "bin" / "ad-monitor"
-    lines = script.read_text().split("\n")
-    script.write_text("\n".join([f"#!{place / 'bin' / 'python'}", *lines[1:]]))
     work = folder / "empty"
     work.mkdir()
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith("PYTHON")
     } | {"HOME": str(work), "QT_QPA_PLATFORM": "offscreen"}
     where = subprocess.run(
-        [place / "bin" / "python", "-c", "import monitor; print(monitor.__file__)"],
+        [python, "-c", "import monitor; print(monitor.__file__)"],
         capture_output=True,
         text=True,
         cwd=work,
