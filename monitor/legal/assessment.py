@@ -67,7 +67,8 @@ def _people(settings: RunSettings) -> tuple[Block, ...]:
         (_("Privacy page"), settings.notice_url, "notice.url"),
     )
     rows = tuple(
-        (name, _("not given") if is_blank(value) else value, key) for name, value, key in given
+        (name, _("not given") if is_blank(value) else ", ".join(value.strip().splitlines()), key)
+        for name, value, key in given
     )
     return (
         Heading(_("1. Who is responsible")),

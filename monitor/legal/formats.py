@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from docx.document import Document
 
 
+SPELLING = {"en": "en-GB", "de": "de-DE"}
+"""Language of a Word document's spelling checker, by that of the paper."""
+
+
 def write_paper(paper: Paper, path: Path, *, replace: bool = False) -> None:
     """Write a paper in the format that the ending of the file names.
 
@@ -85,12 +89,15 @@ def to_pdf(paper: Paper) -> bytes:
 def to_docx(paper: Paper) -> bytes:
     """Return a paper as a Word document."""
     import docx  # noqa: PLC0415 - slow to import
+    from docx.oxml.ns import qn  # noqa: PLC0415
 
     paper, number = _printable(paper), 0
     document = docx.Document()
     document.core_properties.title = paper.title
     document.core_properties.author = ""
     document.core_properties.language = paper.language
+    for spelling in document.styles.element.xpath("//w:rPrDefault//w:lang"):
+        spelling.set(qn("w:val"), SPELLING.get(paper.language, paper.language))
     with speaking(paper.language):
         document.add_heading(paper.title, 0)
         document.add_paragraph(paper.about)

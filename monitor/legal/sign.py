@@ -180,9 +180,9 @@ def _page(
     address = web_address(settings.notice_url)
     dots = segno.make_qr(address, error="m", encoding="utf-8")
     shown = {
-        "responsible": printable(settings.notice_responsible),
-        "contact": printable(settings.notice_contact),
-        "officer": printable(settings.notice_officer),
+        "responsible": printable(settings.notice_responsible.strip(), keep="\n"),
+        "contact": printable(settings.notice_contact.strip(), keep="\n"),
+        "officer": printable(settings.notice_officer.strip(), keep="\n"),
         "url": printable(address.partition("://")[2]),
         "site": printable(settings.site),
     }

@@ -73,6 +73,12 @@ def test_labels_are_in_the_language_of_the_paper():
     assert "**Zu beantworten 2:** When?" in to_markdown(paper(language="de")).decode()
 
 
+def test_word_checks_the_spelling_of_the_paper_s_language():
+    document = docx.Document(io.BytesIO(to_docx(paper(language="de"))))
+    [spelling] = document.styles.element.xpath("//w:rPrDefault//w:lang/@w:val")
+    assert spelling == "de-DE"
+
+
 def test_hostile_words_in_word():
     words = words_of_docx(to_docx(paper(HOSTILE)))
     assert f"A sentence: {SHOWN}" in words

@@ -149,6 +149,11 @@ def test_each_setting_changes_what_the_assessment_says(changes, said, settings, 
     assert said in text_of(filled(impact_assessment, settings.model_copy(update=changes), card))
 
 
+def test_an_address_of_several_lines_stays_one_cell(settings, card):
+    lines = settings.model_copy(update={"notice_responsible": "Shop\n12 High Street\n"})
+    assert "| Shop, 12 High Street |" in text_of(filled(impact_assessment, lines, card))
+
+
 def test_what_is_stored_about_people_is_in_the_schema():
     assert set(facts.ABOUT_PEOPLE) < set(Base.metadata.tables)
 

@@ -28,7 +28,11 @@ def said(settings, found=(), code="en"):
 @pytest.fixture(scope="module")
 def bilingual(settings):
     return print_sign(
-        with_(settings, notice_languages=("en", "de"), notice_officer="dpo@corner-shop.example")
+        with_(
+            settings,
+            notice_languages=("en", "de"),
+            notice_officer="dpo@corner-shop.example\n0113 4960000\n",
+        )
     )
 
 
@@ -43,7 +47,7 @@ def test_a_sign_says_who_measures_what_and_for_how_long(bilingual):
         "The readings stay on the computer of this screen.",
         "Corner Shop Ltd, 12 High Street, Leeds",
         "privacy@corner-shop.example",
-        "dpo@corner-shop.example",
+        "dpo@corner-shop.example 0113 4960000",
         "You have the right to access",
         "Hier liest eine Kamera Gesichtsausdrücke",
         "nach 90 Tagen gelöscht",
