@@ -339,7 +339,7 @@ class FaceAnalyser:
         face, viewer, seen, view = one
         pose = view.pose(viewer.gaze.pose(seen))
         furthest = Direction(self._settings.max_yaw_deg, self._settings.max_pitch_deg)
-        excess_deg = viewer.gaze.excess_deg(view, pose, now_ns, furthest)
+        excess_deg = viewer.gaze.excess_deg(view, seen, now_ns, furthest)
         emotion = (viewer.emotion if viewer.withheld is None else None) or _NO_EMOTION
         return FaceReading(
             viewer=face.viewer,

@@ -31,8 +31,9 @@ MAX_LOOKS_PER_SECOND = 8.0
 
 EYES_TOLERANCE = Direction(3.0, 7.0)
 HEAD_TOLERANCE = Direction(3.0, 9.0)
-"""Degrees by which the screen is widened on each side. With these, 94 % of the looks at the screen
-and 17 % of those half a width beside it count (`python -m benchmarks.attention`)."""
+"""Degrees by which the screen is widened on each side. With these, 95 % of the time of looks at the
+screen and 19 % of that of looks half a width beside it count at 4 m, and 93 and 0 % at 1 m (see
+`docs/explanation/perception.md`)."""
 
 HEAD_SHARE, MAX_EYE_SHARE_DEG = 0.65, 4.0
 """Share of a turn that the head makes, and the most degrees that eyes are taken to add.
@@ -57,8 +58,8 @@ class ViewerGaze:
     """Weight of a new reading, 0 to 1, in the average with those before."""
 
     HEAD_NS = 200_000_000
-    """Time constant of the average of the head's direction where no eyes decide: the points of a
-    small face move by 4 degrees from frame to frame."""
+    """Time constant of the average of the head's direction by the points, which move by 4 degrees
+    from frame to frame on a small face."""
 
     def __init__(self) -> None:
         self.read_ns: int | None = None
@@ -72,11 +73,12 @@ class ViewerGaze:
     def update(self, look: Look | None, seen: HeadPose, now_ns: int) -> None:
         """Add a look (`None` if unclear) and the pose by the detection's points in its frame."""
         first, self.read_ns = self.read_ns is None, now_ns
+        points = self._steady(seen, now_ns)
         if look is None:
             self._lowered_ns = None
             return
         share = 1.0 if first else self.NEW_SHARE
-        off = Direction(look.pose.yaw - seen.yaw, look.pose.pitch - seen.pitch)
+        off = Direction(look.pose.yaw - points.yaw, look.pose.pitch - points.pitch)
         self._off = _towards(self._off, off, share)
         if look.lowered:
             self._lowered_ns = now_ns if self._lowered_ns is None else self._lowered_ns
@@ -93,27 +95,29 @@ class ViewerGaze:
         return HeadPose(seen.yaw + self._off.yaw, seen.pitch + self._off.pitch, seen.roll)
 
     def excess_deg(
-        self, view: ScreenView, pose: HeadPose, now_ns: int, furthest: Direction
+        self, view: ScreenView, seen: HeadPose, now_ns: int, furthest: Direction
     ) -> float:
         """Return how many degrees past the screen the viewer looks; 0 or less is on it.
 
-        `pose` is seen from the screen.
+        `seen` is the pose by the detection's points, seen from the camera.
         """
+        head = self.pose(HeadPose(*self._steady(seen, now_ns), 0.0))
         if self._lowered_ns is not None and now_ns - self._lowered_ns >= self.BLINK_NS:
             return 90.0
         eyes = self._recent(now_ns)
         if eyes is not None:
             return view.excess_deg(view.direction(eyes), EYES_TOLERANCE, furthest)
-        return view.excess_deg(self._turned(pose, now_ns), HEAD_TOLERANCE, furthest)
+        turned = view.direction(Direction(head.yaw, head.pitch))
+        looks = Direction(_with_eyes(turned.yaw), _with_eyes(turned.pitch))
+        return view.excess_deg(looks, HEAD_TOLERANCE, furthest)
 
-    def _turned(self, pose: HeadPose, now_ns: int) -> Direction:
-        """Return where the head points, with what eyes usually add, averaged over time."""
-        turned = Direction(_with_eyes(pose.yaw), _with_eyes(pose.pitch))
-        waited_ns = now_ns - self._head_ns
+    def _steady(self, seen: HeadPose, now_ns: int) -> Direction:
+        """Return where the head points by the detection's points, averaged over time."""
+        points, waited_ns = Direction(seen.yaw, seen.pitch), now_ns - self._head_ns
         if self._head is not None and waited_ns < self.HOLD_NS:
-            turned = _towards(self._head, turned, 1 - math.exp(-waited_ns / self.HEAD_NS))
-        self._head, self._head_ns = turned, now_ns
-        return turned
+            points = _towards(self._head, points, 1 - math.exp(-waited_ns / self.HEAD_NS))
+        self._head, self._head_ns = points, now_ns
+        return points
 
     def _recent(self, now_ns: int) -> Direction | None:
         return self._eyes if now_ns - self._eyes_ns <= self.HOLD_NS else None

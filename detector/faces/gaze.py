@@ -3,8 +3,8 @@
 The mesh (468 points with depth) gives the axes of the head. The iris model gives the corners, lids
 and iris of each eye. As the eye turns away from the head's direction, the iris moves away from the
 middle between the corners. Both eyes are averaged, because they converge. The factors were fitted
-to rendered heads of ten people with modelled eyeballs; with them, photographed people who look into
-their camera are read within 7 degrees of it.
+to rendered heads with modelled eyeballs, so that a look sideways is read at its full angle; with
+them, photographed people who look into their camera are read within 7 degrees of it.
 
 Lids only tell whether they are lowered. Laughing narrows eyes, too, but lifts the lower lid.
 """
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from detector.types import FaceDetection, HeadPose
 
-MIN_EYES_PX = 80.0
-"""Smallest side of a face box whose eyes are read; at 60 px an iris is 3 pixels wide."""
+MIN_EYES_PX = 60.0
+"""Smallest side of a face box whose eyes are read; an iris is 4 pixels wide there."""
 
 EYE_PX = 64
 
@@ -77,7 +77,7 @@ class GazeReader:
     MAX_YAW_DEG, MAX_PITCH_DEG = 40.0, 30.0
     """Heads turned further hide an eye."""
 
-    MAX_APART_DEG = 20.0
+    MAX_APART_DEG = 23.0
     """Eyes that seem to look this far apart are glasses, shadows or hair."""
 
     MAX_LOOK_DEG = 60.0
@@ -98,7 +98,7 @@ class GazeReader:
         points, score = self._mesh.fit(image, face)
         if score < 0:
             return None
-        axes = _head_axes(points)
+        axes = head_axes(points)
         pose = angles_of(axes)
         turned = abs(pose.yaw) > self.MAX_YAW_DEG or abs(pose.pitch) > self.MAX_PITCH_DEG
         height, width = image.shape[:2]
@@ -154,14 +154,14 @@ class GazeReader:
             float((iris[0] - middle) @ axis) / per_cm
             for axis in (level, np.array([-level[1], level[0]]))
         )
-        inwards = -7.2 if mirrored else 7.2
+        inwards = -8.3 if mirrored else 8.3
         return (
-            (78.5 * aside + 1.065 * pose.yaw + inwards, 105.5 * above + 0.61 * pose.pitch - 16.4),
+            (90.0 * aside + 1.15 * pose.yaw + inwards, 105.5 * above + 0.61 * pose.pitch - 16.4),
             (float(upper), float(lower)),
         )
 
 
-def _head_axes(points: NDArray[np.float64]) -> NDArray[np.float64]:
+def head_axes(points: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the axes of a head (to its left, up, to the front) from `(468, 3)` points, y up."""
     across = (points[list(LEFT_SIDE)] - points[list(RIGHT_SIDE)]).sum(axis=0)
     across /= np.linalg.norm(across)
