@@ -129,7 +129,7 @@ def _check(share: list[tuple[Path, str]], patience: _Patience) -> list[MediaInfo
                 checker = checker or stack.enter_context(closing(_Checker(patience)))
                 answer = checker.ask(path)
             except _LeftForLaterError:
-                answer = UnreadMediaError(f"{path} has not been looked into yet.")
+                answer = UnreadMediaError(f"{path} has not been checked yet; it joins later.")
             except _UnavailableError as error:
                 logger.warning("Checking %s in this process instead: %s", path, error)
                 answer = probe_all([(path, digest)])[0]

@@ -89,7 +89,7 @@ media_option = click.option(
     envvar="AD_MONITOR_MEDIA",
     metavar="FOLDER",
     help="Folder with the ads' files, for thumbnails. May be repeated. [default: "
-    "$AD_MONITOR_MEDIA, else this folder]",
+    "$AD_MONITOR_MEDIA, else this folder and the kiosk's own ads]",
 )
 price_option = click.option(
     "--price",

@@ -32,6 +32,7 @@ from monitor.cli.options import (
 )
 from monitor.languages import language_codes
 from monitor.reports import FORMATS, TABLES, TEXT_FORMATS
+from monitor.settings.paths import sqlite_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -120,6 +121,7 @@ def report(
     """
     from db.read.scope import Scope
     from monitor.reports.export import report_bytes, write_report
+    from monitor.session.first_run import ads_folder
 
     if formats is None:
         ending = "" if output is None else output.suffix.lstrip(".").lower()
@@ -138,6 +140,8 @@ def report(
             "Expected one session or many: leave out its number, or --all, --since and the like."
         )
     url = existing_database(database_url(database))
+    file = sqlite_file(url)
+    media = folders or (Path(), *(() if file is None else (ads_folder(file),)))
     zone = time_zone(timezone)
     if several:
         with opened(url) as engine:
@@ -150,10 +154,10 @@ def report(
             min_viewers=min_viewers,
             prices=play_prices(prices),
             zone=zone,
-            media=folders or (Path(),),
+            media=media,
             workers=workers,
         )
-    films = _pictures(document, wanted, folders or (Path(),), language)
+    films = _pictures(document, wanted, media, language)
     shown = {"table": table, "data": data, "thumbnails": films, "language": language}
     name = "report" if several else f"session-{document['session']['id']}"
     for form in wanted:

@@ -114,6 +114,11 @@ def sources() -> list[tuple[str, str]]:
     return [(one.source, one.name or f"Camera {one.index}") for one in list_cameras()]
 
 
+def is_address(text: str) -> bool:
+    """Whether this is the address of a network camera."""
+    return text.startswith(("http://", "https://", "rtsp://"))
+
+
 def ads_in(folder: Path) -> list[str]:
     """Return the names of the media files in a folder."""
     with suppress(OSError):

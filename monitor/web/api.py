@@ -127,7 +127,12 @@ def openapi() -> Response:
 @blueprint.route(f"{API_PREFIX}<path:rest>", methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
 @requires(*EVERYBODY, scope="read")
 def nothing(rest: str) -> Response:
-    """Anything else below the prefix."""
+    """Anything else below the prefix, and calls with another method."""
+    methods = sorted({one.method.upper() for one in _calls() if one.path == request.path})
+    if methods:
+        raise ProblemError(
+            405, "wrong_method", f"{request.path} is called with {' or '.join(methods)}."
+        )
     raise ProblemError(
         404, "not_found", f"There is no {API_PREFIX}{rest[:100]}: the page /api lists the calls."
     )

@@ -80,9 +80,9 @@ def _kiosk(album: pages.Album, program: Program, out: Path) -> None:
             pages.console(album, running)
 
 
-def keep(folder: Path, name: str, png: bytes) -> None:
-    """Store a picture, unless the one that is there shows the same."""
-    new = Image.open(io.BytesIO(png)).convert("RGB")
+def keep(folder: Path, name: str, content: bytes) -> None:
+    """Store a picture, a PNG or JPEG, unless the one that is there shows the same."""
+    new = Image.open(io.BytesIO(content)).convert("RGB")
     path = folder / name
     if path.exists():
         with Image.open(path) as opened:
@@ -92,7 +92,10 @@ def keep(folder: Path, name: str, png: bytes) -> None:
             if (apart > 24).mean() <= SAME:
                 _say(name, path.stat().st_size, "unchanged")
                 return
-    new.save(path, optimize=True)
+    if path.suffix == ".png":
+        new.save(path, optimize=True)
+    else:
+        path.write_bytes(content)
     _say(name, path.stat().st_size)
 
 

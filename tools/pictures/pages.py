@@ -39,11 +39,11 @@ class Album:
 
     Args:
         browser: Where pages are shown.
-        keep: Gets each picture's name and its PNG.
+        keep: Gets each picture's name and its content.
     """
 
     def __init__(self, browser: Browser, keep: Keep) -> None:
-        self._browser, self._keep = browser, keep
+        self._browser, self.keep = browser, keep
 
     def tab(self, width: int = 1280, height: int = 800) -> Page:
         """Open a page of its own."""
@@ -58,7 +58,7 @@ class Album:
         """Photograph what a tab shows; with `dark`, again as NAME-dark."""
         for scheme, kept in (("light", name), ("dark", f"{name}-dark"))[: 1 + dark]:
             tab.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-            self._keep(f"{kept}.png", tab.screenshot(animations="disabled", **options))
+            self.keep(f"{kept}.png", tab.screenshot(animations="disabled", **options))
         tab.emulate_media(color_scheme="light")
 
 
@@ -145,9 +145,10 @@ def hub(album: Album, program: Program) -> None:
 
 
 def classify(album: Album, program: Program) -> None:
-    """Photograph the page that finds faces in a picture."""
-    picture = program.home / "visitors.jpg"
+    """Photograph the page that finds faces in a picture, and keep the picture for first steps."""
+    picture = program.home / "faces.jpg"
     picture.write_bytes(film.encoded(film.scene(7.0)))
+    album.keep(picture.name, picture.read_bytes())
     with program.running("serve", "--port", "0", "--db", str(program.home / "day.db")) as running:
         tab = album.tab(1000, 800)
         tab.goto(running.wait_for(r"(http://\S+:\d+)/"))

@@ -23,7 +23,9 @@ from PyQt5.QtWidgets import (
     QWidget,
 )
 
-from monitor.session.first_run import DEMO, NO_CAMERA, Draft, ads_in, take_ads
+from ads.media.types import KNOWN_ENDINGS
+from detector.sources.passwords import hide_passwords
+from monitor.session.first_run import DEMO, NO_CAMERA, Draft, ads_in, is_address, take_ads
 from monitor.settings.forms import problem_with
 from monitor.settings.time_zone import local_zone, zone_names
 from monitor.ui import style
@@ -109,7 +111,10 @@ class SetupWizard(QDialog):
         self.back.setEnabled(step > 0)
         self.next.setText(self._texts["setup_start" if name == "check" else "setup_next"])
         if name == "check":
-            answers = _answers(self.draft, self._texts, self.camera.text(), ads_in(self._ads))
+            chosen = self.camera.text()
+            if self.network.isChecked():
+                chosen = hide_passwords(self.draft.source or "")
+            answers = _answers(self.draft, self._texts, chosen, ads_in(self._ads))
             self.summary.setText("\n".join(answers))
             self.next.setFocus()
             return
@@ -171,14 +176,19 @@ class SetupWizard(QDialog):
         texts = self._texts
         self.camera = QRadioButton(self)
         self.look = QPushButton(texts["setup_camera_look"], self)
+        self.network = QRadioButton(texts["setup_network"], self)
+        self.address = self._line("setup_network")
+        self.address.setPlaceholderText("rtsp://camera.local/stream")
+        self.address.textEdited.connect(lambda: self.network.setChecked(True))
         self.demo = QRadioButton(texts["setup_demo"], self)
         self.no_camera = QRadioButton(texts["setup_no_camera"], self)
         self._sources = QButtonGroup(self)
-        for button in (self.camera, self.demo, self.no_camera):
+        for button in (self.camera, self.network, self.demo, self.no_camera):
             self._sources.addButton(button)
         self.look.clicked.connect(self._on_look)
         hint = self._label("setup_camera_hint")
-        self._page(self.camera, self.look, self.demo, self.no_camera, hint)
+        network = (self.network, self.address)
+        self._page(self.camera, self.look, self.demo, self.no_camera, *network, hint)
         has_camera = bool(self._cameras)
         self.camera.setEnabled(has_camera)
         self.look.setEnabled(has_camera)
@@ -200,6 +210,11 @@ class SetupWizard(QDialog):
             self.camera.setChecked(True)
 
     def _take_camera(self) -> str:
+        if self.network.isChecked():
+            self.draft.source = self.address.text().strip()
+            if not is_address(self.draft.source):
+                return self._texts["setup_no_address"]
+            return problem_with("camera.source", self.draft.source) or ""
         if self.camera.isChecked() and self._camera is not None:
             self.draft.source = self._camera.source
         else:
@@ -229,7 +244,13 @@ class SetupWizard(QDialog):
 
     @pyqtSlot()
     def _on_choose(self) -> None:
-        found, _ = QFileDialog.getOpenFileNames(self, self._texts["setup_choose_files"])
+        endings = " ".join(f"*{ending} *{ending.upper()}" for ending in sorted(KNOWN_ENDINGS))
+        found, _ = QFileDialog.getOpenFileNames(
+            self,
+            self._texts["setup_choose_files"],
+            str(Path.home()),
+            f"{self._texts['setup_media']} ({endings})",
+        )
         if found:
             self.take_files([Path(name) for name in found])
 
@@ -362,10 +383,10 @@ def _answers(
     sources = {DEMO: texts["setup_demo"], NO_CAMERA: texts["setup_no_camera"]}
     shown = ", ".join(own_ads[:8]) if draft.own_ads else texts["setup_samples"]
     return [
-        f"{texts['setup_camera_title']}  {sources.get(draft.source or '', camera)}",
-        f"{texts['setup_ads_title']}  {shown}",
-        f"{texts['setup_notice_title']}  {', '.join(draft.languages)}  {draft.url}",
-        f"{texts['setup_place_title']}  {draft.site}, {draft.time_zone}",
+        f"{texts['setup_camera_title']}: {sources.get(draft.source or '', camera)}",
+        f"{texts['setup_ads_title']}: {shown}",
+        f"{texts['setup_notice_title']}: {', '.join(draft.languages)}  {draft.url}",
+        f"{texts['setup_place_title']}: {draft.site}, {draft.time_zone}",
     ]
 
 

@@ -23,6 +23,7 @@ from monitor.session.first_run import (
     ads_folder,
     ads_in,
     finish,
+    is_address,
     remove_ad,
     sources,
     take_ads,
@@ -119,9 +120,8 @@ class _SetupPages:
             chosen = request.form.get("source", "")
             if chosen == "address":
                 chosen = request.form.get("address", "").strip()
-                is_address = chosen.startswith(("http://", "https://", "rtsp://"))
                 problem = problem_with("camera.source", chosen or None)
-                if not is_address and problem is None:
+                if not is_address(chosen) and problem is None:
                     problem = _("Expected an address that begins with http, https or rtsp.")
             if problem is None:
                 draft.source = chosen or None

@@ -87,6 +87,33 @@ def test_without_a_camera_the_demo_viewer_is_taken(make):
     assert wizard.draft.source == "demo"
 
 
+def test_a_network_camera_is_named_by_its_address(make, qtbot):
+    wizard = make(cameras=())
+    qtbot.keyClicks(wizard.address, "camera.local")
+    assert wizard.network.isChecked()
+    wizard.go_on()
+    assert "such as rtsp://camera.local/stream" in wizard.problem.text()
+    wizard.address.setText("rtsp://ann:secret@camera.local/stream")
+    wizard.go_on()
+    assert (wizard.step, wizard.draft.source) == (1, "rtsp://ann:secret@camera.local/stream")
+    wizard.show_step(STEPS.index("check"))
+    assert "camera.local/stream" in wizard.summary.text()
+    assert "secret" not in wizard.summary.text()
+
+
+def test_files_are_chosen_at_home(make, monkeypatch, tmp_path):
+    asked = []
+    monkeypatch.setattr(
+        "monitor.ui.first_run.wizard.QFileDialog.getOpenFileNames",
+        lambda *said: (asked.append(said), ([], ""))[1],
+    )
+    monkeypatch.setattr("pathlib.Path.home", lambda: tmp_path)
+    make().choose.click()
+    [(_, _, folder, kinds)] = asked
+    assert folder == str(tmp_path)
+    assert "*.mp4 *.MP4" in kinds
+
+
 def test_dropped_files_are_checked_and_copied(make, tmp_path):
     wizard = make()
     wizard.show_step(1)

@@ -112,7 +112,9 @@ def test_what_is_wrong_with_a_picture(client, checked, sent, status, code):
 
 def test_other_problems_are_documents_too(client):
     assert problem_of(client.get(f"{API}/nothing"))["code"] == "not_found"
-    assert problem_of(client.get(f"{API}/classify"))["code"] in {"wrong_method", "not_found"}
+    wrong = client.get(f"{API}/classify")
+    assert (wrong.status_code, problem_of(wrong)["code"]) == (405, "wrong_method")
+    assert problem_of(wrong)["detail"] == "/api/v1/classify is called with POST."
     problem = problem_of(client.get(f"{API}/sessions"))
     assert problem["code"] == "no_database"
     assert "There is no database " in problem["detail"]
