@@ -49,6 +49,14 @@ def zone_named(name: str) -> ZoneInfo:
         ) from None
 
 
+def zone_or_utc(name: str) -> ZoneInfo:
+    """Return a time zone; UTC for one that this machine does not know."""
+    try:
+        return zone_named(name)
+    except ValueError:
+        return ZoneInfo("UTC")
+
+
 @cache
 def zone_names() -> tuple[str, ...]:
     """Return the names of all time zones of this machine, sorted; reads a folder once."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from monitor.hub.alerts.rules import WORDS
 from monitor.hub.opening import is_open
-from monitor.settings.time_zone import zone_named, zone_words
+from monitor.settings.time_zone import zone_or_utc, zone_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,8 +92,5 @@ def _moment(text: str) -> datetime:
 
 def _local(text: str, time_zone: str) -> str:
     moment = _moment(text)
-    try:
-        zone = zone_named(time_zone)
-    except ValueError:
-        return f"{moment:%d %B %Y, %H:%M} UTC"
+    zone = zone_or_utc(time_zone)
     return f"{moment.astimezone(zone):%d %B %Y, %H:%M} {zone_words(zone, moment)}"

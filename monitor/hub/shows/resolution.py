@@ -22,7 +22,7 @@ from ads.playlists.playlist_file import SHOWN_KEYS, Entry, colour_of
 from monitor.hub.shows.listing import Times, common_times, times_of
 from monitor.languages import LazyText, _, lazy
 from monitor.languages import short_date as day_words
-from monitor.settings.time_zone import zone_named
+from monitor.settings.time_zone import zone_or_utc
 from monitor.uplink.documents import MAX_DOCUMENT_BYTES, files_of
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ class Shows:
                 self._plan.bodies,
                 self._plan.creatives,
                 place.time_zone,
-                ended=_local_day(place.time_zone, self._at) - timedelta(days=1),
+                ended=self._at.astimezone(zone_or_utc(place.time_zone)).date() - timedelta(days=1),
             )
         return self._made[key]
 
@@ -294,13 +294,6 @@ class _Collector:
         self, uid: str, name: str, booking: BookingInfo, why: Why, detail: str | date = ""
     ) -> None:
         self.left_out.append(LeftOut(uid, name, booking.playlist_name, why, detail))
-
-
-def _local_day(time_zone: str, at: datetime) -> date:
-    try:
-        return at.astimezone(zone_named(time_zone)).date()
-    except ValueError:
-        return at.date()
 
 
 def _entry(

@@ -23,7 +23,7 @@ from monitor.hub.screens.settings_form import read_settings
 from monitor.hub.screens.wall import CONDITIONS, Choice, Wall, entry, tile_of
 from monitor.hub.shows.publishing import refresh
 from monitor.languages import language, lazy
-from monitor.settings.time_zone import local_zone, zone_named, zone_names
+from monitor.settings.time_zone import local_zone, zone_names, zone_or_utc
 from monitor.web.accounts import current_user
 from monitor.web.changes import Change, back, changing, done, now
 from monitor.web.chosen import asked_day
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from flask.blueprints import BlueprintSetupState
     from werkzeug.wrappers import Response as AnyResponse
 
-    from db.hub.screens.registry import Place, ScreenInfo
+    from db.hub.screens.registry import ScreenInfo
     from db.hub.screens.wall import ScreenNow
     from monitor.hub.screens.wall import Snapshot
 
@@ -252,7 +252,7 @@ def _page_of(
         if not found:
             raise no_such_screen()
         screen = found[0].screen
-        zone = _zone(screen.place)
+        zone = zone_or_utc(screen.place.time_zone)
         today = at.astimezone(zone).date()
         day = _asked_day(today)
         span = bounds(day, zone)
@@ -378,13 +378,6 @@ def _asked_day(today: date) -> date:
         )
         raise ProblemError(404, "not_found", why)
     return asked
-
-
-def _zone(place: Place) -> Any:
-    try:
-        return zone_named(place.time_zone)
-    except ValueError:
-        return zone_named("UTC")
 
 
 def wall_snapshot() -> Snapshot:

@@ -13,6 +13,7 @@ from monitor.settings.time_zone import (
     common_zone,
     local_time,
     local_zone,
+    zone_or_utc,
     zone_words,
 )
 
@@ -97,3 +98,8 @@ def test_hours_are_those_of_each_session_s_place(monkeypatch, names, chosen, com
     assert (None if zones.common is None else str(zones.common)) == common
     noon = datetime(2026, 7, 1, 12, tzinfo=UTC)
     assert [zones.local(noon, session).hour for session in range(len(names))] == hours
+
+
+def test_a_zone_that_this_machine_lacks_is_utc():
+    assert zone_or_utc("Europe/Berlin") == ZoneInfo("Europe/Berlin")
+    assert zone_or_utc("Europe/Atlantis") == zone_or_utc("../x") == ZoneInfo("UTC")
