@@ -36,13 +36,16 @@ hub-setup: $(VENV)/.python
 	$(call install,hub)
 
 WINDOW_TESTS = tests/unit/monitor/ui tests/media
+# In the order of the files, so that those of tests/end2end, which take longest, come first.
+PARALLEL = $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 test: lint
 	# Windows have processes of their own: beside all the other native libraries Qt crashed at times.
-	$(BIN)/python -m pytest -n 3 --dist loadfile --max-worker-restart 0 $(WINDOW_TESTS)
-	$(BIN)/python -m pytest -n 3 --dist loadfile --max-worker-restart 0 $(addprefix --ignore=,$(WINDOW_TESTS))
+	$(PARALLEL) $(WINDOW_TESTS)
+	$(PARALLEL) $(addprefix --ignore=,$(WINDOW_TESTS))
 
 test-slow: $(VENV)/.dev
 	$(BIN)/python -m pytest -m slow --timeout 900
+	$(BIN)/python -m pytest -m 'hypothesis and not slow' --hypothesis-profile full --timeout 900
 
 # An hour of the kiosk, then a hundred kills, then a hub among faults for half an hour; for days: make soak MINUTES=4320
 MINUTES ?= 60

@@ -21,10 +21,15 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
 # On a machine that is busy with other work, an example takes long for no fault of the program.
-hypothesis.settings.register_profile(
-    "busy", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
-)
-hypothesis.settings.load_profile("busy")
+# `make test-slow` tries all examples of hypothesis' default, `make test` fewer.
+for profile, max_examples in (("full", 100), ("quick", 40)):
+    hypothesis.settings.register_profile(
+        profile,
+        deadline=None,
+        max_examples=max_examples,
+        suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    )
+hypothesis.settings.load_profile("quick")
 
 # What the shell of the person who runs the tests sets must not decide what they measure. Tests of
 # such settings set them themselves, most of them in a child process.
