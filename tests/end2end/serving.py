@@ -51,7 +51,7 @@ class Served:
     def end(self, how=signal.SIGTERM) -> int:
         self.process.send_signal(how)
         status = self.process.wait(20)
-        self._reader.join(5)
+        self._reader.join(60)
         return status
 
 

@@ -73,7 +73,7 @@ def camera(transport_stream):
     stopped.set()
     server.shutdown()
     server.server_close()
-    serving.join(5)
+    serving.join(60)
 
 
 @pytest.fixture

@@ -41,4 +41,4 @@ def served(answer: Callable[[str], bytes]) -> Iterator[str]:
     finally:
         server.shutdown()
         server.server_close()
-        thread.join(5)
+        thread.join(60)

@@ -47,4 +47,4 @@ def receiver(
     finally:
         server.shutdown()
         server.server_close()
-        thread.join(5)
+        thread.join(60)

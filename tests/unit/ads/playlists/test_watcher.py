@@ -182,7 +182,7 @@ def test_the_caller_never_waits(folder):
 
     def slow(path: Path) -> Playlist:
         begun.set()
-        assert go_on.wait(20)
+        assert go_on.wait(60)
         return load_playlist(path)
 
     watcher = PlaylistWatcher(load_playlist(path), load=slow)

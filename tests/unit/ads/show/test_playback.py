@@ -168,7 +168,7 @@ def test_readers_in_other_threads_see_whole_entries():
         log.start(number, 1000 * number)
         log.end(1000 * number + 1000)
     done.set()
-    reader.join(5)
+    reader.join(60)
     assert not wrong
 
 

@@ -451,7 +451,7 @@ def test_many_submitters(engine, make, rows):
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(30)
+            thread.join(60)
     assert writer.lost == 0
     # Each viewer's own readings stay in their order.
     assert rows(
@@ -550,7 +550,7 @@ def test_a_replay_waits_for_room_also_while_nothing_can_be_written(engine, make,
             thread.start()
             thread.join(0.3)
             assert thread.is_alive()
-        thread.join(10)
+        thread.join(60)
         assert accepted == [True]
     assert writer.lost == 0
 

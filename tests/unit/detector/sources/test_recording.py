@@ -355,7 +355,7 @@ def test_a_waiting_read_can_be_interrupted(make_clip: Clip) -> None:
     reader = threading.Thread(target=lambda: results.append(source.read()), name="reader")
     reader.start()
     source.interrupt()
-    reader.join(10)
+    reader.join(60)
     assert results == [None]
     assert source.read() is None
     source.close()

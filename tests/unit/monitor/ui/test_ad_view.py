@@ -156,7 +156,7 @@ def test_a_picture_is_announced_once_when_it_is_painted(view, make_picture, qtbo
     assert painted == []
     with qtbot.waitExposed(view):
         view.show()
-    qtbot.waitUntil(lambda: painted == [first], timeout=2000)
+    qtbot.waitUntil(lambda: painted == [first], timeout=20_000)
     second = make_picture((0, 0, 200))
     view.show_picture(second)
     # At once, not when the event loop comes to it.

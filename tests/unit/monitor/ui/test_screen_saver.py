@@ -86,7 +86,7 @@ def test_without_a_desktop_the_x_server_is_told_again_and_again(
     monkeypatch.setattr(screen_saver, "NUDGE_MS", 20)
     inhibitor = ScreenSaverInhibitor("Ad Reaction Monitor")
     assert inhibitor.inhibit() == "x11"
-    qtbot.waitUntil(lambda: len(nudges) > 3, timeout=5000)
+    qtbot.waitUntil(lambda: len(nudges) > 3, timeout=20_000)
     inhibitor.release()
     assert nudges.closed
     count = len(nudges)

@@ -34,7 +34,7 @@ def test_steps_run_in_reverse_once_and_then_the_loop_ends(qtbot, exits):
     for name in ("database", "sensor", "window"):
         quitter.add(name, lambda name=name: done.append(name))
     assert not quitter.entered
-    with qtbot.waitSignal(quitter.quitting, timeout=1000) as signalled:
+    with qtbot.waitSignal(quitter.quitting, timeout=20_000) as signalled:
         quitter.quit("the window was closed")
     quitter.quit("again")
     assert signalled.args == ["the window was closed"]
@@ -42,7 +42,7 @@ def test_steps_run_in_reverse_once_and_then_the_loop_ends(qtbot, exits):
     assert quitter.entered
     assert quitter.reason == "the window was closed"
     assert exits == []  # not before the caller has returned to the loop
-    qtbot.waitUntil(lambda: bool(exits), timeout=1000)
+    qtbot.waitUntil(lambda: bool(exits), timeout=20_000)
     qtbot.wait(20)
     assert exits == [0]
 
@@ -62,7 +62,7 @@ def test_a_step_that_fails_does_not_stop_the_others(qtbot, exits, caplog):
     assert quitter.errors == [("camera", broken)]
     assert "Closing camera failed" in caplog.text
     caplog.clear()
-    qtbot.waitUntil(lambda: exits == [1], timeout=1000)
+    qtbot.waitUntil(lambda: exits == [1], timeout=20_000)
 
 
 def test_a_step_that_quits_again_changes_nothing(qtbot, exits):
@@ -72,7 +72,7 @@ def test_a_step_that_quits_again_changes_nothing(qtbot, exits):
     quitter.quit("SIGTERM", 3)
     assert done == ["first"]
     assert quitter.reason == "SIGTERM"
-    qtbot.waitUntil(lambda: exits == [3], timeout=1000)
+    qtbot.waitUntil(lambda: exits == [3], timeout=20_000)
 
 
 # --- signals --------------------------------------------------------------------------------------
@@ -124,7 +124,7 @@ def test_a_terminal_that_closes_may_say_so_twice(qapp, qtbot, hangup_by_default)
     with SignalHandler(names.append, on_second_signal=forced.append):
         os.kill(os.getpid(), signal.SIGHUP)
         os.kill(os.getpid(), signal.SIGHUP)
-        qtbot.waitUntil(lambda: names == ["SIGHUP"], timeout=1000)
+        qtbot.waitUntil(lambda: names == ["SIGHUP"], timeout=20_000)
     os.kill(os.getpid(), signal.SIGHUP)  # while the report is written
     assert forced == []
 
@@ -137,7 +137,7 @@ def test_the_second_signal_does_not_wait_for_the_loop(qapp, qtbot):
         assert names == []  # the first one asks the loop
         os.kill(os.getpid(), signal.SIGTERM)
         assert forced == [signal.SIGTERM]
-        qtbot.waitUntil(lambda: names == ["SIGINT"], timeout=1000)
+        qtbot.waitUntil(lambda: names == ["SIGINT"], timeout=20_000)
 
 
 @posix_only

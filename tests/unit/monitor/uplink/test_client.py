@@ -128,7 +128,7 @@ def test_a_proxy_of_the_environment_is_used(monkeypatch):
     try:
         answer = HubClient("http://hub.invalid").send(b"packed", KEY)
     finally:
-        thread.join(5)
+        thread.join(60)
         proxy.server_close()
     assert answer.status == 502
     assert seen == ["http://hub.invalid/hub/v1/envelopes"]

@@ -51,7 +51,7 @@ class Site:
 
     def close(self) -> None:
         self._stopping.set()
-        self._thread.join(10)
+        self._thread.join(60)
         self._server.task_dispatcher.shutdown()
         self._server.close()
         wasyncore.close_all(self._channels)

@@ -86,7 +86,7 @@ class Site:
 
     def close(self) -> None:
         self._stopping.set()
-        self._thread.join(10)
+        self._thread.join(60)
         self._front.close()
         self._front.close()
         self._server.task_dispatcher.shutdown()

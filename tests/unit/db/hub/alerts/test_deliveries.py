@@ -41,7 +41,7 @@ def test_one_of_several_that_try_at_once_may_send(engine, channel):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
     assert sorted(claimed) == [False, False, False, True]
     assert head(engine, channel).attempts == 1
     assert head(engine, channel).next_at == NOON + MINUTE

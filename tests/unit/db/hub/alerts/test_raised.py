@@ -70,7 +70,7 @@ def test_threads_that_see_the_same_fault_open_one_alert_with_one_message(engine)
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
     assert len(opened) == 4
     assert sum(uid is not None for uid in opened) == 1
     assert events(engine) == [(channel, "raised")]

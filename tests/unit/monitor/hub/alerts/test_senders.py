@@ -196,7 +196,7 @@ def mail_server():
     try:
         yield listener.getsockname()[1], received
     finally:
-        thread.join(10)
+        thread.join(60)
         listener.close()
 
 

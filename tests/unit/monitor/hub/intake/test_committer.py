@@ -40,7 +40,7 @@ def test_backlogs_wait_and_what_happens_now_does_not(engine, arrive):
                 committer.submit(backlogs[-1])
             waiting += [committer.submit(one) for one in live]
         for future in waiting:
-            assert future.result(20).watermark > 0
+            assert future.result(60).watermark > 0
         assert first.done()
     finally:
         committer.close()
@@ -64,10 +64,10 @@ def test_after_several_envelopes_the_next_ones_are_gathered(engine, arrive, monk
                 pass
             waiting = [committer.submit(arrival) for arrival in together]
         for future in waiting:
-            future.result(20)
+            future.result(60)
         waiting = [committer.submit(arrival) for arrival in (one, another)]
         for future in waiting:
-            future.result(20)
+            future.result(60)
     finally:
         committer.close()
     assert sizes == [1, 2, 2]
@@ -78,7 +78,7 @@ def test_a_kiosk_that_is_alone_does_not_wait_for_others(engine, arrive, monkeypa
     committer = Committer(engine)
     try:
         for index in range(3):
-            committer.submit(arrive(index, 1)).result(20)
+            committer.submit(arrive(index, 1)).result(60)
     finally:
         committer.close()
 

@@ -199,7 +199,7 @@ def test_envelopes_are_counted_by_what_became_of_them(engine):
     hole = arrive(engine, kiosk, first=9, last=11)
     poison = arrive(engine, kiosk, first=4, last=4, records=({"number": 4, "kind": "riddle"},))
     for arrival in (good, hole, poison, stale):
-        committer.submit(arrival).result(20)
+        committer.submit(arrival).result(60)
     committer.close()
     found = parsed(metrics)
     counts = {labels["result"]: value for labels, value in found["ad_monitor_envelopes_total"]}

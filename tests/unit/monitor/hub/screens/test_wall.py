@@ -131,7 +131,7 @@ class Slow:
     def connect(self):
         self.count += 1
         self.asked.set()
-        assert self.go_on.wait(10)
+        assert self.go_on.wait(60)
         return self.engine.connect()
 
 
@@ -153,10 +153,10 @@ def test_one_reads_while_the_others_get_the_last_snapshot(slow, monkeypatch):
     slow.asked.clear()
     with ThreadPoolExecutor(1) as pool:
         reading = pool.submit(wall.snapshot)
-        assert slow.asked.wait(10)
+        assert slow.asked.wait(60)
         assert wall.snapshot() is first
         slow.go_on.set()
-        assert reading.result(10) is not first
+        assert reading.result(60) is not first
     assert slow.count == 2
 
 
@@ -164,10 +164,10 @@ def test_a_change_while_somebody_reads_is_not_missed(slow):
     wall = Wall(lambda: slow, 5)
     with ThreadPoolExecutor(1) as pool:
         reading = pool.submit(wall.snapshot)
-        assert slow.asked.wait(10)
+        assert slow.asked.wait(60)
         wall.forget()
         slow.go_on.set()
-        before = reading.result(10)
+        before = reading.result(60)
     assert wall.snapshot() is not before
 
 

@@ -130,7 +130,7 @@ def test_events_end_with_the_server(make_app, running):
     while len(received) < 2:
         threading.Event().wait(0.01)
     close_app(app)
-    reader.join(2)
+    reader.join(60)
     assert not reader.is_alive()
     answer.close()
     assert not worker_of(app)._thread.is_alive()

@@ -37,7 +37,7 @@ def served(make_app):
     yield start
     for app, thread in started:
         app.extensions[EXTENSION].stopping.set()
-        thread.join(10)
+        thread.join(60)
         assert not thread.is_alive()
 
 
@@ -107,7 +107,7 @@ def test_the_end_does_not_wait_for_listeners(make_app, running, caplog):
     )
     began = time.monotonic()
     app.extensions[EXTENSION].stopping.set()
-    thread.join(10)
+    thread.join(60)
     assert not thread.is_alive()
     assert time.monotonic() - began < 3
     leave(*open_one)

@@ -35,7 +35,7 @@ class SlowClassifier(FakeClassifier):
     def faces_and_crops(self, image):
         self.threads.add(threading.current_thread().name)
         self.looking.set()
-        assert self.go_on.wait(10)
+        assert self.go_on.wait(60)
         return super().faces_and_crops(image)
 
 
@@ -78,7 +78,7 @@ def test_whoever_comes_when_the_queue_is_full_is_told_at_once():
     classifier = SlowClassifier()
     worker = PictureWorker(reading(classifier), waiting=1)
     first, first_result = in_thread(lambda: worker.read(CONTENT))
-    assert classifier.looking.wait(5)
+    assert classifier.looking.wait(60)
     second, second_result = in_thread(lambda: worker.read(CONTENT))
     while worker._jobs.empty():
         threading.Event().wait(0.01)
@@ -88,7 +88,7 @@ def test_whoever_comes_when_the_queue_is_full_is_told_at_once():
     assert told.value.headers() == {"Retry-After": "3"}
     classifier.go_on.set()
     for thread in (first, second):
-        thread.join(5)
+        thread.join(60)
     assert len(first_result[0].faces) == len(second_result[0].faces) == 1
     worker.close()
     assert classifier.threads == {"web-classifier"}
@@ -98,11 +98,11 @@ def test_nobody_waits_longer_than_the_limit_and_what_was_given_up_is_left_out():
     classifier = SlowClassifier()
     worker = PictureWorker(reading(classifier), limit_s=0.05)
     thread, result = in_thread(lambda: worker.read(CONTENT))
-    assert classifier.looking.wait(5)
+    assert classifier.looking.wait(60)
     with pytest.raises(ProblemError) as told:
         worker.read(CONTENT)
     assert told.value.code == "too_slow"
-    thread.join(5)
+    thread.join(60)
     assert result[0].code == "too_slow"
     classifier.go_on.set()
     worker.close()
@@ -113,16 +113,16 @@ def test_those_who_wait_at_the_end_are_told_so():
     classifier = SlowClassifier()
     worker = PictureWorker(reading(classifier))
     first, first_result = in_thread(lambda: worker.read(CONTENT))
-    assert classifier.looking.wait(5)
+    assert classifier.looking.wait(60)
     second, second_result = in_thread(lambda: worker.read(CONTENT))
     while worker._jobs.empty():
         threading.Event().wait(0.01)
     closing, _ = in_thread(worker.close)
-    second.join(5)
+    second.join(60)
     assert second_result[0].code == "closing"
     classifier.go_on.set()
-    first.join(5)
-    closing.join(5)
+    first.join(60)
+    closing.join(60)
     assert len(first_result[0].faces) == 1
     assert classifier.closed
 
@@ -163,7 +163,7 @@ def test_a_picture_is_forgotten_with_its_answer():
             self.go_on = threading.Event()
 
         def read(self, content):
-            assert self.go_on.wait(5)
+            assert self.go_on.wait(60)
             raise PictureDecodeError("no picture", "damaged")
 
         def interrupt(self):
@@ -206,11 +206,11 @@ def test_visitors_take_turns():
     for width, visitor in ((10, "one"), (11, "one"), (12, "one"), (13, "other")):
         content = picture(width, 10)
         threads.append(in_thread(lambda c=content, v=visitor: worker.read(c, v))[0])
-        assert classifier.looking.wait(5)
+        assert classifier.looking.wait(60)
         while worker._jobs.qsize() < len(threads) - 1:
             threading.Event().wait(0.01)
     classifier.go_on.set()
     for thread in threads:
-        thread.join(5)
+        thread.join(60)
     worker.close()
     assert order == [10, 11, 13, 12]
