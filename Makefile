@@ -20,7 +20,7 @@ GPU := $(if $(wildcard /proc/driver/nvidia/version /usr/lib/wsl/lib/nvidia-smi),
 # Tests start Python by the hundred, so compiled modules are kept; -O would strip the tests' assertions.
 unexport PYTHONDONTWRITEBYTECODE PYTHONOPTIMIZE
 
-.PHONY: run train-setup hub-setup test test-slow soak lint docs pictures languages bench samples audit fuzz dist sbom clean
+.PHONY: run train-setup hub-setup dev-setup test test-slow soak lint docs pictures languages bench samples audit fuzz dist sbom clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.run
@@ -34,6 +34,10 @@ train-setup: $(VENV)/.python
 # What a hub of many screens needs on top: PostgreSQL's driver, DuckDB, Apprise.
 hub-setup: $(VENV)/.python
 	$(call install,hub)
+
+# What one test needs on top: pytest and its helpers. `make test` installs the rest as well.
+dev-setup: $(VENV)/.python
+	$(call install,dev)
 
 WINDOW_TESTS = tests/unit/monitor/ui tests/media
 # In the order of the files, so that those of tests/end2end, which take longest, come first.
