@@ -102,6 +102,7 @@ class _Viewer:
     still: StaticFace
     place: tuple[HeadPose, ScreenView] | None = None
     slot: int | None = None
+    changing: bool = False
     emotion: _Emotion | None = None
     withheld: str | None = None
     quality: float = 0.0
@@ -188,7 +189,7 @@ class FaceAnalyser:
             due = {
                 number
                 for number, viewer in self._viewers.items()
-                if self._slot(number, now_ns) != viewer.slot
+                if viewer.changing or self._slot(number, now_ns) != viewer.slot
             }
             known = self._tracker.expected(now_ns, due)
             steady = self._tracker.steady(now_ns, due)
@@ -270,8 +271,10 @@ class FaceAnalyser:
     def _takes_turn(self, one: _Watched, now_ns: int) -> bool:
         if one.face.detection.predicted:
             return False  # its crop would be a guess
-        before, one.viewer.slot = one.viewer.slot, self._slot(one.face.viewer, now_ns)
-        return one.viewer.slot != before
+        viewer = one.viewer
+        before, viewer.slot = viewer.slot, self._slot(one.face.viewer, now_ns)
+        changing, viewer.changing = viewer.changing, False
+        return changing or viewer.slot != before
 
     def _classify(self, frame: Frame, due: Sequence[_Watched]) -> None:
         """Crop, check and classify the faces that are due, all of a frame at once."""
@@ -288,6 +291,8 @@ class FaceAnalyser:
         for one, probabilities in zip(faces, scores, strict=True):
             smooth = one.viewer.smoother.update(probabilities, frame.captured_ns)
             one.viewer.emotion = self._emotion(smooth)
+            # A machine at its limit has no time for more than the usual turns.
+            one.viewer.changing = one.viewer.smoother.changing and self.governor.level == 0
 
     def _readable(
         self, frame: Frame, due: Sequence[_Watched], crops: NDArray[np.uint8]

@@ -11,7 +11,8 @@ import math
 import cv2
 
 EMOTIONS_PER_SECOND = 10.0
-"""Classifications per second and viewer; the slowest change that matters takes half a second."""
+"""Classifications per second and viewer, besides those while an expression changes clearly; the
+slowest change that matters takes half a second."""
 
 
 def limit_threads() -> None:

@@ -231,6 +231,20 @@ def test_a_steady_viewer_is_searched_for_whenever_a_classification_is_due(face: 
     assert sum(map(bool, stage.detector.steady)) == 40 - len(stage.classifier.shapes)
 
 
+def test_a_viewer_whose_expression_changes_is_classified_again_at_once(face: Face) -> None:
+    stage = Stage(AnalysisSettings(emotions_per_second=5))
+    classified = []
+    for level in [50] * 20 + [200] * 40:
+        before = len(stage.classifier.shapes)
+        stage.show(face(0.3), level=level, after_ns=25_000_000)
+        classified.append(len(stage.classifier.shapes) > before)
+    assert sum(classified[:20]) <= 4
+    first = classified.index(True, 20)
+    assert first < 28
+    assert classified[first + 1]
+    assert sum(classified[-16:]) <= 3  # as usual again
+
+
 def test_viewers_take_turns_in_being_classified(face: Face) -> None:
     stage = Stage(AnalysisSettings(emotions_per_second=5))
     for _ in range(40):

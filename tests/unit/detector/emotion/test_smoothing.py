@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from detector.emotion.smoothing import DELAY_S, ExponentialSmoother
+from detector.emotion.smoothing import CLEAR_CHANGE, DELAY_S, MAX_DELAYS, ExponentialSmoother
 
 NEUTRAL, HAPPY = np.eye(7)[6], np.eye(7)[3]
 DISTRIBUTIONS = hnp.arrays(np.float64, (7,), elements=st.floats(1e-6, 1.0)).map(
@@ -37,24 +37,35 @@ def test_a_step_is_followed_to_63_percent_after_the_delay(delay_s: float) -> Non
 @pytest.mark.parametrize("rate", [5, 10, 30, 120])
 def test_the_frame_rate_hardly_matters(rate: float) -> None:
     assert happiness_after(0.6, rate, 0.6) == pytest.approx(1 - math.exp(-1), abs=0.01)
-    assert happiness_after(0.6, rate, 0.3) == pytest.approx(0.83, abs=0.04)
+    assert happiness_after(0.6, rate, 0.3) == pytest.approx(0.78, abs=0.04)
 
 
 def test_a_small_difference_is_smoothed_for_longer() -> None:
     smoother = ExponentialSmoother(0.2)
     smoother.update(NEUTRAL, 0)
     value = smoother.update(0.9 * NEUTRAL + 0.1 * HAPPY, 200_000_000)
-    assert value[3] == pytest.approx(0.1 * (1 - math.exp(-1 / 1.75)))
+    longer = 1 + (MAX_DELAYS - 1) * (1 - 0.1 / CLEAR_CHANGE)
+    assert value[3] == pytest.approx(0.1 * (1 - math.exp(-1 / longer)))
 
 
-def test_a_slow_change_is_delayed_by_up_to_twice_the_delay() -> None:
+def test_a_slow_change_is_delayed_by_up_to_four_times_the_delay() -> None:
     smoother = ExponentialSmoother(0.2)
     seen = [
         (t, smoother.update(HAPPY * (t / 10) + NEUTRAL * (1 - t / 10), round(t * 1e9))[3])
         for t in np.arange(0, 5, 0.01)
     ]
     time_s, smooth = seen[-1]
-    assert time_s - smooth * 10 == pytest.approx(0.4, abs=0.03)
+    # A delay of d leaves a difference of a tenth of d, at which d is 0.2 * (4 - 3 * d / 3.6).
+    assert time_s - smooth * 10 == pytest.approx(0.8 / (1 + 0.6 / 3.6), abs=0.03)
+
+
+def test_only_a_clear_change_counts_as_one() -> None:
+    smoother = ExponentialSmoother()
+    seen = []
+    for number, happy in enumerate((0.0, 0.3, 1.0, 1.0, 1.0, 1.0)):
+        smoother.update(happy * HAPPY + (1 - happy) * NEUTRAL, number * 100_000_000)
+        seen.append(smoother.changing)
+    assert seen == [False, False, True, True, False, False]
 
 
 def test_the_first_value_is_taken_as_it_is_and_not_shared() -> None:
