@@ -28,7 +28,7 @@ from monitor.version import VERSION
 
 from .conftest import wait_until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 ROOT = Path(__file__).parents[2]
 LIMIT_S = 600
