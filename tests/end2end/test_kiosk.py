@@ -81,7 +81,7 @@ def test_a_signal_closes_the_session_and_leaves_no_process(program, wait_for, nu
     wait_for(lambda: program.rows("SELECT 1 FROM readings LIMIT 1"), what="a reading")
     [sensor] = children(process.pid)
     process.send_signal(number)
-    _, complaints = process.communicate(timeout=20)
+    _, complaints = process.communicate(timeout=120)
     assert process.returncode == 0, complaints
     assert not is_alive(sensor)
     assert_closed(program, number.name)
@@ -89,8 +89,10 @@ def test_a_signal_closes_the_session_and_leaves_no_process(program, wait_for, nu
 
 def test_the_show_goes_on_when_the_sensor_is_killed(program, make_playlist, wait_for):
     playlist = make_playlist([2.0, 2.0])
+    began_s = time.monotonic()
     process = program.start("run", "--headless", "--source", "demo", "--playlist", str(playlist))
     wait_for(lambda: program.rows("SELECT 1 FROM readings LIMIT 1"), what="a reading")
+    first_start_s = time.monotonic() - began_s
     [sensor] = children(process.pid)
     os.kill(sensor, signal.SIGKILL)
     [(started, ended, cause)] = wait_for(
@@ -101,13 +103,13 @@ def test_the_show_goes_on_when_the_sensor_is_killed(program, make_playlist, wait
     )
     assert cause == "sensor_died"
     since = program.rows(f"SELECT julianday('{ended}') - julianday('{started}')")[0][0] * 86400
-    assert since < 10
+    assert since < max(10, 2 * first_start_s), "on a busy machine the first start is as slow"
     wait_for(
         lambda: program.rows(f"SELECT 1 FROM readings WHERE at > '{ended}' LIMIT 1"),
         what="new readings",
     )
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=20)
+    process.communicate(timeout=120)
     assert process.returncode == 0
     assert_closed(program, "SIGTERM")
     # The viewers after the restart are new ones, and no ad was cut short by it.
@@ -136,7 +138,7 @@ def test_a_signal_while_the_sensor_starts_is_obeyed(program, mode, pause_s):
     process = program.start("run", *mode, "--source", "demo", "--duration", "60")
     time.sleep(pause_s)  # somewhere within the start, wherever this machine is by then
     process.send_signal(signal.SIGTERM)
-    _, complaints = process.communicate(timeout=25)
+    _, complaints = process.communicate(timeout=120)
     # Before its handlers are in place a process simply ends by the signal.
     assert process.returncode in {0, -signal.SIGTERM}, complaints
     assert program.rows("SELECT count(*) FROM sessions WHERE ended_at IS NULL") in ([], [(0,)])
@@ -159,7 +161,7 @@ def test_a_replay_that_is_asked_to_end_closes_its_session(program, demo_video, w
     process = program.start("replay", str(demo_video))
     wait_for(lambda: program.rows("SELECT 1 FROM readings LIMIT 1"), what="a reading")
     process.send_signal(signal.SIGTERM)
-    _, complaints = process.communicate(timeout=20)
+    _, complaints = process.communicate(timeout=120)
     assert process.returncode == 1
     assert "interrupted" in complaints
     assert_closed(program, "stopped")

@@ -17,6 +17,7 @@ from monitor.mqtt.publisher import MqttPublisher
 from monitor.settings.broker import Broker
 from tests.helpers.kiosk_health import make_health
 from tests.helpers.mosquitto import Listener
+from tests.helpers.waiting import Stopwatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -104,9 +105,9 @@ def test_a_change_is_published_within_seconds_and_noise_is_not(
             now = first.model_copy(update={"temperature_c": degrees, "uptime_s": degrees})
             time.sleep(0.4)
         now = first.model_copy(update={"viewers": 9})
-        changed_s = time.monotonic()
+        watch = Stopwatch()
         heard.wait_for("/state", lambda state: state["viewers"] == 9)
-        assert time.monotonic() - changed_s < 10
+        assert watch.seconds < 10
         assert len(heard.messages) == 2
 
 
@@ -154,9 +155,9 @@ def test_a_broker_that_never_answers_does_not_hold_up_the_end(
     with socket.create_server(("127.0.0.1", 0)) as silent:
         publisher = publish(f"mqtt://127.0.0.1:{silent.getsockname()[1]}")
         time.sleep(0.5)
-        began_s = time.monotonic()
+        watch = Stopwatch()
         publisher.stop(10.0)
-        assert time.monotonic() - began_s < 2
+        assert watch.seconds < 2
 
 
 def test_a_network_that_swallows_everything_does_not_hold_up_the_end(
@@ -173,9 +174,9 @@ def test_a_network_that_swallows_everything_does_not_hold_up_the_end(
             filler.connect_ex(server.getsockname())
         publisher = publish(f"mqtt://127.0.0.1:{server.getsockname()[1]}")
         time.sleep(0.3)
-        began_s = time.monotonic()
+        watch = Stopwatch()
         publisher.stop()
-        assert time.monotonic() - began_s < 3
+        assert watch.seconds < 3
 
 
 @pytest.mark.logs_errors

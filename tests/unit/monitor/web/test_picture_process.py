@@ -6,7 +6,6 @@ import io
 import os
 import signal
 import threading
-import time
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ from PIL import Image
 from detector.errors import DetectorError, PictureDecodeError
 from monitor.web import picture_process
 from monitor.web.picture_process import PictureProcess
+from tests.helpers.waiting import Stopwatch
 
 
 @pytest.fixture(scope="module")
@@ -88,10 +88,10 @@ def test_a_picture_that_kills_the_process_is_refused_and_the_next_one_is_read(pr
 def test_a_picture_has_a_limit_of_time(process, monkeypatch):
     monkeypatch.setattr(process, "_limit_s", 0.3)
     os.kill(process._process.pid, signal.SIGSTOP)
-    began = time.monotonic()
+    watch = Stopwatch()
     with pytest.raises(PictureDecodeError, match="too much time or memory"):
         process.read(GREY)
-    assert time.monotonic() - began < 5
+    assert watch.seconds < 5
     monkeypatch.undo()
     assert process.read(GREY).width == 40
 
