@@ -36,3 +36,15 @@ def test_every_page_that_code_names_is_there():
                 named |= set(re.findall(r"\bdocs/[\w/-]+\.md", text))
     assert named  # e.g. docs/reference/settings.md in the settings file
     assert {name for name in named if not (ROOT / name).exists()} == set()
+
+
+def test_the_first_page_leads_to_every_other():
+    first = ROOT / "docs" / "index.md"
+    linked = set(re.findall(r"\]\(([\w/-]+\.md)", first.read_text(encoding="utf-8")))
+    pages = {str(page.relative_to(first.parent)) for page in first.parent.rglob("*.md")}
+    pages -= {"index.md", *(page for page in pages if re.match(r"decisions/\d", page))}
+    assert pages - linked == set()
+    decisions = (first.parent / "decisions" / "index.md").read_text(encoding="utf-8")
+    for page in (first.parent / "decisions").glob("[0-9]*.md"):
+        title = page.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
+        assert f"[{title}]({page.name})" in decisions
