@@ -56,7 +56,9 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
 
 
 def on_post_page(output: str, page: Page, **_: Any) -> str:
-    """Load Mermaid's script, from the site itself, where a page has a diagram."""
+    """Name the search for screen readers, and load Mermaid's script where a page has a diagram."""
+    search = 'data-md-component="search" role="dialog"'
+    output = output.replace(search, f'{search} aria-label="Search"')
     if '<pre class="mermaid">' not in output:
         return output
     up = "../" * page.url.count("/")
