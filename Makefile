@@ -69,7 +69,7 @@ lint: $(VENV)/.dev
 	PYTHONUTF8=1 $(BIN)/lint-imports --no-cache
 
 # The documentation as a site, in site/: open site/index.html. Broken links and missing pages fail.
-docs: $(VENV)/.dev
+docs: $(VENV)/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --clean
 
 # The pictures of the documentation, taken again from the running program; needs Xvfb and Chromium.
@@ -166,6 +166,10 @@ $(VENV)/.run: setup.cfg pyproject.toml tools/requirements.py $(VENV)/.python
 	$(call install,$(GPU))
 	@touch $@
 
+$(VENV)/.docs: setup.cfg pyproject.toml tools/requirements.py $(VENV)/.python
+	$(call install,docs hub)
+	@touch $@ $(VENV)/.run
+
 $(VENV)/.dev: setup.cfg pyproject.toml tools/requirements.py $(VENV)/.python
 	$(call install,dev cluster docs hub postgresql training)
-	@touch $@ $(VENV)/.run
+	@touch $@ $(VENV)/.run $(VENV)/.docs
