@@ -205,7 +205,7 @@ if "monitor.sensor.process" in sys.orig_argv:
 """
 
 
-@pytest.mark.parametrize("mode", [[], ["--headless"]])
+@pytest.mark.parametrize("mode", MODES)
 def test_a_stop_while_the_sensor_still_loads_is_clean(program, wait_for, mode):
     (program.folder / "sitecustomize.py").write_text(SLOW_SENSOR)
     path = program.environment.get("PYTHONPATH", "")

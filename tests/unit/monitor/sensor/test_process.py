@@ -51,8 +51,12 @@ class FakeAnalyser:
         self.closed = False
 
     def analyse(self, frame: Frame) -> AnalysedFrame:
+        self._image = frame.image
         height, width = frame.image.shape[:2]
         return AnalysedFrame(frame.sequence, frame.captured_ns, width, height, ())
+
+    def reduced(self, _width_px: int) -> np.ndarray:
+        return self._image
 
     def close(self) -> None:
         self.closed = True
