@@ -302,13 +302,7 @@ class SensorLoop:
         if width == 0 or analysed.captured_ns < self._preview_due_ns:
             return None
         self._preview_due_ns = analysed.captured_ns + self._settings.preview_every_ms * 1_000_000
-        import cv2  # noqa: PLC0415 (already loaded by the detector)
-
-        width = min(width, analysed.width)
-        size = (width, max(1, round(analysed.height * width / analysed.width)))
-        # For less than half, averaging over areas takes ten times as long and looks no better.
-        small = cv2.resize(analyser.reduced(width), size, interpolation=cv2.INTER_LINEAR)
-        return cv2.cvtColor(small, cv2.COLOR_BGR2RGB, dst=small)  # type: ignore[return-value]
+        return preview_of(analyser, (analysed.height, analysed.width), width)
 
     def _on_lost(self, error: SourceError) -> None:
         self._losses.append(messages.SourceLost(time.monotonic_ns(), str(error), error.cause))
@@ -327,6 +321,18 @@ class SensorLoop:
             messages.write_message(self._out, message)
         except OSError:  # the kiosk is gone
             self._stop.set()
+
+
+def preview_of(analyser: FaceAnalyser, shape: tuple[int, ...], width_px: int) -> NDArray[np.uint8]:
+    """Return a small RGB copy of the frame analysed last, whose height and width begin `shape`."""
+    import cv2  # noqa: PLC0415 (already loaded by the detector)
+
+    height, width = shape[:2]
+    small_px = min(width_px, width)
+    size = (small_px, max(1, round(height * small_px / width)))
+    # For less than half, averaging over areas takes ten times as long and looks no better.
+    small = cv2.resize(analyser.reduced(small_px), size, interpolation=cv2.INTER_LINEAR)
+    return cv2.cvtColor(small, cv2.COLOR_BGR2RGB, dst=small)  # type: ignore[return-value]
 
 
 def _first_camera() -> SourceSpec:

@@ -131,9 +131,12 @@ class Overlay(PaintedWidget):
         view = self._view
         if view is None or view is self._previewed:
             return
-        self._previewed = view
-        aspect = self.preview.aspect
         message = "" if view.health.state == "running" else state_text(self._texts, view.health)
+        before, self._previewed = self._previewed, view
+        is_old = before is not None and view.preview is not None and view.preview is before.preview
+        if is_old and message == self.preview.message:
+            return  # boxes of a later frame would not fit the picture
+        aspect = self.preview.aspect
         self.preview.show_frame(view.preview, _readings(view), message)
         ads_only = view.health.state == "unavailable"
         if self.preview.aspect != aspect or self._ads_only != ads_only:

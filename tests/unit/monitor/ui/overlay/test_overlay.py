@@ -637,3 +637,18 @@ def test_a_long_name_leaves_its_bar_and_figure(qtbot, monkeypatch):
     )
     on_black(bars)
     assert drawn["x" * 300].right() <= 300 - 60
+
+
+def test_boxes_are_those_of_the_picture_under_them(overlay, make_reading, make_view):
+    first, second = (np.full((90, 160, 3), level, np.uint8) for level in (40, 80))
+    for picture, happy, expected in (
+        (first, 0.7, "1  happy 70 %"),
+        (first, 0.8, "1  happy 70 %"),  # of a later frame that came without a picture
+        (second, 0.8, "1  happy 80 %"),
+    ):
+        overlay.show_view(make_view(make_reading(1, "happy", happy), preview=picture))
+        overlay.refresh_view()
+        assert overlay.preview.labels == (expected,)
+    overlay.show_view(make_view(state="reconnecting", preview=second))
+    overlay.refresh_view()
+    assert overlay.preview.message
