@@ -250,6 +250,7 @@ class SetupWizard(QDialog):
             self._texts["setup_choose_files"],
             str(Path.home()),
             f"{self._texts['setup_media']} ({endings})",
+            options=QFileDialog.Option.HideNameFilterDetails,
         )
         if found:
             self.take_files([Path(name) for name in found])

@@ -105,7 +105,7 @@ def test_files_are_chosen_at_home(make, monkeypatch, tmp_path):
     asked = []
     monkeypatch.setattr(
         "monitor.ui.first_run.wizard.QFileDialog.getOpenFileNames",
-        lambda *said: (asked.append(said), ([], ""))[1],
+        lambda *said, **_options: (asked.append(said), ([], ""))[1],
     )
     monkeypatch.setattr("pathlib.Path.home", lambda: tmp_path)
     make().choose.click()
