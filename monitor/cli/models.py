@@ -9,6 +9,7 @@ import click
 from monitor.cli.evaluate import data_option, judging_faces, judging_options
 from monitor.cli.options import (
     database_option,
+    database_url,
     in_zone,
     kinds_options,
     opened,
@@ -19,6 +20,7 @@ from monitor.cli.options import (
     zone_of_sites,
 )
 from monitor.cli.output import print_json, print_result, silence_native_libraries
+from monitor.settings.paths import sqlite_file
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
@@ -196,9 +198,12 @@ def _say_shadow_run(database: str | None, sha256: str, name: str) -> None:
     from db.read.scope import Scope
 
     found: list[dict[str, Any]] = []
+    file = sqlite_file(database_url(database))
     try:
-        with opened(database, existing=True) as engine:
-            found = _shadow_runs(engine, Scope(), None)
+        # Who trains a model need not have a kiosk.
+        if file is None or file.exists():
+            with opened(database, existing=True) as engine:
+                found = _shadow_runs(engine, Scope(), None)
     except DatabaseError as error:
         click.echo(f"Whether there was a shadow run is not known: {error}", err=True)
         return

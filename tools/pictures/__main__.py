@@ -13,15 +13,18 @@ import io
 import shutil
 import sys
 import tempfile
-import time
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
 from tools.pictures import film, kiosk, pages
 from tools.pictures.program import Program
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 SAME = 0.004
@@ -37,15 +40,20 @@ def main() -> None:
     if missing := _missing():
         parser.exit(2, "".join(f"{line}\n" for line in missing))
     options.out.mkdir(parents=True, exist_ok=True)
-    kept = partial(keep, options.out)
-    wanted = options.only or PARTS
+    try:
+        _take(options.only or PARTS, options.out)
+    except RuntimeError as error:
+        parser.exit(1, f"{error}\n")
+
+
+def _take(wanted: Sequence[str], out: Path) -> None:
     with tempfile.TemporaryDirectory() as home, pages.browsing() as browser:
-        program, album = Program(Path(home)), pages.Album(browser, kept)
+        program, album = Program(Path(home)), pages.Album(browser, partial(keep, out))
         for name in ("report", "classify", "review", "hub"):
             if name in wanted:
                 getattr(pages, name)(album, program)
         if "kiosk" in wanted:
-            _kiosk(album, program, options.out)
+            _kiosk(album, program, out)
 
 
 def _missing() -> list[str]:
@@ -72,8 +80,8 @@ def _kiosk(album: pages.Album, program: Program, out: Path) -> None:
         command = ("run", "--source", source, *options, *notice)
         with program.running(*command, display=display) as running:
             running.wait_for(r"(/invitation)")
-            # Until the curve of the last 30 seconds is full.
-            time.sleep(30)
+            # Of two people for half a minute, which the curve shows.
+            program.wait_for_readings(400)
             kiosk.save_film(kiosk.film(display), out / "kiosk.webp")
             _say("kiosk.webp", (out / "kiosk.webp").stat().st_size)
             keep(out, "kiosk.png", _png(kiosk.still(display)))

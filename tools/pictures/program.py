@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -46,6 +47,30 @@ class Program:
         if done.returncode:
             raise RuntimeError(f"ad-monitor {' '.join(arguments)} failed:\n{done.stderr}")
         return done.stdout + done.stderr
+
+    def wait_for_readings(self, count: int, limit_s: float = 300.0) -> None:
+        """Return once the kiosk that runs has stored so many readings.
+
+        Raises:
+            RuntimeError: It took too long.
+        """
+        deadline = time.monotonic() + limit_s
+        while (made := self._readings()) < count:
+            if time.monotonic() > deadline:
+                raise RuntimeError(
+                    f"The kiosk made {made} readings in {limit_s:.0f} seconds, expected {count}: "
+                    "this machine is too busy to film it. Try again when it is idle."
+                )
+            time.sleep(2)
+
+    def _readings(self) -> int:
+        try:
+            said = self.run("sessions", "--json")
+        except RuntimeError:
+            # There is no database yet.
+            return 0
+        sessions = json.loads(said[said.index("{") : said.rindex("}") + 1])["sessions"]
+        return int(sessions[0]["readings"]) if sessions else 0
 
     @contextmanager
     def running(self, *arguments: str, display: str | None = None) -> Iterator[Running]:

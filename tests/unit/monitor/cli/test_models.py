@@ -72,7 +72,10 @@ def test_promote_repeats_it_or_says_how_to_make_one(
     _say_shadow_run(database, "ef" * 32, "compact-5")
     assert "There was no shadow run of compact-5" in capsys.readouterr().err
     _say_shadow_run(str(tmp_path / "nowhere.db"), SHA, "compact-4")
-    assert "not known: There is no database" in capsys.readouterr().err
+    assert "There was no shadow run of compact-4" in capsys.readouterr().err
+    (tmp_path / "letter.db").write_text("no database" * 100)
+    _say_shadow_run(str(tmp_path / "letter.db"), SHA, "compact-4")
+    assert "Whether there was a shadow run is not known: " in capsys.readouterr().err
 
 
 def card_that_chose_by(rows: str) -> ModelCard:
