@@ -235,7 +235,7 @@ class Ad(Base):
 
 
 class Play(Base):
-    """One showing of one ad."""
+    """One play of one ad."""
 
     __tablename__ = "plays"
     __table_args__ = (

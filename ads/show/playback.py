@@ -25,7 +25,7 @@ Outcome = Literal["finished", "skipped", "failed", "stopped"]
 
 @dataclass(frozen=True, slots=True)
 class Play:
-    """One showing of one ad.
+    """One play of one ad.
 
     Attributes:
         number: Counts the plays of a show from 1.

@@ -121,7 +121,7 @@ WORDS: dict[str, tuple[str, dict[str, str]]] = {
         {"id, uid, name, created_at": "what it is called, since when"},
     ),
     "media_files": (
-        "Pictures and clips of the library; no pictures of people in front of a screen.",
+        "Pictures and videos of the library; no pictures of people in front of a screen.",
         {
             "id, sha256, size, ending": "which file",
             "kind, width, height, duration_s, has_sound, warnings": "what it holds",

@@ -66,7 +66,7 @@ def ad_totals(
     replays: bool = False,
     demos: bool = False,
 ) -> list[AdTotals]:
-    """Add up all exposures by version of an ad, in the order of first showing, and by site.
+    """Add up all exposures by version of an ad, in the order of first play, and by site.
 
     `watcher_s` is the attention without interruption that makes a viewer a watcher, and `min_rate`
     the readings per second with which a session tells that. Only live sessions count, unless

@@ -44,7 +44,7 @@ MAX_SECONDS = 120
 
 @dataclass(frozen=True, slots=True)
 class LiveAd:
-    """The ad on the screen, and when this showing began (UTC, aware)."""
+    """The ad on the screen, and when this play began (UTC, aware)."""
 
     ad_id: str
     name: str

@@ -100,7 +100,7 @@ class AdInfo:
 
 @dataclass(frozen=True, slots=True)
 class PlayInfo:
-    """One showing of one ad; see `records.PlayStarted` and `records.PlayEnded`."""
+    """One play of one ad; see `records.PlayStarted` and `records.PlayEnded`."""
 
     id: int
     number: int

@@ -43,7 +43,7 @@ WORDS: dict[str, tuple[str, dict[str, str]]] = {
             "id": "number of the session",
             "kind": "run or replay",
             "session_kind": "people in front of the screen, in a recording, or the demo viewer",
-            "site": "name of the place",
+            "site": "name of the site",
             "source": "which camera, file or address was watched",
             "started_at, ended_at": "when it began and ended",
             "end_reason": "why it ended",
@@ -70,9 +70,9 @@ WORDS: dict[str, tuple[str, dict[str, str]]] = {
         },
     ),
     "plays": (
-        "One row for each showing of an ad; about the group, never about one person.",
+        "One row for each play of an ad; about the group, never about one person.",
         {
-            "id, session_id, ad_version_id, number": "which showing of which ad in which session",
+            "id, session_id, ad_version_id, number": "which play of which ad in which session",
             "started_at, ended_at, shown_ms, outcome, error": "when it was shown, and how it ended",
             "reason, probability, held_out": "why this ad was chosen",
             "context": "one word each for the mood and size of the group, and the hour",
@@ -114,9 +114,9 @@ WORDS: dict[str, tuple[str, dict[str, str]]] = {
         },
     ),
     "exposures": (
-        lazy("Sums of the readings of one stay in view during one showing; kept for the reports."),
+        lazy("Sums of the readings of one stay in view during one play; kept for the reports."),
         {
-            "play_id, viewer_id": "which showing, and which stay in view",
+            "play_id, viewer_id": "which play, and which stay in view",
             "readings, emotion_readings, uncertain": "how many readings were added up",
             "dwell_s, attention_s, longest_attention_s": "for how long somebody stayed and looked",
             "baseline": "how pleased they looked before the ad",
@@ -128,7 +128,7 @@ WORDS: dict[str, tuple[str, dict[str, str]]] = {
     "exposure_seconds": (
         lazy("The same for each second of the ad, for the curves of the reports."),
         {
-            "play_id, viewer_id, second": "which showing, which stay in view, which second",
+            "play_id, viewer_id, second": "which play, which stay in view, which second",
             "readings, attentive, emotion_readings": "how many readings were added up",
             _SUMS: "the readings' expressions, added up",
             _SCORES: "the same, corrected for what the model mixes up",

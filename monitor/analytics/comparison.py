@@ -574,7 +574,7 @@ def _refused(entry: Comparison, found: Contrast, sample: Sample) -> str | None:
     )
     if sample.alike_share < MIN_ALIKE or math.isnan(found.value):
         return lazy(
-            "the ads ran at different places or hours of day: only %(share)s of their viewers were "
+            "the ads ran at different sites or hours of day: only %(share)s of their viewers were "
             "there within an hour of day of the other; let them share hours, so that they meet the "
             "same audience",
             share=later(_percent, sample.alike_share),

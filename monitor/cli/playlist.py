@@ -206,7 +206,7 @@ def _print_tables(playlist: Playlist, coming: Forecast, unmeasured: int) -> None
     console.print(table_of(ads, "ad", "name", "kind", *numbers, "rules", right=numbers))
     _say_more(say, len(playlist.ads), MAX_ROWS, "ads")
     if unmeasured:
-        say(f"[dim]{unmeasured} clips: not measured whether this machine keeps up with them[/dim]")
+        say(f"[dim]{unmeasured} videos: not measured whether this machine keeps up with them[/dim]")
     same_day = coming.end.date() == coming.begin.date()
     end_text = coming.end.strftime("%H:%M" if same_day else "%A %Y-%m-%d %H:%M")
     say(f"\n[bold]{coming.begin:%A %Y-%m-%d %H:%M} to {end_text}[/bold]")

@@ -131,7 +131,7 @@ def show_files(url: str) -> list[StoredFile]:
     return [
         StoredFile(
             file,
-            "a picture or clip from the hub" if file.parent == folder.media else "from the hub",
+            "a picture or video from the hub" if file.parent == folder.media else "from the hub",
             file.stat().st_size,
         )
         for file in folder.files()

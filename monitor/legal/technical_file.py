@@ -175,7 +175,7 @@ def _general(settings: RunSettings) -> tuple[Block, ...]:
                 hosts=hosts,
             )
         ),
-        Table((_("Library"), _("Version")), tuple(versions)),
+        Table((_("Software library"), _("Version")), tuple(versions)),
         Heading(_("Forms, user interface and instructions"), 2),
         Text(
             _(

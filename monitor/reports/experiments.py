@@ -405,7 +405,7 @@ def result_document(
     With `where`, only at its places; the document then has a `scope`.
 
     Raises:
-        ExperimentError: The experiment does not run at any of these places.
+        ExperimentError: The experiment does not run at any of these sites.
     """
     blocks = blocks_of(engine, plan.id)
     if where is not None:
@@ -457,7 +457,7 @@ def _sites_in(engine: Engine, plan: ExperimentInfo, where: Scope) -> tuple[str, 
     found = tuple(site for site in plan.sites if site in wanted)
     if not found:
         raise ExperimentError(
-            f"The experiment {plan.name!r} does not run at these places: expected some of its "
+            f"The experiment {plan.name!r} does not run at these sites: expected some of its "
             f"sites, {', '.join(plan.sites)}, or groups and tags of screens there."
         )
     return found

@@ -203,7 +203,7 @@ def spark(ad: dict[str, Any], reach: tuple[float, float]) -> dict[str, Any]:
 
 
 def weeks(trend: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Lay out viewers per showing and valence by week: a figure of 760 by 230 pixels.
+    """Lay out viewers per play and valence by week: a figure of 760 by 230 pixels.
 
     Args:
         trend: From the report.

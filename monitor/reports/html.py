@@ -286,7 +286,7 @@ def _card(
 
 
 def _day_hours(cells: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
-    """Return the table of viewers per showing by weekday and hour, with levels 0 to 5 of shade."""
+    """Return the table of viewers per play by weekday and hour, with levels 0 to 5 of shade."""
     known = {(cell["weekday"], cell["hour"]): cell["viewers_per_play"] for cell in cells}
     values = [value for value in known.values() if value is not None]
     if not values:

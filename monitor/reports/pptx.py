@@ -119,8 +119,8 @@ class _Deck:
         if scope["sessions"] != 1:
             when += ", " + ngettext("%(num)s session", "%(num)s sessions", scope["sessions"])
         facts = _(
-            "%(showings)s of %(ads)s, %(viewers)s in view",
-            showings=ngettext("%(num)s showing", "%(num)s showings", session["plays"]),
+            "%(plays)s of %(ads)s, %(viewers)s in view",
+            plays=ngettext("%(num)s play", "%(num)s plays", session["plays"]),
             ads=ngettext("%(num)s ad", "%(num)s ads", len(self.ads)),
             viewers=ngettext("%(num)s viewer", "%(num)s viewers", session["viewers"]),
         )
@@ -244,7 +244,7 @@ class _Deck:
             (_("Held"), whole(ad["held"])),
             (_("Attraction ratio"), percent(ad["attraction_ratio"])),
             *([] if ad["score"] is None else [(_("Score"), summary.score_words(ad))]),
-            (_("Showings"), whole(ad["plays"])),
+            (_("Plays"), whole(ad["plays"])),
         ]
         top = 1.5
         pictures = self.thumbnails.get(self.places[id(ad)])
@@ -292,11 +292,11 @@ class _Deck:
     def _weeks(self, trend: Sequence[dict[str, Any]]) -> None:
         from pptx.enum.chart import XL_CHART_TYPE as KINDS  # noqa: PLC0415
 
-        slide = self._slide(_("Viewers per showing, week by week"))
-        bars = {_("Viewers per showing"): [week["viewers_per_play"] for week in trend]}
+        slide = self._slide(_("Viewers per play, week by week"))
+        bars = {_("Viewers per play"): [week["viewers_per_play"] for week in trend]}
         data = _data("0.0", [day(week["start"]) for week in trend], bars)
         chart = _chart(
-            slide, KINDS.COLUMN_CLUSTERED, data, _("Columns: viewers per showing by week")
+            slide, KINDS.COLUMN_CLUSTERED, data, _("Columns: viewers per play by week")
         )
         _style_bars(chart, reverse=False)
         chart.has_legend = False

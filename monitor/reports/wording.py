@@ -51,7 +51,7 @@ FIGURE_NAMES = {
     "valence_corrected_mean": lazy("corrected valence"),
     "expressiveness": lazy("expressiveness"),
     "score": lazy("score"),
-    "multipliers.multiplier": lazy("viewers per showing in some hours"),
+    "multipliers.multiplier": lazy("viewers per play in some hours"),
     "trend": lazy("figures of some weeks"),
     "screens.attention_s": lazy("attention at some screens"),
     "session.viewers": lazy("viewers of some screens"),
@@ -445,10 +445,10 @@ def advice_reason(reason: str) -> LazyText:
 def _reach(document: dict[str, Any]) -> str:
     session, ads = document["session"], document["ads"]
     seen = ngettext(
-        "%(num)s viewer was in view during %(showings)s of %(ads)s",
-        "%(num)s viewers were in view during %(showings)s of %(ads)s",
+        "%(num)s viewer was in view during %(plays)s of %(ads)s",
+        "%(num)s viewers were in view during %(plays)s of %(ads)s",
         session["viewers"],
-        showings=ngettext("%(num)s showing", "%(num)s showings", session["plays"]),
+        plays=ngettext("%(num)s play", "%(num)s plays", session["plays"]),
         ads=ngettext("%(num)s ad", "%(num)s ads", len(ads)),
     )
     if session["watchers"] is None:

@@ -143,7 +143,7 @@ def _overview(book: _Book, sheet: Worksheet) -> None:
             word(session["session_kind"]) if session["session_kind"] else _("several kinds"),
             "text",
         ),
-        (_("Showings"), session["plays"], "whole"),
+        (_("Plays"), session["plays"], "whole"),
         (_("Viewers in view"), session["viewers"], "whole"),
         (_("Watchers"), session["watchers"], "whole"),
         (_("Attention, s"), session["attention_s"], "number"),
@@ -266,7 +266,7 @@ def _ads(book: _Book) -> None:
         _("Expressiveness"): "share",
         _("Impact"): "share",
         _("Score"): "number",
-        _("Showings"): "whole",
+        _("Plays"): "whole",
         _("On screen, s"): "number",
         _("Length, s"): "number",
         _("Watched 2 s or more"): "whole",
@@ -424,7 +424,7 @@ def _screens(book: _Book) -> None:
         _("Group"): "text",
         _("Tags"): "text",
         _("Sessions"): "whole",
-        _("Showings"): "whole",
+        _("Plays"): "whole",
         _("Viewers"): "whole",
         _("Exposures"): "whole",
         _("Attention, s"): "number",
@@ -444,9 +444,9 @@ def _over_time(book: _Book) -> None:
     if trend := book.document["trend"]:
         columns = {
             _("Week from"): "day",
-            _("Showings"): "whole",
+            _("Plays"): "whole",
             _("Viewers"): "whole",
-            _("per showing"): "number",
+            _("per play"): "number",
             _("Watchers"): "whole",
             _("Attraction ratio"): "share",
             _("Valence"): "signed",
@@ -461,8 +461,8 @@ def _over_time(book: _Book) -> None:
         columns = {
             _("Weekday"): "text",
             _("Hour"): "whole",
-            _("Showings"): "whole",
-            _("Viewers per showing"): "number",
+            _("Plays"): "whole",
+            _("Viewers per play"): "number",
         }
         rows = [
             [

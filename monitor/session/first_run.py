@@ -44,7 +44,7 @@ class Draft:
         languages: Of the notice; empty for the window's.
         required: Whether nothing is measured before the notice was shown alone.
         url: Where people can read more.
-        site: Name of the place.
+        site: Name of the site.
         time_zone: IANA name; empty for the machine's.
         shared: Whether others in the network may open the console, with an account.
     """

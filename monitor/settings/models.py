@@ -390,7 +390,7 @@ class RecordingSettings(PerceptionSettings, StoredSettings):
     measure_hours: Hours = setting((), "data", fallback="all day", metavar="HH:MM-HH:MM")
     """Measure only in these hours of the day, for example to leave out staff."""
     site: str = setting("default", "data", first=True, min_length=1)
-    """Name of the place, shown in reports."""
+    """Name of the site, shown in reports."""
     timezone: Zone = setting(
         None, "data", metavar="NAME", fallback="the playlist's, else the machine's"
     )
@@ -628,7 +628,7 @@ class HubSettings(WebSettings, PublishingSettings):
         metavar="FOLDER|s3://BUCKET/PREFIX",
         first=True,
     )
-    """The media store: pictures and clips of the library."""
+    """The media store: pictures and videos of the library."""
     max_upload: float = setting(2.0, "hub", metavar="GB", gt=0, le=4)
     """Largest file of the library, in GB."""
     mail: MailAddress = setting(

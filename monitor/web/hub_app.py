@@ -93,9 +93,10 @@ HUB_NAVIGATION: tuple[NavigationEntry, ...] = (
             "people.all_logins",
             "audit.listing",
         ),
+        is_more=True,
     ),
 )
-"""The entries of the hub's pages; those of `serve` follow in a separate menu."""
+"""The entries of the hub's pages; those of `serve` follow in the menu at the end."""
 
 KIOSK_SETTINGS = NavigationEntry(
     lazy("Settings"),

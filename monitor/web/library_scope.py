@@ -75,6 +75,6 @@ def store_away(error: MediaStoreError) -> ProblemError:
     return ProblemError(
         503,
         "store_away",
-        lazy("The place where pictures and clips lie cannot be used now. Try again in a minute."),
+        lazy("The place where pictures and videos lie cannot be used now. Try again in a minute."),
         retry_after_s=30,
     )

@@ -167,7 +167,7 @@ def report_over(
             404,
             "no_session",
             lazy(
-                "No live session is at these places and days. Choose others; replays "
+                "No live session is at these sites and days. Choose others; replays "
                 "and sessions of the demo viewer do not count."
             ),
         ) from None
@@ -214,7 +214,7 @@ def comparison_document(
             404,
             "no_ad",
             lazy(
-                "No play of %(unknown)s is in this database, or none at these places; "
+                "No play of %(unknown)s is in this database, or none at these sites; "
                 "the page Compare lists all ads.",
                 unknown=", ".join(unknown),
             ),

@@ -72,7 +72,7 @@ def go_through(tab, files):
     tab.get_by_role("button", name="Continue").click()
     tab.get_by_label("Address where they can read more").fill("https://shop.example/privacy")
     tab.get_by_role("button", name="Continue").click()
-    tab.get_by_label("Name of the place").fill("Shop 12")
+    tab.get_by_label("Name of the site").fill("Shop 12")
     tab.get_by_label("Time zone").fill("Europe/Berlin")
     tab.get_by_label("Password", exact=True).fill(LONG_ENOUGH)
     tab.get_by_label("Repeat the password").fill(LONG_ENOUGH)

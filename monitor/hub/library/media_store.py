@@ -49,7 +49,7 @@ class StoredFile(NamedTuple):
 
 
 class MediaStore:
-    """Pictures and clips by their SHA-256, and the parts of uploads; any thread may use it.
+    """Pictures and videos by their SHA-256, and the parts of uploads; any thread may use it.
 
     Args:
         target: A folder, which is created when needed, or `s3://bucket/prefix`; see `FilePlace`.

@@ -45,7 +45,7 @@ FIELDS = (
         lazy("Measuring hours"),
         lazy("Such as 08:00-20:00, by the clock of the place; outside of them nobody is measured"),
     ),
-    Field("data.site", lazy("Site in the kiosk's own reports"), lazy("Name of the place")),
+    Field("data.site", lazy("Site in the kiosk's own reports"), lazy("Name of the site")),
     Field("data.campaign", lazy("Campaign"), lazy("First in the titles of the kiosk's reports")),
     Field(
         "data.venue_type",

@@ -198,7 +198,7 @@ class _SetupPages:
                 "time_zone": problem_with("data.timezone", draft.time_zone or None),
             }
             if not draft.site:
-                wrong["site"] = _("Expected a name for the place, such as Shop 12.")
+                wrong["site"] = _("Expected a name for the site, such as Shop 12.")
             if not self._has_account():
                 wrong["password"] = self._make_account()
             problems = {name: why for name, why in wrong.items() if why}

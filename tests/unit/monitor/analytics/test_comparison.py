@@ -287,7 +287,7 @@ def test_ads_that_share_no_hour_are_not_compared(exposures):
             exposures.saw(exposures.play(row, hours=24 * day + hour), 2 * day + row, 0.01 * day)
     (found,) = compare_ads(exposures.data(), zone=UTC)
     assert found.withheld == (
-        "the ads ran at different places or hours of day: only 0% of their viewers were there "
+        "the ads ran at different sites or hours of day: only 0% of their viewers were there "
         "within an hour of day of the other; let them share hours, so that they meet the same "
         "audience"
     )

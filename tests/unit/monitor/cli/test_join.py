@@ -181,7 +181,7 @@ def test_purge_and_stored_know_what_the_hub_sent(run, hub, address, database):
     run("join", address, hub.code())
     folder = stored_show(database)
     listed = run("stored").stdout
-    assert "a picture or clip from the hub" in listed
+    assert "a picture or video from the hub" in listed
     assert str(folder.playlist) in listed
     assert run("purge", "--everything", "--yes").exit_code == 0
     assert not folder.path.exists()

@@ -208,7 +208,7 @@ def test_a_clip_that_is_too_much_for_the_machine_is_named(run, playlist, monkeyp
     assert status == 0
     text = " ".join(out.split())
     assert "decodes 11 of its 60 pictures a second, so it is shown at a lower rate;" in text
-    assert "1 clips: not measured whether this machine keeps up with them" in text
+    assert "1 videos: not measured whether this machine keeps up with them" in text
     document = json.loads(run(str(playlist), "--json")[1])
     assert ["lower rate" in " ".join(ad["remarks"]) for ad in document["ads"]] == [True, False]
     assert document["unmeasured_clips"] == 1

@@ -98,7 +98,7 @@ def test_a_part_of_the_sites_has_the_effect_of_that_part(engine):
     assert one["sentence"].endswith("what it shows as a whole decides.")
     assert (one["scope"]["sites"], whole.get("scope")) == (["B", "elsewhere"], None)
     for nothing in (Scope(sites=("elsewhere",)), Scope(groups=("North",))):
-        with pytest.raises(ExperimentError, match="does not run at these places"):
+        with pytest.raises(ExperimentError, match="does not run at these sites"):
             result_document(engine, plan, now, where=nothing)
 
 

@@ -408,7 +408,7 @@ def test_one_viewer_claims_nothing(render, maker):
         made.reading(play, 1, number * 5.0 + 0.5, 0.5, p)
     said = wording.findings(build_report(made.data()))
     assert said == [
-        "1 viewer was in view during 2 showings of 2 ads; none of them watched an ad for half a "
+        "1 viewer was in view during 2 plays of 2 ads; none of them watched an ad for half a "
         "second or longer.",
         "No ad certainly differs from the others, and no second stands out.",
     ]

@@ -147,7 +147,7 @@ def test_a_file_that_is_not_there_is_made_with_every_explanation(tmp_path):
     write_settings(path, {"data.site": "Shop 12"}, seen="")
     assert SettingsFile(path).values == {"data.site": "Shop 12"}
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert "# Name of the place, shown in reports." in path.read_text("utf-8")
+    assert "# Name of the site, shown in reports." in path.read_text("utf-8")
     assert [one.name for one in path.parent.iterdir()] == ["kiosk.yaml"]
 
 

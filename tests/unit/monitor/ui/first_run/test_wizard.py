@@ -137,7 +137,7 @@ def test_mistakes_are_said_and_keep_the_step(make):
     wizard.show_step(2)
     wizard.go_on()
     wizard.go_on()
-    assert "Give the place a name" in wizard.problem.text()
+    assert "Give the site a name" in wizard.problem.text()
     fill_place(wizard)
     wizard.zone.setCurrentText("Mars/Base")
     wizard.go_on()

@@ -51,8 +51,8 @@ def test_the_sessions_lead_to_it(hub):
 @pytest.mark.parametrize(
     ("query", "status", "words"),
     [
-        ("site=nowhere", 404, "No live session is at these places and days"),
-        ("from=2027-01-01", 404, "No live session is at these places and days"),
+        ("site=nowhere", 404, "No live session is at these sites and days"),
+        ("from=2027-01-01", 404, "No live session is at these sites and days"),
         ("from=tomorrow", 400, "expected a date such as 2026-03-01, received &#39;tomorrow&#39;"),
     ],
 )

@@ -88,7 +88,7 @@ def test_what_was_chosen_stays(hub, monkeypatch):
 def test_a_kiosk_has_nothing_to_choose_by(client, database):
     write_session(database, "Foyer")
     assert "<select" not in client.get("/sessions").text
-    assert 'aria-label="Choose places"' not in client.get("/compare").text
+    assert 'aria-label="Choose sites"' not in client.get("/compare").text
 
 
 def test_ads_of_some_screens(hub):

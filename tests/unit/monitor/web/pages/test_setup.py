@@ -169,7 +169,7 @@ def test_mistakes_are_said_beside_their_field_and_nothing_is_made(app, browser, 
     typed = {"site": "", "time_zone": "Mars/Base", "password": "short", "again": "short"}
     page = send(browser, "place", **typed).text
     for words in (
-        "Expected a name for the place",
+        "Expected a name for the site",
         "xpected the name of a time zone such as Europe/Berlin",
         "The password has 5 characters",
     ):
