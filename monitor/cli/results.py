@@ -174,7 +174,7 @@ def training_bar() -> Iterator[Callable[[RunProgress, dict[str, Any]], None]]:
         SpinnerColumn(),
         TextColumn("Training"),
         BarColumn(),
-        TextColumn("{task.percentage:.1f} %  {task.fields[figures]}"),
+        TextColumn("{task.percentage:.1f}%  {task.fields[figures]}"),
     )
     if not console.is_terminal:
         yield _once_a_minute()
@@ -201,7 +201,7 @@ def print_groups(document: dict[str, Any]) -> None:
     console = wide_console()
     console.print(
         f"[bold]{document['pictures']:,} pictures[/bold]; groups are those of the table, none is "
-        "estimated; 95 % intervals in brackets, those of differences for all pairs together; "
+        "estimated; 95% intervals in brackets, those of differences for all pairs together; "
         f"- means fewer than {document['min_pictures']} pictures",
         highlight=False,
     )
@@ -235,7 +235,7 @@ def _estimate_text(estimate: dict[str, Any] | None) -> str:
     if estimate is None:
         return "-"
     value, low, high = (100 * estimate[key] for key in ("value", "low", "high"))
-    text = f"{value:.1f} % ({low:.1f}-{high:.1f})"
+    text = f"{value:.1f}% ({low:.1f}-{high:.1f})"
     if reasons := estimate.get("reasons"):
         text += " " + ", ".join(f"{name} {count}" for name, count in reasons.items())
     return text

@@ -421,7 +421,7 @@ def _rest() -> tuple[Block, ...]:
             _(
                 "Accuracy and F1 by expression say how often the network names what people named; "
                 "the calibration error says whether its probabilities can be averaged, which is "
-                "what reports do. Valence and shares have 95 %% intervals over viewers; the "
+                "what reports do. Valence and shares have 95%% intervals over viewers; the "
                 "documentation has every formula."
             )
         ),
