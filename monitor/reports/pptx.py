@@ -295,9 +295,7 @@ class _Deck:
         slide = self._slide(_("Viewers per play, week by week"))
         bars = {_("Viewers per play"): [week["viewers_per_play"] for week in trend]}
         data = _data("0.0", [day(week["start"]) for week in trend], bars)
-        chart = _chart(
-            slide, KINDS.COLUMN_CLUSTERED, data, _("Columns: viewers per play by week")
-        )
+        chart = _chart(slide, KINDS.COLUMN_CLUSTERED, data, _("Columns: viewers per play by week"))
         _style_bars(chart, reverse=False)
         chart.has_legend = False
         series = chart.plots[0].series[0]

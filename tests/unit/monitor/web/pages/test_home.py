@@ -56,7 +56,7 @@ def test_it_says_what_ran_what_worked_and_what_needs_somebody(as_, engine, tmp_p
 def test_pages_of_serve_are_in_a_menu_of_their_own(as_):
     page = as_("viewer").get("/").text
     menu = page[page.index("<nav") : page.index("</nav>")]
-    main, _, more = menu.partition('<details class="more">')
+    main, _, more = menu.partition('<details class="more"')
     assert ">Screens<" in main
     assert ">Sessions<" not in main
     assert ">Sessions<" in more
