@@ -60,6 +60,31 @@ def test_without_a_script_somebody_is_invited_and_logs_in_with_a_code(hub):
     admin.check()
 
 
+@pytest.mark.parametrize("language", ["en", "de"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_menu_takes_one_row_and_opens_without_a_script(hub, width, language):
+    person = hub.visit(
+        "admin",
+        java_script_enabled=False,
+        viewport={"width": width, "height": 900},
+        extra_http_headers={"Accept-Language": language},
+    )
+    tab = person.go("/")
+    playlists = tab.locator("#menu").get_by_role("link", name="Playlists")
+    account = tab.locator("#menu a[href='/account']")
+    assert tab.locator(".bar").bounding_box()["height"] < 90
+    assert playlists.is_visible() == (width == 1280)
+    if width == 390:
+        tab.click("button.menu")
+    assert playlists.is_visible()
+    assert not account.is_visible()
+    tab.click("details.me summary")
+    assert account.is_visible()
+    assert tab.get_by_role(
+        "button", name={"en": "Log out", "de": "abmelden"}[language]
+    ).is_visible()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
 def test_pages_of_accounts_have_no_serious_findings(hub, scheme, width):
