@@ -1,4 +1,4 @@
-"""A teacher for `compact`: the same network, wider and deeper, too slow for the camera's loop."""
+"""A teacher for `compact`: the same network, wider and deeper, and half as fast."""
 
 from __future__ import annotations
 
