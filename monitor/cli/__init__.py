@@ -4,6 +4,9 @@ import os
 
 # The search for plugins takes a tenth of the time of `--help`.
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+# All matrices are small: more threads would wait for each other, spinning. `--policy learn` took 80
+# times as long on a busy kiosk. NumPy reads this when it is imported.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from monitor.cli.main import main
 
