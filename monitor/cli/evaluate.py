@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from detector.emotion.classifier import EmotionClassifier
     from detector.emotion.model_card import ModelCard
     from detector.emotion.own_network import Pixels
+    from detector.emotion.preprocessing import CropGeometry
     from training.datasets.faces import FaceDataset
 
 data_option = setting_option(TrainSettings, "data", required=True)
@@ -31,6 +32,7 @@ def judging_options(split: str = "validation") -> Callable[..., Any]:
     return together(
         setting_option(TrainSettings, "votes"),
         setting_option(TrainSettings, "overlay"),
+        setting_option(TrainSettings, "find_faces"),
         click.option(
             "--split",
             help="Published name of a split, or training, validation, test, or held-out (of the "
@@ -97,7 +99,7 @@ def evaluate(
     elif judging["data"] is None:
         raise click.UsageError("Missing option '--data', or '--groups' with a table of groups.")
     silence_native_libraries()
-    from detector.emotion.classifier import load_classifier
+    from detector.emotion.classifier import crop_geometry, load_classifier
     from detector.emotion.own_network import OwnModel
     from monitor.cli.results import print_conditions, print_evaluation
     from training.evaluation.evaluate import evaluate as measure
@@ -109,7 +111,7 @@ def evaluate(
     if groups is not None:
         _measure_groups(groups, classifier, as_json)
         return
-    faces, against, labels = judging_faces(classifier.card.input_side_px, **judging)
+    faces, against, labels = judging_faces(crop_geometry(classifier.card), **judging)
     figures = measure(classifier, faces, against, labels=labels, flip=flip)
     if conditions:
         figures["conditions"] = by_condition(classifier, faces, against, labels)
@@ -125,7 +127,7 @@ def _refuse_beside_groups(*names: str) -> None:
     """Refuse options that say how to measure a dataset."""
     context = click.get_current_context()
     given = [
-        name
+        name.replace("_", "-")
         for name in names
         if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
     ]
@@ -151,10 +153,11 @@ def _measure_groups(path: Path, classifier: EmotionClassifier, as_json: bool) ->
 
 
 def judging_faces(
-    side_px: int,
+    geometry: CropGeometry,
     data: Path,
     votes: Path | None,
     overlay: Path | None,
+    find_faces: bool | None,
     split: str | None,
     against: str | None,
     labels: str | None,
@@ -165,12 +168,22 @@ def judging_faces(
 
     Without a split, the validation rows, or those that all models of `unknown_to` held out.
     """
+    from training.datasets.folders import opened_face_finder
     from training.datasets.labels import label_set
     from training.datasets.splits import SPLIT_SEED, held_out
     from training.release.promotion import held_out_by
 
     seed = SPLIT_SEED if seed is None else seed
-    faces, chosen = read_faces(data, votes, against, side_px=side_px, seed=seed, overlay=overlay)
+    with opened_face_finder(geometry, wanted=bool(find_faces)) as finder:
+        faces, chosen = read_faces(
+            data,
+            votes,
+            against,
+            side_px=geometry.side_px,
+            seed=seed,
+            overlay=overlay,
+            face_finder=finder,
+        )
     rows = held_out_by(unknown_to, faces) if split is None and unknown_to else None
     if rows is None:
         rows = (

@@ -87,12 +87,12 @@ def show(model: str | None, as_json: bool) -> None:
 def compare(first: str, second: str, as_json: bool, **judging: Any) -> None:
     """Compare two models on the same faces, with a paired test."""
     silence_native_libraries()
-    from detector.emotion.classifier import load_classifier
+    from detector.emotion.classifier import crop_geometry, load_classifier
     from monitor.cli.results import print_comparison
     from training.evaluation.comparison import compare as measure
 
     one, other = load_classifier(first, "cpu"), load_classifier(second, "cpu")
-    faces, against, labels = judging_faces(one.card.input_side_px, **judging)
+    faces, against, labels = judging_faces(crop_geometry(one.card), **judging)
     found = measure(one, other, faces, against, labels=labels)
     print_result(as_json, found.document(), print_comparison, found)
 
@@ -122,6 +122,7 @@ def promote(
     silence_native_libraries()
     from dataclasses import asdict
 
+    from detector.emotion.classifier import crop_geometry
     from detector.emotion.labels import EMOTIONS, what_it_tells
     from detector.emotion.model_card import read_card
     from detector.emotion.model_store import find_model
@@ -132,7 +133,7 @@ def promote(
         raise click.UsageError("A model is promoted for all labels it has: leave --labels out.")
     card = read_card(path)
     cards = (card, read_card(find_model(None)))
-    faces, against, _ = judging_faces(card.input_side_px, **judging, unknown_to=cards)
+    faces, against, _ = judging_faces(crop_geometry(card), **judging, unknown_to=cards)
     promoted = put_in_use(
         path,
         faces,

@@ -11,18 +11,22 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 from db.engine import open_database
 from db.write.records import ModelRecord, ShadowRecord
 from db.write.session_writer import SessionWriter
 from detector.emotion.labels import EMOTIONS
 from detector.emotion.model_card import ModelCard
+from detector.emotion.preprocessing import CropGeometry
 from detector.types import ShadowCell
 from monitor.cli.evaluate import judging_faces
 from monitor.cli.models import _say_shadow_run, models
 from tests.helpers.making import START, Make
 
 SHA = "cd" * 32
+
+FACES = Path(__file__).parents[4] / "docs" / "images" / "faces.jpg"
 
 
 @pytest.fixture
@@ -104,19 +108,38 @@ def test_models_are_judged_by_rows_that_both_held_out_or_it_says_why_not(
             usage = "Training" if number < 40 else "PublicTest"
             table.writerow((number % 7, " ".join(map(str, picture)), usage))
     options: dict[str, Any] = dict.fromkeys(
-        ("votes", "overlay", "split", "against", "labels", "seed")
+        ("votes", "overlay", "find_faces", "split", "against", "labels", "seed")
     )
     held_out = card_that_chose_by("held out of Training, 10 rows")
-    rows, _, _ = judging_faces(48, data, **options, unknown_to=(held_out, held_out))
+    rows, _, _ = judging_faces(CropGeometry(48), data, **options, unknown_to=(held_out, held_out))
     assert rows.splits() == {"held out of Training": 10}
     assert "are judged by" not in capsys.readouterr().err
 
     others = (held_out, card_that_chose_by("PublicTest, 10 rows"))
-    rows, _, _ = judging_faces(48, data, **options, unknown_to=others)
+    rows, _, _ = judging_faces(CropGeometry(48), data, **options, unknown_to=others)
     assert rows.splits() == {"PublicTest": 20}
     assert "The models are judged by PublicTest, because" in capsys.readouterr().err
 
     options["split"] = "validation"
-    rows, _, _ = judging_faces(48, data, **options, unknown_to=others)
+    rows, _, _ = judging_faces(CropGeometry(48), data, **options, unknown_to=others)
     assert rows.splits() == {"PublicTest": 20}
     assert "are judged by" not in capsys.readouterr().err
+
+
+def test_faces_are_cut_out_of_photographs_that_models_are_judged_by(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("mediapipe")
+    for split in ("train", "test"):
+        folder = tmp_path / split / "happy"
+        folder.mkdir(parents=True)
+        Image.open(FACES).save(folder / "somebody.png")
+        Image.new("RGB", (400, 300), "grey").save(folder / "nobody.png")
+    options: dict[str, Any] = dict.fromkeys(("votes", "overlay", "against", "labels", "seed"))
+    rows, _, _ = judging_faces(CropGeometry(48), tmp_path, **options, split="test", find_faces=True)
+    assert rows.splits() == {"test": 1}
+    assert "nobody.png" in capsys.readouterr().err
+    rows, _, _ = judging_faces(
+        CropGeometry(48), tmp_path, **options, split="test", find_faces=False
+    )
+    assert rows.splits() == {"test": 2}
