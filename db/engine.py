@@ -24,7 +24,7 @@ from db.errors import (
     DatabaseOpenError,
     DatabaseUnavailableError,
 )
-from db.server import check_server, make_server_ready, server_engine
+from db.server import check_server, hosts, make_server_ready, server_engine, shown
 from db.sqlite_file import BEGIN_OPTION, check_file, make_file_ready, make_private, sqlite_engine
 from db.upkeep.backup import back_up, made_name
 
@@ -173,8 +173,27 @@ def sqlite_path(engine: Engine) -> Path | None:
     return Path(engine.url.database)
 
 
-def _keep_copy(path: Path, revision: str) -> None:
-    """Copy a database of an older version before it is changed.
+def server_hosts(url: str) -> tuple[str, ...]:
+    """Return the machines on which a database is, by its address; none for a file.
+
+    Raises:
+        DatabaseOpenError: It is no path and no database URL.
+    """
+    parsed = _parse(url)
+    return () if parsed.get_backend_name() == "sqlite" else hosts(parsed)
+
+
+def shown_address(url: str) -> str:
+    """Return the path or address of a database without passwords.
+
+    Raises:
+        DatabaseOpenError: It is no path and no database URL.
+    """
+    return shown(_parse(url)) if "://" in url else url
+
+
+def _keep_copy(path: Path, revision: str) -> Path:
+    """Copy a database of an older version before it is changed; return the copy.
 
     Raises:
         DatabaseDamagedError: It is damaged.
@@ -190,13 +209,7 @@ def _keep_copy(path: Path, revision: str) -> None:
             f"The database {path} has the older schema {revision} and is not brought up to date "
             f"before a copy of it is beside it. {error}"
         ) from error
-    logger.warning(
-        "The database %s of an older version (schema %s) is brought up to date. As it was, it "
-        "stays in %s: delete that file once all is well.",
-        path,
-        revision,
-        copy,
-    )
+    return copy
 
 
 def _parse(url: str) -> URL:

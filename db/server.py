@@ -57,22 +57,35 @@ def server_engine(url: URL) -> Engine:
         )
     except (exc.ArgumentError, ImportError) as error:
         raise DatabaseOpenError(
-            f"The database {_shown(url)} needs a driver that is not "
+            f"The database {shown(url)} needs a driver that is not "
             f"installed ({error}); install it (`pip install ad-reaction-monitor[postgresql]` for "
             "PostgreSQL) or use a file."
         ) from error
 
 
-def _shown(url: URL) -> str:
+def shown(url: URL) -> str:
     """Return an address without passwords, including those that libpq takes as parameters."""
     return url.difference_update_query(["password", "sslpassword"]).render_as_string(
         hide_password=True
     )
 
 
+def hosts(url: URL) -> tuple[str, ...]:
+    """Return the machines of a server as an address names them; none for a socket of this one."""
+    # libpq takes hosts as parameters, too, several at once, and the default from the environment.
+    named = [url.host or "", *url.normalized_query.get("host", ())]
+    named += url.normalized_query.get("hostaddr", ())
+    if not any(named) and url.get_backend_name() == "postgresql":
+        named = [os.environ.get("PGHOST", "")]
+    each = (host.strip() for text in named for host in text.split(","))
+    with_port = re.compile(r"([^:]+):\d*")
+    plain = (found[1] if (found := with_port.fullmatch(host)) else host for host in each)
+    return tuple(dict.fromkeys(host for host in plain if host and host[0] not in "/@"))
+
+
 def make_server_ready(engine: Engine, *, read_only: bool, patience_s: float) -> str | None:
     """Check, create and migrate a database on a server; see `db.engine.make_ready`."""
-    name = _shown(engine.url)
+    name = shown(engine.url)
     with _reached(engine) as connection:
         if engine.dialect.name == "postgresql" and not read_only:
             # A second process waits until the first has created or migrated the schema.
@@ -90,7 +103,7 @@ def make_server_ready(engine: Engine, *, read_only: bool, patience_s: float) -> 
 def check_server(engine: Engine) -> None:
     """Refuse a database that `make_server_ready` refuses, without changing it."""
     with _reached(engine) as connection:
-        current_revision(connection, _shown(engine.url))
+        current_revision(connection, shown(engine.url))
 
 
 @contextmanager
@@ -102,7 +115,7 @@ def _reached(engine: Engine) -> Iterator[Connection]:
     except exc.DBAPIError as error:
         waits = isinstance(error, exc.OperationalError) and not _is_wrong_address(engine, error)
         raise (DatabaseUnavailableError if waits else DatabaseOpenError)(
-            f"The database {_shown(engine.url)} cannot be opened ({describe(error)}); check the "
+            f"The database {shown(engine.url)} cannot be opened ({describe(error)}); check the "
             "address and the account."
         ) from error
 

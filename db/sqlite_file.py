@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 import os
 import re
 import sqlite3
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
     from sqlalchemy.engine.interfaces import DBAPIConnection
     from sqlalchemy.pool import ConnectionPoolEntry
+
+logger = logging.getLogger(__name__)
 
 BUSY_TIMEOUT_MS = 2000
 """Wait for another writer; several times the longest commit, well below the close limit."""
@@ -117,12 +120,12 @@ def make_file_ready(
     *,
     read_only: bool,
     patience_s: float,
-    before_upgrade: Callable[[Path, str], None],
+    before_upgrade: Callable[[Path, str], Path],
 ) -> str | None:
     """Check a file, create it and bring it up to date; see `db.engine.make_ready`.
 
     `before_upgrade` is called with the path and the revision of an older database, while no other
-    program can write it.
+    program can write it, and returns a copy. The copy is deleted if the database stays as it was.
     """
     _prepare_folder(path, read_only=read_only)
     inspect = partial(_inspect_file, path)
@@ -299,16 +302,33 @@ def _prove_readable(engine: Engine) -> None:
 
 
 def _bring_up_to_date(
-    engine: Engine, path: Path, before_upgrade: Callable[[Path, str], None]
+    engine: Engine, path: Path, before_upgrade: Callable[[Path, str], Path]
 ) -> None:
     """Prove that the database can be written, and migrate it if it is not up to date."""
     options = {BEGIN_OPTION: "IMMEDIATE"}
-    with engine.connect().execution_options(**options) as connection, connection.begin():
-        # Read again under the write lock: another process may have migrated it since.
-        revision = migrations.current_revision(connection, str(path))
-        if revision not in {None, migrations.HEAD}:
-            before_upgrade(path, revision)
-        migrations.upgrade(connection, revision)
+    revision: str | None = None
+    copy: Path | None = None
+    try:
+        with engine.connect().execution_options(**options) as connection, connection.begin():
+            # Read again under the write lock: another process may have migrated it since.
+            revision = migrations.current_revision(connection, str(path))
+            if revision is not None and revision != migrations.HEAD:
+                copy = before_upgrade(path, revision)
+            migrations.upgrade(connection, revision)
+    except BaseException:
+        # A kiosk tries again and again, and every copy takes room that may be what is missing.
+        with suppress(OSError, sqlite3.Error, DatabaseError):
+            if copy is not None and _inspect_file(path) == revision:
+                copy.unlink()
+        raise
+    if copy is not None:
+        logger.warning(
+            "The database %s of an older version (schema %s) was brought up to date. As it was, it "
+            "stays in %s: delete that file once all is well.",
+            path,
+            revision,
+            copy,
+        )
 
 
 def _retry_while_locked(path: Path, action: Callable[[], Any], patience_s: float) -> Any:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from db.engine import shown_address
 from db.upkeep.inventory import NEVER
 from detector.names import is_blank
-from detector.sources.passwords import hide_passwords
 from monitor.languages import _, language, long_date, ngettext
 from monitor.legal import facts
 from monitor.legal.paper import Heading, Items, Paper, Question, Table, Text
@@ -122,7 +122,7 @@ def _processing(settings: RunSettings, card: ModelCard) -> tuple[Block, ...]:
         Text(
             _(
                 "In the database %(database)s (setting data.database).",
-                database=hide_passwords(settings.database),
+                database=shown_address(settings.database),
             )
         ),
         Table((_("Table"), _("What it holds"), _("How long")), facts.stored(settings)),

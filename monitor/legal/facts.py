@@ -30,8 +30,8 @@ ABOUT_PEOPLE = {
 """Tables about people, and whether single readings' retention applies to them."""
 
 GETS = {
-    "sums": lazy("sums of each stay in view, no single readings"),
-    "cells": lazy("sums over several viewers, by ad, hour and second"),
+    "sums": lazy("sums of each stay in view, and the state of the moment; no single readings"),
+    "cells": lazy("sums over several viewers, by ad, hour and second, and the state of the moment"),
     "state": lazy("the state of the moment: how many are in view, how many look, and their mood"),
     "readings": lazy("all readings: the database is there"),
 }
@@ -41,9 +41,9 @@ def measuring(settings: RunSettings, card: ModelCard) -> Rows:
     """Return what is measured and how: fact, this kiosk, setting."""
     detection = settings.detection
     reach = (
-        (_("faces of %(number)s pixels and more", number=decimal(detection.smallest_face_px, 0)))
+        (_("faces of %(number)s pixels and more", number=exact(detection.smallest_face_px)))
         if detection.farthest_m is None
-        else _("people up to %(number)s m away", number=decimal(detection.farthest_m, 1))
+        else _("people up to %(number)s m away", number=exact(detection.farthest_m))
     )
     camera = hide_passwords(settings.source or _("the camera that was chosen, else the first one"))
     return (
@@ -68,13 +68,18 @@ def measuring(settings: RunSettings, card: ModelCard) -> Rows:
             _("Readings"),
             _(
                 "at most %(number)s a second of each face",
-                number=decimal(settings.readings_per_second, 0),
+                number=exact(settings.readings_per_second),
             ),
             "data.readings_per_second",
         ),
         (_("Choice of the next ad"), choice(settings), "ads.policy"),
         (_("Notice on the screen"), notice(settings), "notice.mode, window.headless"),
     )
+
+
+def exact(value: float) -> str:
+    """Write a number with as many decimals as it has, up to six digits."""
+    return decimal(value, len(f"{value:g}".partition(".")[2]))
 
 
 def hours(settings: RunSettings) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
+from db.engine import server_hosts
 from monitor.settings.broker import Broker
 from monitor.settings.paths import sqlite_file
 from monitor.uplink.address import plain_reach
@@ -23,8 +24,9 @@ class Recipient:
 
     Attributes:
         host: Its name or address.
-        gets: sums of each stay in view; cells, which are sums over several viewers; the state of
-            the moment, by MQTT; or the readings, because the database is there.
+        gets: sums of each stay in view or cells, which are sums over several viewers, both with the
+            state of the moment; only that state, by MQTT; or the readings, because the database is
+            there.
         is_encrypted: Whether the settings ask for an encrypted connection; `None` if they do not
             say.
     """
@@ -38,24 +40,27 @@ def recipients(settings: RunSettings) -> tuple[Recipient, ...]:
     """Return the machines, other than the kiosk's own, that get something from it.
 
     Raises:
+        DatabaseOpenError: The address of the database is wrong.
         KeyFileError: The file with the hub's key cannot be read.
     """
-    found = [_database(settings), _hub(settings), _broker(settings)]
+    found = [*_database(settings), _hub(settings), _broker(settings)]
     return tuple(
         one for one in found if one is not None and one.host and plain_reach(one.host) != "here"
     )
 
 
-def _database(settings: RunSettings) -> Recipient | None:
-    if sqlite_file(settings.database) is not None:
-        return None
-    return Recipient(urlsplit(settings.database).hostname or "", "readings", None)
+def _database(settings: RunSettings) -> list[Recipient]:
+    return [Recipient(host, "readings", None) for host in server_hosts(settings.database)]
 
 
 def _hub(settings: RunSettings) -> Recipient | None:
     file = sqlite_file(settings.database)
-    key = None if file is None else read_key(key_path(file))
-    if key is not None and not key.console:
+    if file is None:
+        return None  # a kiosk whose readings are on a server joins no hub
+    key = read_key(key_path(file))
+    if key is not None and settings.hub in {None, key.hub}:
+        if key.console:
+            return None
         address, upload = key.hub, settings.upload or key.upload
     elif settings.hub is not None:
         address, upload = settings.hub, settings.upload or "sums"

@@ -248,13 +248,14 @@ def _sent(recipient: Recipient) -> str:
         return _("The readings are stored at %(host)s, without pictures.", host=host)
     if recipient.gets == "sums":
         return _(
-            "Sums of each stay in front of the screen go to %(host)s; pictures and single readings "
-            "do not.",
+            "Sums of each stay in front of the screen, and the number of viewers at the moment and "
+            "their mood, go to %(host)s; pictures and single readings do not.",
             host=host,
         )
     if recipient.gets == "cells":
         return _(
-            "Sums over several viewers go to %(host)s; pictures and single readings do not.",
+            "Sums over several viewers, and the number of viewers at the moment and their mood, go "
+            "to %(host)s; pictures and single readings do not.",
             host=host,
         )
     return _(

@@ -392,7 +392,7 @@ def _by_condition(conditions: Mapping[str, Any]) -> Block:
             ", ".join(
                 _(
                     "%(value)s: %(share)s",
-                    value=_number(entry["value"]),
+                    value=facts.exact(entry["value"]),
                     share=percent(entry["accuracy"], 1),
                 )
                 for entry in measured
@@ -402,10 +402,6 @@ def _by_condition(conditions: Mapping[str, Any]) -> Block:
         if measured
     )
     return Table((_("Condition"), _("Faces"), _("Named right, by value")), rows)
-
-
-def _number(value: float) -> str:
-    return decimal(value, len(f"{value:g}".partition(".")[2]))
 
 
 def _quoted(lead: str, sentences: Iterable[str]) -> tuple[Block, ...]:

@@ -602,6 +602,23 @@ def test_an_older_database_is_copied_before_it_is_changed(path, old, caplog):
     assert made_backups(path, path.parent) == [copy]
 
 
+def test_a_failed_upgrade_leaves_no_copy_for_each_attempt(path, old, monkeypatch, caplog):
+    def upgrade(*_):
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(command, "upgrade", upgrade)
+        for _ in range(2):
+            with pytest.raises(DatabaseUnavailableError, match="is full"):
+                open_database(str(path))
+    assert made_backups(path, path.parent) == []
+    assert contents(path) == old
+    assert "was brought up to date" not in caplog.text
+    open_database(str(path)).dispose()
+    (copy,) = made_backups(path, path.parent)
+    assert contents(copy) == old
+
+
 @pytest.mark.parametrize(
     ("error", "expected"),
     [

@@ -111,6 +111,18 @@ def test_no_password_is_in_a_paper(fill, code, settings, card):
     assert "secret" not in text
 
 
+def test_no_password_with_a_space_is_in_a_paper(settings, card):
+    changed = settings.model_copy(update={"database": "postgresql://me:my secret@203.0.113.9/shop"})
+    text = text_of(filled(impact_assessment, changed, card))
+    assert "me:***@203.0.113.9/shop" in text.replace("\\", "")
+    assert "secret" not in text
+
+
+def test_a_paper_does_not_round_what_is_set(settings, card):
+    changed = settings.model_copy(update={"readings_per_second": 2.5})
+    assert "at most 2.5 a second" in text_of(filled(impact_assessment, changed, card))
+
+
 def test_the_assessment_has_the_settings_of_this_kiosk(settings, card):
     changed = settings.model_copy(update=CHANGED)
     text = text_of(filled(impact_assessment, changed, card))
@@ -120,7 +132,8 @@ def test_the_assessment_has_the_settings_of_this_kiosk(settings, card):
         "| Deletion of single readings | 14 days |",
         "| Hours | 09:00\N{EN DASH}20:00 |",
         "figures of fewer than 5 viewers",
-        "| 203.0.113.7 | sums over several viewers, by ad, hour and second | encrypted |",
+        "| 203.0.113.7 | sums over several viewers, by ad, hour and second, and the state of the "
+        "moment | encrypted |",
         "| 203.0.113.5 | the state of the moment",
         "not encrypted",
         "pages in the browser to its network",

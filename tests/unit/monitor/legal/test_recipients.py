@@ -58,6 +58,45 @@ def test_a_broker_and_a_database_elsewhere_are():
     )
 
 
+@pytest.mark.parametrize(
+    ("address", "hosts"),
+    [
+        ("postgresql://kiosk:a/b#c[d@203.0.113.9/shop", ["203.0.113.9"]),
+        ("postgresql+psycopg://kiosk:p@ss@203.0.113.9/shop", ["203.0.113.9"]),
+        ("postgresql:///shop?host=203.0.113.9", ["203.0.113.9"]),
+        ("postgresql:///shop?hostaddr=203.0.113.9", ["203.0.113.9"]),
+        (
+            "postgresql:///shop?host=203.0.113.9:5432&host=203.0.113.10",
+            ["203.0.113.9", "203.0.113.10"],
+        ),
+        ("postgresql:///shop?host=203.0.113.9,203.0.113.10", ["203.0.113.9", "203.0.113.10"]),
+        ("postgresql:///shop?host=/var/run/postgresql", []),
+        ("postgresql:///shop", []),
+        ("sqlite+pysqlite:////srv/shop.db", []),
+    ],
+)
+def test_a_database_is_where_its_driver_looks_for_it(address, hosts, monkeypatch):
+    monkeypatch.delenv("PGHOST", raising=False)
+    assert [one.host for one in recipients(RunSettings(database=address))] == hosts
+
+
+def test_the_environment_names_the_server_where_the_address_does_not(monkeypatch):
+    monkeypatch.setenv("PGHOST", "203.0.113.9")
+    (found,) = recipients(RunSettings(database="postgresql:///shop"))
+    assert found == Recipient("203.0.113.9", "readings", is_encrypted=None)
+
+
+def test_a_kiosk_whose_readings_are_on_a_server_joins_no_hub():
+    kiosk = RunSettings(database="postgresql://203.0.113.9/shop", hub="https://203.0.113.7")
+    assert [one.host for one in recipients(kiosk)] == ["203.0.113.9"]
+
+
+def test_a_kiosk_that_is_to_join_another_hub_sends_nothing_to_the_former(tmp_path):
+    join(tmp_path / "kiosk.db", "https://203.0.113.7", upload="cells")
+    other = "https://203.0.113.8"
+    assert of(tmp_path, hub=other) == (Recipient("203.0.113.8", "sums", is_encrypted=True),)
+
+
 def test_a_key_that_cannot_be_read_is_an_error(tmp_path):
     key_path(tmp_path / "kiosk.db").write_text("{", encoding="utf-8")
     key_path(tmp_path / "kiosk.db").chmod(0o600)

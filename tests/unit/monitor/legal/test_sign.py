@@ -167,3 +167,10 @@ def test_a_language_without_texts_is_refused(settings):
 def test_without_a_camera_there_is_nothing_to_tell(settings):
     with pytest.raises(NoticeError, match="nobody is measured"):
         print_sign(with_(settings, camera=False))
+
+
+@pytest.mark.parametrize("gets", ["sums", "cells", "state"])
+def test_a_sign_says_that_the_state_of_the_moment_is_sent(gets):
+    sentence = sign._sent(Recipient("203.0.113.7", gets, is_encrypted=True))
+    assert "at the moment" in sentence
+    assert "203.0.113.7" in sentence
