@@ -126,6 +126,7 @@ def test_models_are_judged_by_rows_that_both_held_out_or_it_says_why_not(
     assert "are judged by" not in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_faces_are_cut_out_of_photographs_that_models_are_judged_by(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
