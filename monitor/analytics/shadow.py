@@ -107,19 +107,29 @@ def clustered_ratio(numerators: ArrayLike, denominators: ArrayLike, where: Array
     above = np.bincount(np.asarray(where), weights=np.asarray(numerators, dtype=np.float64))
     below = np.bincount(np.asarray(where), weights=np.asarray(denominators, dtype=np.float64))
     value, share = float(above.sum() / below.sum()), below / below.sum()
+    rest = (below.sum() - below) / below.sum()
     if (share > 0).sum() < 2:
         return Ratio(value, None, None)
     changes = (above - value * below) / below.sum()
-    # Mean and variance of the sum of squares, for changes that are `share` times a random number
-    # of the cluster, less their mean.
-    square, enlarged = float(share @ share), share**2 / (1 - share)
-    mean = float(enlarged @ (1 - 2 * share + square))
-    none, one, two = (float(enlarged @ share**power) for power in range(3))
-    spread = (square * none) ** 2 + 2 * two * none - 4 * square * one * none + 2 * one**2
-    spread += float(enlarged**2 @ (1 + 2 * square - 4 * share))
-    error = math.sqrt(float((changes**2 / (1 - share)).sum()))
-    margin = error * float(student.ppf(0.975, mean**2 / spread))
+    error = math.sqrt(float((changes**2 / rest).sum()))
+    margin = error * float(student.ppf(0.975, _degrees_of_freedom(share, rest)))
     return Ratio(value, value - margin, value + margin)
+
+
+def _degrees_of_freedom(share: NDArray[np.float64], rest: NDArray[np.float64]) -> float:
+    """Return Satterthwaite's approximation for clusters with shares of the sum and `rest` of it.
+
+    Changes are taken for `share` times a random number of the cluster, less their mean. Sums of
+    squares, as one cluster may be a million times as large as all others.
+    """
+    square, scale = float(share @ share), share / np.sqrt(rest)
+    own = scale**2 * (rest**2 + np.maximum(0.0, square - share**2))
+    spread = float(own @ own)
+    for place, row in enumerate(scale):
+        shared = row * scale * (square - share[place] - share)
+        shared[place] = 0.0
+        spread += float(shared @ shared)
+    return max(1.0, float(own.sum()) ** 2 / spread)
 
 
 def _disagreements(rows: Sequence[ShadowHour], faces: int) -> list[dict[str, Any]]:

@@ -39,4 +39,4 @@ def rounded(weights: NDArray[Any]) -> NDArray[Any]:
     bits += 1 << (DROPPED_BITS - 1)
     bits &= 0xFFFFFFFF << DROPPED_BITS
     found = bits.astype(np.uint32).view(np.float32)
-    return np.where(np.isfinite(found), found, weights)
+    return np.where(np.isfinite(weights) & np.isfinite(found), found, weights)

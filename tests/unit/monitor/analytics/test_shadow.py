@@ -183,3 +183,20 @@ def test_intervals_hold_what_they_promise(
         assert ratio.high is not None
         hits += ratio.low <= 0.8 <= ratio.high
     assert 0.94 <= hits / weeks <= 0.99
+
+
+@pytest.mark.parametrize(
+    "sizes", [[10_000_000, 352, 38, 32], [864_000, 100, 50], [864_000, 1, 1, 1], [10_000_000, 1]]
+)
+def test_one_cluster_that_outweighs_the_others_leaves_one_degree_of_freedom(
+    sizes: list[int],
+) -> None:
+    faces = np.array(sizes)
+    agreeing = np.round(faces * 0.8)
+    agreeing[-1] = 0
+    ratio = clustered_ratio(agreeing, faces, np.arange(faces.size))
+    others = (faces.sum() - faces) / faces.sum()
+    changes = (agreeing - ratio.value * faces) / faces.sum()
+    error = math.sqrt((changes**2 / others).sum())
+    assert ratio.high is not None
+    assert ratio.high - ratio.value == pytest.approx(error * student.ppf(0.975, 1), rel=1e-3)

@@ -23,6 +23,11 @@ def test_rounding_keeps_eleven_significant_bits(values: list[float]) -> None:
     np.testing.assert_array_equal(rounded(found), found)
 
 
+def test_no_kind_of_nan_becomes_a_number() -> None:
+    kinds = np.array([0x7FFFFFFF, 0xFFFFFFFF, 0x7F800001, 0x7FC00000], dtype=np.uint32)
+    assert np.isnan(rounded(kinds.view(np.float32))).all()
+
+
 def test_whole_numbers_stay() -> None:
     seeds = np.arange(5, dtype=np.uint32)
     assert rounded(seeds) is seeds
