@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from detector.faces.detector import nested
 from detector.types import Box, FaceDetection, TrackedFace
 
 if TYPE_CHECKING:
@@ -35,6 +36,9 @@ rest varies by half of it."""
 
 @dataclass(slots=True)
 class _Track:
+    """A face followed: `side` is the width of its box when last sure, if ever, `part_ns` the time
+    when an unsure detection last showed only a part of it."""
+
     face: FaceDetection
     seen_ns: int
     hits: int = 1
@@ -42,8 +46,13 @@ class _Track:
     number: int | None = None
     velocity: tuple[float, float] = (0.0, 0.0)
     sure: bool = False
+    side: float = 0.0
+    part_ns: int = 0
     confirm_ns: int = 0
     confirm_pause_ns: int = 200_000_000
+
+    def __post_init__(self) -> None:
+        self.side = self.box.width
 
     @property
     def box(self) -> Box:
@@ -61,6 +70,10 @@ class _Track:
             x=self.box.x + self.velocity[0] * elapsed_s, y=self.box.y + self.velocity[1] * elapsed_s
         )
 
+    def lives_until_ns(self, buffer_ns: int) -> int:
+        """Return when it ends; a part of the face extends it once, by at most the buffer."""
+        return max(self.seen_ns, min(self.part_ns, self.seen_ns + buffer_ns)) + buffer_ns
+
     def follow(self, face: FaceDetection, now_ns: int) -> None:
         if face.predicted:
             return
@@ -72,10 +85,14 @@ class _Track:
         if elapsed_s > 0:
             (x, y), (old_x, old_y) = box.centre, self.box.centre
             step = ((x - old_x) / elapsed_s, (y - old_y) / elapsed_s)
+            # The box of an unsure face jumps between parts of the face.
+            weight = 0.4 if face.sure else 0.1
             self.velocity = (
-                self.velocity[0] + 0.4 * (step[0] - self.velocity[0]),
-                self.velocity[1] + 0.4 * (step[1] - self.velocity[1]),
+                self.velocity[0] + weight * (step[0] - self.velocity[0]),
+                self.velocity[1] + weight * (step[1] - self.velocity[1]),
             )
+        if face.sure or not self.sure:
+            self.side = box.width
         self.face, self.seen_ns = face, now_ns
         self.hits += 1
 
@@ -132,7 +149,7 @@ class FaceTracker:
         return [
             track.predicted(captured_ns)
             for track in self._tracks
-            if captured_ns - track.seen_ns <= self._buffer_ns
+            if captured_ns <= track.lives_until_ns(self._buffer_ns)
             and not track.doubtful
             and not self._is_steady(track, captured_ns, due)
         ]
@@ -164,19 +181,20 @@ class FaceTracker:
 
         `confirm` checks a face before it becomes a viewer; by default all pass.
         """
-        # A doubtful face is found by chance only, so its track waits longer for it.
-        lives_ns = {True: 2 * self.MAX_CONFIRM_PAUSE_NS, False: self._buffer_ns}
         self._tracks = [
             track
             for track in self._tracks
-            if captured_ns - track.seen_ns <= lives_ns[track.doubtful]
+            if captured_ns <= track.lives_until_ns(self._buffer_ns)
+            # A doubtful face is found by chance only, so its track waits longer for it.
+            or (track.doubtful and captured_ns - track.seen_ns <= 2 * self.MAX_CONFIRM_PAUSE_NS)
         ]
-        columns = dict(self._assign(detections, captured_ns))
+        columns = self._assign(detections, captured_ns)
         found = [(self._tracks[row], detections[column]) for row, column in columns.items()]
         for track, detection in found:
             track.follow(detection, captured_ns)
-        for row, track in enumerate(self._tracks):
-            track.steady &= row in columns  # a missed face is not where it was
+        missed = [track for row, track in enumerate(self._tracks) if row not in columns]
+        for track in missed:
+            track.steady = False  # it is not where it was
         # A face missed before it became a viewer starts over: it needs consecutive frames.
         self._tracks = [
             track
@@ -185,6 +203,10 @@ class FaceTracker:
         ]
         for column in sorted(set(range(len(detections))) - set(columns.values())):
             detection = detections[column]
+            if detection.predicted:
+                continue
+            if not detection.sure and self._shows_part(detection, missed, captured_ns):
+                continue
             track = _Track(detection, captured_ns, sure=detection.sure)
             self._tracks.append(track)
             found.append((track, detection))
@@ -192,6 +214,16 @@ class FaceTracker:
             self._admit(track, detection, captured_ns, confirm)
         viewers = [TrackedFace(track.number, face) for track, face in found if track.number]
         return sorted(viewers, key=lambda face: face.viewer)
+
+    @staticmethod
+    def _shows_part(face: FaceDetection, missed: Sequence[_Track], captured_ns: int) -> bool:
+        """Return whether a face is part of a missed viewer's; the viewer then lives on."""
+        for track in missed:
+            place = track.predicted(captured_ns)
+            if track.number and face.box.width < place.width and nested(face.box, place):
+                track.part_ns = captured_ns
+                return True
+        return False
 
     def _admit(
         self,
@@ -212,28 +244,61 @@ class FaceTracker:
         self._viewers += 1
         track.number = self._viewers
 
-    def _assign(
-        self, detections: Sequence[FaceDetection], captured_ns: int
-    ) -> list[tuple[int, int]]:
-        if not self._tracks or not detections:
-            return []
-        cost = np.empty((len(self._tracks), len(detections)))
-        for row, track in enumerate(self._tracks):
-            expected = track.predicted(captured_ns)
-            for column, detection in enumerate(detections):
-                cost[row, column] = self._cost(expected, detection.box)
-        rows, columns = self._cheapest_pairs(cost)
-        return [
-            (int(row), int(column))
-            for row, column in zip(rows, columns, strict=True)
-            if cost[row, column] < self._IMPOSSIBLE
-        ]
+    def _assign(self, detections: Sequence[FaceDetection], captured_ns: int) -> dict[int, int]:
+        """Return the column of the detection for the row of each track that has one.
 
-    def _cost(self, expected: Box, found: Box) -> float:
+        Faces that were not searched for go to their own tracks. Viewers choose before others: a
+        doubtful track at the place of a viewer must not take the face and its number.
+        """
+        own = {track.box: row for row, track in enumerate(self._tracks) if track.number is not None}
+        columns = {
+            own[face.box]: column
+            for column, face in enumerate(detections)
+            if face.predicted and face.box in own
+        }
+        free = [column for column, face in enumerate(detections) if not face.predicted]
+        for viewers in (True, False):
+            rows = [
+                row
+                for row, track in enumerate(self._tracks)
+                if (track.number is not None) is viewers and row not in columns
+            ]
+            columns |= self._cheapest(rows, free, detections, captured_ns)
+            free = [column for column in free if column not in columns.values()]
+        return columns
+
+    def _cheapest(
+        self,
+        rows: Sequence[int],
+        columns: Sequence[int],
+        detections: Sequence[FaceDetection],
+        captured_ns: int,
+    ) -> dict[int, int]:
+        if not rows or not columns:
+            return {}
+        cost = np.array(
+            [
+                [
+                    self._cost(self._tracks[row], detections[column].box, captured_ns)
+                    for column in columns
+                ]
+                for row in rows
+            ]
+        )
+        return {
+            rows[one]: columns[other]
+            for one, other in zip(*self._cheapest_pairs(cost), strict=True)
+            if cost[one, other] < self._IMPOSSIBLE
+        }
+
+    def _cost(self, track: _Track, found: Box, captured_ns: int) -> float:
         tiny = 1e-6
-        growth = max(found.width, tiny) / max(expected.width, tiny)
-        if not 1 / 1.8 <= growth <= 1.8:  # a box that grows faster is of something else
-            return self._IMPOSSIBLE
+        expected = track.predicted(captured_ns)
+        growths = (
+            max(found.width, tiny) / max(side, tiny) for side in (expected.width, track.side)
+        )
+        if not any(1 / 1.8 <= growth <= 1.8 for growth in growths):
+            return self._IMPOSSIBLE  # a box that grows faster is of something else
         # Distances in box sides: the same settings serve any face size and picture shape.
         width = max((expected.width + found.width) / 2, tiny)
         height = max((expected.height + found.height) / 2, tiny)

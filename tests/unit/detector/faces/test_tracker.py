@@ -265,6 +265,61 @@ def test_a_predicted_face_does_not_keep_a_viewer_alive(face: Face) -> None:
     assert scene.tracker.expected(found_ns + 900_000_000) == []
 
 
+def test_a_doubtful_face_at_the_place_of_a_viewer_does_not_take_the_number(face: Face) -> None:
+    scene = Scene()
+    scene.hold(0.5, face(0.5, size=0.2))
+    small = face(0.55, size=0.12, confidence=0.55)
+    for _ in range(MINIMUM_CONSECUTIVE_FRAMES):
+        scene.now_ns += FRAME_NS
+        scene.tracker.update([face(0.5, size=0.2), small], scene.now_ns, lambda _: False)
+    scene.now_ns += 300_000_000
+    scene.tracker.update([face(0.5, size=0.2)], scene.now_ns)
+    scene.show(face(0.5, size=0.2))
+    beside = face(0.39, size=0.15, confidence=0.55)
+    assert scene.show(face(0.5, size=0.2), beside)[1].box.centre[0] == pytest.approx(0.5)
+    [steady] = scene.tracker.steady(scene.now_ns + FRAME_NS)
+    found = scene.show(steady, beside)
+    assert list(found) == [1]
+    assert found[1] is steady
+
+
+def test_a_face_that_was_not_searched_for_is_nobody_elses(face: Face) -> None:
+    scene = Scene()
+    scene.hold(0.5, face(0.4, size=0.2), face(0.5, size=0.2))
+    steady, _ = scene.tracker.steady(scene.now_ns + FRAME_NS)
+    found = scene.show(steady, face(0.29, size=0.2))
+    assert found[1] is steady
+    scene.hold(1)
+    assert scene.hold(0.5, steady) == {}
+
+
+def test_unsure_boxes_do_not_lead_a_viewer_astray(face: Face) -> None:
+    scene = Scene()
+    scene.hold(0.5, face(0.5, size=0.3))
+    for step in range(8):
+        scene.show(face(0.5 - 0.008 * step, size=0.3 * 0.9**step, confidence=0.55))
+    scene.hold(0.5)
+    assert list(scene.show(face(0.5, size=0.3))) == [1]
+
+
+def test_a_marginal_face_missed_in_every_other_search_stays_one_viewer(face: Face) -> None:
+    scene = Scene()
+    scene.hold(0.5, face(0.5, size=0.3))
+    eye = face(0.47, size=0.1, confidence=0.52)
+    for _ in range(9):
+        assert scene.show(eye) == {}
+        assert scene.show() == {}
+    scene.hold(LOST_TRACK_BUFFER_S - 2 * FRAME_NS / 1e9)
+    assert list(scene.show(face(0.5, size=0.3))) == [1]
+
+
+def test_parts_of_a_face_keep_its_viewer_for_twice_the_buffer_at_most(face: Face) -> None:
+    scene = Scene()
+    scene.hold(0.5, face(0.5, size=0.3))
+    scene.hold(2 * LOST_TRACK_BUFFER_S + 0.1, face(0.47, size=0.1, confidence=0.52))
+    assert 1 not in scene.hold(0.5, face(0.5, size=0.3))
+
+
 def test_a_face_without_extent_harms_nobody(face: Face) -> None:
     scene = Scene(minimum_consecutive_frames=1)
     nothing = FaceDetection(Box(0.5, 0.5, 0.0, 0.0), 0.5, np.zeros((6, 2)))
