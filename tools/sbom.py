@@ -90,10 +90,12 @@ def needed(extras: Iterable[str]) -> set[str]:
             continue
         seen.add(str(requirement))
         wanted = ("", *requirement.extras)
+        if requirement.name == "mediapipe":
+            continue  # those of its libraries that the program uses are its own requirements
         try:
             texts = metadata.requires(requirement.name) or ()
         except metadata.PackageNotFoundError:
-            continue  # MediaPipe names libraries that the program does without
+            continue  # of an extra that is not installed; `document` tells
         for further in map(Requirement, texts):
             marker = further.marker
             if marker is None or any(marker.evaluate({"extra": extra}) for extra in wanted):
@@ -102,18 +104,32 @@ def needed(extras: Iterable[str]) -> set[str]:
     return {canonicalize_name(Requirement(text).name) for text in seen}
 
 
+def with_licence(component: dict[str, Any]) -> dict[str, Any]:
+    """Return a component with the licence that its package gives in words, if the list has none."""
+    said = metadata.metadata(component["name"]).get("License", "")
+    if component.get("licenses") or not said:
+        return component
+    name = said.strip().split("\n")[0]
+    return component | {"licenses": [{"license": {"acknowledgement": "declared", "name": name}}]}
+
+
 def document(environment: dict[str, Any], names: set[str]) -> dict[str, Any]:
     """Return the list of parts: of an environment's list, only what the program needs.
 
     Args:
         environment: What `cyclonedx-py environment` writes.
         names: What `needed` gives.
+
+    Raises:
+        ValueError: The environment lacks some of them.
     """
     listed = {
         one["bom-ref"]: one
         for one in environment["components"]
         if canonicalize_name(one["name"]) in names
     }
+    if lacking := names - {canonicalize_name(one["name"]) for one in listed.values()}:
+        raise ValueError(f"Not installed here, so not listed: {', '.join(sorted(lacking))}")
     (program,) = (one for one in listed.values() if one["name"] == PROGRAM)
     about = {
         "type": "application",
@@ -130,7 +146,7 @@ def document(environment: dict[str, Any], names: set[str]) -> dict[str, Any]:
     }
     return environment | {
         "metadata": environment["metadata"] | {"component": program | about},
-        "components": [one for one in listed.values() if one is not program],
+        "components": [with_licence(one) for one in listed.values() if one is not program],
         "dependencies": [
             {"ref": ref} | ({"dependsOn": found} if found else {}) for ref, found in edges.items()
         ],

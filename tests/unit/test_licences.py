@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import re
-from configparser import ConfigParser
 from importlib import metadata
-from pathlib import Path
 
 import pytest
-from packaging.requirements import Requirement
 
-SETUP = Path(__file__).parents[2] / "setup.cfg"
+from tools.sbom import needed
 
 COMPATIBLE = re.compile(
     r"\b(MIT(-0|-CMU)?|BSD|[023]-Clause BSD|0BSD|Apache|Apache-2\.0|ISC(L)?|HPND|Python Software Foundation|PSF(-2\.0)?|"
@@ -39,28 +36,9 @@ def licence(distribution: metadata.Distribution) -> str:
     return "; ".join(filter(None, named))
 
 
-def needed() -> dict[str, metadata.Distribution]:
-    """The distributions that the program needs, and those that they need in turn, on this machine."""
-    setup = ConfigParser()
-    setup.read(SETUP)
-    named = setup["options"]["install_requires"] + setup["options.extras_require"]["hub"]
-    waiting = [Requirement(line) for line in named.split("\n") if line.strip()]
-    found: dict[str, metadata.Distribution] = {}
-    while waiting:
-        requirement = waiting.pop()
-        name = re.sub(r"[-_.]+", "-", requirement.name).lower()
-        if name in found or (
-            requirement.marker is not None and not requirement.marker.evaluate({"extra": ""})
-        ):
-            continue
-        found[name] = metadata.distribution(requirement.name)
-        waiting += [Requirement(line) for line in found[name].requires or ()]
-    return found
-
-
 def test_every_library_may_be_used():
     try:
-        libraries = needed()
+        libraries = {name: metadata.distribution(name) for name in needed(["hub"])}
     except metadata.PackageNotFoundError as error:
         pytest.skip(f"not all libraries are installed here: {error}")
     assert len(libraries) > 40

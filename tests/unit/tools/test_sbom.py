@@ -57,6 +57,18 @@ def test_no_folder_of_this_machine_is_named(made):
     assert len(made["metadata"]["component"]["externalReferences"]) == 1
 
 
+def test_a_list_that_would_lack_a_library_is_refused():
+    with pytest.raises(ValueError, match=r"not listed: duckdb, numpy$"):
+        sbom.document(LIST, {sbom.PROGRAM, "flask", "numpy", "duckdb"})
+
+
+def test_a_licence_in_words_is_listed_where_there_is_no_other():
+    (licence,) = sbom.with_licence({"name": "PyQt5"})["licenses"]
+    assert licence["license"]["name"] == "GPL v3"
+    known = {"name": "PyQt5", "licenses": [{"expression": "GPL-3.0-only"}]}
+    assert sbom.with_licence(known) == known
+
+
 def test_it_follows_the_specification(made):
     pytest.importorskip("cyclonedx.validation.json", reason="make sbom installs it")
     sbom.check(json.dumps(made))
@@ -68,6 +80,12 @@ def test_libraries_of_other_extras_are_left_out():
     assert {"flask", "werkzeug", "numpy"} <= sbom.needed(())
     assert not {"pytest", "duckdb", "tensorflow"} & sbom.needed(())
     assert "duckdb" in sbom.needed(["hub"])
+
+
+def test_libraries_that_mediapipe_names_but_the_program_does_not_need_are_left_out():
+    names = sbom.needed(())
+    assert "mediapipe" in names
+    assert not {"jax", "matplotlib", "sentencepiece"} & names
 
 
 OF_THE_PROGRAM = {".py", ".css", ".html", ".j2", ".mako", ".po", ".yaml", ".json", ".md", ".svg"}
