@@ -1,4 +1,4 @@
-"""Print the notice for the entrance, and fill the papers that the law may ask for."""
+"""Print the sign for the entrance, and write the documents that the law may require."""
 
 from __future__ import annotations
 
@@ -44,16 +44,16 @@ def _language_option(words: str) -> Callable[[Any], Any]:
 _paper_options = together(
     settings_options(RunSettings, without=("language",)),
     _force_option,
-    _language_option("Language of the paper"),
+    _language_option("Language of the document"),
     output_options,
 )
 
 
 @click.group(epilog=f"Example: {PROGRAM} notice print sign.pdf --config kiosk.yaml")
 def notice() -> None:
-    """Print the notice for the entrance, and fill the papers that the law may ask for.
+    """Print the sign for the entrance, and write the documents that the law may require.
 
-    All are filled with the settings of this kiosk: give the settings file, or the options, with
+    All are filled in from the settings of this kiosk: give the settings file or the options with
     which it is started. None is legal advice.
     """
 
@@ -65,7 +65,7 @@ def notice() -> None:
 )
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False), default=Path("notice.pdf"))
 @click.option(
-    "--paper", type=click.Choice(SHEETS, case_sensitive=False), default="a4", help="Size of paper."
+    "--paper", type=click.Choice(SHEETS, case_sensitive=False), default="a4", help="Paper size."
 )
 @settings_options(RunSettings, without=("language",))
 @_force_option
@@ -75,8 +75,8 @@ def print_notice(file: Path, paper: str, force: bool, as_json: bool, **options: 
     """Make the sign for the entrance as PDF.
 
     It says what is measured, that no picture is kept, how long readings are kept, whether any leave
-    this machine, who is responsible, and where to read more, also as QR code. FILE is notice.pdf
-    unless given.
+    this machine, who is responsible, and where to read more, with a QR code. FILE defaults to
+    notice.pdf.
     """
     from monitor.legal.files import write_new
     from monitor.legal.sign import print_sign
@@ -94,13 +94,13 @@ def print_notice(file: Path, paper: str, force: bool, as_json: bool, **options: 
 
 
 def _print_sign(file: Path, readable_m: float, settings: RunSettings) -> None:
-    click.echo(f"Written: {file}. Its sentences are read with ease from {readable_m:.1f} m.")
+    click.echo(f"Written: {file}. Its sentences are easy to read from {readable_m:.1f} m.")
     if readable_m < 2:
         click.echo("For two metres choose a larger sheet (--paper) or fewer languages.", err=True)
     if settings.retention_days == 0:
         click.echo(
             "Readings are kept without a time limit (data.retention_days: 0), and the sign says "
-            "so: check that this is meant.",
+            "so: check that you want this.",
             err=True,
         )
 
@@ -119,8 +119,8 @@ def assessment(file: Path, force: bool, as_json: bool, **options: Any) -> None:
     """Write a template for the data protection impact assessment (Article 35 GDPR).
 
     It says what this kiosk stores, where, for how long, who receives it, and which safeguards are
-    on. What only you can answer is marked. FILE ends in .docx, .html, .md or .pdf and is
-    impact-assessment.docx unless given.
+    on. Questions that only you can answer are marked. FILE ends in .docx, .html, .md or .pdf; it
+    defaults to impact-assessment.docx.
     """
     from monitor.legal.assessment import impact_assessment
 
@@ -137,11 +137,11 @@ def assessment(file: Path, force: bool, as_json: bool, **options: Any) -> None:
 )
 @_paper_options
 def technical_file(file: Path, force: bool, as_json: bool, **options: Any) -> None:
-    """Write the technical file, by the headings of Annex IV of the EU AI Act.
+    """Write the technical file, under the headings of Annex IV of the EU AI Act.
 
     It says what the system is, what it was tested on, its measured limits, and what it must not be
-    used for, from the card of the model in use and the settings. What only you can answer is
-    marked. FILE ends in .docx, .html, .md or .pdf and is technical-file.docx unless given.
+    used for, from the model's card and the settings. Questions that only you can answer are marked.
+    FILE ends in .docx, .html, .md or .pdf; it defaults to technical-file.docx.
     """
     from monitor.legal import technical_file as module
 

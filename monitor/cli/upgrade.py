@@ -12,11 +12,11 @@ from monitor.cli.output import print_json
 @database_option
 @output_options
 def upgrade(database: str | None, as_json: bool) -> None:
-    """Bring a database of an older version up to date, and keep a copy of it as it was.
+    """Bring a database of an older version up to date, and keep a copy of the old one.
 
-    `run`, `replay` and `hub serve` do so by themselves; this is for a database that is only read
-    here. End the programs that use it first. A database on a server is not copied: make a dump
-    before.
+    `run`, `replay` and `hub serve` do this when they start; this command is for a machine that only
+    reads the database. Stop all programs that use it first. A database on a server is not copied:
+    make a dump beforehand.
     """
     from db.engine import make_engine, make_ready
     from db.migrations import HEAD
@@ -31,4 +31,4 @@ def upgrade(database: str | None, as_json: bool) -> None:
     elif before in {None, HEAD}:
         click.echo(f"The database is up to date (schema {HEAD}).")
     else:
-        click.echo(f"The database was brought from schema {before} to {HEAD}.")
+        click.echo(f"The database was upgraded from schema {before} to {HEAD}.")

@@ -39,9 +39,10 @@ def impact_assessment(settings: RunSettings, card: ModelCard, today: date) -> Pa
         (
             Text(
                 _(
-                    "A template by Article 35 of the GDPR, filled with the settings of this kiosk. "
-                    "It is not legal advice, and no assessment yet: answer the marked questions, "
-                    "check the rest, and have both reviewed by somebody who knows your law."
+                    "A template for Article 35 of the GDPR, filled in with the settings of this "
+                    "kiosk. It is not legal advice, and not yet an assessment: answer the marked "
+                    "questions, check the rest, and have both reviewed by somebody who knows your "
+                    "law."
                 )
             ),
             *_people(settings),
@@ -89,7 +90,7 @@ def _people(settings: RunSettings) -> tuple[Block, ...]:
 def _processing(settings: RunSettings, card: ModelCard) -> tuple[Block, ...]:
     sent = facts.sent(settings)
     return (
-        Heading(_("2. What is done (Article 35(7)(a))")),
+        Heading(_("2. The processing (Article 35(7)(a))")),
         Text(
             _(
                 "A camera beside an ad screen sees who stands there. The program finds the faces "
@@ -116,7 +117,7 @@ def _processing(settings: RunSettings, card: ModelCard) -> tuple[Block, ...]:
             )
         ),
         Question(
-            _("How many people are measured on a day, about? Are there children or patients?")
+            _("About how many people are measured a day? Are children or patients among them?")
         ),
         Heading(_("What is stored about people"), 2),
         Text(
@@ -126,12 +127,12 @@ def _processing(settings: RunSettings, card: ModelCard) -> tuple[Block, ...]:
             )
         ),
         Table((_("Table"), _("What it holds"), _("How long")), facts.stored(settings)),
-        Text(_("Nowhere stored:")),
+        Text(_("Not stored anywhere:")),
         Items(tuple(str(sentence) for sentence in NEVER)),
         Heading(_("Who receives it"), 2),
         Table((_("Machine"), _("Gets"), _("Connection")), sent)
         if sent
-        else Text(_("Nobody by itself: all readings stay on the kiosk's machine.")),
+        else Text(_("The program sends it to nobody: all readings stay on the kiosk's machine.")),
         Text(_console(settings)),
         Question(
             _(
@@ -224,7 +225,7 @@ def _risks(settings: RunSettings) -> tuple[Block, ...]:
             ),
         ),
         (
-            _("Somebody is found in the data by place and time"),
+            _("Somebody is identified in the data by place and time"),
             _(
                 "No picture and no feature of a face is stored; single readings are kept: %(time)s",
                 time=facts.retention(settings),
@@ -265,7 +266,7 @@ def _risks(settings: RunSettings) -> tuple[Block, ...]:
             (_("Risk"), _("What limits it here"), _("Likelihood and severity")),
             tuple((risk, limit, "\N{HORIZONTAL ELLIPSIS}") for risk, limit in rows),
         ),
-        Question(_("Rate each risk in the last column: how likely, how severe, after the limits?")),
+        Question(_("Rate each risk in the last column: how likely and how severe does it remain?")),
         Question(_("Which further risks does your place bring?")),
     )
 
@@ -291,7 +292,7 @@ def _safeguards(settings: RunSettings) -> tuple[Block, ...]:
             "data.retention_days",
         ),
         (
-            _("Hours in which is measured"),
+            _("Measuring hours"),
             facts.hours(settings) if settings.measure_hours else off,
             "data.measure_hours",
         ),
@@ -325,8 +326,8 @@ def _safeguards(settings: RunSettings) -> tuple[Block, ...]:
                 "backups? When are updates installed?"
             )
         ),
-        Question(_("Which safeguards that are off do you switch on, or why not?")),
-        Question(_("How are the people who read reports told what the figures do not say?")),
+        Question(_("Which of the safeguards that are off will you switch on? Why not the others?")),
+        Question(_("How do you tell the people who read reports what the figures do not say?")),
     )
 
 

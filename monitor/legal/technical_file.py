@@ -95,9 +95,9 @@ def _law() -> tuple[Block, ...]:
             (
                 _(
                     "Article 3(39) and recital 18: a system that infers emotions from faces is an "
-                    "emotion recognition system. Merely noticing a smile is none, unless emotions "
-                    "are inferred from it. The reports of this program speak of mood, so treat it "
-                    "as one."
+                    "emotion recognition system. One that merely notices a smile is not, unless it "
+                    "infers emotions from it. The reports of this program speak of mood, so treat "
+                    "it as one."
                 ),
                 _(
                     "Article 5(1)(f) prohibits inferring emotions at the workplace and in "
@@ -111,13 +111,14 @@ def _law() -> tuple[Block, ...]:
                 ),
                 _(
                     "Annex III, point 1(c), lists emotion recognition among the high-risk systems "
-                    "(Article 6(2)). Article 11 then asks the provider for a documentation with "
-                    "the contents of Annex IV; Articles 9, 10, 12 to 15, 17, 43, 47 to 49 and 72 "
-                    "add further duties, Article 26 those of whoever uses it."
+                    "(Article 6(2)). Article 11 then requires technical documentation from the "
+                    "provider, with the contents of Annex IV; Articles 9, 10, 12 to 15, 17, 43, 47 "
+                    "to 49 and 72 add further duties, and Article 26 the duties of whoever uses "
+                    "it."
                 ),
                 _(
-                    "Article 25: who puts a name on a high-risk system, or changes it "
-                    "substantially, takes over the provider's duties."
+                    "Article 25: whoever puts their name on a high-risk system, or changes it "
+                    "substantially, takes on the provider's duties."
                 ),
                 _(
                     "Article 113 and its amendments say from when each duty applies: look up the "
@@ -135,7 +136,7 @@ def _law() -> tuple[Block, ...]:
                 _("to judge or single out a person: to hire, grade, price, admit or refuse"),
                 _("to detect lies, illness, tiredness or intentions"),
                 _("to recognise or follow anybody, or to sort people by sex, age or origin"),
-                _("where people are not told, or have no way around the camera's view"),
+                _("where people are not told, or cannot avoid the camera's view"),
                 _("for safety, security or law enforcement"),
             )
         ),
@@ -194,13 +195,14 @@ def _development(settings: RunSettings, card: ModelCard) -> tuple[Block, ...]:
         Items(
             (
                 _(
-                    "Faces are found with MediaPipe's face model, a pre-trained system of "
-                    "Google's; its face mesh rejects what is no face and tells where the eyes look."
+                    "Faces are found with MediaPipe's face model, a pre-trained system from "
+                    "Google; its face mesh rejects what is not a face and shows where the eyes "
+                    "look."
                 ),
                 _(
-                    "Each face is followed while it stays in view, by its place alone. Who comes "
-                    "back gets a new number; no feature of a face is computed that could recognise "
-                    "it."
+                    "Each face is followed while it stays in view, by its position alone. Somebody "
+                    "who comes back gets a new number; nothing is computed that could recognise a "
+                    "face."
                 ),
                 _(
                     "Faces that are too small, blurred, dark, turned away or cut off count as "
@@ -228,7 +230,7 @@ def _development(settings: RunSettings, card: ModelCard) -> tuple[Block, ...]:
             )
         ),
         _scores(card),
-        Heading(_("Changes that are planned beforehand"), 2),
+        Heading(_("Predetermined changes"), 2),
         Text(
             _(
                 "None: the model does not learn while it is used. Another one is put in use by a "
@@ -317,7 +319,7 @@ def _functioning(settings: RunSettings, card: ModelCard) -> tuple[Block, ...]:
             )
         ),
         Question(
-            _("Did you measure it for the people in your place? With which pictures and results?")
+            _("Did you measure it for the people at your site? With which pictures and results?")
         ),
         *_quoted(_("Limits, as the card states them:"), card.limits),
         Heading(_("Input that it needs"), 2),
@@ -325,10 +327,10 @@ def _functioning(settings: RunSettings, card: ModelCard) -> tuple[Block, ...]:
         Heading(_("Unintended results and sources of risk"), 2),
         Text(
             _(
-                "Expressions are no feelings. The pictures of the training were posed or chosen "
-                "for their expression; in front of a screen most faces are neutral. Posters, "
-                "animals and masks can count as viewers. The risks for people stand in the data "
-                "protection impact assessment (ad-monitor notice assessment)."
+                "Expressions are not feelings. The training pictures were posed or chosen for "
+                "their expression; in front of a screen most faces are neutral. Posters, animals "
+                "and masks can count as viewers. The risks for people are in the data protection "
+                "impact assessment (ad-monitor notice assessment)."
             )
         ),
         Heading(_("Human oversight (Article 14)"), 2),
@@ -347,9 +349,7 @@ def _functioning(settings: RunSettings, card: ModelCard) -> tuple[Block, ...]:
                 _("Small groups can be withheld in every output (report.min_viewers)."),
             )
         ),
-        Question(
-            _("Who watches over the system, what did they learn for it, and who may stop it?")
-        ),
+        Question(_("Who oversees the system, how were they trained for it, and who may stop it?")),
         Heading(_("Logging (Article 12)"), 2),
         Text(
             _(
@@ -434,14 +434,16 @@ def _rest() -> tuple[Block, ...]:
         Text(_("No harmonised standard was applied.")),
         Question(_("Which standards or other solutions do you apply to meet the requirements?")),
         Heading(_("8. EU declaration of conformity (Annex IV, point 8; Article 47)")),
-        Text(_("There is none with the program.")),
+        Text(_("The program comes with none.")),
         Question(_("Is one needed for your use? If so, add a copy.")),
-        Heading(_("9. Watching it in use (Annex IV, point 9; Article 72)")),
+        Heading(_("9. Monitoring in use (Annex IV, point 9; Article 72)")),
         Text(
             _(
-                "At hand: faults and gaps with their causes, a second model that reads along for "
-                "comparison (faces.shadow_model), and ad-monitor evaluate on new faces."
+                "Available: faults and gaps with their causes, a second model that runs alongside "
+                "for comparison (faces.shadow_model), and ad-monitor evaluate on new faces."
             )
         ),
-        Question(_("What is your plan for watching the system in use, and for serious incidents?")),
+        Question(
+            _("What is your plan for monitoring the system in use, and for serious incidents?")
+        ),
     )

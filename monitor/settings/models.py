@@ -470,7 +470,7 @@ class RunSettings(RecordingSettings, PublishingSettings):
     """Address where people can read more, shown as text and QR code."""
     notice_responsible: str = setting("", "notice.responsible", "--notice-responsible")
     """Who is responsible for the measurement: company or person, with its postal address. For the
-    printed notice and the papers of `notice`."""
+    printed sign and the documents of `notice`."""
     notice_contact: str = setting("", "notice.contact", "--notice-contact")
     """Where people can ask and claim their rights: mail address or phone number."""
     notice_officer: str = setting(

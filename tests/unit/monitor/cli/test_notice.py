@@ -75,7 +75,7 @@ def test_the_settings_file_and_the_options_of_run_count(run, printed, tmp_path):
 
 def test_it_says_what_to_do_about_small_letters_and_readings_without_an_end(run, printed, tmp_path):
     done = run("print", tmp_path / "s.pdf", *GIVEN, "--retention", "0")
-    assert "read with ease from 1.5 m" in done.stdout
+    assert "easy to read from 1.5 m" in done.stdout
     assert "choose a larger sheet (--paper)" in done.stderr
     assert "data.retention_days: 0" in done.stderr
 
