@@ -175,10 +175,10 @@ class Outbox:
             return None
         outbox = cls(path, descriptor)
         try:
-            begin = os.pread(descriptor, 1 << 16, 0)
-            if begin and not begin.strip(b"\0"):
+            # A journal may still restore what the file held.
+            if not outbox._journal.exists() and _is_of_zeros(descriptor):
                 return outbox
-            if re.match(rb"[0-9a-f]{8} \{", begin):
+            if re.match(rb"[0-9a-f]{8} \{", os.pread(descriptor, 10, 0)):
                 raise ValueError(
                     "version 0.1 has written it; run that version once, or delete the file"
                 )
@@ -355,6 +355,13 @@ class Outbox:
         except ValueError as error:
             logger.warning("A record in the outbox %s cannot be read: %s", self.path, error)
             return None
+
+
+def _is_of_zeros(descriptor: int) -> bool:
+    """Whether a file holds zeros alone, to its end."""
+    size = os.fstat(descriptor).st_size
+    parts = (os.pread(descriptor, 1 << 20, begin) for begin in range(0, size, 1 << 20))
+    return size > 0 and not any(part.strip(b"\0") for part in parts)
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -147,6 +147,7 @@ def _refuse_missing(settings: RunSettings) -> None:
     try:
         parts = urlsplit(address)
         is_known = parts.scheme in {"http", "https"} and bool(parts.hostname)
+        is_known = is_known and printable(address) == address
     except ValueError:
         is_known = False
     if not is_known or len(address) > MAX_ADDRESS:

@@ -161,6 +161,23 @@ def test_a_file_of_zeros_holds_nothing(tmp_path):
     assert not path.exists()
 
 
+def test_a_spool_that_lost_only_its_beginning_stays(tmp_path):
+    path = tmp_path / "kiosk.db-1.spool"
+    path.write_bytes(bytes(1 << 17) + b"records that somebody can still save")
+    with pytest.raises((OSError, ValueError)):
+        Outbox.resume(path)
+    assert path.exists()
+
+
+def test_a_spool_whose_journal_may_restore_it_stays(tmp_path):
+    path = tmp_path / "kiosk.db-1.spool"
+    path.write_bytes(bytes(8192))
+    path.with_name("kiosk.db-1.spool-journal").write_bytes(b"pages")
+    with pytest.raises((OSError, ValueError)):
+        Outbox.resume(path)
+    assert path.exists()
+
+
 def test_a_spool_of_version_0_1_is_named_and_stays(tmp_path):
     path = tmp_path / "kiosk.db-1.spool"
     path.write_bytes(b'ab12cd34 {"session": {}, "known": []}\n' + bytes(5000))
@@ -287,7 +304,7 @@ def test_places_do_not_see_each_others_outboxes(tmp_path, make):
 def test_a_file_of_another_kind_is_refused(place, make):
     place.folder.mkdir()
     path = place.name_for(make.session(), 0)
-    path.write_bytes(b'00000000 {"session":{}}\n')
+    path.write_bytes(b'{"session":{}}\n')
     with pytest.raises(ValueError, match="not a database"):
         Outbox.resume(path)
     assert path.exists()

@@ -148,7 +148,16 @@ def test_every_setting_that_is_named_exists(settings):
 
 
 @pytest.mark.parametrize(
-    "url", ["javascript:alert(1)", "ftp://shop.example", "http://", "http://[", "x" * 400]
+    "url",
+    [
+        "javascript:alert(1)",
+        "ftp://shop.example",
+        "http://",
+        "http://[",
+        "x" * 400,
+        "shop.example/\udcff",
+        "shop.example/\u202eyvacirp",
+    ],
 )
 def test_addresses_that_are_no_web_page_are_refused(settings, url):
     with pytest.raises(
