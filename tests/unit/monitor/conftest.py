@@ -21,16 +21,21 @@ from tests.helpers.sensing import analysed, collector, picture, reading, scripte
 
 
 class TemplatesInMemory(BytecodeCache):
-    """Templates that were compiled in this process, by name, file and content."""
+    """Templates compiled in this process, by name, file, content and where others come from."""
 
     def __init__(self) -> None:
-        self.compiled: dict[tuple[str, str], CodeType] = {}
+        self.compiled: dict[tuple[str, str, type | None], CodeType] = {}
 
     def load_bytecode(self, bucket: Bucket) -> None:
-        bucket.code = self.compiled.get((bucket.key, bucket.checksum))
+        bucket.code = self.compiled.get(self._key_of(bucket))
 
     def dump_bytecode(self, bucket: Bucket) -> None:
-        self.compiled[bucket.key, bucket.checksum] = bucket.code
+        self.compiled[self._key_of(bucket)] = bucket.code
+
+    @staticmethod
+    def _key_of(bucket: Bucket) -> tuple[str, str, type | None]:
+        loader = bucket.environment.loader
+        return bucket.key, bucket.checksum, type(loader) if loader is not None else None
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -597,4 +597,4 @@ def test_a_spool_that_nobody_understands_stays(path, engine, place, caplog):
         other.execute("INSERT INTO head VALUES ('session', '{\"type\":\"Tomorrow\"}')")
     assert resume_outboxes(engine, place) == []
     assert file.exists()
-    assert "it stays where it is" in caplog.text
+    assert "and stays where it is" in caplog.text

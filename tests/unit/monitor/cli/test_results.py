@@ -23,7 +23,7 @@ def test_the_bar_moves_within_an_epoch(
     with training_bar() as tell:
         tell(progress_of(130), {"loss": 1.234})
     said = capsys.readouterr().err
-    assert "32.5 %" in said
+    assert "32.5%" in said
     assert "epoch 2, step 30 of 100, 32 px, loss 1.234" in said
 
 

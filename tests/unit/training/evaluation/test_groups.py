@@ -88,7 +88,7 @@ def test_small_groups_are_withheld_in_words(capsys: pytest.CaptureFixture[str]) 
     assert tone["sentences"] == ["Withheld, because fewer than 30 pictures show nothing: b (29)."]
     print_groups(document)
     said = capsys.readouterr().out
-    assert "100.0 % (91.2-100.0)" in said
+    assert "100.0% (91.2-100.0)" in said
     assert "b (29)" in said
 
 
