@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,10 @@ from tests.helpers.classifiers import write_card
 BATCHES = (0, 1, 2, 3, 5, 8, 13)
 SIDE = 16
 
+needs_tensorflow = pytest.mark.skipif(
+    find_spec("tensorflow") is None, reason="needs the extra training"
+)
+
 
 @pytest.fixture(scope="module")
 def twin() -> LiteRTClassifier:
@@ -47,6 +52,7 @@ def twin() -> LiteRTClassifier:
 
 @pytest.fixture(scope="module")
 def network() -> KerasClassifier:
+    pytest.importorskip("tensorflow", reason="needs the extra training")
     model = find_model()
     return KerasClassifier(model, read_card(model))
 
@@ -153,8 +159,7 @@ def write_model(
     if content is not None:
         model.write_bytes(content)
     else:
-        import keras
-
+        keras = pytest.importorskip("keras", reason="needs the extra training")
         inputs = keras.Input((side, side, 1))
         flat = keras.layers.Flatten()(inputs)
         keras.Model(inputs, keras.layers.Dense(outputs)(flat)).save(model)
@@ -162,6 +167,7 @@ def write_model(
     return model
 
 
+@needs_tensorflow
 @pytest.mark.parametrize("device", ["cpu", "gpu"])
 @pytest.mark.parametrize(
     "content", [b"this is a shopping list\n", b"", b"PK\x03\x04 and then nothing"]
@@ -174,6 +180,7 @@ def test_a_file_that_is_no_model_is_refused(tmp_path: Path, content: bytes, devi
         load_classifier(model, device)
 
 
+@needs_tensorflow
 def test_a_cut_off_model_is_refused(tmp_path: Path) -> None:
     shipped = find_model().read_bytes()
     model = write_model(tmp_path, shipped[: len(shipped) // 2])
