@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import re
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,9 +24,10 @@ from db.errors import (
     DatabaseOpenError,
     DatabaseUnavailableError,
 )
+from db.paths import sync
 from db.server import check_server, hosts, make_server_ready, server_engine, shown
 from db.sqlite_file import BEGIN_OPTION, check_file, make_file_ready, make_private, sqlite_engine
-from db.upkeep.backup import back_up, made_name
+from db.upkeep.backup import back_up, made_name, unfinished_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,7 +103,7 @@ def make_ready(
     if path is None:
         return make_server_ready(engine, read_only=read_only, patience_s=patience_s)
     return make_file_ready(
-        engine, path, read_only=read_only, patience_s=patience_s, before_upgrade=_keep_copy
+        engine, path, read_only=read_only, patience_s=patience_s, keeping_copy=_keeping_copy
     )
 
 
@@ -192,8 +193,12 @@ def shown_address(url: str) -> str:
     return shown(_parse(url)) if "://" in url else url
 
 
-def _keep_copy(path: Path, revision: str) -> Path:
-    """Copy a database of an older version before it is changed; return the copy.
+@contextmanager
+def _keeping_copy(path: Path, revision: str) -> Iterator[Path]:
+    """Copy a database of an older version, and keep the copy if nothing fails while it is changed.
+
+    Meanwhile the copy has the name of an unfinished backup, so that the next attempt deletes it if
+    the program is killed.
 
     Raises:
         DatabaseDamagedError: It is damaged.
@@ -209,7 +214,24 @@ def _keep_copy(path: Path, revision: str) -> Path:
             f"The database {path} has the older schema {revision} and is not brought up to date "
             f"before a copy of it is beside it. {error}"
         ) from error
-    return copy
+    waiting = unfinished_name(copy)
+    _rename(copy, waiting)
+    try:
+        yield copy
+        _rename(waiting, copy)
+    finally:
+        with suppress(OSError):
+            waiting.unlink(missing_ok=True)
+
+
+def _rename(copy: Path, name: Path) -> None:
+    try:
+        copy.rename(name)
+        sync(name.parent)
+    except OSError as error:
+        raise DatabaseUnavailableError(
+            f"The copy {name} cannot be kept ({error.strerror}); check the disk and the folder."
+        ) from error
 
 
 def _parse(url: str) -> URL:

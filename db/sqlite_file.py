@@ -35,6 +35,7 @@ from db.paths import SIDE_FILES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from sqlalchemy.engine import Connection, Engine
@@ -120,12 +121,13 @@ def make_file_ready(
     *,
     read_only: bool,
     patience_s: float,
-    before_upgrade: Callable[[Path, str], Path],
+    keeping_copy: Callable[[Path, str], AbstractContextManager[Path]],
 ) -> str | None:
     """Check a file, create it and bring it up to date; see `db.engine.make_ready`.
 
-    `before_upgrade` is called with the path and the revision of an older database, while no other
-    program can write it, and returns a copy. The copy is deleted if the database stays as it was.
+    `keeping_copy` is called with the path and the revision of an older database, while no other
+    program can write it, and entered while it is changed; it gives the path of a copy. The copy is
+    deleted if the database stays as it was.
     """
     _prepare_folder(path, read_only=read_only)
     inspect = partial(_inspect_file, path)
@@ -135,7 +137,7 @@ def make_file_ready(
     if read_only:
         _retry_while_locked(path, partial(_prove_readable, engine), patience_s)
     else:
-        action = partial(_bring_up_to_date, engine, path, before_upgrade)
+        action = partial(_bring_up_to_date, engine, path, keeping_copy)
         _retry_while_locked(path, action, patience_s)
     return revision
 
@@ -302,7 +304,7 @@ def _prove_readable(engine: Engine) -> None:
 
 
 def _bring_up_to_date(
-    engine: Engine, path: Path, before_upgrade: Callable[[Path, str], Path]
+    engine: Engine, path: Path, keeping_copy: Callable[[Path, str], AbstractContextManager[Path]]
 ) -> None:
     """Prove that the database can be written, and migrate it if it is not up to date."""
     options = {BEGIN_OPTION: "IMMEDIATE"}
@@ -312,14 +314,16 @@ def _bring_up_to_date(
         with engine.connect().execution_options(**options) as connection, connection.begin():
             # Read again under the write lock: another process may have migrated it since.
             revision = migrations.current_revision(connection, str(path))
-            if revision is not None and revision != migrations.HEAD:
-                copy = before_upgrade(path, revision)
-            migrations.upgrade(connection, revision)
+            if revision is None:
+                migrations.upgrade(connection, revision)
+            elif revision != migrations.HEAD:
+                with keeping_copy(path, revision) as copy:
+                    migrations.upgrade(connection, revision)
     except BaseException:
         # A kiosk tries again and again, and every copy takes room that may be what is missing.
         with suppress(OSError, sqlite3.Error, DatabaseError):
             if copy is not None and _inspect_file(path) == revision:
-                copy.unlink()
+                copy.unlink(missing_ok=True)
         raise
     if copy is not None:
         logger.warning(

@@ -54,7 +54,7 @@ def back_up(
         BackupError: The backup failed.
     """
     _check_target(database, target)
-    unfinished = target.with_name(f".{target.name}{UNFINISHED}")
+    unfinished = unfinished_name(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with _being_made(database, target.parent):
@@ -96,6 +96,11 @@ def made_name(database: Path, folder: Path, now: datetime | None = None) -> Path
         if not os.path.lexists(path):
             return path
         at += timedelta(seconds=1)
+
+
+def unfinished_name(target: Path) -> Path:
+    """Return the name of a backup that is not complete; the next one into its folder deletes it."""
+    return target.with_name(f".{target.name}{UNFINISHED}")
 
 
 def made_backups(database: Path, folder: Path) -> list[Path]:

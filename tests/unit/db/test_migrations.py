@@ -31,7 +31,7 @@ from db.hub import tables as hub_tables
 from db.migrations import HEAD, REVISIONS
 from db.schema import SCORE_COLUMNS, Base
 from db.sqlite_file import BEGIN_OPTION, sqlite_engine
-from db.upkeep.backup import made_backups
+from db.upkeep.backup import made_backups, unfinished_backups
 from db.write.records import PlayRewarded, PlayStarted, ViewerFlagged
 from detector.emotion.labels import EMOTIONS
 
@@ -617,6 +617,26 @@ def test_a_failed_upgrade_leaves_no_copy_for_each_attempt(path, old, monkeypatch
     open_database(str(path)).dispose()
     (copy,) = made_backups(path, path.parent)
     assert contents(copy) == old
+
+
+def test_a_killed_upgrade_leaves_no_copy_for_each_attempt(path, old, monkeypatch):
+    def upgrade(*_):
+        assert made_backups(path, path.parent) == []
+        (copy,) = unfinished_backups(path, path.parent)
+        left[copy] = copy.read_bytes()
+        raise KeyboardInterrupt
+
+    left = {}
+    with monkeypatch.context() as patch:
+        patch.setattr(command, "upgrade", upgrade)
+        with pytest.raises(KeyboardInterrupt):
+            open_database(str(path))
+    for copy, content in left.items():  # as if nothing had run after the upgrade
+        copy.write_bytes(content)
+    open_database(str(path)).dispose()
+    (copy,) = made_backups(path, path.parent)
+    assert contents(copy) == old
+    assert unfinished_backups(path, path.parent) == []
 
 
 @pytest.mark.parametrize(
