@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 
+from tests.helpers.waiting import Stopwatch
+
 if TYPE_CHECKING:
     from types import TracebackType
 
@@ -83,12 +85,12 @@ class Feeder:
                 self.plays += 1
                 self.writer.submit(self.make.play(self.plays, second))
             for viewer in range(1, VIEWERS + 1):
-                began = time.monotonic()
+                watch = Stopwatch()
                 reading = self.make.reading(
                     second, viewer, self.plays, position_ms=second * 1000 % (1000 * PLAY_S)
                 )
                 taken = self.writer.submit(reading)
-                self.longest_submit_s = max(self.longest_submit_s, time.monotonic() - began)
+                self.longest_submit_s = max(self.longest_submit_s, watch.seconds)
                 self.submitted += taken
                 self.refused += not taken
             step += 1
