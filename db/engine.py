@@ -81,15 +81,26 @@ def make_engine(url: str, *, read_only: bool = False) -> Engine:
 
 
 def make_ready(
-    engine: Engine, *, read_only: bool = False, patience_s: float | None = None
+    engine: Engine,
+    *,
+    read_only: bool = False,
+    patience_s: float | None = None,
+    alone: bool = False,
 ) -> str | None:
     """Check the database of an engine, create it and bring it up to date; harmless when repeated.
 
-    Before a file of an older version is changed, a copy of it is put beside it, named as those of
-    `ad-monitor backup`.
+    Before a file of an older version is changed, a copy of it is put beside it, which no
+    `ad-monitor backup --keep` deletes.
 
     It is retried for `patience_s` (default: `OPEN_RETRY_S`) while another process holds it; each
     attempt may itself wait as long as `BUSY_TIMEOUT_MS`.
+
+    Args:
+        engine: See `make_engine`.
+        read_only: Refuse a database that is not up to date.
+        patience_s: How long to retry, in seconds.
+        alone: Refuse to change an older database that another program has open, even if idle: that
+            program may be older, and write what the new schema does not take.
 
     Returns:
         The schema revision that was found; `None` for a new database.
@@ -101,9 +112,14 @@ def make_ready(
     patience_s = OPEN_RETRY_S if patience_s is None else patience_s
     path = sqlite_path(engine)
     if path is None:
-        return make_server_ready(engine, read_only=read_only, patience_s=patience_s)
+        return make_server_ready(engine, read_only=read_only, patience_s=patience_s, alone=alone)
     return make_file_ready(
-        engine, path, read_only=read_only, patience_s=patience_s, keeping_copy=_keeping_copy
+        engine,
+        path,
+        read_only=read_only,
+        patience_s=patience_s,
+        alone=alone,
+        keeping_copy=_keeping_copy,
     )
 
 
@@ -204,9 +220,9 @@ def _keeping_copy(path: Path, revision: str) -> Iterator[Path]:
         DatabaseDamagedError: It is damaged.
         DatabaseUnavailableError: There is no room for the copy, or it cannot be written.
     """
-    copy = made_name(path, path.parent)
+    copy = made_name(path, path.parent, kind="before-upgrade")
     try:
-        back_up(path, copy)
+        back_up(path, copy, kind="before-upgrade")
     except BackupSourceError as error:
         raise DatabaseDamagedError(str(error)) from error
     except BackupError as error:

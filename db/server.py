@@ -9,11 +9,11 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import create_engine, exc
+from sqlalchemy import create_engine, exc, text
 
 from db.error_classes import describe
 from db.errors import DatabaseOpenError, DatabaseUnavailableError
-from db.migrations import current_revision, require_head, upgrade
+from db.migrations import HEAD, current_revision, require_head, upgrade
 from db.sqlite_file import BUSY_TIMEOUT_MS, dump_json
 
 if TYPE_CHECKING:
@@ -37,6 +37,9 @@ _CONNECT_OPTIONS: dict[str, Any] = {
     "-c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3",
 }
 """Options of libpq; the database URL takes precedence."""
+
+SESSION_LOCKS = 6382701
+"""First half of the keys of the advisory locks of sessions that are being written."""
 
 _MIGRATION_LOCK = 0x61646D6F6E
 """Advisory lock under which one process at a time checks and changes the schema."""
@@ -83,7 +86,9 @@ def hosts(url: URL) -> tuple[str, ...]:
     return tuple(dict.fromkeys(host for host in plain if host and host[0] not in "/@"))
 
 
-def make_server_ready(engine: Engine, *, read_only: bool, patience_s: float) -> str | None:
+def make_server_ready(
+    engine: Engine, *, read_only: bool, patience_s: float, alone: bool
+) -> str | None:
     """Check, create and migrate a database on a server; see `db.engine.make_ready`."""
     name = shown(engine.url)
     with _reached(engine) as connection:
@@ -96,8 +101,23 @@ def make_server_ready(engine: Engine, *, read_only: bool, patience_s: float) -> 
         if read_only:
             require_head(revision, name)
         else:
+            if alone and revision not in {None, HEAD}:
+                _refuse_if_recorded_into(connection, name)
             upgrade(connection, revision)
     return revision
+
+
+def _refuse_if_recorded_into(connection: Connection, name: str) -> None:
+    if connection.dialect.name != "postgresql":
+        return
+    query = text(
+        "SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database "
+        "WHERE locktype = 'advisory' AND classid = :kind AND datname = current_database()"
+    )
+    if connection.scalar(query, {"kind": SESSION_LOCKS}):
+        raise DatabaseUnavailableError(
+            f"A kiosk is recording into the database {name}; stop it and try again."
+        )
 
 
 def check_server(engine: Engine) -> None:

@@ -15,6 +15,7 @@ import sqlite3
 import time
 from contextlib import closing, suppress
 from functools import partial
+from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -36,7 +37,6 @@ from db.paths import SIDE_FILES
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
-    from pathlib import Path
 
     from sqlalchemy.engine import Connection, Engine
     from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -121,6 +121,7 @@ def make_file_ready(
     *,
     read_only: bool,
     patience_s: float,
+    alone: bool,
     keeping_copy: Callable[[Path, str], AbstractContextManager[Path]],
 ) -> str | None:
     """Check a file, create it and bring it up to date; see `db.engine.make_ready`.
@@ -134,9 +135,10 @@ def make_file_ready(
     revision: str | None = _retry_while_locked(path, inspect, patience_s)
     if read_only:
         migrations.require_head(revision, str(path))
-    if read_only:
         _retry_while_locked(path, partial(_prove_readable, engine), patience_s)
     else:
+        if alone and revision not in {None, migrations.HEAD}:
+            _retry_while_locked(path, partial(_prove_closed_elsewhere, path), patience_s)
         action = partial(_bring_up_to_date, engine, path, keeping_copy)
         _retry_while_locked(path, action, patience_s)
     return revision
@@ -303,6 +305,15 @@ def _prove_readable(engine: Engine) -> None:
         connection.exec_driver_sql("SELECT count(*) FROM sqlite_master")
 
 
+def _prove_closed_elsewhere(path: Path) -> None:
+    """Lock a file as a whole, which fails while another process has it open, even if idle."""
+    with closing(_connect(path, "mode=rw")) as connection:
+        connection.isolation_level = None
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        connection.execute("BEGIN EXCLUSIVE")
+        connection.execute("ROLLBACK")
+
+
 def _bring_up_to_date(
     engine: Engine, path: Path, keeping_copy: Callable[[Path, str], AbstractContextManager[Path]]
 ) -> None:
@@ -353,8 +364,10 @@ def _retry_while_locked(path: Path, action: Callable[[], Any], patience_s: float
 def _explain(path: Path, text: str) -> DatabaseError:
     """Turn a message of SQLite, which is always English, into an error that says what to do."""
     if says(text, *BUSY_WORDS):
+        users = ", ".join(map(str, _processes_with(path)))
         return DatabaseUnavailableError(
-            f"The database {path} is in use by another program; close that program and try again."
+            f"The database {path} is in use by another program{users and f' (process {users})'}; "
+            "close that program and try again."
         )
     if says(text, *DAMAGE_WORDS):
         if _was_ours(path):
@@ -375,6 +388,16 @@ def _explain(path: Path, text: str) -> DatabaseError:
     return _open_error("disk I/O" in text)(
         f"The database {path} cannot be opened ({text}); choose another path."
     )
+
+
+def _processes_with(path: Path) -> list[int]:
+    """Return the other processes of this user, or for root of everyone, that have a file open."""
+    name, found = os.path.realpath(path), set()
+    for opened in Path("/proc").glob("[0-9]*/fd/*"):
+        with suppress(OSError):  # readlink() cannot hang on a dead disk, as stat() can.
+            if os.readlink(opened) == name:  # noqa: PTH115 (also of names that are no paths)
+                found.add(int(opened.parts[2]))
+    return sorted(found - {os.getpid()})
 
 
 def _open_error(passes: bool) -> type[DatabaseOpenError]:

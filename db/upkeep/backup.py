@@ -8,7 +8,7 @@ import shutil
 import sqlite3
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 from sqlalchemy import exc
 
@@ -31,19 +31,27 @@ UNFINISHED = ".part"
 _STAMP = "%Y%m%dT%H%M%SZ"
 _OLD_STAMP = "%Y%m%dT%H%MZ"
 
+Kind: TypeAlias = Literal["backup", "before-upgrade"]
+"""What a backup was made for; those before an upgrade stay until a person deletes them."""
+
 
 def back_up(
-    database: Path, target: Path, progress: Callable[[int, int], None] = lambda done, total: None
+    database: Path,
+    target: Path,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    *,
+    kind: Kind = "backup",
 ) -> int:
     """Copy a database as it is at one moment, without delaying its writer.
 
     The copy is made under another name and verified before it takes its name, so that the backup
-    before it stays until then. Remains of a killed backup are deleted first.
+    before it stays until then. Remains of a killed backup of its kind are deleted first.
 
     Args:
         database: The file to copy.
         target: The copy; replaces a backup of that name, but no other file.
         progress: Called with the numbers of copied and of all pages.
+        kind: What it is made for.
 
     Returns:
         The size of the copy in bytes.
@@ -57,7 +65,7 @@ def back_up(
     unfinished = unfinished_name(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with _being_made(database, target.parent):
+        with _being_made(database, target.parent, kind):
             _remove(unfinished)
             # Whoever may not read the database may not read its copy, from the first byte on.
             os.close(os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
@@ -85,33 +93,35 @@ def back_up(
             _remove(unfinished)
 
 
-def made_name(database: Path, folder: Path, now: datetime | None = None) -> Path:
+def made_name(
+    database: Path, folder: Path, now: datetime | None = None, *, kind: Kind = "backup"
+) -> Path:
     """Return the name of a new backup in a folder: `kiosk-backup-20260301T093015Z.db`.
 
     The name is free: a second backup within one second gets the name of the next second.
     """
     at = (now or datetime.now(UTC)).astimezone(UTC)
     while True:
-        path = folder / f"{database.stem}-backup-{at.strftime(_STAMP)}{database.suffix}"
+        path = folder / f"{database.stem}-{kind}-{at.strftime(_STAMP)}{database.suffix}"
         if not os.path.lexists(path):
             return path
         at += timedelta(seconds=1)
 
 
 def unfinished_name(target: Path) -> Path:
-    """Return the name of a backup that is not complete; the next one into its folder deletes it."""
+    """Return the name of a backup that is not complete; the next of its kind deletes it."""
     return target.with_name(f".{target.name}{UNFINISHED}")
 
 
-def made_backups(database: Path, folder: Path) -> list[Path]:
+def made_backups(database: Path, folder: Path, *, kind: Kind = "backup") -> list[Path]:
     """Return the backups of a database in a folder that `made_name` has named, oldest first."""
-    return _named(folder, f"{database.stem}-backup-", (database.suffix,))
+    return _named(folder, f"{database.stem}-{kind}-", (database.suffix,))
 
 
-def unfinished_backups(database: Path, folder: Path) -> list[Path]:
+def unfinished_backups(database: Path, folder: Path, *, kind: Kind = "backup") -> list[Path]:
     """Return the incomplete backups in a folder, under way or left by a killed program."""
     ends = tuple(f"{database.suffix}{UNFINISHED}{suffix}" for suffix in (*SIDE_FILES, ""))
-    return _named(folder, f".{database.stem}-backup-", ends)
+    return _named(folder, f".{database.stem}-{kind}-", ends)
 
 
 def _named(folder: Path, begin: str, ends: tuple[str, ...]) -> list[Path]:
@@ -166,7 +176,7 @@ def _check_target(database: Path, target: Path) -> None:
 
 
 @contextmanager
-def _being_made(database: Path, folder: Path) -> Iterator[None]:
+def _being_made(database: Path, folder: Path, kind: Kind) -> Iterator[None]:
     """Delete remains of killed backups in a folder, and keep others from doing so meanwhile.
 
     The lock is on the folder, as SQLite locks the copy itself. Without locks in the file system the
@@ -176,7 +186,7 @@ def _being_made(database: Path, folder: Path) -> Iterator[None]:
     try:
         with suppress(OSError):
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            for path in unfinished_backups(database, folder):
+            for path in unfinished_backups(database, folder, kind=kind):
                 path.unlink(missing_ok=True)
         with suppress(OSError):
             fcntl.flock(descriptor, fcntl.LOCK_SH)

@@ -264,7 +264,8 @@ def files_of(database: Path, place: OutboxPlace | None) -> list[StoredFile]:
         "the lock of a session": locks,
         "records that wait to be written": [] if place is None else place.files(),
         "a backup": made_backups(database, folder),
-        "a backup that is not whole": unfinished_backups(database, folder),
+        "a copy from before an upgrade": made_backups(database, folder, kind="before-upgrade"),
+        "a backup that is not whole": _unfinished(database),
     }
     return [
         StoredFile(path, what, path.stat().st_size)
@@ -292,11 +293,7 @@ def delete_files(database: Path | None, files: Sequence[StoredFile]) -> None:
                 f"A session is being written ({file.path.name} is locked); stop the kiosk and try "
                 "again."
             )
-    if (
-        database is not None
-        and unfinished_backups(database, database.parent)
-        and _is_locked(database.parent)
-    ):
+    if database is not None and _unfinished(database) and _is_locked(database.parent):
         raise PurgeError(
             f"A backup is being made in {database.parent}; wait for its end and try again."
         )
@@ -335,6 +332,13 @@ def delete_tables(engine: Engine) -> None:
             f"The data in {engine.url.database} cannot be deleted ({describe(error)}); check the "
             "address and the account."
         ) from error
+
+
+def _unfinished(database: Path) -> list[Path]:
+    """Return the incomplete backups of both kinds beside a database."""
+    folder = database.parent
+    upgrades = unfinished_backups(database, folder, kind="before-upgrade")
+    return [*unfinished_backups(database, folder), *upgrades]
 
 
 def _is_locked(path: Path) -> bool:

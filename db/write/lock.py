@@ -19,6 +19,7 @@ from sqlalchemy import exc, text
 
 from db.engine import sqlite_path
 from db.errors import DatabaseWriteError
+from db.server import SESSION_LOCKS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -111,10 +112,9 @@ class ServerLock:
             else:
                 return True
         connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-        # The first half of the key marks our locks; the second is the session.
-        query = text("SELECT pg_try_advisory_lock(6382701, :session_id)")
+        query = text("SELECT pg_try_advisory_lock(:kind, :session_id)")
         try:
-            if connection.scalar(query, {"session_id": self._session_id}):
+            if connection.scalar(query, {"kind": SESSION_LOCKS, "session_id": self._session_id}):
                 self._connection = connection
                 return True
         except BaseException:

@@ -15,15 +15,15 @@ def upgrade(database: str | None, as_json: bool) -> None:
     """Bring a database of an older version up to date, and keep a copy of the old one.
 
     `run`, `replay` and `hub serve` do this when they start; this command is for a machine that only
-    reads the database. Stop all programs that use it first. A database on a server is not copied:
-    make a dump beforehand.
+    reads the database. Stop all programs that use it first: while one has it open, an older
+    database stays as it is. A database on a server is not copied: make a dump beforehand.
     """
     from db.engine import make_engine, make_ready
     from db.migrations import HEAD
 
     engine = make_engine(existing_database(database_url(database)))
     try:
-        before = make_ready(engine)
+        before = make_ready(engine, alone=True)
     finally:
         engine.dispose()
     if as_json:

@@ -78,7 +78,7 @@ def test_a_database_of_then_is_upgraded_and_reports_the_same(kiosk, schema, tmp_
     assert contents(kiosk) == before
 
     assert f"from schema {schema}" in ad_monitor("upgrade", "--db", str(kiosk))
-    (copy,) = tmp_path.glob("monitor-backup-*.db")
+    (copy,) = tmp_path.glob("monitor-before-upgrade-*.db")
     assert str(copy) in caplog.text
     assert contents(copy) == before
 
@@ -91,7 +91,7 @@ def test_a_database_of_then_is_upgraded_and_reports_the_same(kiosk, schema, tmp_
             same(now[part], then[part], part)
     again = json.loads(ad_monitor("upgrade", "--db", str(kiosk), "--json"))
     assert again == {"from": HEAD, "to": HEAD}
-    assert list(tmp_path.glob("monitor-backup-*.db")) == [copy]
+    assert list(tmp_path.glob("monitor-before-upgrade-*.db")) == [copy]
 
 
 @pytest.mark.slow
@@ -121,7 +121,7 @@ def test_a_kiosk_of_then_goes_on_with_its_playlist_and_options(program, kiosk):
     assert readings > 0
     report = json.loads((program.folder / "report.json").read_text())
     assert {ad["ad_id"] for ad in report["ads"]} <= {"summer-01", "second-chapter"}
-    assert len(list(program.folder.glob("monitor-backup-*.db"))) == 1
+    assert len(list(program.folder.glob("monitor-before-upgrade-*.db"))) == 1
 
 
 @pytest.mark.parametrize("name", OPTIONS)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import io
 import re
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
+from datetime import UTC, datetime
 from importlib import import_module
 from importlib.resources import files
 
@@ -18,7 +21,7 @@ from alembic.operations import Operations
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 
-from db.engine import open_database
+from db.engine import make_engine, make_ready, open_database
 from db.errors import (
     BackupError,
     BackupSourceError,
@@ -31,7 +34,14 @@ from db.hub import tables as hub_tables
 from db.migrations import HEAD, REVISIONS
 from db.schema import SCORE_COLUMNS, Base
 from db.sqlite_file import BEGIN_OPTION, sqlite_engine
-from db.upkeep.backup import made_backups, unfinished_backups
+from db.upkeep.backup import (
+    back_up,
+    delete_oldest,
+    made_backups,
+    made_name,
+    unfinished_backups,
+    unfinished_name,
+)
 from db.write.records import PlayRewarded, PlayStarted, ViewerFlagged
 from detector.emotion.labels import EMOTIONS
 
@@ -590,16 +600,20 @@ def test_read_only_names_an_older_schema(path, engine, monkeypatch):
         open_database(str(path), read_only=True)
 
 
+def copies(path, found=made_backups):
+    return found(path, path.parent, kind="before-upgrade")
+
+
 def test_an_older_database_is_copied_before_it_is_changed(path, old, caplog):
     path.chmod(0o600)
     open_database(str(path)).dispose()
-    (copy,) = made_backups(path, path.parent)
+    (copy,) = copies(path)
     assert contents(copy) == old
     assert copy.stat().st_mode & 0o777 == 0o600
     assert str(copy) in caplog.text
     # Once it is up to date, opening makes no more copies.
     open_database(str(path)).dispose()
-    assert made_backups(path, path.parent) == [copy]
+    assert copies(path) == [copy]
 
 
 def test_a_failed_upgrade_leaves_no_copy_for_each_attempt(path, old, monkeypatch, caplog):
@@ -611,18 +625,18 @@ def test_a_failed_upgrade_leaves_no_copy_for_each_attempt(path, old, monkeypatch
         for _ in range(2):
             with pytest.raises(DatabaseUnavailableError, match="is full"):
                 open_database(str(path))
-    assert made_backups(path, path.parent) == []
+    assert copies(path) == []
     assert contents(path) == old
     assert "was brought up to date" not in caplog.text
     open_database(str(path)).dispose()
-    (copy,) = made_backups(path, path.parent)
+    (copy,) = copies(path)
     assert contents(copy) == old
 
 
 def test_a_killed_upgrade_leaves_no_copy_for_each_attempt(path, old, monkeypatch):
     def upgrade(*_):
-        assert made_backups(path, path.parent) == []
-        (copy,) = unfinished_backups(path, path.parent)
+        assert copies(path) == []
+        (copy,) = copies(path, unfinished_backups)
         left[copy] = copy.read_bytes()
         raise KeyboardInterrupt
 
@@ -634,9 +648,9 @@ def test_a_killed_upgrade_leaves_no_copy_for_each_attempt(path, old, monkeypatch
     for copy, content in left.items():  # as if nothing had run after the upgrade
         copy.write_bytes(content)
     open_database(str(path)).dispose()
-    (copy,) = made_backups(path, path.parent)
+    (copy,) = copies(path)
     assert contents(copy) == old
-    assert unfinished_backups(path, path.parent) == []
+    assert copies(path, unfinished_backups) == []
 
 
 @pytest.mark.parametrize(
@@ -647,13 +661,61 @@ def test_a_killed_upgrade_leaves_no_copy_for_each_attempt(path, old, monkeypatch
     ],
 )
 def test_an_older_database_without_a_copy_stays_as_it_is(path, old, monkeypatch, error, expected):
-    def fail(*_):
+    def fail(*_, **__):
         raise error
 
     monkeypatch.setattr("db.engine.back_up", fail)
     with pytest.raises(expected, match=str(error)):
         open_database(str(path))
     assert contents(path) == old
+
+
+def test_no_backup_deletes_the_copy_from_before_an_upgrade(path, old):
+    open_database(str(path)).dispose()
+    folder = path.parent
+    (copy,) = copies(path)
+    unfinished = unfinished_name(copy)
+    unfinished.touch()
+    for day in (1, 2):
+        back_up(path, made_name(path, folder, datetime(2026, 3, day, tzinfo=UTC)))
+    assert len(delete_oldest(path, folder, 1)) == 1
+    assert contents(copy) == old
+    assert unfinished.exists(), "an upgrade that is under way needs it"
+
+
+@pytest.fixture
+def another_program(path):
+    """Open the database in a process of its own, read once, and stay idle."""
+    code = (
+        "import sqlite3, sys; c = sqlite3.connect(sys.argv[1], isolation_level=None);"
+        "c.execute('PRAGMA journal_mode = WAL'); c.execute('SELECT count(*) FROM sessions');"
+        "print('open', flush=True); input()"
+    )
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", code, path], stdin=pipe, stdout=pipe) as process:
+        process.stdout.readline()
+        yield process
+        process.kill()
+
+
+def test_alone_an_upgrade_refuses_while_an_idle_program_has_the_database_open(
+    path, old, another_program
+):
+    engine = make_engine(str(path))
+    with pytest.raises(
+        DatabaseUnavailableError, match=rf"another program \(process {another_program.pid}\); close"
+    ):
+        make_ready(engine, patience_s=0.0, alone=True)
+    assert copies(path) == []
+    another_program.kill()
+    another_program.wait()
+    assert contents(path) == old
+    assert make_ready(engine, alone=True) == "0001"
+    engine.dispose()
+
+
+def test_alone_an_up_to_date_database_may_be_open_elsewhere(path, engine, another_program):
+    assert make_ready(engine, patience_s=0.0, alone=True) == HEAD
 
 
 def test_every_constraint_has_a_name():

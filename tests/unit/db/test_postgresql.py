@@ -11,7 +11,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import exc
 
-from db.engine import make_engine, open_database
+from db.engine import make_engine, make_ready, open_database
 from db.errors import DatabaseError, DatabaseOpenError, DatabaseUnavailableError
 from db.migrations import HEAD
 from db.read.rollups import store_roll_ups
@@ -277,6 +277,17 @@ def test_many_processes_create_one_database(postgres):
             "SELECT version_num FROM alembic_version"
         ).scalars().all() == [HEAD]
         assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+    engine.dispose()
+
+
+def test_alone_an_upgrade_refuses_while_a_session_is_recorded(server_url, monkeypatch):
+    engine = open_database(server_url)
+    lock = acquire(engine, 7)
+    monkeypatch.setattr("db.server.HEAD", "0099")
+    with pytest.raises(DatabaseUnavailableError, match="A kiosk is recording"):
+        make_ready(engine, alone=True)
+    lock.release()
+    assert make_ready(engine, alone=True) == HEAD
     engine.dispose()
 
 

@@ -43,12 +43,15 @@ def test_counts_and_times(engine, make):
 def test_every_file_and_no_other(path, make):
     engine = open_database(str(path))
     make.write(engine)
-    back_up(path, made_name(path, path.parent))
+    for kind in ("backup", "before-upgrade"):
+        back_up(path, made_name(path, path.parent, kind=kind), kind=kind)
     place = OutboxPlace.of(engine, None)
     spool = Outbox.create(place, make.session())
     spool.close(remove=False)
     aside, part = "kiosk.corrupt-20260301T0930Z.db", ".kiosk-backup-20260301T0930Z.db.part"
-    for name in (aside, f"{aside}-wal", "kiosk.db-session-9.lock", part, f"{part}-journal"):
+    upgrade = part.replace("backup", "before-upgrade")
+    lock = "kiosk.db-session-9.lock"
+    for name in (aside, f"{aside}-wal", lock, part, f"{part}-journal", upgrade):
         path.with_name(name).touch()
     strangers = [
         path.with_name(name)
