@@ -21,6 +21,8 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract
 from babel.messages.pofile import read_po, write_po
 
+from monitor.settings.sources import all_settings
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -70,6 +72,10 @@ def texts(root: Path = ROOT) -> Catalog:
             for _line, message, comments, context in found:
                 place = [(path.relative_to(root).as_posix(), 1)]
                 catalogue.add(message, locations=place, auto_comments=comments, context=context)
+    # Their help is docstrings, not calls of the functions.
+    for setting in all_settings().values():
+        for text in filter(None, (setting.help, setting.fallback)):
+            catalogue.add(text.one, locations=[("monitor/settings/models.py", 1)])
     return catalogue
 
 

@@ -6,11 +6,10 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
 from detector.sources.passwords import hide_passwords
+from monitor.languages import _
 
 PORTS = {"mqtt": 1883, "mqtts": 8883}
 DEFAULT_PREFIX = "ad-monitor"
-
-_EXAMPLE = "mqtt://user:password@host:1883/prefix, or mqtts:// for an encrypted connection"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,25 +46,33 @@ class Broker:
         """
         if any(mark.isspace() for mark in address):
             # Whoever hides passwords takes an address to end at a space.
-            raise ValueError(f"expected {_EXAMPLE}, without spaces; write one as %20")
+            raise ValueError(
+                _(
+                    "expected mqtt://user:password@host:1883/prefix without spaces; write one as "
+                    "%%20"
+                )
+            )
         scheme, mark, rest = address.partition("://")
         scheme = scheme.lower()
         if not mark or scheme not in PORTS:
             raise _wrong(address, "")
-        login, _, place = rest.rpartition("@")
-        user, _, password = login.partition(":")
+        login, _at, place = rest.rpartition("@")
+        user, _colon, password = login.partition(":")
         try:
             parts = urlsplit(f"//{place}")
             host, port = parts.hostname, parts.port
         except ValueError:
-            raise _wrong(address, "the port must be a number up to 65535") from None
+            raise _wrong(address, _("the port must be a number up to 65535")) from None
         if not host or port == 0:
-            raise _wrong(address, "the host is missing" if not host else "port 0 is no port")
+            raise _wrong(
+                address,
+                _("the host is missing") if not host else _("port 0 is no port"),
+            )
         if parts.query or parts.fragment:
-            raise _wrong(address, "a topic cannot hold ? or #")
+            raise _wrong(address, _("a topic cannot hold ? or #"))
         prefix = unquote(parts.path).strip("/")
         if any(mark in prefix for mark in "+#\0") or prefix.startswith("$"):
-            raise _wrong(address, "a topic cannot hold + or #, nor begin with $")
+            raise _wrong(address, _("a topic cannot hold + or #, nor begin with $"))
         return cls(
             host=host,
             port=port or PORTS[scheme],
@@ -77,5 +84,9 @@ class Broker:
 
 
 def _wrong(address: str, why: str) -> ValueError:
-    reason = f" ({why})" if why else ""
-    return ValueError(f"expected {_EXAMPLE}; received {hide_passwords(address)!r}{reason}")
+    wrong = _(
+        "expected mqtt://user:password@host:1883/prefix, or mqtts:// for an encrypted connection; "
+        "received %(value)s",
+        value=repr(hide_passwords(address)),
+    )
+    return ValueError(f"{wrong} ({why})" if why else wrong)

@@ -117,8 +117,7 @@ def problem_with(key: str, value: Any) -> str | None:
     found = mistakes(_model_of(key), {key: value})
     if not found:
         return None
-    why = found[0].removeprefix(f"Invalid {key}: ")
-    return f"{why[:1].upper()}{why[1:]}"
+    return f"{found[0].why[:1].upper()}{found[0].why[1:]}"
 
 
 def public(key: str, value: Any) -> Any:

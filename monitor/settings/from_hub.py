@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from boltons.fileutils import atomic_save
 
+from monitor.languages import _
 from monitor.settings.models import RunSettings
 from monitor.settings.paths import hub_folder, sqlite_file
 from monitor.settings.sources import Setting, SettingsError, SettingsFile, mistakes, settings_of
@@ -51,7 +52,8 @@ def hub_mistakes(values: Mapping[str, Any]) -> list[str]:
     unknown = [key for key in values if key not in (*SCREEN_KEYS, *SHOW_KEYS)]
     if unknown:
         return [f"{key} cannot be set by a hub." for key in unknown]
-    return mistakes(RunSettings, values)
+    wrong = mistakes(RunSettings, values)
+    return [_("Invalid %(key)s: %(why)s", key=one.key, why=one.why) for one in wrong]
 
 
 def keep_hub_settings(

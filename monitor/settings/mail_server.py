@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from monitor.languages import _
+
 
 @dataclass(frozen=True, slots=True)
 class MailServer:
@@ -42,7 +44,10 @@ class MailServer:
         known = parts.scheme in {"smtp", "smtps"} and parts.hostname and tls in {"yes", "no"}
         if not known or options or "@" not in sender:
             raise ValueError(
-                "expected smtps://user:password@host?from=ads@example.com, or smtp:// for STARTTLS"
+                _(
+                    "expected smtps://user:password@host?from=ads@example.com, or smtp:// for "
+                    "STARTTLS"
+                )
             )
         is_encrypted = parts.scheme == "smtps"
         return cls(

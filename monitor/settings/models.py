@@ -21,22 +21,25 @@ from monitor.settings.paths import default_database, default_hub_database
 
 if TYPE_CHECKING:
     from detector.analysis import AnalysisSettings
+    from monitor.languages import LazyText
 
 SECTIONS = {
-    "ads": "Which ads play, and in which order",
-    "camera": "Where the pictures come from",
-    "faces": "How faces are found and read",
-    "window": "The window and its sound",
-    "notice": "How people in front of the screen are informed",
-    "data": "Where readings are stored, and for how long",
-    "report": "The report at the end",
-    "run": "How long the kiosk runs, and what keeps it running",
-    "uplink": "The hub of many screens that the kiosk joins",
-    "mqtt": "What is published for other programs",
-    "console": "The console: pages for this kiosk alone, where no hub of many screens is joined",
-    "web": "The web page of `serve` and `hub`",
-    "hub": "The hub of many screens",
-    "training": "What `train` does",
+    "ads": lazy("Which ads play, and in which order"),
+    "camera": lazy("Where the pictures come from"),
+    "faces": lazy("How faces are found and read"),
+    "window": lazy("The window and its sound"),
+    "notice": lazy("How people in front of the screen are informed"),
+    "data": lazy("Where readings are stored, and for how long"),
+    "report": lazy("The report at the end"),
+    "run": lazy("How long the kiosk runs, and what keeps it running"),
+    "uplink": lazy("The hub of many screens that the kiosk joins"),
+    "mqtt": lazy("What is published for other programs"),
+    "console": lazy(
+        "The console: pages for this kiosk alone, where no hub of many screens is joined"
+    ),
+    "web": lazy("The web page of `serve` and `hub`"),
+    "hub": lazy("The hub of many screens"),
+    "training": lazy("What `train` does"),
 }
 """The sections of the settings file."""
 
@@ -87,7 +90,11 @@ def _hours(value: tuple[str, ...]) -> tuple[str, ...]:
     try:
         parse_hours(list(value))
     except ValueError as error:
-        raise ValueError(f"{error}, received {', '.join(value)}") from None
+        received = ", ".join(value)
+        wrong = lazy(
+            "%(expected)s, received %(received)s.", expected=error.args[0], received=received
+        )
+        raise ValueError(wrong) from None
     return value
 
 
@@ -99,15 +106,21 @@ def _languages() -> tuple[str, ...]:
 def _language(value: str) -> str:
     code = value.replace("_", "-").split("-")[0].strip().lower()
     if code not in _languages():
-        raise ValueError(f"expected one of {', '.join(_languages())}, received {value!r}")
+        raise ValueError(_expected_one_of(_languages(), value))
     return code
 
 
 def _report_language(value: str) -> str:
     code = value.replace("_", "-").split("-")[0].strip().lower()
     if code not in language_codes():
-        raise ValueError(f"expected one of {', '.join(language_codes())}, received {value!r}")
+        raise ValueError(_expected_one_of(language_codes(), value))
     return code
+
+
+def _expected_one_of(names: tuple[str, ...], value: str) -> LazyText:
+    return lazy(
+        "expected one of %(names)s, received %(value)s", names=", ".join(names), value=repr(value)
+    )
 
 
 def _split(value: Any) -> Any:
@@ -127,8 +140,11 @@ def _network(value: str) -> str:
 
     try:
         return str(ip_network(value, strict=False))
-    except ValueError as error:
-        raise ValueError(f"{error}; expected a network such as 192.168.1.0/24") from None
+    except ValueError:
+        wrong = lazy(
+            "expected a network such as 192.168.1.0/24, received %(value)s", value=repr(value)
+        )
+        raise ValueError(wrong) from None
 
 
 def _broker(value: str | None) -> str | None:
@@ -158,14 +174,23 @@ def _hub(value: str | None) -> str | None:
     except ValueError:
         known = False
     if not known or parts.username is not None:
-        raise ValueError(f"expected an address such as https://hub.example.com, received {value!r}")
+        raise ValueError(
+            lazy(
+                "expected an address such as https://hub.example.com, received %(value)s",
+                value=repr(value),
+            )
+        )
     return value.rstrip("/")
 
 
 def _discovery(value: str) -> str:
     if not value or any(mark in value for mark in "+#\0") or value.strip("/") != value:
         raise ValueError(
-            f"expected a topic without + or #, such as homeassistant, or none; received {value!r}"
+            lazy(
+                "expected a topic without + or #, such as homeassistant, or none; received "
+                "%(value)s",
+                value=repr(value),
+            )
         )
     return value
 
@@ -206,14 +231,20 @@ def _address(value: str) -> str:
         known = False
     if value and (not known or parts.path.strip("/") or parts.query or parts.fragment):
         raise ValueError(
-            f"expected an address without a path, such as https://hub.example.com, received {value}"
+            lazy(
+                "expected an address without a path, such as https://hub.example.com, received "
+                "%(value)s",
+                value=value,
+            )
         )
     return value.rstrip("/")
 
 
 def _token(value: str | None) -> str | None:
     if value is not None and len(value) < 16:
-        raise ValueError(f"expected at least 16 characters, received {len(value)}")
+        raise ValueError(
+            lazy("expected at least 16 characters, received %(number)s", number=len(value))
+        )
     return value
 
 
@@ -230,8 +261,11 @@ def _issuer(value: str | None) -> str | None:
         known = False
     if not known or parts.query or parts.fragment:
         raise ValueError(
-            "expected an address with https, such as https://login.example.com/realms/shop, "
-            f"received {value!r}"
+            lazy(
+                "expected an address with https, such as https://login.example.com/realms/shop, "
+                "received %(value)s",
+                value=repr(value),
+            )
         )
     return value
 
@@ -241,7 +275,13 @@ def _group_role(value: str) -> str:
     # An agency needs a folder, which only an administrator of the hub can choose.
     roles = ("viewer", "editor", "approver", "operator", "admin")
     if not group.strip() or role.strip() not in roles:
-        raise ValueError(f"expected GROUP=ROLE with one of {', '.join(roles)}, received {value!r}")
+        raise ValueError(
+            lazy(
+                "expected GROUP=ROLE with one of %(roles)s, received %(value)s",
+                roles=", ".join(roles),
+                value=repr(value),
+            )
+        )
     return f"{group.strip()}={role.strip()}"
 
 

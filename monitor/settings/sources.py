@@ -22,6 +22,7 @@ from pydantic import BaseModel, ValidationError
 
 from detector.names import printable
 from monitor.errors import SetupError
+from monitor.languages import _, lazy
 from monitor.settings.models import MODELS, SECTIONS
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
     from ads.playlists.yaml_file import YamlDocument
+    from monitor.languages import LazyText
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -53,9 +55,9 @@ class Setting:
     key: str
     path: tuple[str, ...]
     field: FieldInfo
-    help: str
+    help: LazyText
     option: str | None
-    fallback: str | None = None
+    fallback: LazyText | None = None
     metavar: str | None = None
     first: bool = False
 
@@ -97,23 +99,29 @@ class Setting:
         return self.fallback or shown(self.field.get_default())
 
     @property
-    def expected(self) -> str:
+    def expected(self) -> LazyText:
         """The values it takes, for help and errors."""
         if isinstance(self.kind, tuple):
-            return f"one of {', '.join(self.kind)}"
+            return lazy("one of %(words)s", words=", ".join(self.kind))
         words = {
-            bool: "true or false",
-            int: "a whole number",
-            float: "a number",
-            Path: "a path",
-            tuple: "a list",
+            bool: lazy("true or false"),
+            int: lazy("a whole number"),
+            float: lazy("a number"),
+            Path: lazy("a path"),
+            tuple: lazy("a list"),
         }
-        word, limits = words.get(self.kind, "text"), self.limits
+        what, limits = words.get(self.kind, lazy("text")), self.limits
         if {"ge", "le"} <= limits.keys():
-            return f"{word} from {limits['ge']} to {limits['le']}"
-        names = {"ge": "of at least", "gt": "above", "le": "at most", "lt": "below"}
-        bounds = " and ".join(f"{names[key]} {value}" for key, value in limits.items())
-        return f"{word} {bounds}".rstrip()
+            least, most = limits["ge"], limits["le"]
+            return lazy("%(what)s from %(least)s to %(most)s", what=what, least=least, most=most)
+        if {"gt", "le"} <= limits.keys():
+            least, most = limits["gt"], limits["le"]
+            return lazy(
+                "%(what)s above %(least)s and at most %(most)s", what=what, least=least, most=most
+            )
+        if "ge" in limits:
+            return lazy("%(what)s of at least %(least)s", what=what, least=limits["ge"])
+        return lazy("%(what)s above %(least)s", what=what, least=limits["gt"]) if limits else what
 
 
 def _kind(annotation: Any) -> Any:
@@ -134,17 +142,19 @@ def settings_of(model: type[BaseModel]) -> tuple[Setting, ...]:
             continue
         if "key" in extra:
             given: Any = dict(extra)
-            section, _, key = given.pop("key").partition(".")
+            section, _dot, key = given.pop("key").partition(".")
             key = key or name
             given["option"] = given["option"] or f"--{key.replace('_', '-')}"
-            found.append(Setting(f"{section}.{key}", (name,), described, docs[name], **given))
+            given["fallback"] = _text(given["fallback"])
+            words = _text(docs[name])
+            found.append(Setting(f"{section}.{key}", (name,), described, words, **given))
             continue
         inner: Any = described.annotation
         options: Any = extra["options"]
         for part, part_field in inner.model_fields.items():
-            key, words = f"{extra['section']}.{part}", _docs(inner)[part]
+            key, words = f"{extra['section']}.{part}", _text(_docs(inner)[part])
             given = part_field.json_schema_extra
-            fallback = given.get("fallback") if isinstance(given, dict) else None
+            fallback = _text(given.get("fallback")) if isinstance(given, dict) else None
             found.append(Setting(key, (name, part), part_field, words, options.get(part), fallback))
     return tuple(found)
 
@@ -154,6 +164,11 @@ def all_settings() -> dict[str, Setting]:
     found = {setting.key: setting for model in MODELS for setting in settings_of(model)}
     order = list(SECTIONS)
     return dict(sorted(found.items(), key=lambda item: order.index(item[0].split(".")[0])))
+
+
+def _text(words: Any) -> Any:
+    """Return a text of a model, translated where it is shown; `tools.languages` finds them."""
+    return lazy(words.replace("%", "%%")) if words else None
 
 
 @cache
@@ -209,16 +224,25 @@ class SettingsFile:
         known, content = all_settings(), self._document.content or {}
         if not isinstance(content, dict):
             raise SettingsError(
-                f"{path}: expected sections such as {', '.join(list(SECTIONS)[:3])}, received "
-                f"{shown(content)}."
+                _(
+                    "%(file)s: expected sections such as %(sections)s, received %(value)s.",
+                    file=path,
+                    sections=", ".join(list(SECTIONS)[:3]),
+                    value=shown(content),
+                )
             )
         for section, entries in content.items():
             if section not in SECTIONS:
                 self._refuse(str(section), list(SECTIONS), known)
             elif entries is not None and not isinstance(entries, dict):
                 self.unknown.append(
-                    f"{self.place(section)}: {section} must be a section with keys below it, "
-                    f"received {shown(entries)}."
+                    _(
+                        "%(place)s: %(section)s must be a section with keys below it, received "
+                        "%(value)s.",
+                        place=self.place(section),
+                        section=section,
+                        value=shown(entries),
+                    )
                 )
             else:
                 for name, value in (entries or {}).items():
@@ -240,8 +264,18 @@ class SettingsFile:
             or difflib.get_close_matches(key, near, n=1)
             or difflib.get_close_matches(key, [*SECTIONS, *known], n=1)
         )
-        hint = f"did you mean {nearest[0]}?" if nearest else f"expected one of {', '.join(near)}."
-        self.unknown.append(f"{self.place(key)}: unknown key {key}; {hint}")
+        facts = {"place": self.place(key), "key": key}
+        if nearest:
+            wrong = _(
+                "%(place)s: unknown key %(key)s; did you mean %(near)s?", near=nearest[0], **facts
+            )
+        else:
+            wrong = _(
+                "%(place)s: unknown key %(key)s; expected one of %(names)s.",
+                names=", ".join(near),
+                **facts,
+            )
+        self.unknown.append(wrong)
 
 
 @dataclass(frozen=True)
@@ -260,20 +294,20 @@ class Sources:
         """Return the value that applies and its origin; `None` if nobody set it."""
         option = self.options.get(setting.name)
         if setting.option is not None and option is not None and option != ():
-            return option, f"option {setting.option}"
+            return option, lazy("option %(name)s", name=setting.option)
         variable = (os.environ if self.environ is None else self.environ).get(setting.variable)
         if variable:
             mark = os.pathsep if setting.holds_paths else ","
             parts = [part.strip() for part in variable.split(mark)]
             return (
                 parts if setting.kind is tuple else variable,
-                f"environment variable {setting.variable}",
+                lazy("environment variable %(name)s", name=setting.variable),
             )
         if self.file is not None and setting.key in self.file.values:
             value = self.file.values[setting.key]
             return _relative_to(self.file.path.parent, setting, value), self.file.place(setting.key)
         if setting.key in self.hub:
-            return self.hub[setting.key], "the hub"
+            return self.hub[setting.key], lazy("the hub")
         return None
 
 
@@ -302,26 +336,44 @@ def load(model: type[Model], sources: Sources, **computed: Any) -> Model:
         raise SettingsError(sources.file.unknown[0])
     made, wrong = _make(model, sources, computed)
     if made is None:
-        raise SettingsError(wrong[0])
+        raise SettingsError(wrong[0].sentence)
     return made
 
 
 def check(file: SettingsFile) -> list[str]:
     """Return a sentence for every mistake in a file."""
     sources = Sources({}, file, {})
-    wrong = [sentence for model in MODELS for sentence in _make(model, sources, {})[1]]
+    wrong = [one.sentence for model in MODELS for one in _make(model, sources, {})[1]]
     return list(dict.fromkeys([*file.unknown, *wrong]))
 
 
-def mistakes(model: type[BaseModel], values: Mapping[str, Any]) -> list[str]:
-    """Return a sentence for every wrong value, by key, of settings that a hub sends."""
-    found = (text.partition(": ")[2] for text in _make(model, Sources({}, None, {}, values), {})[1])
-    return [text[:1].upper() + text[1:] for text in found]
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """A wrong value of a setting: its key, where it was set, and why it is wrong, in a sentence."""
+
+    key: str
+    origin: str
+    why: str
+
+    @property
+    def sentence(self) -> str:
+        """All of it, in the current language."""
+        return _(
+            "%(origin)s: invalid %(key)s: %(why)s",
+            origin=self.origin,
+            key=self.key,
+            why=self.why,
+        )
+
+
+def mistakes(model: type[BaseModel], values: Mapping[str, Any]) -> list[Mistake]:
+    """Return what is wrong with values by key, of a form or a hub, in the current language."""
+    return _make(model, Sources({}, None, {}, values), {})[1]
 
 
 def _make(
     model: type[Model], sources: Sources, computed: Mapping[str, Any]
-) -> tuple[Model | None, list[str]]:
+) -> tuple[Model | None, list[Mistake]]:
     values: dict[str, Any] = dict(computed)
     found: dict[tuple[str, ...], tuple[Setting, Any, str]] = {}
     files: dict[str, Any] = {}
@@ -334,7 +386,7 @@ def _make(
         found[setting.path] = (setting, value, origin)
         if isinstance(value, bool) and setting.kind is not bool:
             # Pydantic takes true for 1.
-            wrong.append(_sentence(setting, value, origin, None))
+            wrong.append(Mistake(setting.key, origin, _why(setting, value, None)))
             continue
         values_of = values if len(setting.path) == 1 else values.setdefault(setting.path[0], {})
         plain = values_of[setting.name] = _in_utf8(setting, value)
@@ -348,7 +400,8 @@ def _make(
             known = found.get(path[:2]) or found.get(path[:1])
             if known is None:
                 raise
-            wrong.append(_sentence(*known, problem))
+            setting, value, origin = known
+            wrong.append(Mistake(setting.key, origin, _why(setting, value, problem)))
     return (None if wrong else made), wrong
 
 
@@ -376,14 +429,16 @@ def _in_utf8(setting: Setting, value: Any) -> Any:
     return Path(value) if setting.holds_paths else printable(value)
 
 
-def _sentence(setting: Setting, value: Any, origin: str, problem: ErrorDetails | None) -> str:
-    why = f"expected {setting.expected}, received {shown(value)}"
+def _why(setting: Setting, value: Any, problem: ErrorDetails | None) -> str:
     if problem is not None and problem["type"] == "value_error":
-        why = str(problem["ctx"]["error"])
-    elif isinstance(setting.kind, tuple):
-        near = difflib.get_close_matches(str(value), setting.kind, n=1)
-        why += f"; did you mean {near[0]}?" if near else ""
-    return f"{origin}: invalid {setting.key}: {why.rstrip('.')}{'' if why.endswith('?') else '.'}"
+        return f"{str(problem['ctx']['error']).rstrip('.')}."
+    facts = {"what": setting.expected, "value": shown(value)}
+    if isinstance(setting.kind, tuple):
+        for near in difflib.get_close_matches(str(value), setting.kind, n=1):
+            return _(
+                "expected %(what)s, received %(value)s; did you mean %(near)s?", near=near, **facts
+            )
+    return _("expected %(what)s, received %(value)s.", **facts)
 
 
 def shown(value: Any) -> str:

@@ -18,6 +18,7 @@ import yaml
 from boltons.fileutils import atomic_save
 
 from ads.playlists.yaml_file import YamlProblemError, parse_yaml
+from monitor.languages import _
 from monitor.settings.page import settings_file
 from monitor.settings.sources import SettingsError, SettingsFile, check
 
@@ -61,8 +62,11 @@ def write_settings(path: Path, changes: Mapping[str, Any], *, seen: str | None =
     before = _read(target)
     if seen is not None and seen != digest_of(target):
         raise SettingsChangedError(
-            f"{path} was changed by somebody else in the meantime, so nothing was written: look at "
-            "its settings again, then repeat your change."
+            _(
+                "%(file)s was changed by somebody else in the meantime, so nothing was written: "
+                "look at its settings again, then repeat your change.",
+                file=path,
+            )
         )
     text = settings_file() if before is None else _decoded(path, before)
     changed = changed_text(text, changes, path)
@@ -80,8 +84,12 @@ def write_settings(path: Path, changes: Mapping[str, Any], *, seen: str | None =
         _save(target, content, mode)
     except OSError as error:
         raise SettingsError(
-            f"The settings cannot be written to {path} ({error.strerror}): expected a file in a "
-            "folder where this user may write."
+            _(
+                "The settings cannot be written to %(file)s (%(why)s): expected a file in a folder "
+                "where this user may write.",
+                file=path,
+                why=error.strerror,
+            )
         ) from error
 
 
@@ -93,7 +101,7 @@ def changed_text(text: str, changes: Mapping[str, Any], path: Path | str = "file
     """
     expected = _values(text, path)
     for key, value in changes.items():
-        section, _, name = key.partition(".")
+        section, _dot, name = key.partition(".")
         entries = expected.get(section) or {}
         if value is None:
             if entries.get(name) is None:
@@ -260,10 +268,21 @@ def _values(text: str, path: Path | str) -> dict[str, Any]:
         content = parse_yaml(text).content
     except YamlProblemError as error:
         raise SettingsError(
-            f"The settings file {path} is not valid YAML: {error}; correct the file."
+            _(
+                "The settings file %(file)s is not valid YAML: %(why)s; correct the file.",
+                file=path,
+                why=error,
+            )
         ) from None
     if content is not None and not isinstance(content, dict):
-        raise SettingsError(f"{path}: expected sections such as data, received {content!r}.")
+        raise SettingsError(
+            _(
+                "%(file)s: expected sections such as %(sections)s, received %(value)s.",
+                file=path,
+                sections="data",
+                value=repr(content),
+            )
+        )
     return dict(content or {})
 
 
@@ -279,8 +298,12 @@ def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _unchangeable(path: Path | str, key: str) -> SettingsError:
     return SettingsError(
-        f"{path} is laid out in a way in which {key} can only be changed by hand: nothing was "
-        "written. Open the file in an editor."
+        _(
+            "%(file)s is laid out in a way in which %(key)s can only be changed by hand: nothing "
+            "was written. Open the file in an editor.",
+            file=path,
+            key=key,
+        )
     )
 
 
@@ -291,15 +314,24 @@ def _read(path: Path) -> bytes | None:
         return None
     except OSError as error:
         raise SettingsError(
-            f"The settings file {path} cannot be read ({error.strerror}); check the file and its "
-            "permissions."
+            _(
+                "The settings file %(file)s cannot be read (%(why)s); check the file and its "
+                "permissions.",
+                file=path,
+                why=error.strerror,
+            )
         ) from error
 
 
 def _decoded(path: Path, content: bytes) -> str:
     with suppress(UnicodeDecodeError):
         return content.decode("utf-8")
-    raise SettingsError(f"The settings file {path} is not text in UTF-8: save it as UTF-8 first.")
+    raise SettingsError(
+        _(
+            "The settings file %(file)s is not text in UTF-8: save it as UTF-8 first.",
+            file=path,
+        )
+    )
 
 
 def _save(path: Path, content: bytes, mode: int) -> None:

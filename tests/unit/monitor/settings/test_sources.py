@@ -143,8 +143,7 @@ def test_a_number_is_a_camera_and_a_comment_is_the_default(make_file):
         ),
         (
             "web:\n  networks: [lan]\n",
-            ":2: invalid web.networks: 'lan' does not appear to be an IPv4 or IPv6 network; "
-            "expected a network such as 192.168.1.0/24.",
+            ":2: invalid web.networks: expected a network such as 192.168.1.0/24, received 'lan'.",
         ),
     ],
 )

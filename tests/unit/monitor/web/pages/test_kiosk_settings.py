@@ -113,6 +113,19 @@ def test_every_setting_is_on_a_page_and_an_untouched_form_changes_nothing(admin,
     assert admin.get("/settings/nothing").status_code == 404
 
 
+def test_help_and_mistakes_are_in_the_language_of_the_page(admin):
+    german = {"Accept-Language": "de"}
+    page = admin.get("/settings/window", headers=german).text
+    assert "Lautstärke der Spots. Erwartet: eine Zahl von 0 bis 1." in page
+    assert "Volume" not in page
+    form = form_of(admin, "window") | {"window.volume": "7"}
+    sent = admin.post("/settings/window", data=form, headers=PAGE | german)
+    assert (sent.status_code, "Erwartet wird eine Zahl von 0 bis 1, nicht 7." in sent.text) == (
+        400,
+        True,
+    )
+
+
 def test_a_change_is_written_and_noted_with_comments_kept(app, admin, console):
     path = console.order.settings_file
     path.write_text("# ours\ndata:\n  site: Shop 12  # by the door\n")
