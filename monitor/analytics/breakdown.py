@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from monitor.analytics.comparison import MEASURES
 from monitor.analytics.errors import ReportError
+from monitor.analytics.measures import MEASURES
 from monitor.analytics.metrics import take
 from monitor.analytics.report_data import places_to_withhold, zones_of
 from monitor.analytics.samples import exposure_groups, usable_groups
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from db.read.formulas import ExposureArrays
     from db.read.sessions import PlayInfo
-    from monitor.analytics.comparison import Measure
+    from monitor.analytics.measures import Measure
     from monitor.analytics.report_data import ReportData
     from monitor.languages import LazyText
 
@@ -36,7 +36,7 @@ DIVISIONS = ("none", "site", "screen", "day", "hour")
 Division = Literal["none", "site", "screen", "day", "hour"]
 
 COUNTS = ("plays", "viewers")
-"""Measures that are counted; the others are those of `monitor.analytics.comparison.MEASURES`."""
+"""Measures that are counted; the others are those of `monitor.analytics.measures.MEASURES`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ def break_down(
 
     Args:
         data: The plays to take together; seconds are not needed.
-        measure: One of `COUNTS`, or of `monitor.analytics.comparison.MEASURES`: its mean over
+        measure: One of `COUNTS`, or of `monitor.analytics.measures.MEASURES`: its mean over
             viewers.
         division: What to divide by.
         min_viewers: A figure of fewer viewers is withheld, with others of the ad that would reveal

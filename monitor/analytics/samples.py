@@ -10,7 +10,7 @@ same site and time of day. `docs/explanation/metrics.md` has the reasons and the
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -24,9 +24,12 @@ if TYPE_CHECKING:
 
     from db.read.formulas import ExposureArrays
     from db.read.sessions import PlayInfo, SessionInfo
-    from monitor.analytics.comparison import By, Measure, Segment
+    from monitor.analytics.measures import Measure
     from monitor.analytics.metrics import Bools, Floats, Ints
     from monitor.analytics.report_data import ReportData
+
+By: TypeAlias = Literal["site", "hour", "weekday", "source"]
+Segment: TypeAlias = str | int | None
 
 BLOCK_S = 600
 """Length of a group in seconds, at most."""

@@ -18,9 +18,9 @@ from monitor.analytics.comparison import (
     Comparison,
     compare_ads,
     samples_of,
-    valence_measure,
 )
 from monitor.analytics.findings import Finding, Kind
+from monitor.analytics.measures import valence_measure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -131,8 +131,9 @@ def compare(
     how many more viewers are needed. Looking again every day is fine, unless --fixed.
     """
     from db.read.scope import left_out
-    from monitor.analytics.comparison import compare_ads, measure_of, require_measure
+    from monitor.analytics.comparison import compare_ads
     from monitor.analytics.errors import ReportError
+    from monitor.analytics.measures import measure_of, require_measure
     from monitor.analytics.report_data import load_report_data
     from monitor.reports.terminal import print_comparisons
 

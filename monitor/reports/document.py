@@ -25,8 +25,9 @@ from detector.types import WITHHELD_REASONS
 from monitor.analytics import currency, metrics, over_time
 from monitor.analytics.baseline import SiteCurves
 from monitor.analytics.by_screen import by_screen
-from monitor.analytics.comparison import compare_ads, samples_of, valence_measure
+from monitor.analytics.comparison import compare_ads, samples_of
 from monitor.analytics.errors import ReportError
+from monitor.analytics.measures import valence_measure
 from monitor.analytics.metrics import covered_us, microseconds
 from monitor.analytics.norms import EMOTION_FIGURES, Norms, build_norms, norms_of
 from monitor.analytics.report_data import Scope, ad_versions, load_report_data, zones_of

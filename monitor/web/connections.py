@@ -13,7 +13,7 @@ import time
 from dataclasses import dataclass
 from functools import partial
 from ipaddress import IPv6Address, ip_address
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from waitress.buffers import BytesIOBasedBuffer  # type: ignore[import-untyped]
 from waitress.channel import HTTPChannel  # type: ignore[import-untyped]
@@ -26,9 +26,6 @@ from waitress.task import ErrorTask, WSGITask  # type: ignore[import-untyped]
 from waitress.utilities import BadRequest  # type: ignore[import-untyped]
 
 from monitor.web.security import REFUSAL, SECURITY_HEADERS
-
-if TYPE_CHECKING:
-    from monitor.web.server import Server
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +186,23 @@ class MisunderstoodTask(ErrorTask):  # type: ignore[misc]
         self.write(body)
 
 
+class Host(Protocol):
+    """What a connection asks of its server; see `monitor.web.server.Server`."""
+
+    limits: ConnectionLimits
+
+    @property
+    def is_room_wanted(self) -> bool: ...
+
+    def admits(self, connection: Connection, request: Request) -> bool: ...
+
+    def ask_for_room(self, request: Request) -> None: ...
+
+    def give_room_back(self, request: Request) -> None: ...
+
+    def add_task(self, task: Connection) -> None: ...
+
+
 class Connection(HTTPChannel):  # type: ignore[misc]
     """A connection that answers one request at a time, and never makes a thread wait.
 
@@ -198,10 +212,10 @@ class Connection(HTTPChannel):  # type: ignore[misc]
 
     task_class = RefusalTask
     error_task_class = MisunderstoodTask
-    server: Server
+    server: Host
     request: Request | None = None
 
-    def __init__(self, server: Server, sock: Any, addr: Any, adj: Any, map: Any = None) -> None:  # noqa: A002 (waitress' name)
+    def __init__(self, server: Host, sock: Any, addr: Any, adj: Any, map: Any = None) -> None:  # noqa: A002 (waitress' name)
         self._unread = b""
         self._is_refused = False
         self._lingers_until: float | None = None

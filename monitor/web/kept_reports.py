@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from db.read.plays import count_plays
 from db.read.scope import Scope
 from monitor.analytics.breakdown import COUNTS, Breakdown, break_down
-from monitor.analytics.comparison import measures_of
 from monitor.analytics.errors import EmptyScopeError
+from monitor.analytics.measures import measures_of
 from monitor.analytics.report_data import load_report_data
 from monitor.hub.duties import Duty
 from monitor.hub.mail import Attachment

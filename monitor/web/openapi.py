@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic.json_schema import models_json_schema
 
-from monitor.analytics.comparison import MEASURES
+from monitor.analytics.measures import MEASURES
 from monitor.version import VERSION
 from monitor.web import schemas
 from monitor.web.problems import API_PREFIX

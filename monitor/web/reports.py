@@ -11,8 +11,9 @@ from db.read.ads import known_ads, session_ids_with
 from db.read.plays import count_plays
 from db.read.scope import Scope, left_out
 from db.read.sessions import require_session
-from monitor.analytics.comparison import MEASURES, compare_ads, require_measure
+from monitor.analytics.comparison import compare_ads
 from monitor.analytics.errors import EmptyScopeError, ReportError
+from monitor.analytics.measures import MEASURES, require_measure
 from monitor.analytics.report_data import load_report_data
 from monitor.languages import lazy, numeral
 from monitor.reports.document import make_report

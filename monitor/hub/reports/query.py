@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from monitor.analytics.breakdown import COUNTS, Division
-from monitor.analytics.comparison import MEASURES
+from monitor.analytics.measures import MEASURES
 from monitor.hub.forms import Listed, Name, OptionalDay, check_order, read_form
 from monitor.hub.mail import is_mail_address
 from monitor.languages import lazy

@@ -9,7 +9,7 @@ from flask import Blueprint, Response, render_template, request
 from db.read.ads import known_ads
 from db.read.cells import untold_among
 from db.read.sessions import find_sessions, site_zones
-from monitor.analytics.comparison import MEASURES
+from monitor.analytics.measures import MEASURES
 from monitor.analytics.report_data import kinds_left_out
 from monitor.web.chosen import Chosen, choices
 from monitor.web.paging import asked_page, page_count

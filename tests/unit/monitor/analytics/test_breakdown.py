@@ -12,8 +12,8 @@ from db.write.records import ModelRecord
 from detector.emotion.model_card import read_card
 from detector.emotion.model_store import shipped_default
 from monitor.analytics.breakdown import COUNTS, DIVISIONS, break_down
-from monitor.analytics.comparison import MEASURES
 from monitor.analytics.errors import ReportError
+from monitor.analytics.measures import MEASURES
 from monitor.analytics.report_data import Scope, load_report_data
 from tests.helpers.making import Make, moved_by
 

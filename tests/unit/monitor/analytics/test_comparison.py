@@ -15,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from monitor.analytics.comparison import MEASURES, Comparison, compare_ads
+from monitor.analytics.comparison import Comparison, compare_ads
 from monitor.analytics.errors import ReportError
+from monitor.analytics.measures import MEASURES
 from monitor.analytics.metrics import HAPPY_SCORE, VALENCE
 from monitor.analytics.statistics import Interval, to_document
 

@@ -8,7 +8,8 @@ from datetime import UTC
 import numpy as np
 import pytest
 
-from monitor.analytics.comparison import MEASURES, compare_ads
+from monitor.analytics.comparison import compare_ads
+from monitor.analytics.measures import MEASURES
 from monitor.analytics.samples import MAX_WEIGHT, PlaySamples
 from tests.helpers.simulated_shop import shop
 

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from db.engine import open_database
-from monitor.analytics import comparison, report_data
+from monitor.analytics import measures, report_data
 from monitor.cli.compare import MEASURES, hours_of, weekdays_of
 from monitor.cli.main import cli
 from monitor.reports.terminal.charts import BLOCKS
@@ -193,7 +193,7 @@ def test_a_database_that_is_not_there(tmp_path):
 
 def test_the_choices_are_those_of_the_comparison():
     """They are written down twice, so that help needs no SciPy."""
-    assert tuple(comparison.MEASURES) == MEASURES
+    assert tuple(measures.MEASURES) == MEASURES
 
 
 def test_hours_and_days():

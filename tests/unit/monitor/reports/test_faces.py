@@ -11,8 +11,9 @@ from db.engine import open_database
 from db.write.records import ModelRecord
 from detector.emotion.labels import EMOTIONS
 from detector.emotion.labels import valence as valence_of
-from monitor.analytics.comparison import compare_ads, measures_of, require_measure
+from monitor.analytics.comparison import compare_ads
 from monitor.analytics.errors import ReportError
+from monitor.analytics.measures import measures_of, require_measure
 from monitor.analytics.report_data import Scope, load_report_data
 from monitor.reports.document import make_report
 from monitor.reports.export import report_bytes
