@@ -72,7 +72,7 @@ def has_same_reward(context: Mapping[str, Any]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Reward:
-    """What a play was worth, from -1 to 1, and the viewer seconds behind it.
+    """What a play was worth, from 0 to 1, and the viewer seconds behind it.
 
     docs/explanation/metrics.md has the formula.
     """

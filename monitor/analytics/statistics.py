@@ -537,7 +537,7 @@ def viewers_lacking(
 # `[-c, c]` at any time up to the end with probability `4 Phi(-c) - 4 Phi(-3 c) + ...` (reflection
 # principle), which is 5 % for `c = 2.241`: the boundary of O'Brien and Fleming (1979). With one
 # look a day it may be a little closer (Siegmund 1985). That costs 6 % more data than one look at
-# the end, where the sequence for an unknown end costs about 70 %.
+# the end, where the sequence for an unknown end costs about 60 %.
 
 
 def looking_interval(found: Estimate, fraction: float, looks: int) -> Interval:
