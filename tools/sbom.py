@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tools.requirements import SECOND_OPENCV
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -86,7 +88,7 @@ def needed(extras: Iterable[str]) -> set[str]:
     while waiting:
         requirement = waiting.pop()
         # The same library may be needed once more, with other extras of its own.
-        if str(requirement) in seen:
+        if str(requirement) in seen or requirement.name == SECOND_OPENCV:
             continue
         seen.add(str(requirement))
         wanted = ("", *requirement.extras)

@@ -11,8 +11,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from monitor.errors import SetupError
-
 Map = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]
 """What the built-in `map` does."""
 
@@ -41,20 +39,3 @@ def open_workers(jobs: int = 1, address: str | None = None) -> Iterator[Map]:
             yield pool.map
     else:
         yield map
-
-
-def check_address(address: str) -> tuple[str, int]:
-    """Return host and port of a Ray cluster's address, or raise `SetupError`."""
-    from urllib.parse import urlsplit  # noqa: PLC0415
-
-    try:
-        parts = urlsplit(address)
-        host, port = parts.hostname, 10001 if parts.port is None else parts.port
-    except ValueError:
-        host, port, parts = None, 0, urlsplit("")
-    if parts.scheme != "ray" or not host or not port or parts.path.strip("/") or parts.query:
-        raise SetupError(
-            f"Invalid address of a cluster: expected ray://HOST or ray://HOST:PORT, such as "
-            f"ray://head:10001, received {address!r}."
-        )
-    return host, port

@@ -12,10 +12,10 @@ import warnings
 from collections import deque
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
 
 from monitor.errors import SetupError, WorkersLostError
 from monitor.version import VERSION
-from monitor.workers import check_address
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -30,6 +30,21 @@ CONNECTIONS = 3
 
 RETRIES = 3
 """How often Ray runs a task again whose worker or machine died."""
+
+
+def check_address(address: str) -> tuple[str, int]:
+    """Return host and port of a Ray cluster's address, or raise `SetupError`."""
+    try:
+        parts = urlsplit(address)
+        host, port = parts.hostname, 10001 if parts.port is None else parts.port
+    except ValueError:
+        host, port, parts = None, 0, urlsplit("")
+    if parts.scheme != "ray" or not host or not port or parts.path.strip("/") or parts.query:
+        raise SetupError(
+            f"Invalid address of a cluster: expected ray://HOST or ray://HOST:PORT, such as "
+            f"ray://head:10001, received {address!r}."
+        )
+    return host, port
 
 
 class RayCluster:

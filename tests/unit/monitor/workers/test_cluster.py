@@ -11,8 +11,29 @@ import pytest
 from monitor.errors import SetupError, WorkersLostError
 from monitor.version import VERSION
 from monitor.workers import open_workers
-from monitor.workers.cluster import run
+from monitor.workers.cluster import check_address, run
 from tests.helpers.worker_tasks import squared
+
+
+@pytest.mark.parametrize(
+    ("address", "meant"),
+    [
+        ("ray://head", ("head", 10001)),
+        ("ray://head:6000", ("head", 6000)),
+        ("ray://[::1]:6000/", ("::1", 6000)),
+    ],
+)
+def test_addresses_of_clusters(address, meant):
+    assert check_address(address) == meant
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["", "head:10001", "http://head:1", "ray://", "ray://h:0", "ray://h:99999", "ray://["],
+)
+def test_other_addresses_are_refused_in_one_sentence(address):
+    with pytest.raises(SetupError, match=r"^Invalid address of a cluster: expected ray://HOST"):
+        check_address(address)
 
 
 def test_without_ray_the_extra_is_named(monkeypatch):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from monitor.errors import SetupError, WorkersLostError
-from monitor.workers import check_address, open_workers
+from monitor.workers import open_workers
 from monitor.workers.pool import ProcessPool
 from tests.helpers.worker_tasks import deadly, refused, squared, squared_unless_first
 
@@ -52,24 +52,3 @@ def test_leaving_ends_work_that_is_not_done():
         results = pool.map(time.sleep, [0, 600])
         next(results)
     assert time.monotonic() - began < 300
-
-
-@pytest.mark.parametrize(
-    ("address", "meant"),
-    [
-        ("ray://head", ("head", 10001)),
-        ("ray://head:6000", ("head", 6000)),
-        ("ray://[::1]:6000/", ("::1", 6000)),
-    ],
-)
-def test_addresses_of_clusters(address, meant):
-    assert check_address(address) == meant
-
-
-@pytest.mark.parametrize(
-    "address",
-    ["", "head:10001", "http://head:1", "ray://", "ray://h:0", "ray://h:99999", "ray://["],
-)
-def test_other_addresses_are_refused_in_one_sentence(address):
-    with pytest.raises(SetupError, match=r"^Invalid address of a cluster: expected ray://HOST"):
-        check_address(address)
