@@ -13,17 +13,18 @@ from typing import TYPE_CHECKING, Any
 from detector.emotion.labels import EMOTIONS, colour_names, knows_valence
 from detector.emotion.prevalence import GROUPS
 from monitor.languages import _
+from monitor.palette import EMOTION_COLOURS
 from monitor.reports.figures import COLOURS, VALENCE
 
 if TYPE_CHECKING:
     from detector.emotion.labels import LabelSet
 
 _LINES = {
-    "angry": ("#D55E00", "14 4"),
-    "disgust": ("#009E73", "2 3"),
-    "fear": ("#CC79A7", "12 3 2 3 2 3"),
+    "angry": (EMOTION_COLOURS["angry"], "14 4"),
+    "disgust": (EMOTION_COLOURS["disgust"], "2 3"),
+    "fear": (EMOTION_COLOURS["fear"], "12 3 2 3 2 3"),
     "happy": COLOURS["happy"],
-    "sad": ("#0072B2", "6 3"),
+    "sad": (EMOTION_COLOURS["sad"], "6 3"),
     "surprise": COLOURS["surprise"],
     "neutral": COLOURS["neutral"],
 }

@@ -12,16 +12,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from monitor.languages import _
+from monitor.palette import EMOTION_COLOURS
 from monitor.reports.formatting import percent, signed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
 COLOURS = {
-    "happy": ("#E69F00", ""),
-    "surprise": ("#56B4E9", "9 3 2 3"),
+    "happy": (EMOTION_COLOURS["happy"], ""),
+    "surprise": (EMOTION_COLOURS["surprise"], "9 3 2 3"),
     "negative": ("#882255", "14 4"),
-    "neutral": ("#6B7280", "4 4"),
+    "neutral": (EMOTION_COLOURS["neutral"], "4 4"),
 }
 """Colours of the groups of an audience that colour-blind people can tell apart (Okabe and Ito 2008,
 Tol 2021), and dash patterns."""

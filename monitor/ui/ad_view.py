@@ -10,7 +10,13 @@ from PyQt5.QtGui import QImage, QPainter, QPaintEvent, QRegion
 from PyQt5.QtWidgets import QWidget
 
 from monitor.ui import style
-from monitor.ui.painting import CENTRE, draw_text, fit_centred, painter_on
+from monitor.ui.painting import (
+    CENTRE,
+    broken_into_lines,
+    draw_text,
+    fit_centred,
+    painter_on,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -83,8 +89,9 @@ class AdView(QWidget):
         # Arrays with their images: most steps of a cross-fade bring no new array.
         self._images: list[_Image] = []
         self._layers: list[_Layer] = []
-        self._message = ""
+        self._message = self._hint = ""
         self._scale = 1.0
+        self._free = QRectF()
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
 
@@ -105,14 +112,14 @@ class AdView(QWidget):
         # Not update(), which waits for the event loop: the picture is due now.
         self.repaint()
 
-    def show_message(self, text: str) -> None:
-        """Show one line of text on black instead of the picture."""
+    def show_message(self, text: str, hint: str = "") -> None:
+        """Show a text on black instead of the picture, with what to do or expect below it."""
         if text == self._message and not self._layers:
             return
         self._images = []
         self._layers = []
         self._picture = self._unseen = None
-        self._message = text
+        self._message, self._hint = text, hint
         self.update()
 
     def snapshot(self, max_side_px: int = 1280) -> NDArray[np.uint8]:
@@ -130,8 +137,9 @@ class AdView(QWidget):
             self._paint(painter)
         return rgb_from_image(image)
 
-    def set_scale(self, scale: float) -> None:
-        self._scale = scale
+    def set_scale(self, scale: float, free: QRectF) -> None:
+        """Set the size of messages, and the part of the view that nothing covers."""
+        self._scale, self._free = scale, free
         self.update()
 
     def picture_rect(self) -> QRectF:
@@ -207,8 +215,24 @@ class AdView(QWidget):
             painter.setOpacity(blend.opacity)
             self._draw(painter, self._layers[1])
         if self._message:
-            rect, size = QRectF(self.rect()), 22 * self._scale
-            draw_text(painter, rect, self._message, size, style.TEXT_SOFT, align=CENTRE)
+            self._draw_message(painter)
+
+    def _draw_message(self, painter: QPainter) -> None:
+        size = style.MIN_TEXT * self._scale
+        rows = [(self._message, 1.4 * size, style.TEXT, True)]
+        rows += [(self._hint, size, style.TEXT_SOFT, False)] if self._hint else []
+        free = QRectF(self.rect()) if self._free.isEmpty() else self._free
+        width = min(0.9 * free.width(), 36 * size)
+        lines = [
+            (line, letters, colour, bold)
+            for text, letters, colour, bold in rows
+            for line in broken_into_lines(text, letters, width, 4, bold=bold)
+        ]
+        y = free.center().y() - sum(0.75 * letters for _, letters, _, _ in lines)
+        for line, letters, colour, bold in lines:
+            place = QRectF(free.left(), y, free.width(), 1.5 * letters)
+            draw_text(painter, place, line, letters, colour, align=CENTRE, bold=bold)
+            y += 1.5 * letters
 
     def paintEvent(self, _event: QPaintEvent | None) -> None:
         with painter_on(self) as painter:

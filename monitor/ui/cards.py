@@ -18,6 +18,7 @@ from monitor.ui.painting import (
     text_font,
     text_width,
 )
+from monitor.ui.style import PANEL_TEXT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -57,11 +58,13 @@ class HelpCard(PaintedWidget):
         self._timer.stop()
         self.hide()
 
-    def natural_size(self) -> QSize:
+    def natural_size(self, room: QSize) -> QSize:
+        """Return the size for all keys, within a room."""
         scale = self.scale
-        words = max(text_width(word, 16 * scale) for _, word in self.rows)
+        words = max(text_width(word, PANEL_TEXT * scale) for _, word in self.rows)
         width = self._keys_width() + words + 92 * scale
-        return QSize(round(width), round((len(self.rows) * 36 + 74) * scale))
+        size = QSize(round(width), round((len(self.rows) * 36 + 74) * scale))
+        return size.boundedTo(room)
 
     def draw(self, painter: QPainter, rect: QRectF) -> None:
         scale = self.scale
@@ -74,14 +77,14 @@ class HelpCard(PaintedWidget):
         for key, word in self.rows:
             cap = QRectF(pad, y + 3 * scale, keys, 28 * scale)
             draw_rounded(painter, cap, 6 * scale, style.TRACK, style.LINE)
-            draw_text(painter, cap, key, 15 * scale, style.TEXT, align=CENTRE, bold=True)
+            draw_text(painter, cap, key, PANEL_TEXT * scale, style.TEXT, align=CENTRE, bold=True)
             indent = keys + 18 * scale
             what = QRectF(pad + indent, y, width - indent, 34 * scale)
-            draw_text(painter, what, word, 16 * scale, style.TEXT)
+            draw_text(painter, what, word, PANEL_TEXT * scale, style.TEXT)
             y += 36 * scale
 
     def _keys_width(self) -> float:
-        widest = max(text_width(key, 15 * self.scale, bold=True) for key, _ in self.rows)
+        widest = max(text_width(key, PANEL_TEXT * self.scale, bold=True) for key, _ in self.rows)
         return widest + 24 * self.scale
 
 

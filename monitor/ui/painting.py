@@ -16,6 +16,8 @@ from PyQt5.QtGui import (
     QPaintEvent,
     QPen,
     QPixmap,
+    QTextLayout,
+    QTextOption,
 )
 from PyQt5.QtWidgets import QApplication, QWidget
 
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
 
 CENTRE = Qt.AlignmentFlag.AlignHCenter
 RIGHT = Qt.AlignmentFlag.AlignRight
-MINUS = "\N{MINUS SIGN}"
 NO_VALUE = "\N{EN DASH}"
 """Stands for an unknown figure; 0 would be a claim."""
 
@@ -111,6 +112,32 @@ def fit_centred(width: float, height: float, into: QRectF, *, fills: bool = Fals
     place = QRectF(into.topLeft(), size)
     place.moveCenter(into.center())
     return place
+
+
+def broken_into_lines(
+    text: str, size: float, width: float, max_lines: int, *, bold: bool = False
+) -> tuple[str, ...]:
+    """Break a text into at most `max_lines` lines of a width in pixels; the last one is elided."""
+    font = text_font(size, bold=bold)
+    option = QTextOption(Qt.AlignmentFlag.AlignLeft)
+    option.setWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
+    layout = QTextLayout(text, font)
+    layout.setTextOption(option)
+    # Qt counts UTF-16 units, of which a character may take two.
+    units = text.encode("utf-16-le")
+    lines: list[str] = []
+    layout.beginLayout()
+    while (line := layout.createLine()).isValid():
+        line.setLineWidth(max(1.0, width))
+        start, end = line.textStart(), line.textStart() + line.textLength()
+        if len(lines) == max_lines - 1:
+            rest = units[2 * start :].decode("utf-16-le")
+            elide = Qt.TextElideMode.ElideRight
+            lines.append(QFontMetricsF(font).elidedText(rest, elide, width + 0.5))
+            break
+        lines.append(units[2 * start : 2 * end].decode("utf-16-le").rstrip())
+    layout.endLayout()
+    return tuple(lines) or ("",)
 
 
 class PaintedWidget(QWidget):

@@ -5,9 +5,8 @@ People read the overlay and the notice from 3 metres, so no text there is smalle
 of ISO 9241-303 and NUREG-0700 (1.3.1-4). Smaller screens must be read from nearer, in proportion.
 Operators read the panel from 0.7 m: `PANEL_TEXT` suffices on screens of 16 inches and more.
 
-The colours are Okabe and Ito's (2008), which people with any colour vision can tell apart, without
-their dark blue, illegible on a dark panel. No colour carries meaning alone: a word, a shape or a
-place goes with it. Texts have a contrast of at least 4.5 to 1 (WCAG 2.1, AA) over any ad.
+The emotions have the colours of pages and reports. No colour carries meaning alone: a word, a shape
+or a place goes with it. Texts have a contrast of at least 4.5 to 1 (WCAG 2.1, AA) over any ad.
 """
 
 from __future__ import annotations
@@ -16,17 +15,9 @@ from types import MappingProxyType
 
 from PyQt5.QtGui import QColor
 
-EMOTION_COLOURS = MappingProxyType(
-    {
-        "angry": "#D55E00",
-        "disgust": "#009E73",
-        "fear": "#CC79A7",
-        "happy": "#F0E442",
-        "sad": "#56B4E9",
-        "surprise": "#E69F00",
-        "neutral": "#C9CED6",
-    }
-)
+from monitor.palette import ON_DARK
+
+EMOTION_COLOURS = ON_DARK
 
 GROUP_COLOURS = MappingProxyType(
     {
@@ -71,3 +62,12 @@ def scale_for(width: float, height: float) -> float:
     column = (OVERLAY_WIDTH + MARGIN) / ((1 - MIDDLE_SHARE) / 2)
     reference_width = REFERENCE_HEIGHT if height > width else column
     return max(0.5, min(height / REFERENCE_HEIGHT, width / reference_width))
+
+
+def near_scale_for(width: float, height: float) -> float:
+    """Return the factor for what is read and used from nearby: help, panel, set-up.
+
+    It is that of `scale_for`, but does not shrink with the overlay, for which a small window has
+    too little room.
+    """
+    return max(scale_for(width, height), min(1.0, height / REFERENCE_HEIGHT, width / 600))

@@ -30,6 +30,7 @@ Texts = Mapping[str, str]
 
 FOLDER = Path(__file__).parent / "languages"
 DEFAULT_LANGUAGE = "en"
+MINUS = "\N{MINUS SIGN}"
 
 
 class LanguageError(SetupError):
@@ -84,9 +85,24 @@ def withheld_text(texts: Texts, reason: str) -> str:
     return texts[f"withheld_{reason.replace(' ', '_')}"]
 
 
-def state_text(texts: Texts, health: SensorHealth) -> str:
-    """Return the state of the sensor, or the reason why it does not measure if that has a text."""
-    return texts.get(f"fault_{health.cause}", texts[f"state_{health.state}"])
+def state_text(texts: Texts, health: SensorHealth, *, was_seen: bool = True) -> str:
+    """Return the state of the sensor, or the reason why it does not measure if that has a text.
+
+    Args:
+        texts: Of the window's language.
+        health: Of the sensor.
+        was_seen: Whether the camera ever gave a picture; one that never did is not lost.
+    """
+    state = texts[f"state_{health.state}"]
+    if health.cause == "camera_lost" and not was_seen:
+        return state
+    return texts.get(f"fault_{health.cause}", state)
+
+
+def hint_text(texts: Texts, health: SensorHealth) -> str:
+    """Return what to do so that the sensor measures again; empty where that is not known."""
+    cause = health.cause or ("camera_lost" if health.state == "reconnecting" else "")
+    return texts.get(f"hint_{cause}", "")
 
 
 def viewers_text(texts: Texts, readings: Iterable[FaceReading]) -> str:
@@ -102,7 +118,21 @@ def viewers_text(texts: Texts, readings: Iterable[FaceReading]) -> str:
 
 def number_text(texts: Texts, value: float, digits: int = 1) -> str:
     """Return a number with a fixed count of decimals, in the notation of a language."""
-    return f"{value:.{digits}f}".replace(".", texts["decimal_point"])
+    separators = str.maketrans(",.-", texts["group_separator"] + texts["decimal_point"] + MINUS)
+    return f"{value:,.{digits}f}".translate(separators)
+
+
+def signed_text(texts: Texts, value: float) -> str:
+    """Return a number with its sign and two decimals; zero has no sign."""
+    text = number_text(texts, value, 2)
+    if float(f"{value:.2f}") == 0:
+        return text.removeprefix(MINUS)
+    return f"+{text}" if value > 0 else text
+
+
+def percent_text(texts: Texts, share: float, digits: int = 0) -> str:
+    """Return a share, 0 to 1, as a percentage."""
+    return texts["percent"].format(percent=number_text(texts, 100 * share, digits))
 
 
 def fields(text: str) -> frozenset[str]:

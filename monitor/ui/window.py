@@ -6,11 +6,22 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-from PyQt5.QtCore import QEvent, QPoint, QRect, QSize, Qt, QTimer, pyqtSignal, pyqtSlot
+from PyQt5.QtCore import (
+    QEvent,
+    QPoint,
+    QRect,
+    QRectF,
+    QSize,
+    Qt,
+    QTimer,
+    pyqtSignal,
+    pyqtSlot,
+)
 from PyQt5.QtWidgets import QWidget
 
 from ads.errors import AdsError
 from detector.emotion.labels import EMOTIONS
+from monitor.languages import speaking
 from monitor.ui.ad_view import AdView
 from monitor.ui.application import APPLICATION_NAME
 from monitor.ui.cards import CodeBadge, DemoMark, HelpCard, NameCard, PausedBadge
@@ -20,8 +31,8 @@ from monitor.ui.operator.facts import sections
 from monitor.ui.operator.panel import OperatorPanel
 from monitor.ui.overlay.overlay import Overlay
 from monitor.ui.screens import FullScreen, fills_screen
-from monitor.ui.style import MARGIN, scale_for
-from monitor.ui.texts import DEFAULT_LANGUAGE, texts_for
+from monitor.ui.style import MARGIN, near_scale_for, scale_for
+from monitor.ui.texts import DEFAULT_LANGUAGE, known_language, texts_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -97,6 +108,7 @@ class KioskWindow(QWidget):
         super().__init__()
         self._player = player
         self._bridge = bridge
+        self._language = known_language(language)
         self._texts = self.texts = texts_for(language)
         self._clock = clock
         self._session = session
@@ -109,7 +121,7 @@ class KioskWindow(QWidget):
         self._viewport: tuple[int, int] | None = None
 
         self.ad_view = AdView(self)
-        self.ad_view.show_message(self._texts["loading"])
+        self.ad_view.show_message(self._texts["loading"], self._texts["loading_hint"])
         self.ad_view.painted.connect(player.painted)
         self.demo_mark = DemoMark(self._texts, self)
         self.demo_mark.setVisible(demo)
@@ -123,6 +135,7 @@ class KioskWindow(QWidget):
         self.code_badge = CodeBadge(self._texts, self._hub_code, self)
         self.name_card = NameCard(self)
         self.setup_card = SetupCard(self._texts, self)
+        self.setup_card.changed.connect(self._arrange)
         self.operator_panel = OperatorPanel(self._texts, self.operator_facts, self)
         self.help_card = HelpCard(self._texts, self)
 
@@ -171,15 +184,17 @@ class KioskWindow(QWidget):
 
     def operator_facts(self) -> tuple[Section, ...]:
         notice = self.notice.state
-        return sections(
-            self._texts,
-            view=self._view,
-            notice=notice if notice == "waiting" or self._notice_required else "shown",
-            show=self._player,
-            session=self._session,
-            saver=self._saver(),
-            now_ns=self._clock(),
-        )
+        with speaking(self._language):
+            return sections(
+                self._texts,
+                view=self._view,
+                notice=notice if notice == "waiting" or self._notice_required else "shown",
+                show=self._player,
+                session=self._session,
+                saver=self._saver(),
+                now_ns=self._clock(),
+                was_seen=self.overlay.was_seen,
+            )
 
     @pyqtSlot()
     def _on_tick(self) -> None:
@@ -203,7 +218,10 @@ class KioskWindow(QWidget):
             # An ad left on the screen after its play would be seen without being counted.
             is_idle = player.next_choice is None and not player.resting
             if self.ad_view.has_picture or is_idle:
-                self.ad_view.show_message("" if player.resting else self._texts["idle"])
+                if player.resting:
+                    self.ad_view.show_message("")
+                else:
+                    self.ad_view.show_message(self._texts["idle"], self._texts["idle_hint"])
         if self.paused_badge.isHidden() == player.paused:
             self.paused_badge.setVisible(player.paused)
         if player.finished and not self._finished:
@@ -227,13 +245,14 @@ class KioskWindow(QWidget):
             self._viewport = viewport
             self._player.set_viewport(*viewport)
 
+    @pyqtSlot()
     def _arrange(self) -> None:
         width, height = self.width(), self.height()
         scale = scale_for(width, height)
-        self.ad_view.set_scale(scale)
-        cards = (self.paused_badge, self.code_badge, self.help_card, self.demo_mark, self.name_card)
-        for part in (*cards, self.setup_card, self.operator_panel):
+        for part in (self.paused_badge, self.code_badge, self.demo_mark, self.name_card):
             part.set_scale(scale)
+        for part in (self.setup_card, self.operator_panel, self.help_card):
+            part.set_scale(near_scale_for(width, height))
         notice_height = self.notice.fit(width, height, scale)
         self.notice.setGeometry(0, height - notice_height, width, notice_height)
         area = QRect(0, 0, width, height - notice_height)
@@ -242,34 +261,31 @@ class KioskWindow(QWidget):
         room = area.adjusted(margin, margin, -margin, -margin)
         self.overlay.arrange(room, scale)
         self.overlay.setVisible(self._shows_overlay[self._mode])
-        self._arrange_demo_mark(QRect(room))
+        free = _beside(self.overlay, room)
+        self.ad_view.set_scale(scale, QRectF(free))
+        self.name_card.setGeometry(room)
+        code = QRect(free.topLeft(), self.code_badge.natural_size(room.size()))
+        code.moveBottom(min(code.bottom(), room.bottom()))
+        self.code_badge.setGeometry(code)
+        for part in (self.operator_panel, self.help_card):
+            place = QRect(QPoint(), part.natural_size(room.size()))
+            place.moveCenter(room.center())
+            part.setGeometry(place)
         # The corner that the overlay takes neither as a column nor as a band.
-        badge = QRect(QPoint(), self.paused_badge.natural_size())
-        badge.moveBottomLeft(room.bottomLeft())
-        self.paused_badge.setGeometry(badge)
         card = QRect(QPoint(), self.setup_card.natural_size())
         card.moveBottomLeft(room.bottomLeft())
         self.setup_card.setGeometry(card)
-        badge = QRect(room.topLeft(), self.code_badge.natural_size(room.size()))
-        self.code_badge.setGeometry(badge)
-        panel = QRect(QPoint(), self.operator_panel.natural_size(room.size()))
-        panel.moveCenter(room.center())
-        self.operator_panel.setGeometry(panel)
-        card = QRect(QPoint(), self.help_card.natural_size())
-        card.moveCenter(room.center())
-        self.help_card.setGeometry(card)
-        self.name_card.setGeometry(room)
-
-    def _arrange_demo_mark(self, room: QRect) -> None:
-        """Centre the mark in the room that the overlay leaves."""
-        if not self.overlay.isHidden():
-            taken = self.overlay.geometry()
-            if taken.width() > room.width() / 2:
-                room.setTop(taken.bottom())
-            else:
-                room.setRight(taken.left())
-        mark = QRect(QPoint(), self.demo_mark.natural_size(room.size()))
-        mark.moveCenter(room.center())
+        badge = QRect(QPoint(), self.paused_badge.natural_size())
+        badge.moveBottomLeft(room.bottomLeft())
+        if not self.setup_card.isHidden():
+            badge.moveBottom(card.top() - margin)
+            above, beside = QRect(free), QRect(free)
+            above.setBottom(card.top() - margin)
+            beside.setLeft(card.right() + margin)
+            free = max(above, beside, key=lambda place: place.width() * place.height())
+        self.paused_badge.setGeometry(badge)
+        mark = QRect(QPoint(), self.demo_mark.natural_size(free.size()))
+        mark.moveCenter(free.center())
         self.demo_mark.setGeometry(mark)
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:
@@ -327,3 +343,15 @@ class KioskWindow(QWidget):
             self.quit_requested.emit()
         # Accepted: the window is out of sight while the threads are being joined.
         super().closeEvent(event)
+
+
+def _beside(overlay: Overlay, room: QRect) -> QRect:
+    """Return the part of a room that the overlay leaves."""
+    free = QRect(room)
+    if not overlay.isHidden():
+        taken, margin = overlay.geometry(), room.left()
+        if taken.width() > room.width() / 2:
+            free.setTop(taken.bottom() + margin)
+        else:
+            free.setRight(taken.left() - margin)
+    return free

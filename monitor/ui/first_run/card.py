@@ -11,6 +11,7 @@ from monitor.ui.notice.qr_code import draw_code, qr_dots
 from monitor.ui.painting import (
     CENTRE,
     PaintedWidget,
+    broken_into_lines,
     draw_panel,
     draw_rounded,
     draw_text,
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from PyQt5.QtWidgets import QWidget
 
 PAD, LINE, TITLE, CODE = 18.0, 38.0, 40.0, 190.0
+WORDS = 440.0
+"""Width of the message's lines."""
 
 
 class SetupCard(PaintedWidget):
@@ -36,11 +39,13 @@ class SetupCard(PaintedWidget):
 
     Signals:
         here, phone, declined: What somebody chose.
+        changed: It was shown or hidden, or needs another size.
     """
 
     here = pyqtSignal()
     phone = pyqtSignal()
     declined = pyqtSignal()
+    changed = pyqtSignal()
 
     def __init__(self, texts: Mapping[str, str], parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -65,6 +70,7 @@ class SetupCard(PaintedWidget):
         """Take the keys from now on; show the card if `visible`."""
         self.is_open = True
         self.setVisible(visible)
+        self.changed.emit()
 
     def press(self, key: int) -> bool:
         """Act on a key; return whether it was one of the card's."""
@@ -77,6 +83,7 @@ class SetupCard(PaintedWidget):
             return False
         if key == Qt.Key.Key_X:
             self.hide()
+            self.changed.emit()
         signals[Qt.Key(key)].emit()
         return True
 
@@ -94,26 +101,28 @@ class SetupCard(PaintedWidget):
             self.setAccessibleDescription(f"{message} {link or ''}".strip())
             self.show()
             self.refresh()
-            self.updateGeometry()
-            parent = self.parentWidget()
-            if parent is not None:
-                bottom_left = self.geometry().bottomLeft()
-                self.resize(self.natural_size())
-                self.move(bottom_left.x(), bottom_left.y() - self.height() + 1)
+            self.changed.emit()
 
     def natural_size(self) -> QSize:
         """Return its size in pixels."""
         scale = self.scale
         words = max(text_width(words, 17 * scale) for _key, words in self.rows) + 52 * scale
         address = self._address()
-        lines = [self._texts["setup_title"], self._message, *address]
-        wide = max(words, *(text_width(line, 17 * scale) for line in lines))
-        height = TITLE + len(self.rows) * LINE + 2 * PAD
-        if self._message:
-            height += LINE
+        said = self._message_lines()
+        lines = [*said, *address]
+        title = text_width(self._texts["setup_title"], 21 * scale, bold=True)
+        wide = max(words, title, *(text_width(line, 17 * scale) for line in lines))
+        height = TITLE + len(self.rows) * LINE + 2 * PAD + len(said) * 0.75 * LINE
+        if said:
+            height += 0.25 * LINE
         if self.link is not None:
             height += CODE + len(address) * 0.75 * LINE + PAD
         return QSize(round(wide + 2 * PAD * scale + 8), round(height * scale))
+
+    def _message_lines(self) -> tuple[str, ...]:
+        if not self._message:
+            return ()
+        return broken_into_lines(self._message, 17 * self.scale, WORDS * self.scale, 4)
 
     def _address(self) -> list[str]:
         """The link in two lines, to be typed: the page, and the code that it asks for."""
@@ -130,10 +139,12 @@ class SetupCard(PaintedWidget):
         title = QRectF(left, y, width, TITLE * scale)
         draw_text(painter, title, self._texts["setup_title"], 21 * scale, style.TEXT, bold=True)
         y += TITLE * scale
+        for words in self._message_lines():
+            line = QRectF(left, y, width, 0.75 * LINE * scale)
+            draw_text(painter, line, words, 17 * scale, style.WARNING)
+            y += 0.75 * LINE * scale
         if self._message:
-            line = QRectF(left, y, width, LINE * scale)
-            draw_text(painter, line, self._message, 17 * scale, style.WARNING)
-            y += LINE * scale
+            y += 0.25 * LINE * scale
         dots = None if self.link is None else qr_dots(self.link)
         if dots is not None:
             draw_code(painter, QRectF(left, y, CODE * scale, CODE * scale), dots)

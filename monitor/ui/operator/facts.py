@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
 from detector.names import printable
 from detector.sources.passwords import hide_passwords
+from monitor.languages import short_date
 from monitor.sensor.live import SensorHealth
-from monitor.ui.texts import number_text, state_text, viewers_text
+from monitor.ui.texts import number_text, percent_text, state_text, viewers_text
 from monitor.uplink.status import ShowStatus, UplinkStatus
 
 if TYPE_CHECKING:
@@ -91,28 +91,35 @@ def sections(
     session: SessionFacts | None,
     saver: Method,
     now_ns: int,
+    was_seen: bool = True,
 ) -> tuple[Section, ...]:
-    """Return everything that the panel says.
+    """Return everything that the panel says, dates and reasons in the current language.
 
-    `view` is `None` before the first one, `session` in a demonstration of the window.
+    `view` is `None` before the first one, `session` in a demonstration of the window. `was_seen`
+    says whether the camera ever gave a picture.
     """
     rows = {
-        "panel_measuring": _measuring(texts, view, notice, session),
+        "panel_measuring": _measuring(texts, view, notice, session, was_seen=was_seen),
         "panel_system": _system(texts, session, saver, now_ns),
         "panel_ads": _ads(texts, show, session),
         "panel_problems": _problems(texts, show, session),
     }
     return tuple(
-        Section(texts[title], tuple(replace(row, text=printable(row.text)) for row in found))
+        Section(texts[title], tuple(replace(row, text=printable(str(row.text))) for row in found))
         for title, found in rows.items()
     )
 
 
 def _measuring(
-    texts: Texts, view: LiveView | None, notice: NoticeState, session: SessionFacts | None
+    texts: Texts,
+    view: LiveView | None,
+    notice: NoticeState,
+    session: SessionFacts | None,
+    *,
+    was_seen: bool,
 ) -> Iterator[Row]:
     health = SensorHealth("starting") if view is None else view.health
-    text = state_text(texts, health)
+    text = state_text(texts, health, was_seen=was_seen)
     if health.detail and health.state != "running":
         text = f"{text}: {health.detail}"
     calm: dict[str, Tone] = {"starting": "plain", "running": "good", "ended": "plain"}
@@ -135,7 +142,7 @@ def _measuring(
     counts = {"dropped": health.dropped, "frames": health.frames + health.dropped}
     yield _row(texts, "panel_dropped", "panel_dropped_value", **counts)
     if health.effort < 1:
-        percent = round(100 * health.effort)
+        percent = percent_text(texts, health.effort)
         yield _row(texts, "panel_effort", "panel_effort_value", "warning", percent=percent)
     readings = () if view.frame is None else view.frame.readings
     withheld = sum(one.withheld is not None and not one.static for one in readings)
@@ -147,7 +154,11 @@ def _measuring(
 
 
 def _row(texts: Texts, label: str, text: str, tone: Tone = "plain", /, **values: object) -> Row:
-    return Row(texts[label], texts[text].format(**values), tone)
+    shown = {
+        name: number_text(texts, value, 0) if isinstance(value, int) else value
+        for name, value in values.items()
+    }
+    return Row(texts[label], texts[text].format(**shown), tone)
 
 
 def _ads(texts: Texts, show: AdPlayer, session: SessionFacts | None) -> Iterator[Row]:
@@ -184,7 +195,7 @@ def _ads(texts: Texts, show: AdPlayer, session: SessionFacts | None) -> Iterator
 def _reason(texts: Texts, reason: str, probability: float, *, held_out: bool) -> str:
     if probability >= 1 and not held_out:
         return reason
-    percent = number_text(texts, 100 * probability, 0 if probability >= 0.1 else 1)
+    percent = percent_text(texts, probability, 0 if probability >= 0.1 else 1)
     text = texts["panel_held_out" if held_out else "panel_probability"]
     return text.format(reason=reason, percent=percent)
 
@@ -205,7 +216,7 @@ def _system(
     texts: Texts, session: SessionFacts | None, saver: Method, now_ns: int
 ) -> Iterator[Row]:
     if session is not None:
-        named = {"session": session.session_id, "site": session.site}
+        named = {"session": str(session.session_id), "site": session.site}
         yield _row(texts, "panel_session", "panel_session_value", **named)
         yield Row(texts["panel_uptime"], uptime(texts, (now_ns - session.began_ns) / 1e9))
         yield Row(texts["panel_source"], session.source)
@@ -239,10 +250,11 @@ def _hub(texts: Texts, uplink: UplinkStatus) -> Iterator[Row]:
     if uplink.state in {"joined", "revoked"}:
         at = uplink.last_contact
         time = texts["panel_hub_never"] if at is None else f"{at.astimezone():%H:%M}"
-        counts = {"time": time, "count": uplink.waiting}
-        yield Row("", texts["panel_hub_contact"].format(**counts))
+        waiting = number_text(texts, uplink.waiting, 0)
+        yield Row("", texts["panel_hub_contact"].format(time=time, count=waiting))
     if uplink.lost:
-        yield Row("", texts["panel_hub_lost"].format(count=uplink.lost), "warning")
+        lost = number_text(texts, uplink.lost, 0)
+        yield Row("", texts["panel_hub_lost"].format(count=lost), "warning")
     if uplink.problem and uplink.state != "revoked":
         label = texts["panel_hub"] if state == "off" else ""
         yield Row(label, uplink.problem, "warning")
@@ -250,12 +262,14 @@ def _hub(texts: Texts, uplink: UplinkStatus) -> Iterator[Row]:
 
 def _show(texts: Texts, show: ShowStatus) -> Iterator[Row]:
     if show.version is not None and show.since is not None:
-        values = {"version": show.version, "time": f"{show.since.astimezone():%Y-%m-%d %H:%M}"}
+        since = show.since.astimezone()
+        time = f"{short_date(since)}, {since:%H:%M}"
+        values = {"version": str(show.version), "time": time}
         yield _row(texts, "panel_show", f"panel_hub_show_{show.source}", **values)
     elif show.fetching is not None or show.problem:
         yield Row(texts["panel_show"], texts["panel_show_own"])
     if show.fetching is not None:
-        percent = round(100 * show.fetching)
+        percent = percent_text(texts, show.fetching)
         yield Row("", texts["panel_show_fetching"].format(percent=percent), share=show.fetching)
     if show.problem:
         yield Row("", show.problem, "warning")
@@ -266,18 +280,24 @@ def _disk(texts: Texts, folder: Path) -> Row:
         free_gb = shutil.disk_usage(folder).free / 1e9
     except OSError:
         return Row(texts["panel_disk"], texts["panel_disk_unknown"], "warning")
-    tone: Tone = "fault" if free_gb < MIN_FREE_GB else "plain"
-    return _row(texts, "panel_disk", "panel_disk_value", tone, free=number_text(texts, free_gb))
+    free = number_text(texts, free_gb)
+    if free_gb < MIN_FREE_GB:
+        return _row(texts, "panel_disk", "panel_disk_low", "fault", free=free)
+    return _row(texts, "panel_disk", "panel_disk_value", free=free)
 
 
 def minutes(milliseconds: float) -> str:
-    """Return a position such as `0:03`."""
-    seconds = int(milliseconds // 1000)
-    return f"{seconds // 60}:{seconds % 60:02d}"
+    """Return a position such as `0:03`, and `1:02:03` after an hour."""
+    whole, seconds = divmod(int(milliseconds // 1000), 60)
+    hours, left = divmod(whole, 60)
+    return f"{hours}:{left:02d}:{seconds:02d}" if hours else f"{left}:{seconds:02d}"
 
 
 def uptime(texts: Texts, seconds: float) -> str:
-    """Return a duration such as `3:12:45`, after the days if there are any."""
-    whole = timedelta(seconds=max(0, int(seconds)))
-    time = str(timedelta(seconds=whole.seconds))
-    return time if whole.days == 0 else texts["panel_days"].format(days=whole.days, time=time)
+    """Return a duration such as `3 h 05 min`, after the days if there are any."""
+    whole = max(0, int(seconds)) // 60
+    days, left = divmod(whole, 24 * 60)
+    time = f"{left}\N{NO-BREAK SPACE}min"
+    if whole >= 60:
+        time = f"{left // 60}\N{NO-BREAK SPACE}h {left % 60:02d}\N{NO-BREAK SPACE}min"
+    return texts["panel_days"].format(days=days, time=time) if days else time

@@ -4,25 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from PyQt5.QtCore import QPointF, QRectF, QSize, Qt, QTimer, pyqtSlot
-from PyQt5.QtGui import (
-    QColor,
-    QFontMetricsF,
-    QHideEvent,
-    QPainter,
-    QPen,
-    QShowEvent,
-    QTextLayout,
-    QTextOption,
-)
+from PyQt5.QtCore import QPointF, QRectF, QSize, QTimer, pyqtSlot
+from PyQt5.QtGui import QColor, QHideEvent, QPainter, QPen, QShowEvent
 
 from monitor.ui import style
 from monitor.ui.painting import (
     PaintedWidget,
+    broken_into_lines,
     draw_panel,
     draw_rounded,
     draw_text,
-    text_font,
     text_width,
 )
 
@@ -169,7 +160,8 @@ class OperatorPanel(PaintedWidget):
     ) -> list[tuple[Section, list[_Placed]]]:
         size = style.PANEL_TEXT * self.scale
         width = column.width() - LABEL_WIDTH * self.scale
-        for max_lines in (3, 2, 1):
+        # Where room is short, what is wrong and what to do keep their lines longest.
+        for calm, urgent in ((3, 4), (2, 4), (1, 4), (1, 3), (1, 2), (1, 1)):
             fitted = []
             height = (len(sections) * (TITLE_LINES + GAP_LINES) - GAP_LINES) * LINE * self.scale
             for section in sections:
@@ -177,7 +169,8 @@ class OperatorPanel(PaintedWidget):
                 for row in section.rows:
                     # A sign, so urgency does not depend on colour alone.
                     text = {"warning": "! ", "fault": "!! "}.get(row.tone, "") + row.text
-                    rows.append(_Placed(row, broken_into_lines(text, size, width, max_lines)))
+                    most = urgent if row.tone in {"warning", "fault"} else calm
+                    rows.append(_Placed(row, broken_into_lines(text, size, width, most)))
                     height += self._height(rows[-1])
                 fitted.append((section, rows))
             if height <= column.height():
@@ -210,27 +203,3 @@ class OperatorPanel(PaintedWidget):
         self._timer.stop()
         self._left_alone.stop()
         super().hideEvent(event)
-
-
-def broken_into_lines(text: str, size: float, width: float, max_lines: int) -> tuple[str, ...]:
-    """Break a text into at most `max_lines` lines of a width in pixels; the last one is elided."""
-    font = text_font(size)
-    option = QTextOption(Qt.AlignmentFlag.AlignLeft)
-    option.setWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
-    layout = QTextLayout(text, font)
-    layout.setTextOption(option)
-    # Qt counts UTF-16 units, of which a character may take two.
-    units = text.encode("utf-16-le")
-    lines: list[str] = []
-    layout.beginLayout()
-    while (line := layout.createLine()).isValid():
-        line.setLineWidth(max(1.0, width))
-        start, end = line.textStart(), line.textStart() + line.textLength()
-        if len(lines) == max_lines - 1:
-            rest = units[2 * start :].decode("utf-16-le")
-            elide = Qt.TextElideMode.ElideRight
-            lines.append(QFontMetricsF(font).elidedText(rest, elide, width + 0.5))
-            break
-        lines.append(units[2 * start : 2 * end].decode("utf-16-le").rstrip())
-    layout.endLayout()
-    return tuple(lines) or ("",)

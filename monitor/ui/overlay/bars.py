@@ -19,7 +19,7 @@ from monitor.ui.painting import (
     draw_text,
     text_width,
 )
-from monitor.ui.texts import emotion_text, withheld_text
+from monitor.ui.texts import emotion_text, percent_text, withheld_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -105,13 +105,13 @@ class ProbabilityBars(PaintedWidget):
         self.refresh()
 
     def draw(self, painter: QPainter, rect: QRectF) -> None:
-        scale, rows, percent_text = self.scale, self.rows, self._texts["percent"]
+        scale, rows = self.scale, self.rows
         title_height = TITLE_HEIGHT * scale
         self._draw_title(painter, QRectF(0, 0, rect.width(), title_height - 4 * scale))
         row_height = (rect.height() - title_height) / len(rows)
         size = min(style.MIN_TEXT * scale, row_height * 0.82)
         name_width = max(text_width(name, size, bold=True) for name, _ in rows) + 10 * scale
-        percent_width = text_width(percent_text.format(percent=100), size, bold=True) + 4 * scale
+        percent_width = text_width(percent_text(self._texts, 1.0), size, bold=True) + 4 * scale
         # A long name is cut off, so that its bar and its figure stay.
         name_width = min(name_width, rect.width() - percent_width - 60 * scale)
         track_width = max(0.0, rect.width() - name_width - percent_width - 4 * scale)
@@ -139,7 +139,7 @@ class ProbabilityBars(PaintedWidget):
                 painter.setClipRect(QRectF(track.x(), track.y(), filled, thickness))
                 draw_rounded(painter, track, thickness / 2, QColor(colours[index]))
                 painter.restore()
-            percent = percent_text.format(percent=round(100 * value)) if known else NO_VALUE
+            percent = percent_text(self._texts, value) if known else NO_VALUE
             draw_text(painter, row, percent, size, colour, align=RIGHT, bold=bold)
 
     def _draw_title(self, painter: QPainter, rect: QRectF) -> None:

@@ -15,7 +15,7 @@ from monitor.ui.overlay.bars import ProbabilityBars, most_prominent
 from monitor.ui.overlay.preview import Preview
 from monitor.ui.overlay.valence_curve import ValenceCurve
 from monitor.ui.painting import PaintedWidget, draw_panel, draw_text
-from monitor.ui.texts import state_text, viewers_text
+from monitor.ui.texts import hint_text, state_text, viewers_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -52,13 +52,13 @@ class StatusLine(PaintedWidget):
         self._state = "starting"
         self.text = state_text(texts, SensorHealth("starting"))
 
-    def show_view(self, view: LiveView) -> None:
+    def show_view(self, view: LiveView, *, was_seen: bool = True) -> None:
         self._state = view.health.state
         if self._state == "running":
             self.text = viewers_text(self._texts, view.frame.readings if view.frame else ())
         else:
             # Not "nobody in view": nobody can tell while nothing is measured.
-            self.text = state_text(self._texts, view.health)
+            self.text = state_text(self._texts, view.health, was_seen=was_seen)
         self.refresh()
 
     def draw(self, painter: QPainter, rect: QRectF) -> None:
@@ -87,6 +87,9 @@ class Overlay(PaintedWidget):
 
     Only the newest view is drawn, at most 25 times a second; every view counts for the curve, also
     while the overlay is hidden. The clock is that of the frames' capture times.
+
+    Attributes:
+        was_seen: Whether the camera ever gave a picture.
     """
 
     def __init__(
@@ -112,6 +115,7 @@ class Overlay(PaintedWidget):
         self._counted: LiveView | None = None
         self._prominent: int | None = None
         self._ads_only = False
+        self.was_seen = False
         self._ticks = 0
         self._timer = QTimer(self)
         self._timer.timeout.connect(self._on_tick)
@@ -120,6 +124,7 @@ class Overlay(PaintedWidget):
     def show_view(self, view: LiveView) -> None:
         if view.frame is not None and view.health.state == "running":
             self.curve.history.add(view.frame)
+            self.was_seen = True
         self._view = view
 
     def refresh_view(self) -> None:
@@ -131,7 +136,7 @@ class Overlay(PaintedWidget):
         view = self._view
         if view is None or view is self._previewed:
             return
-        message = "" if view.health.state == "running" else state_text(self._texts, view.health)
+        message = "" if view.health.state == "running" else self._message(view.health)
         before, self._previewed = self._previewed, view
         is_old = before is not None and view.preview is not None and view.preview is before.preview
         if is_old and message == self.preview.message:
@@ -143,6 +148,11 @@ class Overlay(PaintedWidget):
             self._ads_only = ads_only
             self.arrange(self._room, self.scale)
 
+    def _message(self, health: SensorHealth) -> str:
+        """Say why there is no picture and what to do."""
+        state = state_text(self._texts, health, was_seen=self.was_seen)
+        return f"{state}\n{hint_text(self._texts, health)}".rstrip()
+
     def _refresh_figures(self) -> None:
         view = self._view
         if view is None or view is self._counted:
@@ -151,7 +161,7 @@ class Overlay(PaintedWidget):
         prominent = most_prominent(_readings(view), self._prominent)
         self._prominent = None if prominent is None else prominent.viewer
         self._show_bars(view, prominent)
-        self.status.show_view(view)
+        self.status.show_view(view, was_seen=self.was_seen)
 
     def _show_bars(self, view: LiveView, prominent: FaceReading | None) -> None:
         known = [

@@ -19,7 +19,7 @@ from monitor.ui.painting import (
     text_font,
     text_width,
 )
-from monitor.ui.texts import emotion_text, withheld_text
+from monitor.ui.texts import emotion_text, percent_text, withheld_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -40,7 +40,7 @@ def label_text(reading: FaceReading, texts: Mapping[str, str], labels: LabelSet 
     if reading.probabilities is None or name is None:
         return f"{reading.viewer}  {withheld_text(texts, str(reading.withheld))}"
     emotion = emotion_text(texts, name)
-    percent = texts["percent"].format(percent=round(100 * max(reading.probabilities)))
+    percent = percent_text(texts, max(reading.probabilities))
     return f"{reading.viewer}  {emotion}{'?' if reading.uncertain else ''} {percent}"
 
 

@@ -13,7 +13,6 @@ from PyQt5.QtGui import QColor, QLinearGradient, QPainter, QPainterPath, QPen
 from detector.emotion.prevalence import corrected_valence, group_scores
 from monitor.ui import style
 from monitor.ui.painting import (
-    MINUS,
     NO_VALUE,
     RIGHT,
     PaintedWidget,
@@ -21,6 +20,7 @@ from monitor.ui.painting import (
     draw_text,
     text_width,
 )
+from monitor.ui.texts import MINUS, signed_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -112,7 +112,7 @@ class ValenceCurve(PaintedWidget):
         newest = self.history.newest
         if newest is None or math.isnan(newest[1]) or self._now_ns() - newest[0] > GAP_S * 1e9:
             return NO_VALUE
-        return f"{newest[1]:+.2f}".replace("-", MINUS)
+        return signed_text(self._texts, newest[1])
 
     def _now_ns(self) -> int:
         newest = self.history.newest

@@ -167,9 +167,7 @@ def test_the_buttons_are_reached_by_tab_and_the_focus_is_seen(make_picker, qtbot
 def test_a_camera_without_a_picture_cannot_be_used(make_picker, qtbot):
     picker = make_picker(first=BROKEN)
     assert picker.selected is BROKEN
-    qtbot.waitUntil(
-        lambda: picker.preview.message == "No picture from this camera.", timeout=10_000
-    )
+    qtbot.waitUntil(lambda: "No picture" in picker.preview.message, timeout=10_000)
     assert not picker.use.isEnabled()
     qtbot.keyClick(picker.list, Qt.Key.Key_Return)
     assert picker.isVisible()
@@ -183,16 +181,16 @@ def test_a_camera_that_is_pulled_out_is_noticed(make_picker, qtbot, cameras):
     qtbot.waitUntil(picker.use.isEnabled, timeout=10_000)
     cameras.sources[GREEN].lost = True
     qtbot.waitUntil(lambda: not picker.use.isEnabled(), timeout=10_000)
-    assert picker.preview.message == "No picture from this camera."
+    assert "No picture" in picker.preview.message
     assert cameras.sources[GREEN].closed
 
 
 def test_without_a_key_the_selected_camera_is_taken_and_that_is_no_choice(make_picker, qtbot, now):
     picker = make_picker(first=BLUE)
     qtbot.waitUntil(picker.use.isEnabled, timeout=10_000)
-    assert "in 60 s" in picker.countdown.text()
+    assert "in 60\N{NO-BREAK SPACE}s" in picker.countdown.text()
     now[0] = 59.0
-    qtbot.waitUntil(lambda: "in 1 s" in picker.countdown.text(), timeout=10_000)
+    qtbot.waitUntil(lambda: "in 1\N{NO-BREAK SPACE}s" in picker.countdown.text(), timeout=10_000)
     assert picker.isVisible()
     now[0] = 60.5
     qtbot.waitUntil(lambda: not picker.isVisible(), timeout=10_000)
@@ -201,9 +199,7 @@ def test_without_a_key_the_selected_camera_is_taken_and_that_is_no_choice(make_p
 
 def test_without_a_key_cameras_are_tried_until_one_gives_a_picture(make_picker, qtbot, now):
     picker = make_picker((BROKEN, Camera(5), BLUE))
-    qtbot.waitUntil(
-        lambda: picker.preview.message == "No picture from this camera.", timeout=10_000
-    )
+    qtbot.waitUntil(lambda: "No picture" in picker.preview.message, timeout=10_000)
     now[0] = 61.0
     qtbot.waitUntil(lambda: not picker.isVisible(), timeout=10_000)
     assert (picker.chosen, picker.by_hand, picker.cancelled) == (BLUE, False, False)

@@ -13,12 +13,16 @@ from monitor.ui import texts as texts_module
 from monitor.ui.screen_saver import Method
 from monitor.ui.texts import (
     FOLDER,
+    MINUS,
     LanguageError,
     default_language,
     fields,
+    hint_text,
     known_language,
     languages,
     number_text,
+    percent_text,
+    signed_text,
     state_text,
     texts_for,
     withheld_text,
@@ -50,7 +54,8 @@ def test_every_fault_that_lasts_has_words_of_its_own_that_fit(language):
     causes = [cause for cause in get_args(SourceFault) if cause != "format_changed"]
     words = [state_text(texts, SensorHealth("blind", cause=cause)) for cause in causes]
     assert len(set(words)) == len(causes)
-    assert all(0 < len(word) <= 26 for word in words)
+    assert all(0 < len(word) <= 26 for word in [*words, texts["state_reconnecting"]])
+    assert all(hint_text(texts, SensorHealth("blind", cause=cause)) for cause in causes)
     assert (
         state_text(texts, SensorHealth("restarting", cause="sensor_stuck"))
         == texts["state_restarting"]
@@ -77,6 +82,7 @@ def test_every_text_is_used_somewhere():
         "emotion_",
         "state_",
         "fault_",
+        "hint_",
         "withheld_",
         "help_",
         "key_",
@@ -120,9 +126,21 @@ def test_the_system_chooses_the_language_where_nobody_does(environ, expected):
 
 
 def test_numbers_have_the_point_of_the_language():
-    assert number_text(texts_for("en"), 29.64) == "29.6"
-    assert number_text(texts_for("de"), 29.64) == "29,6"
-    assert number_text(texts_for("de"), 29.64, 0) == "30"
+    english, german = texts_for("en"), texts_for("de")
+    assert number_text(english, 29.64) == "29.6"
+    assert number_text(german, 29.64) == "29,6"
+    assert number_text(german, 29.64, 0) == "30"
+    assert [number_text(texts, 1234.5) for texts in (english, german)] == ["1,234.5", "1.234,5"]
+    assert [signed_text(texts, 0.216) for texts in (english, german)] == ["+0.22", "+0,22"]
+    assert [signed_text(english, value) for value in (-0.5, -0.001)] == [f"{MINUS}0.50", "0.00"]
+    assert percent_text(english, 0.634) == "63%"
+    assert percent_text(german, 0.012, 1) == "1,2\N{NO-BREAK SPACE}%"
+
+
+@pytest.mark.parametrize("language", languages())
+def test_a_line_never_breaks_between_a_number_and_its_unit(language):
+    unit = re.compile(r"\} (s|ms|GB|%|d|T|frames/s|Bilder/s)\b")
+    assert [key for key, text in texts_for(language).items() if unit.search(text)] == []
 
 
 # --- another language is one more file ------------------------------------------------------------

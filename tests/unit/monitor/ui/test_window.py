@@ -368,7 +368,7 @@ def test_f1_opens_the_operator_panel_and_f1_or_escape_closes_it(
     assert panel.isVisible()
     facts = {row.label: row.text for section in panel.sections for row in section.rows if row.label}
     assert facts["Session"] == "12 at Shop 12"
-    assert facts["Uptime"] == "1:00:00"
+    assert facts["Uptime"] == "1\N{NO-BREAK SPACE}h 00\N{NO-BREAK SPACE}min"
     assert facts["Faces now"] == "2 viewers · 2 looking"
     assert facts["Screen saver"] == "held off by the X server"
     press(qtbot, window, Qt.Key.Key_F1)
@@ -554,9 +554,9 @@ def test_a_show_that_begins_with_nothing_to_play_says_so(make_window, qtbot, pla
     player.current = None
     window = make_window()
     said = []
-    monkeypatch.setattr(window.ad_view, "show_message", said.append)
+    monkeypatch.setattr(window.ad_view, "show_message", lambda *words: said.append(words))
     qtbot.waitUntil(lambda: bool(said), timeout=20_000)
-    assert said[0] == window._texts["idle"]
+    assert said[0] == (window.texts["idle"], window.texts["idle_hint"])
 
 
 def test_german_and_a_notice_in_two_languages(make_window):

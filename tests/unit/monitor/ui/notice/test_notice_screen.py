@@ -45,7 +45,7 @@ def test_it_is_shown_when_it_was_on_the_screen_long_enough(make_screen, qtbot, c
     screen.begin(fullscreen=False)
     qtbot.waitExposed(screen)
     qtbot.wait(150)
-    assert screen.last_line == "Measuring starts in 1 s"
+    assert screen.last_line == "Measuring starts in 1\N{NO-BREAK SPACE}s"
     pass_time(qtbot, clock, 0.75)
     assert screen.told == []
     pass_time(qtbot, clock, 0.5)
@@ -99,7 +99,7 @@ def test_in_full_screen_the_cursor_is_hidden(make_screen):
 
 def test_all_languages_are_told_to_those_who_hear_the_screen(make_screen):
     screen = make_screen(("de", "en"), language="de")
-    assert screen.last_line == "Die Messung beginnt in 5 s"
+    assert screen.last_line == "Die Messung beginnt in 5\N{NO-BREAK SPACE}s"
     assert [line[:14] for line in screen.accessibleName().splitlines()] == [
         "Hier zählt ein",
         "A camera here ",

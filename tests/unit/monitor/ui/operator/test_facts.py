@@ -89,8 +89,8 @@ def test_how_the_sensor_is_doing(player, make_view, make_reading):
     )
     found = rows(player, view=view)
     assert words(found, "Measuring", "Sensor") == ["measuring"]
-    assert words(found, "Measuring", "Frame rate") == ["29.6 frames/s"]
-    assert words(found, "Measuring", "Delay") == ["20 ms from frame to reading"]
+    assert words(found, "Measuring", "Frame rate") == ["29.6\N{NO-BREAK SPACE}frames/s"]
+    assert words(found, "Measuring", "Delay") == ["20\N{NO-BREAK SPACE}ms from frame to reading"]
     assert words(found, "Measuring", "Skipped") == ["3 of 103 frames"]
     assert words(found, "Measuring", "Faces now") == [
         "2 viewers · 1 looking · 1 without emotion · 1 on posters"
@@ -103,7 +103,7 @@ def test_a_machine_that_is_too_slow_is_named(player, make_view):
     [row] = rows(player, view=LiveView(SensorHealth("running", effort=0.4), view.frame))[
         "Measuring"
     ]["Machine"]
-    assert (row.text, row.tone) == ("too slow: search for new faces at 40 %", "warning")
+    assert (row.text, row.tone) == ("too slow: search for new faces at 40%", "warning")
     assert "Machine" not in rows(player, view=view)["Measuring"]
 
 
@@ -162,11 +162,11 @@ def test_what_plays_and_what_follows_and_why(player):
     assert words(found, "Ads", "Next") == ["Winter tea"]
     assert words(found, "Ads", "Reason") == [
         "next in the playlist",
-        "made for a sad audience (chance 35 %)",
+        "made for a sad audience (chance 35%)",
     ]
     player.next_choice = choice("drawn by chance", 0.0125, held_out=True)
     assert words(rows(player), "Ads", "Reason")[1] == (
-        "drawn by chance (chance 1.2 %; control group, audience ignored)"
+        "drawn by chance (chance 1.2%; control group, audience ignored)"
     )
 
 
@@ -237,10 +237,12 @@ def test_records_that_wait(player, session):
 def test_the_system(player, session, tmp_path):
     found = rows(player, session=session, now_ns=25 * HOUR_NS)
     assert words(found, "System", "Session") == ["12 at Shop 12"]
-    assert words(found, "System", "Uptime") == ["1 d 1:00:00"]
+    assert words(found, "System", "Uptime") == [
+        "1\N{NO-BREAK SPACE}d 1\N{NO-BREAK SPACE}h 00\N{NO-BREAK SPACE}min"
+    ]
     assert words(found, "System", "Camera") == ["camera 0"]
     assert words(found, "System", "Database") == [str(tmp_path / "monitor.db")]
-    assert words(found, "System", "Free disk")[0].endswith(" GB")
+    assert words(found, "System", "Free disk")[0].endswith("\N{NO-BREAK SPACE}GB")
     assert words(found, "System", "Version") == ["0.1.0"]
 
 
@@ -248,9 +250,15 @@ def test_a_full_disk_and_one_that_is_gone(player, session, monkeypatch):
     usage = SimpleNamespace(free=0.9 * MIN_FREE_GB * 1e9)
     monkeypatch.setattr("monitor.ui.operator.facts.shutil.disk_usage", lambda _folder: usage)
     [row] = rows(player, session=session)["System"]["Free disk"]
-    assert (row.text, row.tone) == ("1.8 GB", "fault")
+    assert (row.text, row.tone) == (
+        "1.8\N{NO-BREAK SPACE}GB: delete files, or recording stops soon",
+        "fault",
+    )
     usage.free = 1.1 * MIN_FREE_GB * 1e9
-    assert rows(player, session=session, texts=GERMAN)["System"]["Freier Platz"][0].text == "2,2 GB"
+    assert (
+        rows(player, session=session, texts=GERMAN)["System"]["Freier Platz"][0].text
+        == "2,2\N{NO-BREAK SPACE}GB"
+    )
     monkeypatch.undo()
     gone = SessionFacts(1, "s", "c", "d", Path("/nowhere/at/all"), "v", 0)
     [row] = rows(player, session=gone)["System"]["Free disk"]
@@ -270,10 +278,18 @@ def test_a_screen_saver_that_may_come_is_a_warning(player):
 
 
 def test_lengths_of_time():
-    assert [minutes(ms) for ms in (0, 999, 61_000, 3_600_000)] == ["0:00", "0:00", "1:01", "60:00"]
-    assert uptime(ENGLISH, -3) == "0:00:00"
-    assert uptime(ENGLISH, 86_399.9) == "23:59:59"
-    assert uptime(GERMAN, 200_000) == "2 T 7:33:20"
+    times = [minutes(ms) for ms in (0, 999, 61_000, 3_723_000)]
+    assert times == ["0:00", "0:00", "1:01", "1:02:03"]
+    spans = [uptime(ENGLISH, seconds) for seconds in (-3, 3599, 86_399.9)]
+    assert [span.replace("\N{NO-BREAK SPACE}", " ") for span in spans] == [
+        "0 min",
+        "59 min",
+        "23 h 59 min",
+    ]
+    assert (
+        uptime(GERMAN, 200_000)
+        == "2\N{NO-BREAK SPACE}T 7\N{NO-BREAK SPACE}h 33\N{NO-BREAK SPACE}min"
+    )
 
 
 @pytest.mark.parametrize("texts", [ENGLISH, GERMAN])
@@ -344,17 +360,17 @@ NOON = datetime(2026, 5, 4, 12, 30).astimezone()
         (ShowStatus(), []),
         (
             ShowStatus("hub", 3, NOON),
-            [("from the hub, version 3 since 2026-05-04 12:30", "plain", None)],
+            [("from the hub, version 3 since 4 May, 12:30", "plain", None)],
         ),
         (
             ShowStatus("local", 3, NOON, fetching=0.456),
             [
                 (
-                    "this kiosk's own: the hub has booked none (version 3 since 2026-05-04 12:30)",
+                    "this kiosk's own: the hub has booked none (version 3 since 4 May, 12:30)",
                     "plain",
                     None,
                 ),
-                ("fetching the next one: 46 %", "plain", 0.456),
+                ("fetching the next one: 46%", "plain", 0.456),
             ],
         ),
         (

@@ -6,8 +6,8 @@ from PyQt5.QtGui import QFontMetricsF
 
 from monitor.ui.operator import panel as operator_panel
 from monitor.ui.operator.facts import Row, Section
-from monitor.ui.operator.panel import LABEL_WIDTH, OperatorPanel, broken_into_lines
-from monitor.ui.painting import text_font, text_width
+from monitor.ui.operator.panel import LABEL_WIDTH, OperatorPanel
+from monitor.ui.painting import broken_into_lines, text_font, text_width
 from monitor.ui.style import PANEL_TEXT, scale_for
 from monitor.ui.texts import languages, texts_for
 
@@ -152,7 +152,7 @@ def test_every_label_and_the_hint_fit(qapp, language):
     assert text_width(texts["panel_hint"], PANEL_TEXT) <= 1248 - 2 * operator_panel.PADDING
 
 
-@pytest.mark.parametrize(("height", "lines"), [(900, 3), (460, 2), (370, 1)])
+@pytest.mark.parametrize(("height", "lines"), [(900, 4), (460, 2), (370, 1)])
 def test_with_less_room_long_texts_are_cut_before_rows_are(qtbot, monkeypatch, height, lines):
     drawn = record_texts(monkeypatch)
     problems = tuple(Row(f"09:14:0{number}", LONG, "warning") for number in range(4))
@@ -235,3 +235,16 @@ def test_lines_fit_and_lose_nothing_but_the_end(qapp, text, width):
 
 def test_a_short_text_stays_on_one_line(qapp):
     assert broken_into_lines("next in the playlist", 17, 400, 3) == ("next in the playlist",)
+
+
+def test_where_room_is_short_what_is_wrong_keeps_its_lines(qtbot):
+    said = "The database cannot be written: the disk is full; delete files, or connect another."
+    rows = [Row("Camera", "/dev/v4l/by-id/a-camera-with-a-very-long-name" * 2)] * 6
+    panel = OperatorPanel(texts_for("en"), tuple)
+    qtbot.addWidget(panel)
+    fitted = panel._fitted(
+        [Section("System", (*rows, Row("", said, "warning")))], QRectF(0, 0, 560, 290)
+    )
+    lines = {row.row.tone: row.lines for row in fitted[0][1]}
+    assert len(lines["plain"]) == 1
+    assert " ".join(lines["warning"]) == f"! {said}"

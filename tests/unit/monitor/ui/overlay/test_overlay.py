@@ -16,14 +16,15 @@ from detector.emotion.model_card import read_card
 from detector.emotion.model_store import shipped_default
 from detector.emotion.prevalence import corrected_valence, group_scores, shares
 from detector.types import WITHHELD_REASONS, AnalysedFrame, Box
+from monitor.sensor.live import LiveView, SensorHealth
 from monitor.ui import style
 from monitor.ui.overlay.bars import EYE_GAP, EYE_WIDTH, TITLE_HEIGHT, ProbabilityBars
 from monitor.ui.overlay.overlay import Overlay
 from monitor.ui.overlay.preview import Preview
 from monitor.ui.overlay.valence_curve import GAP_S, WINDOW_S, ValenceCurve, ValenceHistory
-from monitor.ui.painting import MINUS, NO_VALUE, text_width
+from monitor.ui.painting import NO_VALUE, text_width
 from monitor.ui.style import EMOTION_COLOURS
-from monitor.ui.texts import languages, texts_for
+from monitor.ui.texts import MINUS, languages, texts_for
 
 ENGLISH = texts_for("en")
 SECOND_NS = 1_000_000_000
@@ -79,7 +80,7 @@ def test_two_viewers(overlay, make_reading, make_view):
     )
     show(overlay, make_view(first, second, preview=np.zeros((90, 160, 3), np.uint8)))
     assert overlay.status.text == "2 viewers · 1 looking"
-    assert overlay.preview.labels == ("3  happy 87 %", "12  fear? 41 %")
+    assert overlay.preview.labels == ("3  happy 87%", "12  fear? 41%")
     assert overlay.bars.title == "Viewer 3"
     assert overlay.bars.subtitle == "looking"
     assert dict(overlay.bars.rows)["happy"] == pytest.approx(0.87)
@@ -92,11 +93,17 @@ def test_nobody_in_view_is_not_the_same_as_nothing_measured(overlay, make_readin
     show(overlay, make_view())
     assert overlay.status.text == "nobody in view"
     assert overlay.bars.title == "No viewer"
-    show(overlay, make_view(make_reading(), state="reconnecting"))
+    show(overlay, LiveView(SensorHealth("reconnecting", cause="camera_lost")))
     assert overlay.status.text == "camera lost, retrying"
     assert overlay.bars.title == "Not measured"
     assert overlay.preview.labels == ()
-    assert overlay.preview.message == "camera lost, retrying"
+    assert overlay.preview.message == "camera lost, retrying\nCheck the cable."
+
+
+def test_a_camera_that_never_gave_a_picture_is_not_lost(overlay):
+    show(overlay, LiveView(SensorHealth("reconnecting", cause="camera_lost")))
+    assert overlay.status.text == "no camera found"
+    assert overlay.preview.message == "no camera found\nCheck the cable."
 
 
 @pytest.mark.parametrize(
@@ -108,11 +115,10 @@ def test_nobody_in_view_is_not_the_same_as_nothing_measured(overlay, make_readin
     ],
 )
 def test_why_nothing_is_measured_is_said(overlay, cause, words):
-    from monitor.sensor.live import LiveView, SensorHealth
-
     show(overlay, LiveView(SensorHealth("blind", "More about it.", cause=cause)))
     assert overlay.status.text == words
-    assert overlay.preview.message == words
+    assert overlay.preview.message.splitlines()[0] == words
+    assert overlay.preview.message.splitlines()[1].endswith(".")
     assert overlay.bars.title == "Not measured"
     assert differs(on_black(overlay.status), style.WARNING.name(), 30).any()
 
@@ -129,14 +135,12 @@ def test_a_state_that_needs_care_has_another_colour(overlay, make_view):
 
 
 def test_a_view_without_frame_and_preview_is_drawn(overlay, make_view, make_reading):
-    from monitor.sensor.live import LiveView, SensorHealth
-
     show(overlay, LiveView(SensorHealth("starting")))
     assert overlay.preview.message == "camera starting"
     overlay.grab()
     show(overlay, make_view(make_reading()))  # faces, but no picture
     overlay.grab()
-    assert overlay.preview.labels == ("1  happy 70 %",)
+    assert overlay.preview.labels == ("1  happy 70%",)
 
 
 @pytest.mark.parametrize("room", [(1248, 654), (688, 1180)])
@@ -203,7 +207,7 @@ def test_visible_it_draws_the_newest_view_by_itself_and_hidden_it_rests(
     for viewer in (1, 2, 3):
         overlay.show_view(make_view(make_reading(viewer)))
     qtbot.waitUntil(lambda: overlay.bars.title == "Viewer 3", timeout=20_000)
-    assert overlay.preview.labels == ("3  happy 70 %",)
+    assert overlay.preview.labels == ("3  happy 70%",)
     overlay.hide()
     assert not timer.isActive()
 
@@ -221,7 +225,7 @@ def test_other_words_in_german(qtbot, make_reading, make_view):
     qtbot.addWidget(overlay)
     overlay.arrange(QRect(0, 0, 1248, 654), 1.0)
     show(overlay, make_view(make_reading(1, "surprise", 0.6)))
-    assert overlay.preview.labels == ("1  überrascht 60 %",)
+    assert overlay.preview.labels == ("1  überrascht 60\N{NO-BREAK SPACE}%",)
     assert overlay.status.text == "1 Person · 1 aufmerksam"
 
 
@@ -244,7 +248,7 @@ def test_pictures_are_neither_counted_nor_chosen_nor_averaged(overlay, make_read
     person = make_reading(2, "sad", 1.0, attentive=False)
     show(overlay, make_view(poster, person, preview=np.zeros((90, 160, 3), np.uint8)))
     assert overlay.status.text == "1 viewer · 0 looking"
-    assert overlay.preview.labels == ("picture", "2  sad 100 %")
+    assert overlay.preview.labels == ("picture", "2  sad 100%")
     assert overlay.bars.title == "Viewer 2"
     assert overlay.curve.value_text == MINUS + "1.00"
     show(overlay, make_view(poster, at_ns=SECOND_NS))
@@ -605,7 +609,7 @@ def test_a_model_of_other_labels_has_its_own_bars(qtbot, make_reading, make_view
     reading = replace(make_reading(), probabilities=p, valence=valence, expressiveness=None)
     show(overlay, make_view(reading))
     assert overlay.bars.rows == tuple(zip(labels, p, strict=True))
-    assert overlay.preview.labels == (f"1  {labels[0]} 70 %",)
+    assert overlay.preview.labels == (f"1  {labels[0]} 70%",)
     assert overlay.curve.isHidden() == (not has_valence)
     assert overlay.preview.height() >= 80
     parts = [overlay.status, overlay.preview, overlay.bars, *[overlay.curve] * has_valence]
@@ -642,9 +646,9 @@ def test_a_long_name_leaves_its_bar_and_figure(qtbot, monkeypatch):
 def test_boxes_are_those_of_the_picture_under_them(overlay, make_reading, make_view):
     first, second = (np.full((90, 160, 3), level, np.uint8) for level in (40, 80))
     for picture, happy, expected in (
-        (first, 0.7, "1  happy 70 %"),
-        (first, 0.8, "1  happy 70 %"),  # of a later frame that came without a picture
-        (second, 0.8, "1  happy 80 %"),
+        (first, 0.7, "1  happy 70%"),
+        (first, 0.8, "1  happy 70%"),  # of a later frame that came without a picture
+        (second, 0.8, "1  happy 80%"),
     ):
         overlay.show_view(make_view(make_reading(1, "happy", happy), preview=picture))
         overlay.refresh_view()
