@@ -20,20 +20,22 @@ _WIDTH = 100
 _INTRODUCTION = """\
 # Settings
 
-Made by `python -m monitor.settings.page`; do not edit.
+<!-- Made by `python -m monitor.settings.page`; do not edit. -->
 
-`ad-monitor config init kiosk.yaml` writes a file with every setting, commented out.
-`ad-monitor config check kiosk.yaml` names each mistake with its line. `run`, `replay`,
-`serve`, `hub serve`, `train` and `install` read it with `--config kiosk.yaml`. Without `--config`
-they read `~/.config/ad-monitor/kiosk.yaml` if it is there; the set-up of a new kiosk and the
-console's page of settings write that file. They change only what was changed there: comments,
-order and all other lines stay, and the file as it was before lies beside it as `kiosk.yaml.bak`.
+All settings of the program, with their options, environment variables and defaults.
 
-A setting comes from the first of these that has it: option, environment variable, settings file,
-the kiosk's hub ([a few](../explanation/hub.md#the-way-down)), default. `ad-monitor config show
---config kiosk.yaml` prints each value and where it comes from. Relative paths in the file begin in
-its folder, except for `camera.source`. In an environment variable, commas separate the items of a
-list.
+`ad-monitor config init kiosk.yaml` writes a file with every setting, commented out, and
+`ad-monitor config check kiosk.yaml` lists mistakes with their lines. `run`, `replay`, `serve`,
+`hub serve`, `train` and `install` read the file with `--config kiosk.yaml`. Without `--config`,
+they read `~/.config/ad-monitor/kiosk.yaml` if it exists. The set-up of a new kiosk and the
+console's page Settings write that file: they keep comments, order and all other lines, and save
+the previous version beside it as `kiosk.yaml.bak`.
+
+A setting takes its value from the first of these that has one: option, environment variable,
+settings file, the kiosk's hub ([a few settings](../explanation/hub.md#the-way-down)), default.
+`ad-monitor config show --config kiosk.yaml` prints each value and where it comes from. Relative
+paths in the file start at its folder, except for `camera.source`. In an environment variable,
+separate the items of a list with commas.
 """
 
 
@@ -62,18 +64,23 @@ def reference_page() -> str:
     for section, settings in _sections():
         parts.append(f"\n## `{section}`: {SECTIONS[section].lower().replace('`', '')}\n")
         for setting in settings:
-            names = [f"`{setting.key}`", *([f"`{setting.option}`"] if setting.option else [])]
-            facts = f"Default: {setting.default_text}. Expected: {setting.expected}."
-            text = f"- {', '.join([*names, f'`{setting.variable}`'])}: {setting.help} {facts}"
-            parts.append(
+            names = [setting.key, *([setting.option] if setting.option else []), setting.variable]
+            default = "none" if setting.default_text in {"[]", "''"} else setting.default_text
+            lines = [
+                f"- {' · '.join(f'`{name}`' for name in names)}<br>",
+                f"  {setting.help}<br>",
+                f"  Default: {default} · Expected: {setting.expected}",
+            ]
+            parts += [
                 textwrap.fill(
-                    text,
+                    line,
                     _WIDTH,
                     subsequent_indent="  ",
                     break_long_words=False,
                     break_on_hyphens=False,
                 )
-            )
+                for line in lines
+            ]
     return "\n".join(parts) + "\n"
 
 
