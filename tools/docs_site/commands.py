@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 INTRODUCTION = """\
 # Commands
 
-Made from the program. `{program} --help` lists the commands, `{program} COMMAND --help` the options
-of one, and `--help-all`, where it has one, all of them. Where an option belongs to a setting, the
-[settings](settings.md) also say how to set it in a file or in the environment.
-[Exit statuses](exit-statuses.md) and [the documents that `--json` prints](json.md) have pages of
-their own.
+All commands with their options. In the terminal, `{program} --help` lists the commands,
+`{program} COMMAND --help` the usual options of one, and `{program} COMMAND --help-all`, if the
+command has it, all options. Many options are also [settings](settings.md), which you can put into a
+file or the environment. See also [exit statuses](exit-statuses.md) and [the documents that `--json`
+prints](json.md).
 
-| command | does |
+| command | what it does |
 |---|---|
 """
 
@@ -69,11 +69,25 @@ def _part(name: str, command: click.Command) -> str:
     lines.append(f"```text\n{usage}\n```\n\n")
     if not command.epilog:
         raise UndocumentedError(f"{name} has no example")
-    lines.append(f"{_prose(cleandoc(command.epilog))}\n")
+    lines.append(_examples(cleandoc(command.epilog)))
     for title, rows in _options(name, command, context).items():
         lines.append(f"\n**{title}**\n\n| option | what it does |\n|---|---|\n")
         lines += [f"| `{_cell(option)}` | {_cell(_prose(text))} |\n" for option, text in rows]
     return "".join(lines)
+
+
+def _examples(epilog: str) -> str:
+    """Return the commands of a help's last line as a block to copy, with what is said of them."""
+    said, *rest = re.split(rf"({PROGRAM} .+?)(?=, or {PROGRAM} |; |$)", " ".join(epilog.split()))
+    lines = [f"{_prose(said.strip())}\n\n```sh\n"]
+    for command, between in zip(rest[::2], rest[1::2], strict=True):
+        lines.append(f"{command}\n")
+        if between.endswith(": "):
+            lines.append(f"# {between.strip('; :')}\n")
+    after = rest[-1].strip("; ") if rest else ""
+    return "".join(
+        [*lines, "```\n", f"\n{_prose(after[:1].upper() + after[1:])}\n" if after else ""]
+    )
 
 
 def _options(

@@ -14,18 +14,19 @@ if TYPE_CHECKING:
 INTRODUCTION = """\
 # Exit statuses
 
-Made from the program. A message goes to the standard error output, in one sentence that begins with
-`Error:` and says what to do; the standard output holds results only.
+What the exit status of a command means, for scripts. Error messages go to standard error: one
+sentence that begins with `Error:` and says what to do. Standard output has only results.
 
-| status | means |
+| status | meaning |
 |---|---|
 """
 
 REST = f"""\
 
-`run --supervised` ends with 128 + n when a second signal n ended it at once. `doctor` ends with
-{FAILED} if a kiosk could not run here, `config check` with {WRONG} if the file has a mistake. A
-reader that closes the output early, such as `head`, is no error: the status is {DONE}.
+`run --supervised` ends with 128 + n if a second signal n ended it at once. `doctor` ends with
+{FAILED} if a kiosk could not run on this machine, and `config check` with {WRONG} if the file has a
+mistake. If a reader such as `head` closes the output early, that is not an error, and the status is
+{DONE}.
 """
 
 
@@ -37,9 +38,11 @@ def exit_statuses_page() -> str:
     parts.append(REST)
     mistakes = set(callers_mistakes())
     failures = [one for one in _with_kinds(known_failures()) if not issubclass(one, (*mistakes,))]
-    parts += [f"\n## What ends with {WRONG}\n\n", *_rows(_with_kinds(mistakes))]
-    parts += [f"\n## What ends with {FAILED}\n\n", *_rows(failures)]
-    parts.append("\nSo does an internal error; `--debug` shows where it happened.\n")
+    parts += [f"\n## Errors with status {WRONG}\n\n", *_rows(_with_kinds(mistakes))]
+    parts += [f"\n## Errors with status {FAILED}\n\n", *_rows(failures)]
+    parts.append(
+        f"\nAn internal error has status {FAILED}, too; `--debug` shows where it happened.\n"
+    )
     return "".join(parts)
 
 

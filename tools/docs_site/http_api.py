@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 INTRODUCTION = """\
 # HTTP API
 
-Made from the program. `ad-monitor serve` and a hub answer at `/api/v1/openapi.json` with the same
-as OpenAPI 3.1, and show it on the page `/api` with examples for that server. [The web
-page](../how-to/web.md#for-programs) says how to log in, and what one visitor may ask for; [Ads on
-many screens](../how-to/hub/ads.md#library) how programs send files to a hub's library. Keys may be
-added to documents.
+All calls of `ad-monitor serve` and of a hub, with their parameters, answers and documents. A
+server also describes them as OpenAPI 3.1 at `/api/v1/openapi.json`, and shows them on its page
+`/api` with examples for that server. [The web page](../how-to/web.md#for-programs) says how to log
+in and how much one visitor may ask for; [Ads on many screens](../how-to/hub/ads.md#library) says
+how programs send files to a hub's library. Later versions may add keys to documents.
 """
 
 PARTS = {
@@ -36,7 +36,7 @@ def http_api_page() -> str:
     found = description((*CALLS, *HUB_CALLS))
     parts = [INTRODUCTION]
     for title, calls in PARTS.items():
-        parts.append(f"\n## {title}\n\n| call | does |\n|---|---|\n")
+        parts.append(f"\n## {title}\n\n| call | what it does |\n|---|---|\n")
         parts += [f"| [`{_name(one)}`](#call-{one.name}) | {one.summary} |\n" for one in calls]
         parts += [_call(one, found["paths"][one.path][one.method]) for one in calls]
     parts.append(routes_part())
@@ -45,7 +45,9 @@ def http_api_page() -> str:
     parts.append("\n## Documents\n")
     parts += [_document(name, one) for name, one in sorted(found["components"]["schemas"].items())]
     parts.append("\n## Codes of errors\n\nThe key `code` of a problem document; it is stable.\n\n")
-    parts.append(_table(("code", "means"), ((f"`{code}`", text) for code, text in TITLES.items())))
+    parts.append(
+        _table(("code", "meaning"), ((f"`{code}`", text) for code, text in TITLES.items()))
+    )
     return "".join(parts)
 
 
@@ -67,7 +69,7 @@ def _call(call: Call, operation: Mapping[str, Any]) -> str:
             )
             for one in operation["parameters"]
         )
-        lines.append("\n" + _table(("parameter", "where", "type", "is"), rows))
+        lines.append("\n" + _table(("parameter", "where", "type", "meaning"), rows))
     if "requestBody" in operation:
         kinds = operation["requestBody"]["content"].items()
         sent = ", ".join(f"`{kind}` ({_kind(one['schema'])})" for kind, one in kinds)
@@ -78,7 +80,7 @@ def _call(call: Call, operation: Mapping[str, Any]) -> str:
             bodies = answer.get("content", {}).items()
             body = ", ".join(f"`{kind}` ({_kind(one['schema'])})" for kind, one in bodies)
             answers.append((status, answer["description"], body))
-    lines.append("\n" + _table(("status", "means", "with"), answers))
+    lines.append("\n" + _table(("status", "meaning", "content"), answers))
     if call.examples:
         shown = "\n".join(call.examples).replace("$SERVER", "http://localhost:8080")
         lines.append(f"\n```bash\n{shown}\n```\n")

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 INTRODUCTION = """
 ## All routes of a hub
 
-What the pages in a browser use, too. A program may do with [a
-key](../how-to/hub/accounts.md#accounts) what its owner may and what the key was made for; a form is
-sent as `application/x-www-form-urlencoded`, and an answer of 303 leads to its result.
-Administrators may use everything. `ad-monitor serve` without a hub has only the pages for sessions,
-reports and pictures.
+These are the routes of the pages in the browser. With [a
+key](../how-to/hub/accounts.md#accounts), a program may do what the key's owner may do, within the
+scopes of the key. Send forms as `application/x-www-form-urlencoded`; an answer of 303 leads to the
+result. Administrators may use all routes. `ad-monitor serve` without a hub has only the pages for
+sessions, reports and pictures.
 
-| route | roles | key for | does |
+| route | roles | key for | what it does |
 |---|---|---|---|
 """
 

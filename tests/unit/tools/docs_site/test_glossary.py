@@ -33,12 +33,11 @@ def terms():
         cells = [cell.strip() for cell in line.strip("|").split("|")]
         if not line.startswith("|") or cells[0] in {"word", "---"}:
             continue
-        word, german, _meaning, banned = cells
-        english, _, other = banned.partition(";")
+        word, _meaning, banned, german, banned_german = cells
         yield Term(
             word,
             german,
-            *([w.strip() for w in one.split(",") if w.strip()] for one in (english, other)),
+            *([w.strip() for w in one.split(",") if w.strip()] for one in (banned, banned_german)),
         )
 
 
