@@ -18,7 +18,7 @@ from monitor.settings.paths import console_database
 from monitor.ui.camera_picker import CameraPicker, open_camera
 from monitor.ui.first_run.wizard import SetupWizard
 from monitor.ui.screens import put_on_screen, scale_of
-from monitor.ui.texts import texts_for
+from monitor.ui.texts import known_language, texts_for
 from monitor.uplink.address import own_address
 
 if TYPE_CHECKING:
@@ -104,11 +104,12 @@ def ask_here(
     order = None if console is None or not console.wants_wizard else console.order
     if order is None:
         return
-    texts, scale = texts_for(settings.language), scale_of(screen)
+    language, scale = known_language(settings.language), scale_of(screen)
+    texts = texts_for(language)
     cameras = list_cameras()
     wizard = SetupWizard(
         cameras,
-        texts,
+        language,
         ads=ads_folder(order.database),
         choose_camera=lambda: _choose_camera(cameras, settings, texts, scale, screen),
         finish=partial(_finish, order),

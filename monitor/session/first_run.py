@@ -17,7 +17,7 @@ from ads.media.check import check_apart
 from ads.media.types import KNOWN_ENDINGS, MediaInfo
 from ads.playlists.folder import media_in, natural_key
 from detector.names import plain_name, printable
-from monitor.languages import lazy
+from monitor.languages import LazyText, lazy
 from monitor.sensor.camera_choice import list_cameras
 from monitor.settings.paths import APPLICATION, default_settings_file
 from monitor.settings.writing import write_settings
@@ -25,7 +25,6 @@ from monitor.settings.writing import write_settings
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from monitor.languages import LazyText
     from monitor.settings.models import RunSettings
 
 DEMO, NO_CAMERA = "demo", "none"
@@ -195,6 +194,5 @@ def _file_name(name: str) -> str:
 
 
 def _refusal(name: str, why: LazyText | str) -> LazyText:
-    return lazy(
-        "%(name)s cannot be used: %(why)s.", name=printable(name)[:80], why=str(why).rstrip(".")
-    )
+    reason = why if isinstance(why, LazyText) else why.rstrip(".")
+    return lazy("%(name)s cannot be used: %(why)s.", name=printable(name)[:80], why=reason)

@@ -22,6 +22,7 @@ from monitor.ui.application import APPLICATION_NAME
 from monitor.ui.bridge import LiveBridge
 from monitor.ui.overlay.preview import Preview
 from monitor.ui.painting import text_font
+from monitor.ui.screens import fitting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -256,27 +257,35 @@ class CameraPicker(QDialog):
         self.list.setAccessibleName(texts["picker_title"])
         self.list.setWordWrap(True)
         self.preview.set_scale(scale)
-        self.preview.setMinimumSize(QSize(560, 315) * scale)
+        size = fitting(QSize(980, 560) * scale)
+        is_upright = size.width() < 900 * scale
+        self.preview.setMinimumSize(QSize(360 if is_upright else 560, 315) * scale)
         self.use.setDefault(True)
         self.use.setEnabled(False)
         self.cancel.setAutoDefault(False)
-        middle, buttons, whole = QHBoxLayout(), QHBoxLayout(), QVBoxLayout(self)
+        middle = QVBoxLayout() if is_upright else QHBoxLayout()
+        buttons, whole = QHBoxLayout(), QVBoxLayout(self)
         for layout in (middle, buttons, whole):
             layout.setSpacing(pad)
         middle.addWidget(self.list, 2)
         middle.addWidget(self.preview, 3)
-        buttons.addWidget(hint, 1)
+        if is_upright:
+            size.setHeight(round(840 * scale))
+        else:
+            buttons.addWidget(hint, 1)
         buttons.addWidget(self.cancel)
         buttons.addWidget(self.use)
         whole.setContentsMargins(pad, pad, pad, pad)
         whole.addWidget(title)
         whole.addWidget(explanation)
         whole.addLayout(middle, 1)
+        if is_upright:
+            whole.addWidget(hint)
         whole.addWidget(self.countdown)
         whole.addLayout(buttons)
-        self.setStyleSheet(_style_sheet(scale))
+        self.setStyleSheet(style.dialog_sheet(scale))
         self.setWindowTitle(f"{APPLICATION_NAME}: {texts['picker_title']}")
-        self.resize(QSize(980, 560) * scale)
+        self.resize(fitting(size))
 
     @pyqtSlot()
     def _on_view(self) -> None:
@@ -330,24 +339,3 @@ class CameraPicker(QDialog):
                 self.list.setCurrentRow(min(untried))
             else:
                 self.reject()
-
-
-def _style_sheet(scale: float) -> str:
-    pad, text = round(9 * scale), style.TEXT.name()
-    border = f"border: {round(3 * scale)}px solid"
-    radius = f"border-radius: {round(8 * scale)}px;"
-    return f"""
-        QDialog {{ background: {style.INK.name()}; }}
-        QLabel {{ color: {text}; }}
-        QLabel#soft {{ color: {style.TEXT_SOFT.name()}; }}
-        QListWidget, QPushButton {{
-            background: #1B212C; color: {text}; {border} #3A4354; {radius}
-            padding: {pad}px; outline: 0;
-        }}
-        QListWidget::item {{ padding: {pad}px; {radius} }}
-        QListWidget::item:selected {{ background: {style.GOOD.name()}; color: {style.INK.name()}; }}
-        QPushButton {{ padding: {pad}px {2 * pad}px; }}
-        QPushButton:disabled {{ color: #7C8799; }}
-        QPushButton:default:enabled {{ background: #24415A; }}
-        QListWidget:focus, QPushButton:focus {{ {border} {style.WARNING.name()}; }}
-    """

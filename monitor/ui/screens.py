@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PyQt5.QtCore import QRect, Qt
+from PyQt5.QtCore import QRect, QSize, Qt
 from PyQt5.QtGui import QGuiApplication, QScreen
 
 from monitor.errors import SetupError
-from monitor.ui.style import scale_for
+from monitor.ui.style import near_scale_for
 
 if TYPE_CHECKING:
     from PyQt5.QtWidgets import QWidget
@@ -38,12 +38,18 @@ def describe(screen: QScreen) -> str:
 
 
 def scale_of(screen: QScreen | None) -> float:
-    """Return the factor for all sizes in a window that fills a screen, or else the main screen."""
+    """Return the factor for all sizes in a dialog on a screen, or else the main screen."""
     found = screen or QGuiApplication.primaryScreen()
     if found is None:
         return 1.0
     room = found.availableGeometry()
-    return scale_for(room.width(), room.height())
+    return near_scale_for(room.width(), room.height())
+
+
+def fitting(size: QSize) -> QSize:
+    """Return the size of a window, or less where the main screen is smaller."""
+    screen = QGuiApplication.primaryScreen()
+    return size if screen is None else size.boundedTo(screen.availableGeometry().size())
 
 
 def put_on_screen(window: QWidget, screen: QScreen | None) -> None:

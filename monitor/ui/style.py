@@ -43,6 +43,9 @@ WARNING = QColor("#E69F00")
 FAULT = QColor("#FF7A1A")
 """Vermillion, a little lighter than Okabe and Ito's, to be legible in small text on the panel."""
 
+FIELD, FIELD_LINE, DISABLED, DEFAULT = "#1B212C", "#3A4354", "#7C8799", "#24415A"
+"""What can be used in a dialog: its ground, its edge, while it cannot be used, the main button."""
+
 REFERENCE_HEIGHT = 720.0
 """All sizes are in pixels of a window this high and scale with it."""
 MIN_TEXT = 24.0
@@ -71,3 +74,36 @@ def near_scale_for(width: float, height: float) -> float:
     too little room.
     """
     return max(scale_for(width, height), min(1.0, height / REFERENCE_HEIGHT, width / 600))
+
+
+def dialog_sheet(scale: float) -> str:
+    """Return how dialogs look, as a style sheet of Qt, in sizes that follow the screen."""
+    pad, mark, text = round(8 * scale), round(16 * scale), TEXT.name()
+    border, radius = f"border: {round(2 * scale)}px solid", f"border-radius: {round(8 * scale)}px;"
+    return f"""
+        QDialog, QWidget {{ background: {INK.name()}; color: {text}; }}
+        QLabel#soft {{ color: {TEXT_SOFT.name()}; }}
+        QLabel#wrong {{ color: {WARNING.name()}; }}
+        QListWidget, QPushButton, QLineEdit, QComboBox {{
+            background: {FIELD}; color: {text}; {border} {FIELD_LINE}; {radius}
+            padding: {pad}px; outline: 0;
+        }}
+        QListWidget::item {{ padding: {pad}px; {radius} }}
+        QListWidget::item:selected {{ background: {GOOD.name()}; color: {INK.name()}; }}
+        QPushButton {{ padding: {pad}px {2 * pad}px; }}
+        QPushButton:disabled, QRadioButton:disabled {{ color: {DISABLED}; }}
+        QPushButton:default:enabled {{ background: {DEFAULT}; }}
+        QRadioButton, QCheckBox {{ padding: {pad}px; {border} transparent; {radius} }}
+        QRadioButton::indicator, QCheckBox::indicator {{
+            width: {mark}px; height: {mark}px; {border} {DISABLED}; background: {FIELD};
+        }}
+        QRadioButton::indicator {{ border-radius: {mark // 2 + round(2 * scale)}px; }}
+        QRadioButton::indicator:checked, QCheckBox::indicator:checked {{
+            background: {GOOD.name()}; border-color: {text};
+        }}
+        QScrollBar {{ background: {INK.name()}; width: {2 * pad}px; }}
+        QScrollBar::handle {{ background: {FIELD_LINE}; {radius} min-height: {3 * pad}px; }}
+        QScrollBar::add-line, QScrollBar::sub-line {{ height: 0; }}
+        QListWidget:focus, QPushButton:focus, QLineEdit:focus, QComboBox:focus,
+        QRadioButton:focus, QCheckBox:focus {{ {border} {WARNING.name()}; }}
+    """

@@ -8,7 +8,7 @@ import pytest
 from PyQt5.QtCore import Qt
 
 from monitor.sensor.camera_choice import Camera
-from monitor.ui.first_run.wizard import STEPS, SetupWizard
+from monitor.ui.first_run.wizard import SetupWizard
 from monitor.ui.texts import languages, texts_for
 
 CAMERAS = (Camera(0, "HD Pro Webcam", path="/dev/v4l/by-id/cam"), Camera(2, "Other"))
@@ -25,7 +25,7 @@ def make(qtbot, tmp_path):
             return ""
 
         values = {"choose_camera": lambda: CAMERAS[1], "finish": finish, **more}
-        wizard = SetupWizard(cameras, texts_for(language), ads=tmp_path / "ads", **values)
+        wizard = SetupWizard(cameras, language, ads=tmp_path / "ads", **values)
         wizard.finished_with = finished
         qtbot.addWidget(wizard)
         wizard.show()
@@ -36,10 +36,10 @@ def make(qtbot, tmp_path):
 
 
 def fill_place(wizard):
-    wizard.site.setText("Shop 12")
-    wizard.zone.setCurrentText("Europe/Berlin")
-    wizard.password.setText(LONG_ENOUGH)
-    wizard.again.setText(LONG_ENOUGH)
+    wizard.place.site.setText("Shop 12")
+    wizard.place.zone.setCurrentText("Europe/Berlin")
+    wizard.place.password.setText(LONG_ENOUGH)
+    wizard.place.again.setText(LONG_ENOUGH)
 
 
 def test_the_keyboard_alone_goes_through_all_steps(make, qtbot):
@@ -49,8 +49,8 @@ def test_the_keyboard_alone_goes_through_all_steps(make, qtbot):
         qtbot.keyClick(wizard, Qt.Key.Key_Return)
     fill_place(wizard)
     qtbot.keyClick(wizard, Qt.Key.Key_Return)
-    assert STEPS[wizard.step] == "check"
-    assert "Shop 12, Europe/Berlin" in wizard.summary.text()
+    assert wizard.steps[wizard.step].name == "check"
+    assert "Shop 12, Europe/Berlin" in wizard.check.summary.text()
     qtbot.keyClick(wizard, Qt.Key.Key_Return)
     [(draft, password)] = wizard.finished_with
     assert password == LONG_ENOUGH
@@ -68,47 +68,47 @@ def test_escape_gives_up_and_writes_nothing(make, qtbot):
 
 def test_a_camera_is_chosen_by_its_picture(make, qtbot):
     wizard = make()
-    qtbot.mouseClick(wizard.look, Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(wizard.camera.look, Qt.MouseButton.LeftButton)
     wizard.go_on()
     assert wizard.draft.source == "2"
-    assert wizard.camera.text() == "Other"
+    assert wizard.camera.camera.text() == "Other"
     qtbot.keyClick(wizard, Qt.Key.Key_Left, Qt.KeyboardModifier.AltModifier)
     assert wizard.step == 0
-    wizard.no_camera.setChecked(True)
+    wizard.camera.no_camera.setChecked(True)
     wizard.go_on()
     assert wizard.draft.source == "none"
 
 
 def test_without_a_camera_the_demo_viewer_is_taken(make):
     wizard = make(cameras=())
-    assert not wizard.camera.isEnabled()
-    assert wizard.focusWidget() is wizard.demo
+    assert not wizard.camera.camera.isEnabled()
+    assert wizard.focusWidget() is wizard.camera.demo
     wizard.go_on()
     assert wizard.draft.source == "demo"
 
 
 def test_a_network_camera_is_named_by_its_address(make, qtbot):
     wizard = make(cameras=())
-    qtbot.keyClicks(wizard.address, "camera.local")
-    assert wizard.network.isChecked()
+    qtbot.keyClicks(wizard.camera.address, "camera.local")
+    assert wizard.camera.network.isChecked()
     wizard.go_on()
     assert "such as rtsp://camera.local/stream" in wizard.problem.text()
-    wizard.address.setText("rtsp://ann:secret@camera.local/stream")
+    wizard.camera.address.setText("rtsp://ann:secret@camera.local/stream")
     wizard.go_on()
     assert (wizard.step, wizard.draft.source) == (1, "rtsp://ann:secret@camera.local/stream")
-    wizard.show_step(STEPS.index("check"))
-    assert "camera.local/stream" in wizard.summary.text()
-    assert "secret" not in wizard.summary.text()
+    wizard.show_step(4)
+    assert "camera.local/stream" in wizard.check.summary.text()
+    assert "secret" not in wizard.check.summary.text()
 
 
 def test_files_are_chosen_at_home(make, monkeypatch, tmp_path):
     asked = []
     monkeypatch.setattr(
-        "monitor.ui.first_run.wizard.QFileDialog.getOpenFileNames",
+        "monitor.ui.first_run.steps.QFileDialog.getOpenFileNames",
         lambda *said, **_options: (asked.append(said), ([], ""))[1],
     )
     monkeypatch.setattr("pathlib.Path.home", lambda: tmp_path)
-    make().choose.click()
+    make().ads.choose.click()
     [(_, _, folder, kinds)] = asked
     assert folder == str(tmp_path)
     assert "*.mp4 *.MP4" in kinds
@@ -117,7 +117,7 @@ def test_files_are_chosen_at_home(make, monkeypatch, tmp_path):
 def test_dropped_files_are_checked_and_copied(make, tmp_path):
     wizard = make()
     wizard.show_step(1)
-    wizard.own_ads.setChecked(True)
+    wizard.ads.own_ads.setChecked(True)
     wizard.go_on()
     assert "no ads of your own" in wizard.problem.text()
     noise = np.random.default_rng(1).integers(0, 255, (90, 160, 3), dtype=np.uint8)
@@ -126,10 +126,20 @@ def test_dropped_files_are_checked_and_copied(make, tmp_path):
     bad.write_text("no ad")
     wizard.take_files([good, bad])
     assert "letter.txt cannot be used" in wizard.problem.text()
-    assert [wizard.ad_list.item(n).text() for n in range(wizard.ad_list.count())] == ["summer.png"]
+    assert [wizard.ads.list.item(n).text() for n in range(wizard.ads.list.count())] == [
+        "summer.png"
+    ]
     wizard.go_on()
     assert wizard.draft.own_ads
     assert good.exists()
+
+
+def test_what_is_wrong_is_said_in_the_language_of_the_window(make, tmp_path):
+    wizard = make(language="de")
+    letter = tmp_path / "letter.txt"
+    letter.write_text("no ad")
+    wizard.take_files([letter])
+    assert wizard.problem.text().startswith("letter.txt ist nicht verwendbar: nach der Endung")
 
 
 def test_mistakes_are_said_and_keep_the_step(make):
@@ -139,24 +149,24 @@ def test_mistakes_are_said_and_keep_the_step(make):
     wizard.go_on()
     assert "Give the site a name" in wizard.problem.text()
     fill_place(wizard)
-    wizard.zone.setCurrentText("Mars/Base")
+    wizard.place.zone.setCurrentText("Mars/Base")
     wizard.go_on()
-    assert "xpected the name of a time zone" in wizard.problem.text()
+    assert "no time zone of this name" in wizard.problem.text()
     fill_place(wizard)
-    wizard.again.setText("x")
+    wizard.place.again.setText("x")
     wizard.go_on()
     assert "differ" in wizard.problem.text()
-    wizard.password.setText("x")
+    wizard.place.password.setText("x")
     wizard.go_on()
     assert "too short" in wizard.problem.text()
-    assert STEPS[wizard.step] == "place"
+    assert wizard.steps[wizard.step].name == "place"
 
 
 def test_what_cannot_be_written_is_said(make):
     wizard = make(finish=lambda _draft, _password: "The disk is full.", needs_password=False)
-    assert not wizard.password.isVisible()
+    assert not wizard.place.password.isVisible()
     wizard.show_step(3)
-    wizard.site.setText("Shop 12")
+    wizard.place.site.setText("Shop 12")
     wizard.go_on()
     wizard.go_on()
     assert wizard.problem.text() == "The disk is full."
@@ -166,7 +176,9 @@ def test_what_cannot_be_written_is_said(make):
 @pytest.mark.parametrize("language", languages())
 def test_every_step_is_drawn_in_every_language(make, language):
     wizard = make(language=language)
-    for step in range(len(STEPS)):
+    for step in range(len(wizard.steps)):
         wizard.show_step(step)
-        assert wizard.title.text().startswith(texts_for(language)[f"setup_{STEPS[step]}_title"])
+        assert wizard.title.text().startswith(
+            texts_for(language)[f"setup_{wizard.steps[step].name}_title"]
+        )
         assert not wizard.grab().isNull()
