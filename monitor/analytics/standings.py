@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 GROUPS = ("happy", "surprise", "negative")
 """Emotions in whose share an ad may stand out; neutral is the rest."""
 
-Action: TypeAlias = Literal["keep", "stop", "test_on", "collect"]
+Action: TypeAlias = Literal["keep", "stop", "keep_testing", "collect"]
 Reason: TypeAlias = Literal[
     "better",
     "better_valence",
@@ -163,7 +163,7 @@ class Standings:
 
         `keep`: certainly not worse than the rest by what matters, in valence and attention.
         `stop`: certainly worse by what matters in one of them, and not better in the other.
-        `test_on`: not known yet, or better in one and worse in the other.
+        `keep_testing`: not known yet, or better in one and worse in the other.
         `collect`: too few viewers, or nothing to compare with; one measure alone can stop an ad.
 
         Where the labels give no valence, attention alone never says `keep`.
@@ -189,7 +189,7 @@ class Standings:
 def _by_attention(attention: Comparison) -> Advice:
     """Return the advice for an ad with attention only, in which it is not certainly much worse."""
     if _enough(attention):
-        return Advice("test_on", "attention_only", None)
+        return Advice("keep_testing", "attention_only", None)
     if attention.first_viewers < MIN_VIEWERS_FOR_SAME:
         lacking = MIN_VIEWERS_FOR_SAME - attention.first_viewers
         return Advice("collect", "few_attention", lacking)
@@ -208,7 +208,7 @@ def _decide(valence: Comparison, attention: Comparison) -> Advice:
     worse = [each for each in both if much_worse(each)]
     better = [each for each in both if sign(each) > 0]
     if worse and better:
-        return Advice("test_on", "mixed", None)
+        return Advice("keep_testing", "mixed", None)
     if worse:
         which: Reason = "worse_valence" if valence in worse else "worse_attention"
         return Advice("stop", "worse" if len(worse) == 2 else which, None)
@@ -217,7 +217,7 @@ def _decide(valence: Comparison, attention: Comparison) -> Advice:
             return Advice("keep", "better", None)
         reason: Reason = "better_valence" if valence in better else "better_attention"
         return Advice("keep", reason if better else "no_worse", None)
-    return Advice("test_on", "open", max(_needed(each) for each in both if not no_worse(each)))
+    return Advice("keep_testing", "open", max(_needed(each) for each in both if not no_worse(each)))
 
 
 def _needed(found: Comparison) -> int:

@@ -39,7 +39,7 @@ CHARTED = 15
 DETAILED = 6
 """Ads with a slide each."""
 
-TONES = {"keep": "#00795A", "stop": "#B23A00", "test_on": "#0B5394"}
+TONES = {"keep": "#00795A", "stop": "#B23A00", "keep_testing": "#0B5394"}
 
 WIDTH, MARGIN = 13.333, 0.6
 """Of a slide, in inches; it is 7.5 inches high."""

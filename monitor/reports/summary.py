@@ -61,7 +61,7 @@ _FEWER_FACES = {
 _ACTIONS = {
     "keep": lazy("Keep"),
     "stop": lazy("Stop"),
-    "test_on": lazy("Test on"),
+    "keep_testing": lazy("Keep testing"),
     "collect": lazy("Collect viewers"),
 }
 

@@ -16,7 +16,9 @@ from monitor.hub.duties import Duty
 from monitor.hub.mail import Attachment
 from monitor.hub.reports.query import ReportQuery
 from monitor.hub.reports.sending import ReportDuty
+from monitor.languages import later, lazy
 from monitor.reports import wording
+from monitor.reports.formatting import whole
 from monitor.reports.tables import to_csv_rows
 from monitor.settings.mail_server import MailServer
 from monitor.web.chosen import on_days, zone_of
@@ -52,14 +54,18 @@ def figures_of(engine: Engine, query: ReportQuery, min_viewers: int, now: dateti
         raise ProblemError(
             400,
             "too_many_plays",
-            f"These are {plays:,} plays; a page takes at most {MAX_PLAYS:,}. Choose fewer days, "
-            "screens or ads.",
+            lazy(
+                "These are %(plays)s plays; a page takes at most %(most)s. Choose fewer days, "
+                "screens or ads.",
+                plays=later(whole, plays),
+                most=later(whole, MAX_PLAYS),
+            ),
         )
     try:
         data = load_report_data(engine, scope, seconds=False)
     except EmptyScopeError:
         raise ProblemError(
-            404, "no_session", "Nothing was shown there in these days. Choose others."
+            404, "no_session", lazy("Nothing was shown there in these days. Choose others.")
         ) from None
     found = break_down(data, query.measure, query.division, min_viewers=min_viewers)
     if query.measure in {*COUNTS, *measures_of(data.labels)}:

@@ -61,7 +61,7 @@ DONE = {
     "removed": lazy("The booking was removed."),
     "planned": lazy("The campaign was planned. Now book a playlist with its ads."),
     "saved": lazy("The campaign was saved."),
-    "archived": lazy("The campaign was put away."),
+    "archived": lazy("The campaign was archived."),
     "restored": lazy("The campaign is in use again."),
 }
 

@@ -72,7 +72,7 @@ def test_advice_follows_what_was_planted():
         assert all(
             (ad["advice"]["viewers_needed"] or 0) > 0
             for ad in entries
-            if ad["advice"]["action"] == "test_on"
+            if ad["advice"]["action"] == "keep_testing"
         )
     assert actions["ad-01", "stop"] == 2
     assert actions["ad-00", "keep"] + actions["ad-02", "keep"] + actions["ad-03", "keep"] >= 4

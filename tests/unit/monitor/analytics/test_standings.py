@@ -67,9 +67,9 @@ def standings(valence: Comparison, attention: Comparison) -> Standings:
         (MUCH_WORSE, SAME, Advice("stop", "worse_valence", None)),
         (OPEN, MUCH_WORSE, Advice("stop", "worse_attention", None)),
         (MUCH_WORSE, MUCH_WORSE, Advice("stop", "worse", None)),
-        (MUCH_WORSE, BETTER, Advice("test_on", "mixed", None)),
-        (OPEN, SAME, Advice("test_on", "open", 150)),
-        (OPEN, replace(OPEN, needed_viewers=400), Advice("test_on", "open", 400)),
+        (MUCH_WORSE, BETTER, Advice("keep_testing", "mixed", None)),
+        (OPEN, SAME, Advice("keep_testing", "open", 150)),
+        (OPEN, replace(OPEN, needed_viewers=400), Advice("keep_testing", "open", 400)),
         (WITHHELD, SAME, Advice("collect", "not_comparable", None)),
         (SAME, FEW, Advice("collect", "few", 3)),
         (FEW, MUCH_WORSE, Advice("stop", "worse_attention", None)),
@@ -84,7 +84,7 @@ def test_advice(valence, attention, advice):
 def test_certainly_worse_but_by_how_much_needs_viewers_too():
     """The interval must shrink from 0.14 to 0.06 on either side."""
     advice = standings(WORSE_SOMEHOW, SAME).advice("tea")
-    assert (advice.action, advice.reason) == ("test_on", "open")
+    assert (advice.action, advice.reason) == ("keep_testing", "open")
     assert advice.viewers_needed == pytest.approx(60 * ((0.14 / 0.06) ** 2 - 1), abs=1)
 
 

@@ -27,7 +27,7 @@ def document(maker):
             for step in range(8):
                 made.reading(play, viewer, number * 6.0 + step / 2, step / 2, HAPPY)
     document = build_report(made.data())
-    for ad, action in zip(document["ads"], ["keep", "stop", "test_on"] * 2, strict=False):
+    for ad, action in zip(document["ads"], ["keep", "stop", "keep_testing"] * 2, strict=False):
         ad["advice"] = {"action": action, "reason": "why " * 99, "viewers_needed": 12}
     return document
 
@@ -47,7 +47,7 @@ def texts(slide) -> str:
 
 def test_it_says_what_to_do_after_the_title(deck):
     assert texts(deck.slides[1]).startswith("What to do")
-    assert all(word in texts(deck.slides[1]) for word in ("Keep", "Stop", "Test on", "2 ads"))
+    assert all(word in texts(deck.slides[1]) for word in ("Keep", "Stop", "Keep testing", "2 ads"))
     assert "about 12 more viewers needed" not in texts(deck.slides[0])
 
 

@@ -22,9 +22,9 @@ def advised(*advice):
 
 def test_advice_is_in_the_order_of_what_to_do_and_knows_its_ads():
     found = summary.advice(
-        advised(("test_on", "Open.", 40), ("keep", "Fine.", None), ("stop", "Worse.", None))
+        advised(("keep_testing", "Open.", 40), ("keep", "Fine.", None), ("stop", "Worse.", None))
     )
-    assert [group.name for group in found] == ["Keep", "Stop", "Test on"]
+    assert [group.name for group in found] == ["Keep", "Stop", "Keep testing"]
     assert found[2].ads[0] == {
         "number": 1, "title": "Ad 1", "reason": "Open.", "viewers_needed": 40,
     }  # fmt: skip

@@ -43,7 +43,7 @@ def ad_entry(**more):
         "valence_corrected_mean_low": 0.08,
         "valence_corrected_mean_high": 0.34,
         "shares": SHARES,
-        "advice": {"action": "test_on", "reason": "Not known yet.", "viewers_needed": 40},
+        "advice": {"action": "keep_testing", "reason": "Not known yet.", "viewers_needed": 40},
         "score": 63.4,
         "score_low": 41.2,
         "score_high": 80.0,
@@ -146,7 +146,7 @@ def test_the_block_of_an_ad(printed, document):
     assert text[1] == "12 plays, 1 viewer, attraction ratio 40%, 12,345 readings"
     assert text[2] == ("No second of “Summer [drinks]” certainly stands out from the others.")
     assert text[4:] == [
-        "Test on",
+        "Keep testing",
         "  Summer [drinks]: Not known yet. (about 40 more viewers needed)",
         "",
         "Summer [drinks] (summer-01)",
