@@ -15,7 +15,7 @@ from db.schema import Ad, Experiment, ExperimentBlock, Outcome, Play, Session
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy.engine import Engine
+    from sqlalchemy.engine import Connection, Engine
 
 ARMS = ("treatment", "control")
 MAX_COMING = 1000
@@ -105,6 +105,26 @@ class RunningBlock:
 
 
 @dataclass(frozen=True, slots=True)
+class SiteBlocks:
+    """All blocks of an experiment at one site, as a hub sends them to its kiosks.
+
+    Attributes:
+        name: Of the experiment.
+        treatment, control: Ad ids.
+        block_s: Length of each block.
+        starts: When each begins, seconds since 1970 UTC, in order of their numbers from 1 on.
+        arms: A letter for each, `t` or `c`.
+    """
+
+    name: str
+    treatment: tuple[str, ...]
+    control: tuple[str, ...]
+    block_s: int
+    starts: tuple[int, ...]
+    arms: str
+
+
+@dataclass(frozen=True, slots=True)
 class OutcomeInfo:
     """One imported figure; it covers `[at, at + lasts_s)`, or the moment `at` if that is 0."""
 
@@ -188,8 +208,47 @@ def coming_blocks(engine: Engine, site: str, now: datetime) -> list[RunningBlock
         ]
 
 
+def running_by_site(connection: Connection, at: datetime) -> dict[str, tuple[str, ...]]:
+    """Return for each site the uids of its experiments that are neither over nor stopped."""
+    query = (
+        select(Experiment.uid, Experiment.sites)
+        .where(Experiment.stopped_at.is_(None), Experiment.ends_at > at)
+        .order_by(Experiment.id)
+    )
+    found: dict[str, tuple[str, ...]] = {}
+    for uid, sites in connection.execute(query):
+        for site in sites:
+            found[site] = (*found.get(site, ()), uid)
+    return found
+
+
+def blocks_at_site(connection: Connection, uids: Sequence[str], site: str) -> list[SiteBlocks]:
+    """Return the blocks that experiments have at a site."""
+    columns = (Experiment.id, Experiment.name, Experiment.arms, Experiment.block_s)
+    query = select(*columns).where(Experiment.uid.in_(uids)).order_by(Experiment.id)
+    found = []
+    for row in connection.execute(query).all():
+        of_site = (
+            select(ExperimentBlock.starts_at, ExperimentBlock.arm)
+            .where(ExperimentBlock.experiment_id == row.id, ExperimentBlock.site == site)
+            .order_by(ExperimentBlock.number)
+        )
+        blocks = connection.execute(of_site).tuples().all()
+        found.append(
+            SiteBlocks(
+                row.name,
+                tuple(row.arms["treatment"]),
+                tuple(row.arms["control"]),
+                row.block_s,
+                tuple(round(starts_at.timestamp()) for starts_at, _ in blocks),
+                "".join(arm[0] for _, arm in blocks),
+            )
+        )
+    return found
+
+
 def overlapping(
-    engine: Engine, sites: Sequence[str], starts_at: datetime, ends_at: datetime
+    connection: Connection, sites: Sequence[str], starts_at: datetime, ends_at: datetime
 ) -> list[str]:
     """Return the names of experiments that have blocks within a time at some of these sites."""
     query = (
@@ -204,8 +263,7 @@ def overlapping(
         .distinct()
         .order_by(Experiment.name)
     )
-    with engine.connect() as connection:
-        return list(connection.scalars(query))
+    return list(connection.scalars(query))
 
 
 def outcomes(
@@ -263,6 +321,13 @@ def known_ads_and_sites(engine: Engine, scope: Scope | None = None) -> tuple[set
     with engine.connect() as connection:
         ads = set(connection.scalars(select(func.distinct(Ad.ad_id))))
         return ads, set(connection.scalars(query))
+
+
+def ad_names(engine: Engine) -> dict[str, str]:
+    """Return the ads that were ever shown: their latest names by their ids, in order of the ids."""
+    query = select(Ad.ad_id, Ad.name).order_by(Ad.ad_id, Ad.id)
+    with engine.connect() as connection:
+        return dict(connection.execute(query).tuples().all())
 
 
 def _other(arm: str) -> str:

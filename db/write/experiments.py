@@ -10,6 +10,7 @@ from sqlalchemy import delete, insert, select, update
 from db.engine import writing
 from db.errors import ExperimentExistsError
 from db.schema import Experiment, ExperimentBlock, Outcome
+from detector.texts import lazy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,11 +24,13 @@ _ROWS = 500
 """Rows looked up in one statement; SQLite limits its variables."""
 
 
-def store_experiment(engine: Engine, plan: ExperimentInfo, blocks: Sequence[BlockInfo]) -> int:
-    """Store a plan and all its blocks in one transaction, before the first begins; return its id.
+def store_experiment(
+    connection: Connection, plan: ExperimentInfo, blocks: Sequence[BlockInfo]
+) -> int:
+    """Store a plan and all its blocks, before the first begins; return its id.
 
     Args:
-        engine: Not read-only.
+        connection: In a transaction that `db.engine.writing` has begun.
         plan: Its `registered_at` is when the blocks were drawn.
         blocks: At least one, none of which has begun.
 
@@ -42,48 +45,48 @@ def store_experiment(engine: Engine, plan: ExperimentInfo, blocks: Sequence[Bloc
         "sites": list(plan.sites),
         "opening": {**values["opening"], "days": list(plan.opening.days)},
     }
-    with writing(engine) as connection:
-        _require_new(connection, plan.name)
-        key = connection.execute(insert(Experiment).values(**values)).inserted_primary_key
-        experiment_id = int(key[0])  # type: ignore[index]
-        connection.execute(
-            insert(ExperimentBlock),
-            [
-                {
-                    **asdict(block),
-                    "experiment_id": experiment_id,
-                    "drawn_at": plan.registered_at,
-                }
-                for block in blocks
-            ],
-        )
+    require_new(connection, plan.name)
+    key = connection.execute(insert(Experiment).values(**values)).inserted_primary_key
+    experiment_id = int(key[0])  # type: ignore[index]
+    connection.execute(
+        insert(ExperimentBlock),
+        [
+            {**asdict(block), "experiment_id": experiment_id, "drawn_at": plan.registered_at}
+            for block in blocks
+        ],
+    )
     return experiment_id
 
 
-def require_new(engine: Engine, name: str) -> None:
+def require_new(connection: Connection, name: str) -> None:
     """Raise ExperimentExistsError if there is an experiment of this name."""
-    with engine.connect() as connection:
-        _require_new(connection, name)
-
-
-def _require_new(connection: Connection, name: str) -> None:
     found = connection.scalar(select(Experiment.registered_at).where(Experiment.name == name))
     if found is not None:
         raise ExperimentExistsError(
-            f"The experiment {name!r} was started on {found:%Y-%m-%d}, and its plan cannot be "
-            "changed; stop it and start another one under another name."
+            lazy(
+                "The experiment %(name)s was started on %(day)s, and its plan cannot be changed; "
+                "stop it and start another one under another name.",
+                name=repr(name),
+                day=f"{found:%Y-%m-%d}",
+            )
         )
 
 
-def stop_experiment(engine: Engine, experiment_id: int, at: datetime, reason: str) -> bool:
-    """Log that an experiment is stopped early; return `False` if it was stopped before."""
-    with writing(engine) as connection:
-        done = connection.execute(
-            update(Experiment)
-            .where(Experiment.id == experiment_id, Experiment.stopped_at.is_(None))
-            .values(stopped_at=at, stop_reason=reason)
-        )
-        return bool(done.rowcount)
+def stop_experiment(connection: Connection, experiment_id: int, at: datetime, reason: str) -> bool:
+    """Log that an experiment is stopped early; return `False` if it was stopped before.
+
+    Args:
+        connection: In a transaction.
+        experiment_id: Its row.
+        at: Aware.
+        reason: For people.
+    """
+    done = connection.execute(
+        update(Experiment)
+        .where(Experiment.id == experiment_id, Experiment.stopped_at.is_(None))
+        .values(stopped_at=at, stop_reason=reason)
+    )
+    return bool(done.rowcount)
 
 
 def store_outcomes(engine: Engine, rows: Sequence[OutcomeInfo], imported_at: datetime) -> int:

@@ -12,6 +12,7 @@ who run one, `docs/explanation/metrics.md` has the formulas.
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -32,6 +33,7 @@ from monitor.analytics.statistics import (
     looking_interval,
     looking_p_value,
 )
+from monitor.languages import lazy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,6 +49,21 @@ MIN_HISTORY = 20
 
 MIN_DAYS_FOR_CLUSTERS = 8
 """With fewer days their correlation cannot be seen."""
+
+
+def parse_share(text: str) -> float:
+    """Return a number above 0, written 10% or 0.1.
+
+    Raises:
+        ValueError: It is something else.
+    """
+    match = re.fullmatch(r"\s*(\d*[.,]?\d+)\s*(%?)\s*", text)
+    value = float(match[1].replace(",", ".")) / (100 if match[2] else 1) if match else 0.0
+    if not 0 < value <= 10:
+        raise ValueError(
+            lazy("expected a number above 0, or such as 10%%, received %(text)s.", text=repr(text))
+        )
+    return value
 
 
 # --- design ---------------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 
     from db.read.experiments import BlockInfo, ExperimentInfo
 
-AUDIENCE_MEASURES = ("attention", "valence")
 MOMENT = click.DateTime(
     ["%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
 )
@@ -36,11 +34,12 @@ MOMENT = click.DateTime(
 
 def share_of(text: str) -> float:
     """Return a number above 0, written 10% or 0.1."""
-    match = re.fullmatch(r"\s*(\d*[.,]?\d+)\s*(%?)\s*", text)
-    value = float(match[1].replace(",", ".")) / (100 if match[2] else 1) if match else 0.0
-    if not 0 < value <= 10:
-        raise click.BadParameter(f"expected a number above 0, or such as 10%, received {text!r}.")
-    return value
+    from monitor.analytics.experiments import parse_share
+
+    try:
+        return parse_share(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 def weekdays(text: str) -> tuple[str, ...]:
@@ -92,7 +91,7 @@ plan_options = together(
     ),
     click.option(
         "--measure",
-        default=AUDIENCE_MEASURES[0],
+        default="attention",
         metavar="NAME",
         help="What decides: attention, valence, or the name of an imported outcome.",
     ),
@@ -189,7 +188,7 @@ def plan(database: str | None, as_json: bool, **options: Any) -> None:
     How many blocks and days, and which effect they can find, by how much blocks of this site have
     differed so far.
     """
-    from monitor.reports.experiments import plan_document
+    from monitor.reports.experiment_plans import plan_document
     from monitor.reports.terminal import print_plan
 
     with opened(database) as engine:
@@ -213,31 +212,20 @@ def start(name: str, hypothesis: str, database: str | None, as_json: bool, **opt
     The plan cannot be changed afterwards. Running kiosks take part by themselves.
     """
     import uuid
-    from dataclasses import replace
-    from datetime import UTC, datetime, timedelta
+    from datetime import UTC, datetime
 
-    from db.read.experiments import overlapping
-    from db.write.experiments import require_new, store_experiment
-    from monitor.analytics.errors import ExperimentError
-    from monitor.analytics.experiments import draw_blocks
-    from monitor.reports.experiments import plan_document
+    from db.engine import writing
+    from db.write.experiments import require_new
+    from monitor.reports.experiment_plans import LEAD, begin, plan_document
     from monitor.reports.terminal import print_plan
 
     with opened(database, read_only=False, existing=True) as engine:
-        require_new(engine, name)
+        with engine.connect() as connection:
+            require_new(connection, name)
         words = {"name": name, "hypothesis": hypothesis, "uid": uuid.uuid4().hex}
         made, blocks, warnings = _planned(engine, options, **words)
-        if others := overlapping(engine, made.sites, made.starts_at, made.ends_at):
-            raise ExperimentError(
-                f"The experiment {others[0]!r} runs at the same site in this time, and two would "
-                "mix their effects; wait for its end, or stop it with `ad-monitor experiment stop`."
-            )
-        # Measuring the past may take a while, and running kiosks learn of the blocks first.
-        now = datetime.now(UTC)
-        soon = now + timedelta(seconds=15)
-        made = replace(made, registered_at=now, starts_at=max(made.starts_at, soon))
-        blocks = draw_blocks(made) if blocks[0].starts_at < soon else blocks
-        made = replace(made, id=store_experiment(engine, made, blocks))
+        with writing(engine) as connection:
+            made, blocks = begin(connection, made, blocks, datetime.now(UTC), lead=LEAD)
     document = plan_document(made, blocks, warnings)
     print_result(as_json, document, print_plan)
     if not as_json:
@@ -320,8 +308,8 @@ def stop(name: str, reason: str, database: str | None, as_json: bool) -> None:
     """
     from datetime import UTC, datetime
 
-    from db.write.experiments import stop_experiment
-    from monitor.analytics.errors import ExperimentError
+    from db.engine import writing
+    from monitor.reports.experiment_plans import stop_early
 
     if not reason.strip():
         raise click.BadParameter(
@@ -329,12 +317,8 @@ def stop(name: str, reason: str, database: str | None, as_json: bool) -> None:
         )
     with opened(database, read_only=False, existing=True) as engine:
         found, now = _named(engine, name), datetime.now(UTC)
-        if found.stopped_at is None and now >= found.ends_at:
-            raise ExperimentError(f"The experiment {name!r} is over; nothing is left to stop.")
-        if not stop_experiment(engine, found.id, now, reason):
-            raise ExperimentError(
-                f"The experiment {name!r} was stopped before ({found.stop_reason})."
-            )
+        with writing(engine) as connection:
+            stop_early(connection, found, now, reason)
     if as_json:
         print_json({"name": name, "stopped_at": now.isoformat(), "stop_reason": reason})
     else:
@@ -357,13 +341,11 @@ def _named(engine: Engine, name: str) -> ExperimentInfo:
 def _planned(
     engine: Engine, options: dict[str, Any], *, name: str, hypothesis: str, uid: str
 ) -> tuple[ExperimentInfo, list[BlockInfo], list[str]]:
-    import secrets
     from datetime import UTC, datetime
 
-    from db.read.experiments import ExperimentInfo, Opening
+    from db.read.experiments import Opening
     from monitor.analytics.experiments import Spread
-    from monitor.reports.experiments import planned
-    from monitor.version import VERSION
+    from monitor.reports.experiment_plans import new_plan, planned
 
     zone = time_zone(options["timezone"])
     now = datetime.now(UTC)
@@ -376,27 +358,22 @@ def _planned(
             "drawn before they begin.",
             param_hint="--from",
         )
-    starts_at = since or now
-    is_outcome = options["measure"] not in AUDIENCE_MEASURES
-    made = ExperimentInfo(
+    made = new_plan(
+        treatment=options["treatment"],
+        control=options["control"],
+        sites=options["sites"] or _only_site(engine),
+        measure=options["measure"],
+        relevant=options["effect"],
+        stopping=options["stopping"].replace("-", "_"),
+        block_min=options["block_min"],
+        wash_out_min=options["wash_out_min"],
+        opening=Opening(options["hours"], options["days"], options["timezone"]),
+        since=since,
+        until=until,
+        now=now,
+        seed=options["seed"],
         name=name,
         hypothesis=hypothesis,
-        treatment=tuple(dict.fromkeys(options["treatment"])),
-        control=tuple(dict.fromkeys(options["control"])),
-        sites=options["sites"] or _only_site(engine),
-        measure="outcome" if is_outcome else options["measure"],
-        outcome=options["measure"] if is_outcome else None,
-        relevant=options["effect"] or (0.1 if is_outcome else 0.05),
-        stopping=options["stopping"].replace("-", "_"),
-        block_s=round(options["block_min"] * 60),
-        wash_out_s=round(options["wash_out_min"] * 60),
-        opening=Opening(options["hours"], options["days"], options["timezone"]),
-        starts_at=starts_at,
-        ends_at=until or starts_at,
-        power={},
-        seed=secrets.randbelow(2**31) if options["seed"] is None else options["seed"],
-        registered_at=now,
-        program_version=VERSION,
         uid=uid,
     )
     spread = None if options["spread"] is None else Spread(options["spread"])

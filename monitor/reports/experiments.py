@@ -1,42 +1,30 @@
-"""The documents of experiments: what a plan would take, where one stands, what it says."""
+"""The documents of experiments: where one stands, what it says."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from db.read.experiments import (
-    blocks_of,
-    known_ads_and_sites,
-    outcome_names,
-    outcomes,
-    plays_at,
-)
+from db.read.experiments import blocks_of, known_ads_and_sites, plays_at
 from monitor.analytics.errors import ExperimentError
-from monitor.analytics.experiment_data import (
-    block_values,
-    history_values,
-    scope_of,
-    sessions_left_out,
-)
-from monitor.analytics.experiments import (
-    POWER,
-    Result,
-    blocks_for,
-    detectable,
-    draw_blocks,
-    judge,
-    slots_of,
-    spread_of,
-)
+from monitor.analytics.experiment_data import block_values, scope_of, sessions_left_out
+from monitor.analytics.experiments import Result, judge
 from monitor.analytics.statistics import CONFIDENCE, known
-from monitor.reports.formatting import counted
+from monitor.languages import later, lazy, nlazy, numeral
+from monitor.reports.experiment_plans import (
+    effect_text,
+    experiment_document,
+    in_blocks,
+    in_days,
+    is_relative,
+    percent_text,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,244 +33,8 @@ if TYPE_CHECKING:
 
     from db.read.experiments import BlockInfo, ExperimentInfo
     from db.read.scope import Scope
-    from monitor.analytics.experiments import BlockValues, Spread
-
-MIN_LENGTH = timedelta(weeks=2)
-"""A shorter experiment does not see the differences between weeks; the default length is whole
-weeks."""
-
-MAX_LENGTH = timedelta(weeks=26)
-MAX_BLOCKS = 20_000
-"""Of one site."""
-
-
-def is_relative(plan: ExperimentInfo) -> bool:
-    """Return whether effects are shares of the control's mean."""
-    return plan.measure == "outcome"
-
-
-# --- plan -----------------------------------------------------------------------------------------
-
-
-def planned(
-    engine: Engine,
-    plan: ExperimentInfo,
-    now: datetime,
-    *,
-    open_end: bool,
-    spread: Spread | None = None,
-    demos: bool = False,
-) -> tuple[ExperimentInfo, list[BlockInfo], list[str]]:
-    """Complete a plan: its power, its end, its blocks, and what there is to warn about.
-
-    Args:
-        engine: The database.
-        plan: Its `ends_at` does not matter with an open end.
-        now: Aware.
-        open_end: End after as many whole weeks as it takes, at least `MIN_LENGTH`.
-        spread: Stated; `None` measures it on the site's past.
-        demos: Whether sessions of the demo viewer count.
-
-    Raises:
-        ExperimentError: The plan contradicts itself, or the spread is not known.
-    """
-    _check(plan)
-    relative = is_relative(plan)
-    if spread is None:
-        spread = spread_of(history_values(engine, plan, now, demos=demos), relative=relative)
-    if spread is None:
-        raise ExperimentError(_no_history(engine, plan, now))
-    needed = blocks_for(spread, plan.relevant, plan.stopping, relative=relative)
-    day = timedelta(days=1)
-    week = slots_of(plan.opening, plan.block_s, plan.starts_at, plan.starts_at + 8 * day)
-    a_week = len(week) * len(plan.sites) * 7 / 8
-    if a_week == 0:
-        raise ExperimentError(
-            f"No block of {plan.block_s / 60:g} minutes fits into {plan.opening.hours}: expected "
-            "blocks shorter than the opening hours."
-        )
-    if open_end:
-        length = max(MIN_LENGTH, timedelta(weeks=math.ceil(needed / a_week)))
-        if length > MAX_LENGTH:
-            reachable = int(a_week * MAX_LENGTH.days / 7)
-            least = detectable(spread, reachable, plan.stopping, relative=relative)
-            raise ExperimentError(
-                f"An effect of {effect_text(plan, plan.relevant)} would take "
-                f"{needed} blocks, or {needed / a_week:.0f} weeks; expected at most "
-                f"{MAX_LENGTH.days // 7}. In that time {effect_text(plan, least)} can be found: "
-                "look for a larger effect (--effect), use more sites, or say --until."
-            )
-        plan = replace(plan, ends_at=plan.starts_at + length)
-    if plan.ends_at <= plan.starts_at:
-        raise ExperimentError(
-            f"The experiment ends at {plan.ends_at:%Y-%m-%d %H:%M} UTC, before it starts; choose a "
-            "later --until."
-        )
-    if a_week / len(plan.sites) / 7 * ((plan.ends_at - plan.starts_at) / day) > MAX_BLOCKS:
-        raise ExperimentError(
-            f"The experiment would have more than {MAX_BLOCKS} blocks at a site; choose longer "
-            "blocks or an earlier end."
-        )
-    blocks = draw_blocks(plan)
-    least = detectable(spread, len(blocks), plan.stopping, relative=relative)
-    at_end = detectable(spread, len(blocks), "fixed", relative=relative)
-    power = {
-        "spread": spread.deviation,
-        "design_effect": spread.design_effect,
-        "history_blocks": spread.blocks,
-        "mean": known(spread.mean),
-        "power": POWER,
-        "blocks_needed": needed,
-        "days_needed": math.ceil(needed / a_week * 7),
-        "blocks": len(blocks),
-        "days": _days_of(plan, blocks),
-        "detectable": least,
-        "detectable_fixed": at_end,
-        "enough": len(blocks) >= needed,
-    }
-    return replace(plan, power=power), blocks, _warnings(engine, plan, power)
-
-
-def plan_document(
-    plan: ExperimentInfo, blocks: Sequence[BlockInfo], warnings: Sequence[str]
-) -> dict[str, Any]:
-    """Return what a plan would take, for JSON."""
-    arms = Counter(block.arm for block in blocks)
-    return {
-        "experiment": experiment_document(plan),
-        "power": plan.power,
-        "blocks": {"treatment": arms["treatment"], "control": arms["control"]},
-        "first_block_at": blocks[0].starts_at.isoformat() if blocks else None,
-        "sentence": plan_sentence(plan),
-        "warnings": list(warnings),
-    }
-
-
-def experiment_document(plan: ExperimentInfo) -> dict[str, Any]:
-    """Return a plan for JSON."""
-    opening = plan.opening
-    return {
-        "name": plan.name or None,
-        "uid": plan.uid or None,
-        "hypothesis": plan.hypothesis or None,
-        "treatment": list(plan.treatment),
-        "control": list(plan.control),
-        "sites": list(plan.sites),
-        "measure": plan.measure,
-        "outcome": plan.outcome,
-        "relevant": plan.relevant,
-        "stopping": plan.stopping,
-        "block_s": plan.block_s,
-        "wash_out_s": plan.wash_out_s,
-        "hours": opening.hours,
-        "days": list(opening.days),
-        "timezone": opening.timezone,
-        "starts_at": plan.starts_at.isoformat(),
-        "ends_at": plan.ends_at.isoformat(),
-        "seed": plan.seed,
-        "registered_at": plan.registered_at.isoformat() if plan.uid else None,
-        "stopped_at": None if plan.stopped_at is None else plan.stopped_at.isoformat(),
-        "stop_reason": plan.stop_reason,
-    }
-
-
-def plan_sentence(plan: ExperimentInfo) -> str:
-    """Return in words what a plan can find."""
-    power = plan.power
-    looks = (
-        "looking as often as you like" if plan.stopping == "always_valid" else "one look at the end"
-    )
-    found = (
-        f"{power['blocks']} blocks on {counted(power['days'], 'day')} find an effect of "
-        f"{effect_text(plan, power['detectable'])} with a chance of {POWER:.0%}, {looks}."
-    )
-    if power["enough"]:
-        return found
-    return (
-        f"{found} For {effect_text(plan, plan.relevant)} it takes {power['blocks_needed']} blocks, "
-        f"about {counted(power['days_needed'], 'day')}."
-    )
-
-
-def effect_text(plan: ExperimentInfo, value: float, *, signed: bool = False) -> str:
-    """Return an effect with its unit."""
-    digits = "+.1f" if signed else ".3g"
-    if plan.measure == "outcome":
-        return f"{100 * value:{digits}}%"
-    if plan.measure == "attention":
-        return f"{100 * value:{digits}} points"
-    return f"{value:{'+.3f' if signed else '.3g'}}"
-
-
-def _check(plan: ExperimentInfo) -> None:
-    if not plan.treatment and not plan.control:
-        raise ExperimentError("An experiment needs an ad: expected --treatment AD, received none.")
-    if both := set(plan.treatment) & set(plan.control):
-        raise ExperimentError(
-            f"The ad {sorted(both)[0]!r} is in both arms: expected it in one of them."
-        )
-    if len(set(plan.sites)) < len(plan.sites) or not plan.sites:
-        raise ExperimentError("An experiment needs a site, each once: expected --site NAME.")
-    if not 0 <= plan.wash_out_s <= plan.block_s / 2:
-        raise ExperimentError(
-            f"A wash-out of {plan.wash_out_s / 60:g} minutes leaves less than half of a block of "
-            f"{plan.block_s / 60:g} minutes; choose longer blocks or a shorter wash-out."
-        )
-
-
-def _no_history(engine: Engine, plan: ExperimentInfo, now: datetime) -> str:
-    where = ", ".join(plan.sites)
-    if plan.measure != "outcome":
-        return (
-            f"Too little was measured at {where} in the last weeks to know how much "
-            f"{plan.measure} differs from block to block: run the kiosk there for some days first, "
-            "or state the spread of a block with --spread."
-        )
-    week = timedelta(weeks=1)
-    past = outcomes(engine, plan.outcome or "", plan.sites, now - week, now)
-    if past and min(row.lasts_s for row in past) > plan.block_s:
-        longest = min(row.lasts_s for row in past) / 60
-        return (
-            f"A figure of {plan.outcome!r} covers {longest:g} minutes, and belongs to no block of "
-            f"{plan.block_s / 60:g}; choose longer blocks with --block, or import figures by the "
-            "hour."
-        )
-    names = ", ".join(outcome_names(engine)) or "none"
-    return (
-        f"Too little is known of the outcome {plan.outcome!r} at {where} in the last weeks "
-        f"(imported outcomes: {names}): import its past with `ad-monitor outcome import`, or state "
-        "the spread of a block with --spread, for example --spread 30%."
-    )
-
-
-def _warnings(engine: Engine, plan: ExperimentInfo, power: dict[str, Any]) -> list[str]:
-    ads, sites = known_ads_and_sites(engine)
-    found = [
-        f"The ad {ad_id!r} has never been shown here; check its id in the playlist."
-        for ad_id in (*plan.treatment, *plan.control)
-        if ad_id not in ads
-    ]
-    found += [
-        f"No session has run at the site {site!r} yet; check its name (`ad-monitor sessions`)."
-        for site in plan.sites
-        if site not in sites
-    ]
-    if not power["enough"]:
-        found.append(
-            f"The blocks are too few for {effect_text(plan, plan.relevant)}: it takes "
-            f"{power['blocks_needed']}, there are {power['blocks']}."
-        )
-    if power["days"] < MIN_LENGTH.days:
-        found.append(
-            f"Less than {MIN_LENGTH.days // 7} weeks: the result holds for these days only."
-        )
-    return found
-
-
-def _days_of(plan: ExperimentInfo, blocks: Sequence[BlockInfo]) -> int:
-    wanted = {block.starts_at for block in blocks}
-    slots = slots_of(plan.opening, plan.block_s, plan.starts_at, plan.ends_at)
-    return len({slot.day for slot in slots if slot.starts_at in wanted})
+    from monitor.analytics.experiments import BlockValues
+    from monitor.languages import LazyText
 
 
 # --- status ---------------------------------------------------------------------------------------
@@ -365,27 +117,48 @@ def _until(plan: ExperimentInfo, now: datetime) -> datetime:
 
 def _missing(plan: ExperimentInfo, rows: Sequence[dict[str, Any]]) -> list[str]:
     over = [row for row in rows if row["state"] == "over"]
-    found = []
+    found: list[str] = []
     silent = sum(row["plays"] == 0 for row in over)
     if silent:
-        found.append(f"No play in {silent} of {counted(len(over), 'block')} that are over.")
+        found.append(
+            nlazy(
+                "No play in %(silent)s of %(num)s block that is over.",
+                "No play in %(silent)s of %(num)s blocks that are over.",
+                len(over),
+                silent=silent,
+            )
+        )
     without = [row for row in over if row["arm_plays"] == 0 and getattr(plan, row["arm"])]
     if len(without) > silent:
-        found.append(f"No ad of the arm in {counted(len(without) - silent, 'more block')}.")
+        found.append(
+            nlazy(
+                "No ad of the arm in %(num)s more block.",
+                "No ad of the arm in %(num)s more blocks.",
+                len(without) - silent,
+            )
+        )
     off = sum(row["off_plan_plays"] for row in rows)
     if off:
         found.append(
-            f"{counted(off, 'play')} of an ad of the other arm: it was still on when its block "
-            "ended, or nothing else could play."
+            nlazy(
+                "%(num)s play of an ad of the other arm: it was still on when its block ended, or "
+                "nothing else could play.",
+                "%(num)s plays of an ad of the other arm: it was still on when its block ended, or "
+                "nothing else could play.",
+                off,
+            )
         )
     unknown = sum(row["value"] is None for row in over)
     if unknown and plan.measure == "outcome":
         found.append(
-            f"The outcome {plan.outcome!r} is not known for {counted(unknown, 'block')}; import it "
-            "with `ad-monitor outcome import`."
+            lazy(
+                "The outcome %(outcome)s is not known for %(blocks)s; import its latest figures.",
+                outcome=repr(plan.outcome),
+                blocks=in_blocks(unknown),
+            )
         )
     elif unknown:
-        found.append(f"Nobody was measured in {counted(unknown, 'block')}.")
+        found.append(lazy("Nobody was measured in %(blocks)s.", blocks=in_blocks(unknown)))
     return found
 
 
@@ -427,6 +200,7 @@ def result_document(
         sites.append(
             {"site": site, **_figures(plan, _judged(plan, part, mine, days, is_over=over))}
         )
+    sentence = _sentence(plan, found, state_of(plan, now), len(blocks) / max(1, days))
     return {
         "experiment": experiment_document(plan),
         "state": state_of(plan, now),
@@ -440,14 +214,15 @@ def result_document(
         if found.needed is None
         else math.ceil(found.needed / max(1.0, len(blocks) / max(1, days))),
         "clustered_by": "day" if found.by_day else "pair",
-        "sentence": _sentence(plan, found, state_of(plan, now), len(blocks) / max(1, days))
-        + ("" if where is None else f" {_PART}"),
+        "sentence": sentence
+        if where is None
+        else lazy(
+            "%(sentence)s This is only a part of the experiment; what it shows as a whole decides.",
+            sentence=sentence,
+        ),
         "sites": sites,
         **({} if where is None else {"scope": where.document()}),
     }
-
-
-_PART = "This is only a part of the experiment; what it shows as a whole decides."
 
 
 def _sites_in(engine: Engine, plan: ExperimentInfo, where: Scope) -> tuple[str, ...]:
@@ -493,60 +268,109 @@ def _figures(plan: ExperimentInfo, found: Result) -> dict[str, Any]:
     }
 
 
-def _sentence(plan: ExperimentInfo, found: Result, state: str, blocks_a_day: float) -> str:
-    counts = f"{found.blocks} of {found.planned} blocks count"
+def _sentence(plan: ExperimentInfo, found: Result, state: str, blocks_a_day: float) -> LazyText:
+    counts = nlazy(
+        "%(counted)s of %(num)s block counts",
+        "%(counted)s of %(num)s blocks count",
+        found.planned,
+        counted=later(numeral, f"{found.blocks:,}"),
+    )
+    has_ended = state in {"over", "stopped"}
     if not math.isfinite(found.effect.value):
-        if state in {"over", "stopped"}:
-            return f"It ended without enough to say anything: {counts}."
-        return f"Not yet: too few whole days are over to say anything ({counts})."
+        if has_ended:
+            return lazy("It ended without enough to say anything: %(counts)s.", counts=counts)
+        return lazy(
+            "Not yet: too few whole days are over to say anything (%(counts)s).", counts=counts
+        )
     what = _difference(plan, found.effect.value)
     if not math.isfinite(found.effect.low):
         return _before_a_fixed_end(plan, what, state, counts)
-    interval = (
-        f"{CONFIDENCE:.0%} interval {effect_text(plan, found.effect.low, signed=True)} to "
-        f"{effect_text(plan, found.effect.high, signed=True)}, "
-        f"{'p < 0.0001' if found.p < 0.0001 else f'p = {found.p:.2g}'}"
-    )
+    said = {"what": what, "interval": _interval(plan, found)}
     if found.verdict != "not_yet":
-        if found.verdict == "works":
-            verdict = "It works"
-        elif found.effect.high < 0:
-            verdict = "It does harm"
-        else:
-            verdict = f"It does not bring {effect_text(plan, plan.relevant)}"
-        return f"{verdict}: {what} ({interval})."
+        return _decided(plan, found, said)
     more = found.needed or 0
-    days = counted(max(1, math.ceil(more / max(1.0, blocks_a_day))), "day")
-    if state in {"over", "stopped"}:
-        return (
-            f"It ended undecided: {what} ({interval}). It would have taken about {more} more "
-            f"blocks ({days}); start another experiment with more of them."
-        )
+    needed = nlazy("%(num)s more block", "%(num)s more blocks", more)
+    said |= {"more": needed, "days": in_days(max(1, math.ceil(more / max(1.0, blocks_a_day))))}
     left = found.planned - found.blocks
-    chance = "" if more <= left else f", more than the {left} that are left"
-    return f"Not yet: {what} ({interval}). About {more} more blocks ({days}) are needed{chance}."
+    if has_ended:
+        text = lazy(
+            "It ended undecided: %(what)s (%(interval)s). It would have taken about %(more)s "
+            "(%(days)s); start another experiment with more of them.",
+            **said,
+        )
+    elif more <= left:
+        text = lazy("Not yet: %(what)s (%(interval)s). It takes about %(more)s (%(days)s).", **said)
+    else:
+        text = lazy(
+            "Not yet: %(what)s (%(interval)s). It takes about %(more)s (%(days)s), more than the "
+            "%(left)s that are left.",
+            left=left,
+            **said,
+        )
+    return text
 
 
-def _before_a_fixed_end(plan: ExperimentInfo, what: str, state: str, counts: str) -> str:
+def _decided(plan: ExperimentInfo, found: Result, said: dict[str, LazyText]) -> LazyText:
+    if found.verdict == "works":
+        return lazy("It works: %(what)s (%(interval)s).", **said)
+    if found.effect.high < 0:
+        return lazy("It does harm: %(what)s (%(interval)s).", **said)
+    least = effect_text(plan, plan.relevant)
+    return lazy("It does not bring %(least)s: %(what)s (%(interval)s).", least=least, **said)
+
+
+def _interval(plan: ExperimentInfo, found: Result) -> LazyText:
+    return lazy(
+        "%(confidence)s interval %(low)s to %(high)s, %(p)s",
+        confidence=percent_text(f"{100 * CONFIDENCE:.0f}"),
+        low=effect_text(plan, found.effect.low, "signed"),
+        high=effect_text(plan, found.effect.high, "signed"),
+        p=later(numeral, "p < 0.0001" if found.p < 0.0001 else f"p = {found.p:.2g}"),
+    )
+
+
+def _before_a_fixed_end(
+    plan: ExperimentInfo, what: LazyText, state: str, counts: LazyText
+) -> LazyText:
     if state == "stopped":
-        return (
-            f"Stopped early: {what} so far, but with a fixed end nothing can be claimed before it "
-            f"({counts})."
+        return lazy(
+            "Stopped early: %(what)s so far, but with a fixed end nothing can be claimed before it "
+            "(%(counts)s).",
+            what=what,
+            counts=counts,
         )
     zone = None if plan.opening.timezone is None else ZoneInfo(plan.opening.timezone)
     end = plan.ends_at.astimezone(zone).strftime("%Y-%m-%d %H:%M")
-    return f"Not yet: it is judged once, at its end on {end} ({counts})."
+    return lazy(
+        "Not yet: it is judged once, at its end on %(end)s (%(counts)s).", end=end, counts=counts
+    )
 
 
-def _difference(plan: ExperimentInfo, value: float) -> str:
-    measure = plan.outcome if plan.measure == "outcome" else plan.measure
-    size = effect_text(plan, abs(value), signed=True).removeprefix("+")
-    way = "higher" if value >= 0 else "lower"
-    treatment, control = (", ".join(arm) for arm in (plan.treatment, plan.control))
-    if treatment and control:
-        where = f"with {treatment} than with {control}"
-    elif treatment:
-        where = f"with {treatment} than without"
-    else:
-        where = f"without {control} than with it"
-    return f"{measure} {size} {way} {where}"
+def _difference(plan: ExperimentInfo, value: float) -> LazyText:
+    values = {
+        "measure": measure_name(plan),
+        "size": effect_text(plan, value, "size"),
+        "treatment": ", ".join(plan.treatment),
+        "control": ", ".join(plan.control),
+    }
+    is_higher = value >= 0
+    if plan.treatment and plan.control:
+        if is_higher:
+            return lazy(
+                "%(measure)s %(size)s higher with %(treatment)s than with %(control)s", **values
+            )
+        return lazy("%(measure)s %(size)s lower with %(treatment)s than with %(control)s", **values)
+    if plan.treatment:
+        if is_higher:
+            return lazy("%(measure)s %(size)s higher with %(treatment)s than without", **values)
+        return lazy("%(measure)s %(size)s lower with %(treatment)s than without", **values)
+    if is_higher:
+        return lazy("%(measure)s %(size)s higher without %(control)s than with it", **values)
+    return lazy("%(measure)s %(size)s lower without %(control)s than with it", **values)
+
+
+def measure_name(plan: ExperimentInfo) -> str:
+    """Return what decides: attention, valence, or the outcome's name."""
+    if plan.measure == "outcome":
+        return plan.outcome or ""
+    return lazy("attention") if plan.measure == "attention" else lazy("valence")

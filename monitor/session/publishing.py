@@ -16,13 +16,14 @@ from monitor.settings.paths import sqlite_file
 from monitor.uplink.follower import HubFollower
 from monitor.uplink.service import UplinkService, Wishes, connect
 from monitor.uplink.status import UplinkStatus
-from monitor.uplink.stored_show import stored_playlist
+from monitor.uplink.stored_show import StoredBlocks, stored_playlist
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sqlalchemy.engine import Engine
 
+    from ads.show.blocks import Block
     from monitor.mqtt.publisher import MqttPublisher
     from monitor.session.health import KioskHealth
     from monitor.settings.models import RunSettings
@@ -59,6 +60,8 @@ class Publishing:
         self._health = health
         self._announce = announce
         self._has_begun = False
+        file = sqlite_file(settings.database)
+        self._hub_blocks = None if file is None else StoredBlocks(Path(file).absolute())
         self._publisher: MqttPublisher | None = None
         self._service: UplinkService | None = None
         self._follower: HubFollower | None = None
@@ -73,6 +76,10 @@ class Publishing:
         """Return the playlist that the hub sent, see `stored_playlist`; may wait for a disk."""
         file = sqlite_file(self._settings.database)
         return None if file is None else stored_playlist(Path(file).absolute())
+
+    def blocks_of_hub(self) -> tuple[Block, ...]:
+        """Return the blocks of experiments that the hub sent, see `StoredBlocks.read`."""
+        return () if self._hub_blocks is None else self._hub_blocks.read()
 
     def start(self, engine: Engine) -> None:
         """Speak to the hub from now on; before the session begins, which may get another name."""

@@ -253,7 +253,9 @@ class KioskRuntime:
             # The wall clock, also after it was corrected: staff go by it.
             local_time=lambda _at_ns: self._local_now(),
         )
-        self._blocks = BlockWatcher(self._database.engine, settings.site)
+        self._blocks = BlockWatcher(
+            self._database.engine, settings.site, self._publishing.blocks_of_hub
+        )
         self._plays = PlaysToday(self._local_now, session.feedback)
         self.player = AdPlayer(
             playlist.ads,

@@ -16,6 +16,7 @@ kiosk's disk, or comes through a proxy, is what the hub wrote for this very scre
 from __future__ import annotations
 
 import hmac
+from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
@@ -30,6 +31,7 @@ from pydantic import (
     model_validator,
 )
 
+from ads.show.blocks import Block
 from monitor.errors import MonitorError
 from monitor.uplink.messages import Hex
 
@@ -71,6 +73,37 @@ class MediaEntry(_Message):
         return self.sha256 + self.ending
 
 
+class ExperimentEntry(_Message):
+    """An experiment at the screen's site: all its blocks, so that it goes on without the hub."""
+
+    name: str = Field(max_length=500, description="Of the experiment; each play logs it.")
+    treatment: tuple[str, ...] = Field((), description="Ids of the ads of this arm.")
+    control: tuple[str, ...] = Field((), description="Ids of the ads of the other arm.")
+    block_s: int = Field(ge=1, le=86_400, description="Length of each block, seconds.")
+    starts: tuple[int, ...] = Field(
+        description="When each block begins, seconds since 1970 UTC; they are numbered from 1 on."
+    )
+    arms: str = Field(pattern=r"^[tc]*$", description="Of each block, `t` or `c`.")
+
+    @model_validator(mode="after")
+    def _agrees(self) -> ExperimentEntry:
+        if len(self.arms) != len(self.starts):
+            raise ValueError("an experiment needs an arm for each of its blocks")
+        return self
+
+    def blocks(self) -> list[Block]:
+        """Return the blocks, each with the ads that it leaves out."""
+        length = timedelta(seconds=self.block_s)
+        ads = {"t": frozenset(self.treatment), "c": frozenset(self.control)}
+        words = {"t": "treatment", "c": "control"}
+        found = []
+        for number, (start, arm) in enumerate(zip(self.starts, self.arms, strict=True), start=1):
+            begin = datetime.fromtimestamp(start, UTC)
+            withheld = ads["c" if arm == "t" else "t"] - ads[arm]
+            found.append(Block(self.name, number, words[arm], begin, begin + length, withheld))
+        return found
+
+
 class CommandOrder(_Message):
     """Something that a person asked this kiosk to do once."""
 
@@ -99,6 +132,9 @@ class DesiredDocument(_Message):
     playlist: dict[str, Any] | None = Field(None, description="As a playlist file, or null.")
     media: tuple[MediaEntry, ...] = Field((), description="All files of the playlist, each once.")
     settings: dict[str, Any] = Field({}, description="By key, such as `window.volume`.")
+    experiments: tuple[ExperimentEntry, ...] = Field(
+        (), description="Those at the screen's site that are not over."
+    )
     commands: tuple[CommandOrder, ...] = Field((), description="Those that are not done yet.")
 
     @model_validator(mode="after")

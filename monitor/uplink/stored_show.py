@@ -27,6 +27,7 @@ from monitor.uplink.key_file import KeyFileError, key_path, lock_path_of, read_k
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ads.show.blocks import Block
     from monitor.uplink.key_file import HubKey
 
 logger = logging.getLogger(__name__)
@@ -58,13 +59,14 @@ class ShowFolder:
         path: The folder; it need not exist.
         playlist: The playlist of the hub's show.
         media: The folder of its media.
+        document: The document that was applied.
     """
 
     def __init__(self, database: Path) -> None:
         self.path = hub_folder(database)
         self.playlist = self.path / "playlist.yaml"
         self.media = self.path / MEDIA
-        self._document = self.path / "desired.json"
+        self.document = self.path / "desired.json"
         self._next = self.path / "playlist-next.yaml"
 
     def read(self, key: HubKey) -> tuple[DesiredDocument, datetime] | None:
@@ -75,12 +77,12 @@ class ShowFolder:
             OSError: It cannot be read.
         """
         try:
-            with self._document.open("rb") as file:
+            with self.document.open("rb") as file:
                 stored = StoredShow.model_validate_json(file.read(MAX_FILE_BYTES))
         except FileNotFoundError:
             return None
         except ValidationError:
-            raise DocumentError(f"{self._document} is damaged.") from None
+            raise DocumentError(f"{self.document} is damaged.") from None
         return verified(stored.signed, key), stored.since
 
     def write_candidate(self, document: DesiredDocument) -> Path:
@@ -104,7 +106,7 @@ class ShowFolder:
         if document.playlist is not None:
             self._write(self.playlist, playlist_text(document))
         stored = StoredShow(signed=signed, since=now)
-        self._write(self._document, stored.model_dump_json(indent=1) + "\n")
+        self._write(self.document, stored.model_dump_json(indent=1) + "\n")
         with suppress(OSError):
             self._next.unlink(missing_ok=True)
             if document.playlist is None:
@@ -168,6 +170,44 @@ def playlist_text(document: DesiredDocument) -> str:
     return head + yaml.dump(
         body, Dumper=yaml.CSafeDumper, allow_unicode=True, sort_keys=False, width=100
     )
+
+
+class StoredBlocks:
+    """The blocks of experiments in the document that was applied, also while the hub is away.
+
+    Args:
+        database: The kiosk's; the document lies beside it.
+    """
+
+    def __init__(self, database: Path) -> None:
+        self._folder = ShowFolder(database)
+        self._key_path = key_path(database)
+        self._stamps: list[tuple[int, int] | None] = []
+        self._blocks: tuple[Block, ...] = ()
+
+    def read(self) -> tuple[Block, ...]:
+        """Return them; files that are as they were are not read again.
+
+        Raises:
+            KeyFileError, DocumentError: The key or the document cannot be used.
+            OSError: A file cannot be read.
+        """
+        stamps = [_stamp(path) for path in (self._key_path, self._folder.document)]
+        if stamps != self._stamps:
+            key = read_key(self._key_path)
+            found = None if key is None else self._folder.read(key)
+            entries = () if found is None else found[0].experiments
+            self._blocks = tuple(block for entry in entries for block in entry.blocks())
+            self._stamps = stamps
+        return self._blocks
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """Return when a file was written, and its size; `None` if it is not there."""
+    with suppress(FileNotFoundError):
+        stat = path.stat()
+        return stat.st_mtime_ns, stat.st_size
+    return None
 
 
 def delete_show(database: Path) -> bool:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, request
 
@@ -13,6 +14,7 @@ from db.hub.digests import key_digest
 from db.hub.screens.registry import screen_of
 from db.hub.shows.commands import CommandAnswer, find_command, finish_command, open_commands
 from db.hub.shows.desired import Reported, find_desired, note_report, serial_of
+from db.read.experiments import blocks_at_site
 from monitor.hub.intake.attachments import AttachmentError, check_attachment
 from monitor.hub.library.media_store import MediaStoreError
 from monitor.uplink.documents import (
@@ -157,7 +159,9 @@ def _document(connection: Connection, sender: Sender) -> DesiredDocument:
     now = datetime.now(UTC)
     screen = screen_of(connection, sender.screen_id)
     wanted = find_desired(connection, sender.screen_id)
-    content: Mapping[str, object] = wanted.content if wanted is not None else {}
+    content: dict[str, Any] = dict(wanted.content) if wanted is not None else {}
+    # Only named in what is stored: blocks never change once they are drawn.
+    experiments = content.pop("experiments", ())
     return DesiredDocument.model_validate(
         {
             "version": 0 if wanted is None else wanted.version,
@@ -166,6 +170,9 @@ def _document(connection: Connection, sender: Sender) -> DesiredDocument:
             "screen": screen.uid,
             "name": screen.place.name,
             **content,
+            "experiments": [
+                asdict(one) for one in blocks_at_site(connection, experiments, screen.place.site)
+            ],
             "commands": [
                 {
                     "uid": one.uid,

@@ -75,7 +75,11 @@ HUB_NAVIGATION: tuple[NavigationEntry, ...] = (
         "calendar.week",
         ("calendar.new", "calendar.booking", "calendar.listing", "calendar.campaign"),
     ),
-    NavigationEntry(lazy("Experiments"), "experiments.listing", ("experiments.page",)),
+    NavigationEntry(
+        lazy("Experiments"),
+        "experiments.listing",
+        ("experiments.page", "experiments.new", "experiments.start", "experiments.stop_page"),
+    ),
     NavigationEntry(
         lazy("Reports"), "builder.listing", ("builder.figures", "builder.share", "builder.save")
     ),
@@ -159,7 +163,7 @@ def create_hub_app(settings: HubSettings, console: Console | None = None) -> Fla
         settings,
         gate,
         lambda: LateReader(settings.model, settings.device),
-        partial(HubServices, engine=engine),
+        partial(HubServices, engine=engine, console=console),
         navigation=navigation,
         classify_prefix="/classify",
     )

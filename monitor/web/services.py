@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from db.hub.intake import Sender
     from monitor.hub.library.media_store import MediaStore
     from monitor.settings.models import HubSettings, WebSettings
+    from monitor.web.kiosk_console import Console
     from monitor.web.worker import PictureWorker
 
 logger = logging.getLogger(__name__)
@@ -257,6 +258,7 @@ class HubServices(Services):
 
     Attributes:
         engine: The hub's database; it may write.
+        console: The kiosk whose console this is; `None` for a hub of many screens.
         metrics: For Prometheus.
         committer: Stores what kiosks send.
         intake: Places for that.
@@ -268,11 +270,18 @@ class HubServices(Services):
         media_of: The sizes of the files that a screen's document names, by screen and version.
     """
 
-    def __init__(self, settings: WebSettings, worker: PictureWorker, engine: Engine) -> None:
+    def __init__(
+        self,
+        settings: WebSettings,
+        worker: PictureWorker,
+        engine: Engine,
+        console: Console | None = None,
+    ) -> None:
         from monitor.hub.monitoring.prometheus import HubMetrics  # noqa: PLC0415 (slow to import)
 
         super().__init__(settings, worker)
         self.engine = engine
+        self.console = console
         self.metrics = HubMetrics(engine, settings.min_viewers)
         self.committer = Committer(engine, metrics=self.metrics.intake)
         self.metrics.watch(self.committer)

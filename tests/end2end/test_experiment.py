@@ -1,13 +1,33 @@
-"""An experiment on a running kiosk: its plays obey the blocks, also over a start anew."""
+"""An experiment on a running kiosk: its plays obey the blocks, also over a start anew.
+
+So do those of a hub's experiment, also while the hub is away.
+"""
 
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 from collections import Counter
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+
+from db.engine import open_database, writing
+from db.hub.screens import pairing, registry
+from db.hub.shows.desired import find_desired
+from db.read.experiments import Opening, experiments
+from monitor.analytics.experiments import Spread
+from monitor.hub.shows.publishing import refresh
+from monitor.reports.experiment_plans import begin, new_plan, planned
+from monitor.reports.experiments import status_document
+from tests.helpers.hub_process import hub_process
+from tests.helpers.waiting import wait_until
+
+from .live_database import rows_of
 
 PLAN = (
     "--hypothesis", "The first picture holds people longer.",
@@ -85,6 +105,85 @@ def test_the_plays_obey_the_blocks(program: Any, make_playlist: Any, wait_for: A
     assert real["blocks_with_value"] == 0  # the demo viewer is nobody
     assert program.json("experiment", "result", "first")["verdict"] == "not_yet"
     program.run("experiment", "stop", "first", "--reason", "seen enough")
+
+
+def start_on_hub(engine, screen) -> None:
+    """Start an experiment with blocks of six seconds on a hub, as its page does."""
+    now = datetime.now(UTC)
+    plan = new_plan(
+        treatment=("ad1",), control=("ad2",), sites=("Foyer",), measure="attention",
+        relevant=None, stopping="fixed", block_min=0.1, wash_out_min=0.0,
+        opening=Opening("00:00-24:00", ("mon", "tue", "wed", "thu", "fri", "sat", "sun"), "UTC"),
+        since=None, until=now + timedelta(minutes=20), now=now,
+    )  # fmt: skip
+    plan, blocks, _ = planned(engine, plan, now, open_end=False, spread=Spread(0.2))
+    plan = replace(plan, name="from the hub", hypothesis="It holds people.", uid="ab" * 16)
+    with writing(engine) as connection:
+        begin(connection, plan, blocks, now, lead=timedelta(seconds=1))
+        refresh(connection, "eva", now, [screen])
+
+
+@contextmanager
+def running(command):
+    process = subprocess.Popen(command)
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(60)
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.slow
+def test_the_blocks_of_a_hub_are_obeyed_also_while_it_is_away(tmp_path, make_playlist) -> None:
+    database, hub = tmp_path / "kiosk.db", tmp_path / "hub.db"
+    engine = open_database(str(hub))
+    with writing(engine) as connection:
+        place = registry.Place("Entrance", site="Foyer", time_zone="UTC")
+        screen = registry.create_screen(connection, place, datetime.now(UTC)).id
+        code, _ = pairing.code_for_screen(connection, screen, "ada", datetime.now(UTC))
+    program = [sys.executable, "-m", "monitor"]
+    kiosk = [*program, "run", "--headless", "--no-camera", "--db", str(database)]
+    kiosk += ["--playlist", str(make_playlist([1.0, 1.0, 1.0])), "--site", "elsewhere"]
+
+    def shown(since):
+        """Return arm and ad of the plays within blocks since a moment."""
+        rows = [row for row in rows_of(database, LOGGED) if row[0] > since and row[3] is not None]
+        return {(arm, ad_id) for _, ad_id, _, _, arm in rows}
+
+    def applied():
+        with engine.connect() as connection:
+            found = find_desired(connection, screen)
+        return found is not None and found.is_applied
+
+    with hub_process(str(hub), tmp_path / "hub.log") as (address, process):
+        join = [*program, "join", address, code, "--db", str(database)]
+        subprocess.run(join, check=True, timeout=60)
+        with running(kiosk):
+            start_on_hub(engine, screen)
+            wait_until(applied, what="the document with the experiment", every_s=0.2)
+            wait_until(lambda: len(shown("")) == 4, what="both arms with two ads", every_s=0.2)
+            # What was played arrives in the hub, in the blocks in which it was played.
+            [plan] = experiments(engine)
+
+            def attributed():
+                rows = status_document(engine, plan, datetime.now(UTC))["blocks"]
+                return sum(row["arm_plays"] for row in rows) >= 2
+
+            wait_until(attributed, what="plays in the hub's blocks", every_s=1.0)
+            process.send_signal(signal.SIGKILL)
+    [(last,)] = rows_of(database, "SELECT max(started_at) FROM plays")
+    with running(kiosk):
+        wait_until(lambda: len(shown(last)) == 4, what="both arms without the hub", every_s=0.2)
+    both = {("treatment", "ad1"), ("treatment", "ad3"), ("control", "ad2"), ("control", "ad3")}
+    assert shown("") == both
+    blocks = "SELECT number, arm, starts_at, ends_at FROM experiment_blocks"
+    drawn = {number: rest for number, *rest in rows_of(hub, blocks)}
+    for started_at, _, experiment, number, arm in rows_of(database, LOGGED):
+        if number is not None:
+            assert (experiment, arm) == ("from the hub", drawn[number][0])
+            assert started_at >= drawn[number][1]
+    engine.dispose()
 
 
 def _soon(seconds: int) -> str:

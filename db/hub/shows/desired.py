@@ -20,6 +20,7 @@ from db.hub.screens.registry import screen_info
 from db.hub.shows.bookings import list_bookings
 from db.hub.shows.playlists import newest_published
 from db.hub.tables import KioskKey, Screen
+from db.read.experiments import running_by_site
 from db.write.store import upsert
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ class PlannedScreen:
         version: Of its document; 0 if it never had one.
         digest: Of that document's content.
         is_empty: Whether what was booked lately showed nothing, so that the document is older.
+        experiments: Uids of those at its site that are neither over nor stopped.
     """
 
     screen: ScreenInfo
@@ -87,6 +89,7 @@ class PlannedScreen:
     version: int = 0
     digest: str = ""
     is_empty: bool = False
+    experiments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +135,8 @@ class Desired:
     Attributes:
         version: Of the document; 0 before the first.
         serial: Grows with the version and with each command.
-        content: With `name`, `playlist`, `media` and `settings`; empty before the first.
+        content: With `name`, `playlist`, `media` and `settings`, and `experiments` where there are
+            any; empty before the first.
         reported_version: Of which the kiosk spoke.
         progress: Share of the media that it had fetched, 0 to 1.
     """
@@ -165,13 +169,17 @@ def hold_plan(connection: Connection) -> None:
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
 
 
-def read_plan(connection: Connection, screens: Collection[int] | None = None) -> Plan:
-    """Return all that decides what screens show, in four queries.
+def read_plan(
+    connection: Connection, screens: Collection[int] | None = None, at: datetime | None = None
+) -> Plan:
+    """Return all that decides what screens show, in five queries.
 
     Args:
         connection: To the hub's database.
         screens: Rows of `screens`; `None` for all in use.
+        at: Aware; of which time experiments are, `None` leaves them out.
     """
+    experiments = {} if at is None else running_by_site(connection, at)
     query = (
         select(Screen.__table__, DesiredState.version, DesiredState.digest, DesiredState.is_empty)
         .outerjoin(DesiredState, DesiredState.screen_id == Screen.id)
@@ -187,6 +195,7 @@ def read_plan(connection: Connection, screens: Collection[int] | None = None) ->
             row.version or 0,
             row.digest or "",
             is_empty=bool(row.is_empty),
+            experiments=experiments.get(row.site, ()),
         )
         for row in connection.execute(query)
     ]

@@ -161,7 +161,7 @@ def trying(engine: Engine) -> Iterator[Connection]:
 def _work_out(
     connection: Connection, at: datetime, screens: Collection[int] | None
 ) -> tuple[Outcome, list[NewDocument]]:
-    plan = read_plan(connection, screens)
+    plan = read_plan(connection, screens, at)
     shows = Shows(plan, at)
     changed, documents, recovered = [], [], []
     left_out: dict[LeftOut, None] = {}
@@ -176,7 +176,8 @@ def _work_out(
         if planned.is_empty:
             recovered.append(planned.screen)
         content, digest = show.content(planned), show.digest(planned)
-        is_nothing = planned.version == 0 and not content["settings"] and show.playlist is None
+        says_something = content["settings"] or content.get("experiments")
+        is_nothing = planned.version == 0 and not says_something and show.playlist is None
         if digest != planned.digest and not is_nothing:
             changed.append(planned.screen)
             documents.append(NewDocument(planned.screen.id, content, digest))

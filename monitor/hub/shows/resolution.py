@@ -98,12 +98,15 @@ class Show:
 
     def content(self, screen: PlannedScreen) -> dict[str, Any]:
         """Return what is stored for a screen; its own settings come first."""
-        return {
+        content: dict[str, Any] = {
             "name": screen.screen.place.name,
             "playlist": self.playlist,
             "media": list(self.media),
             "settings": {**self.settings, **screen.settings},
         }
+        if screen.experiments:
+            content["experiments"] = list(screen.experiments)
+        return content
 
     @cached_property
     def _digest(self) -> str:
@@ -112,7 +115,8 @@ class Show:
     def digest(self, screen: PlannedScreen) -> str:
         """Return the digest by which the content of two documents for a screen is compared."""
         content = self.content(screen)
-        return _digest([self._digest, content["name"], content["settings"]])
+        own = [content[name] for name in ("name", "settings", "experiments") if name in content]
+        return _digest([self._digest, *own])
 
 
 def _digest(content: object) -> str:

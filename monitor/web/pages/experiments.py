@@ -1,16 +1,76 @@
-"""The experiments of a hub: where they stand, and what they say."""
+"""Experiments: planned, started, watched, stopped and read in the browser.
+
+A hub has its experiments in its own database. Those of a console are in the database of its kiosk,
+where `ad-monitor experiment` finds them and the kiosk reads their blocks.
+"""
 
 from __future__ import annotations
 
-from flask import Blueprint, render_template
+import uuid
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
-from db.read.experiments import experiments
+from flask import Blueprint, render_template, request
+
+from db.engine import open_database, snapshot, writing
+from db.errors import ExperimentExistsError
+from db.hub.library.catalogue import list_creatives
+from db.hub.library.contents import EVERYTHING, Choice
+from db.hub.screens.registry import list_screens
+from db.read.experiments import Opening, ad_names, blocks_of, experiments, outcome_names
+from monitor.analytics.errors import ExperimentError
+from monitor.analytics.experiments import Spread
+from monitor.hub.experiments.plan_form import (
+    hidden_fields,
+    plan_values,
+    read_plan,
+    read_start,
+)
+from monitor.hub.forms import FormError
+from monitor.hub.playlists.vocabulary import DAY_WORDS
+from monitor.hub.shows.publishing import refresh
 from monitor.languages import lazy
-from monitor.reports.experiments import result_document, status_document
-from monitor.settings.time_zone import local_zone
-from monitor.web.changes import now
+from monitor.reports.experiment_plans import (
+    LEAD,
+    begin,
+    effect_text,
+    new_plan,
+    plan_document,
+    plan_sentence,
+    planned,
+    stop_early,
+    stop_sentence,
+)
+from monitor.reports.experiments import (
+    measure_name,
+    result_document,
+    state_of,
+    status_document,
+)
+from monitor.reports.formatting import moment_of
+from monitor.settings.time_zone import local_zone, zone_or_utc
+from monitor.web.accounts import current_user
+from monitor.web.changes import back, changing, done, now
 from monitor.web.problems import ProblemError
+from monitor.web.rights import requires
 from monitor.web.services import hub_services
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime
+    from zoneinfo import ZoneInfo
+
+    from sqlalchemy.engine import Connection, Engine
+    from werkzeug.wrappers import Response
+
+    from db.read.experiments import BlockInfo, ExperimentInfo
+    from monitor.hub.experiments.plan_form import AskedPlan
+    from monitor.web.changes import Change
+
+RUNNING = ("editor", "operator")
+"""Roles that plan, start and stop experiments, besides administrators: they decide what plays."""
 
 VERDICTS = {
     "works": lazy("It works"),
@@ -25,8 +85,34 @@ STATES = {
     "stopped": lazy("Stopped"),
 }
 
+BLOCK_STATES = {
+    "coming": lazy("to come"),
+    "running": lazy("running"),
+    "over": lazy("over"),
+    "cut_off": lazy("cut off"),
+    "dropped": lazy("dropped"),
+}
+
+STOPPING = {
+    "always_valid": lazy("Look as often as you like"),
+    "fixed": lazy("One look at the end, with 6%% fewer blocks"),
+}
+
+DONE = {
+    "started": lazy(
+        "Started: the blocks are drawn and stored. The screens take part by themselves."
+    ),
+    "stopped": lazy("Stopped. The screens show all ads again."),
+}
+
+HUB_LEAD = timedelta(minutes=2)
+"""A kiosk asks its hub every half minute what it is to show, give or take some jitter."""
+
 MAX_BLOCKS = 48
 """Of the table of blocks: those around now."""
+
+MAX_LISTED = 50
+"""Experiments on the page that lists them, the latest first."""
 
 blueprint = Blueprint("experiments", __name__, url_prefix="/experiments")
 
@@ -34,32 +120,316 @@ blueprint = Blueprint("experiments", __name__, url_prefix="/experiments")
 @blueprint.get("")
 def listing() -> str:
     """All experiments, the latest first."""
-    here, at = hub_services(), now()
-    with here.reports.taken():
-        found = [result_document(here.engine, one, at) for one in experiments(here.engine)]
+    at = now()
+    with _database() as engine, hub_services().reports.taken():
+        found = [_row(engine, plan, at) for plan in experiments(engine)[:MAX_LISTED]]
+        names = ad_names(engine)
     return render_template(
-        "experiments.html", found=found[::-1], verdicts=VERDICTS, states=STATES, zone=local_zone()
+        "experiments.html", found=found, names=names, done=done(DONE), **_shared()
     )
 
 
 @blueprint.get("/<name>")
 def page(name: str) -> str:
-    """One experiment: its verdict, by site as well, and its blocks."""
-    here, at = hub_services(), now()
-    known = experiments(here.engine, name)
-    if not known:
-        raise ProblemError(404, "not_found", lazy("There is no such experiment."))
-    with here.reports.taken():
-        result = result_document(here.engine, known[0], at)
-        status = status_document(here.engine, known[0], at)
+    """One experiment: its plan, its verdict, by site as well, and its blocks."""
+    at = now()
+    with _database() as engine:
+        plan = _found(engine, name)
+        with hub_services().reports.taken():
+            result = result_document(engine, plan, at)
+            status = status_document(engine, plan, at)
+        names = ad_names(engine)
     over = sum(row["state"] not in {"coming", "dropped"} for row in status["blocks"])
     first = max(0, min(over - MAX_BLOCKS * 2 // 3, len(status["blocks"]) - MAX_BLOCKS))
     return render_template(
         "experiment.html",
+        plan=plan,
+        names=names,
         result=result,
         status=status,
         blocks=status["blocks"][first : first + MAX_BLOCKS],
-        verdicts=VERDICTS,
-        states=STATES,
-        zone=local_zone(),
+        measure=measure_name(plan),
+        relevant=effect_text(plan, plan.relevant),
+        power=plan_sentence(plan) if plan.power.get("days") else "",
+        block_states=BLOCK_STATES,
+        stopping=STOPPING,
+        day_words=DAY_WORDS,
+        zone=_zone_of(plan),
+        moment=moment_of,
+        may_stop=current_user().may(*RUNNING) and result["state"] in {"waiting", "running"},
+        done=done(DONE),
+        **_shared(),
     )
+
+
+@blueprint.get("/new")
+@requires(*RUNNING)
+def new() -> str | tuple[str, int]:
+    """The form of a plan, and what it would take once it is filled in; nothing is stored."""
+    values = plan_values(request.args)
+    if "plan" not in request.args:
+        return _plan_page(values)
+    try:
+        with _database() as engine, hub_services().reports.taken():
+            made = _planned(engine, read_plan(values))
+    except FormError as error:
+        return _plan_page(values, error.problems), 400
+    except ExperimentError as error:
+        return _plan_page(values, {"form": str(error)}), 400
+    return _plan_page(values, document=plan_document(*made), plan=made[0])
+
+
+@blueprint.post("/new")
+@requires(*RUNNING)
+def start() -> Response | tuple[str, int]:
+    """Store a plan, draw its blocks, and begin."""
+    values = plan_values(request.form)
+    shown: dict[str, Any] = {}
+    try:
+        asked = read_plan(values)
+        with _database() as engine, hub_services().reports.taken():
+            made, blocks, warnings = _planned(engine, asked)
+        shown = {"document": plan_document(made, blocks, warnings), "plan": made}
+        name, hypothesis = read_start(request.form)
+        made = replace(made, name=name, hypothesis=hypothesis, uid=uuid.uuid4().hex)
+        with _changing() as (change, connection):
+            made, blocks = begin(connection, made, blocks, change.at, lead=_lead())
+            _tell_kiosks(change, made)
+            after = _noted(made, len(blocks))
+            change.note("experiment.start", f"experiment {name}", after=after)
+    except FormError as error:
+        return _plan_page(values, error.problems, **shown), 400
+    except (ExperimentError, ExperimentExistsError) as error:
+        return _plan_page(values, {"form": str(error)}, **shown), 409
+    return back("experiments.page", "started", name=name)
+
+
+@blueprint.get("/<name>/stop")
+@requires(*RUNNING)
+def stop_page(name: str) -> str:
+    """Ask whether to stop an experiment early, and say what that means for its numbers."""
+    return _stop_page(name)
+
+
+@blueprint.post("/<name>/stop")
+@requires(*RUNNING)
+def stop(name: str) -> Response | tuple[str, int]:
+    """Stop an experiment early."""
+    reason = " ".join(request.form.get("reason", "").split())[:500]
+    if not reason:
+        return _stop_page(name, {"reason": lazy("Say why: it is kept with the experiment.")}), 400
+    with _database() as engine:
+        plan = _found(engine, name)
+    try:
+        with _changing() as (change, connection):
+            stop_early(connection, plan, change.at, reason)
+            _tell_kiosks(change, plan)
+            change.note(
+                "experiment.stop",
+                f"experiment {plan.name}",
+                after={"stopped_at": change.at.isoformat(), "reason": reason},
+            )
+    except ExperimentError as error:
+        return _stop_page(name, {"form": str(error)}), 409
+    return back("experiments.page", "stopped", name=plan.name)
+
+
+@contextmanager
+def _database() -> Iterator[Engine]:
+    """Open the database that has the experiments, to read it."""
+    here = hub_services()
+    if here.console is None:
+        yield here.engine
+        return
+    engine = _open_kiosk(read_only=True)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def _changing() -> Iterator[tuple[Change, Connection]]:
+    """Begin a change of the experiments, with the connection to the database that has them."""
+    with ExitStack() as stack:
+        change = stack.enter_context(changing())
+        if hub_services().console is None:
+            yield change, change.connection
+            return
+        engine = _open_kiosk(read_only=False)
+        stack.callback(engine.dispose)
+        yield change, stack.enter_context(writing(engine))
+
+
+def _lead() -> timedelta:
+    """Return how long it takes until the kiosks know of blocks."""
+    return LEAD if hub_services().console is not None else HUB_LEAD
+
+
+def _tell_kiosks(change: Change, plan: ExperimentInfo) -> None:
+    """Let a hub's kiosks get the blocks with what they are to show; a console's has them."""
+    if hub_services().console is None:
+        screens = list_screens(change.connection)
+        there = [screen.id for screen in screens if screen.place.site in plan.sites]
+        refresh(change.connection, change.user.name, change.at, there, keep_empty=True)
+
+
+def _open_kiosk(*, read_only: bool) -> Engine:
+    console = hub_services().console
+    path = None if console is None else console.order.database
+    if path is None or not path.exists():
+        raise ProblemError(
+            503,
+            "no_database",
+            lazy("The kiosk has not made its database yet: start it, then reload this page."),
+        )
+    return open_database(str(path), read_only=read_only)
+
+
+def _planned(engine: Engine, asked: AskedPlan) -> tuple[ExperimentInfo, list[BlockInfo], list[str]]:
+    at = now()
+    zone = _zone(asked.sites)
+    since, until = asked.times(zone, at)
+    made = new_plan(
+        treatment=asked.treatment,
+        control=asked.control,
+        sites=asked.sites,
+        measure=asked.measure,
+        relevant=asked.effect,
+        stopping=asked.stopping,
+        block_min=asked.block_min,
+        wash_out_min=asked.wash_out_min,
+        opening=Opening(asked.hours, asked.days, zone.key),
+        since=since,
+        until=until,
+        now=at,
+    )
+    spread = None if asked.spread is None else Spread(asked.spread)
+    return planned(engine, made, at, open_end=until is None, spread=spread)
+
+
+def _zone(sites: Sequence[str]) -> ZoneInfo:
+    """Return the zone of the kiosk, or of the screens at the first of some sites."""
+    here = hub_services()
+    if here.console is not None:
+        named = here.console.order.time_zone
+        return local_zone() if named is None else zone_or_utc(named)
+    with snapshot(here.engine) as connection:
+        zones = [
+            screen.place.time_zone
+            for screen in list_screens(connection)
+            if screen.place.site == sites[0]
+        ]
+    return zone_or_utc(zones[0]) if zones else local_zone()
+
+
+def _zone_of(plan: ExperimentInfo) -> ZoneInfo:
+    zone = plan.opening.timezone
+    return local_zone() if zone is None else zone_or_utc(zone)
+
+
+def _row(engine: Engine, plan: ExperimentInfo, at: datetime) -> dict[str, Any]:
+    """Return an experiment for the list."""
+    result = result_document(engine, plan, at)
+    until = at if plan.stopped_at is None else plan.stopped_at
+    blocks = blocks_of(engine, plan.id)
+    return {
+        "plan": plan,
+        "result": result,
+        "over": sum(block.ends_at <= until for block in blocks),
+        "planned": len(blocks),
+        "missing": status_document(engine, plan, at)["missing"]
+        if result["state"] == "running"
+        else [],
+        "zone": _zone_of(plan),
+    }
+
+
+def _plan_page(
+    values: Mapping[str, Any],
+    problems: Mapping[str, str] | None = None,
+    *,
+    document: dict[str, Any] | None = None,
+    plan: ExperimentInfo | None = None,
+) -> str:
+    here = hub_services()
+    with _database() as engine:
+        names, outcomes = ad_names(engine), outcome_names(engine)
+    with snapshot(here.engine) as connection:
+        library, _count = list_creatives(connection, EVERYTHING, Choice(sort="name"))
+        screens = list_screens(connection)
+    names |= {one.ad_id: one.name for one in library if not one.archived_at}
+    sites: dict[str, list[str]] = {}
+    for screen in screens:
+        if screen.place.site:
+            sites.setdefault(screen.place.site, []).append(screen.place.name)
+    kiosk = None if here.console is None else here.console.order.site
+    return render_template(
+        "experiment_plan.html",
+        values=values,
+        problems=problems or {},
+        typed=request.form,
+        ads=sorted(names.items(), key=lambda one: one[1].casefold()),
+        kiosk=kiosk,
+        sites=sorted(sites.items()),
+        measures=[
+            ("attention", lazy("Attention")),
+            ("valence", lazy("Valence")),
+            *((name, name) for name in outcomes),
+        ],
+        stopping=STOPPING,
+        day_words=DAY_WORDS,
+        document=document,
+        relevant="" if plan is None else effect_text(plan, plan.relevant),
+        hidden=[] if document is None else hidden_fields(values),
+        zone=None if plan is None else _zone_of(plan),
+        moment=moment_of,
+    )
+
+
+def _stop_page(name: str, problems: Mapping[str, str] | None = None) -> str:
+    at = now()
+    with _database() as engine:
+        plan = _found(engine, name)
+        over = sum(block.ends_at <= at for block in blocks_of(engine, plan.id))
+    return render_template(
+        "experiment_stop.html",
+        plan=plan,
+        state=state_of(plan, at),
+        sentence=stop_sentence(plan, over),
+        problems=problems or {},
+        typed=request.form,
+        **_shared(),
+    )
+
+
+def _shared() -> dict[str, Any]:
+    return {
+        "verdicts": VERDICTS,
+        "states": STATES,
+        "may_run": current_user().may(*RUNNING),
+        "has_kiosk": hub_services().console is not None,
+    }
+
+
+def _found(engine: Engine, name: str) -> ExperimentInfo:
+    known = experiments(engine, name)
+    if not known:
+        raise ProblemError(404, "not_found", lazy("There is no such experiment."))
+    return known[0]
+
+
+def _noted(plan: ExperimentInfo, blocks: int) -> dict[str, Any]:
+    """Return a plan for the audit log."""
+    return {
+        "hypothesis": plan.hypothesis,
+        "treatment": list(plan.treatment),
+        "control": list(plan.control),
+        "sites": list(plan.sites),
+        "measure": plan.outcome or plan.measure,
+        "relevant": plan.relevant,
+        "stopping": plan.stopping,
+        "starts_at": plan.starts_at.isoformat(),
+        "ends_at": plan.ends_at.isoformat(),
+        "blocks": blocks,
+    }

@@ -1,5 +1,14 @@
 """The experiments."""
 
-from tests.helpers.hub_routes.table import get
+from tests.helpers.hub_routes.table import ADMINS, get, post
 
-ROUTES = [get("/experiments"), get("/experiments/{name}")]
+RUNNING = ADMINS | {"editor", "operator"}
+
+ROUTES = [
+    get("/experiments"),
+    get("/experiments/new", RUNNING),
+    post("/experiments/new", RUNNING),
+    get("/experiments/{name}"),
+    get("/experiments/{name}/stop", RUNNING),
+    post("/experiments/{name}/stop", RUNNING),
+]

@@ -8,12 +8,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import exc
 
+from db.engine import writing
 from db.errors import ExperimentExistsError
 from db.read.experiments import (
     BlockInfo,
     ExperimentInfo,
     Opening,
     OutcomeInfo,
+    ad_names,
     blocks_of,
     coming_blocks,
     experiments,
@@ -55,8 +57,13 @@ BLOCKS = [
 ]
 
 
+def stored(engine, plan, blocks):
+    with writing(engine) as connection:
+        return store_experiment(connection, plan, blocks)
+
+
 def test_a_plan_and_its_blocks_come_back(engine):
-    key = store_experiment(engine, PLAN, BLOCKS)
+    key = stored(engine, PLAN, BLOCKS)
     assert experiments(engine) == [replace(PLAN, id=key)]
     assert experiments(engine, "tea")[0].arm_of("winter") == "control"
     assert experiments(engine, "coffee") == []
@@ -64,23 +71,23 @@ def test_a_plan_and_its_blocks_come_back(engine):
 
 
 def test_a_plan_cannot_be_changed(engine):
-    key = store_experiment(engine, PLAN, BLOCKS)
+    key = stored(engine, PLAN, BLOCKS)
     with pytest.raises(
         ExperimentExistsError, match=r"'tea' was started on 2026-03-02.*another name"
     ):
-        store_experiment(engine, replace(PLAN, uid="cd" * 16, relevant=0.2), BLOCKS)
+        stored(engine, replace(PLAN, uid="cd" * 16, relevant=0.2), BLOCKS)
     assert experiments(engine) == [replace(PLAN, id=key)]
 
 
 def test_a_block_that_has_begun_is_refused_and_nothing_is_stored(engine):
     late = replace(PLAN, registered_at=START + HOUR)
     with pytest.raises(exc.IntegrityError, match="drawn_at"):
-        store_experiment(engine, late, BLOCKS)
+        stored(engine, late, BLOCKS)
     assert experiments(engine) == []
 
 
 def test_the_kiosk_gets_the_blocks_of_its_site_that_are_not_over(engine):
-    key = store_experiment(engine, PLAN, BLOCKS)
+    key = stored(engine, PLAN, BLOCKS)
     first, *rest = coming_blocks(engine, "Foyer", START + HOUR)
     assert (first.experiment, first.number, first.arm) == ("tea", 2, "treatment")
     assert (first.withheld, rest[-1].withheld) == ({"winter"}, {"summer"})
@@ -88,14 +95,16 @@ def test_the_kiosk_gets_the_blocks_of_its_site_that_are_not_over(engine):
     assert coming_blocks(engine, "Hall", START) == []
     # A week ahead is enough.
     assert coming_blocks(engine, "Foyer", START - timedelta(weeks=1)) == []
-    assert overlapping(engine, ["Foyer", "Hall"], START + 3 * HOUR, START + 9 * HOUR) == ["tea"]
-    assert overlapping(engine, ["Foyer"], START + 4 * HOUR, START + 9 * HOUR) == []
-    assert stop_experiment(engine, key, START + HOUR, "enough")
-    assert not stop_experiment(engine, key, START + 2 * HOUR, "again")
+    with writing(engine) as connection:
+        both, late = ["Foyer", "Hall"], START + 9 * HOUR
+        assert overlapping(connection, both, START + 3 * HOUR, late) == ["tea"]
+        assert overlapping(connection, ["Foyer"], START + 4 * HOUR, late) == []
+        assert stop_experiment(connection, key, START + HOUR, "enough")
+        assert not stop_experiment(connection, key, START + 2 * HOUR, "again")
+        assert overlapping(connection, ["Foyer"], START, START + HOUR) == []
     assert coming_blocks(engine, "Foyer", START) == []
-    assert overlapping(engine, ["Foyer"], START, START + HOUR) == []
-    (stored,) = experiments(engine)
-    assert (stored.stopped_at, stored.stop_reason) == (START + HOUR, "enough")
+    (found,) = experiments(engine)
+    assert (found.stopped_at, found.stop_reason) == (START + HOUR, "enough")
 
 
 def test_outcomes_replace_those_of_the_same_site_and_time(engine):
@@ -120,3 +129,4 @@ def test_plays_are_those_of_runs_at_the_sites(engine, make):
     assert [(play.site, play.ad_id) for play in found][:1] == [("Foyer", "summer")]
     assert all(play.started_at < make.at(8.5) for play in found)
     assert known_ads_and_sites(engine) == ({"summer", "winter"}, {"Foyer", "Hall"})
+    assert ad_names(engine) == {"summer": "Summer", "winter": "Winter"}

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from db.engine import open_database
+from db.engine import open_database, writing
 from db.read.experiments import OutcomeInfo, blocks_of, experiments, outcome_names
 from db.write.experiments import store_experiment, store_outcomes
 from monitor.analytics.experiments import draw_blocks
@@ -128,7 +128,8 @@ def experiment_of_the_past(path, *, days=28, over=28, lift=0.0, **changes):
     )
     engine = open_database(str(path))
     blocks = draw_blocks(plan)
-    store_experiment(engine, plan, blocks)
+    with writing(engine) as connection:
+        store_experiment(connection, plan, blocks)
     sold = [block for block in blocks if block.ends_at <= TODAY]
     values = sales_of(sold, np.random.default_rng(1), lift=lift, noise=0.15)
     store_outcomes(engine, outcomes_of(sold, values), TODAY)
@@ -165,7 +166,7 @@ def test_not_yet_and_by_site(shop):
     found = run_json("experiment", "result", "tea", "--db", shop)
     assert (found["verdict"], found["decided_on"]) == ("not_yet", None)
     assert found["sentence"].startswith("Not yet: sales ")
-    assert "more blocks" in found["sentence"]
+    assert "more block" in found["sentence"]
     assert [site["site"] for site in found["sites"]] == ["Shop", "Hall"]
     # A Sunday alone has nothing to be compared with yet.
     assert all(60 <= site["blocks_counted"] <= 72 for site in found["sites"])
@@ -197,7 +198,8 @@ def test_status_counts_plays_and_says_what_is_missing(shop):
         registered_at=begin,
     )
     engine = open_database(str(shop))
-    store_experiment(engine, plan, draw_blocks(plan))
+    with writing(engine) as connection:
+        store_experiment(connection, plan, draw_blocks(plan))
     engine.dispose()
     found = run_json("experiment", "status", "tea", "--db", shop)["experiments"][0]
     assert (found["state"], found["blocks_over"], found["blocks_with_value"]) == ("over", 4, 0)

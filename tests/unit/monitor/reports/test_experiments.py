@@ -8,20 +8,19 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from db.engine import open_database
+from db.engine import open_database, writing
 from db.read.experiments import OutcomeInfo
 from db.read.scope import Scope
 from db.write.experiments import store_experiment, store_outcomes
 from monitor.analytics.errors import ExperimentError
 from monitor.analytics.experiments import Spread, draw_blocks
-from monitor.reports.experiments import (
+from monitor.reports.experiment_plans import (
     effect_text,
+    plan_document,
     plan_sentence,
     planned,
-    result_document,
-    state_of,
-    status_document,
 )
+from monitor.reports.experiments import result_document, state_of, status_document
 from monitor.reports.terminal import print_plan, print_result, print_status
 from tests.helpers.experiments import MONDAY, make_plan, sales_of
 
@@ -47,7 +46,7 @@ def engine(tmp_path):
 def test_effects_have_a_unit(measure, value, plain, signed):
     plan = make_plan(measure=measure)
     assert effect_text(plan, value) == plain
-    assert effect_text(plan, value, signed=True) == signed
+    assert effect_text(plan, value, "signed") == signed
 
 
 def test_states():
@@ -82,7 +81,8 @@ def test_several_sites_share_the_blocks(engine):
 def test_a_part_of_the_sites_has_the_effect_of_that_part(engine):
     plan = make_plan(sites=("A", "B", "C"))
     blocks = draw_blocks(plan)
-    plan = replace(plan, id=store_experiment(engine, plan, blocks))
+    with writing(engine) as connection:
+        plan = replace(plan, id=store_experiment(connection, plan, blocks))
     rng = np.random.default_rng(1)
     sold = sales_of(blocks, rng, lift=0.2)
     rows = [
@@ -111,7 +111,8 @@ def test_everything_is_printed(engine, capsys):
         stop_reason="[red]enough[/red]",
     )
     blocks = draw_blocks(plan)
-    plan = replace(plan, id=store_experiment(engine, plan, blocks))
+    with writing(engine) as connection:
+        plan = replace(plan, id=store_experiment(connection, plan, blocks))
     now = MONDAY + 40 * DAY
     print_status([status_document(engine, plan, now)], every=False)
     print_result(result_document(engine, plan, now))
@@ -124,8 +125,6 @@ def test_everything_is_printed(engine, capsys):
 
 
 def test_a_plan_is_printed_with_its_warnings(engine, capsys):
-    from monitor.reports.experiments import plan_document
-
     made = planned(engine, make_plan(), MONDAY, open_end=True, spread=Spread(0.3))
     print_plan(plan_document(*made))
     out = capsys.readouterr().out

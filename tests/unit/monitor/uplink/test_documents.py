@@ -39,6 +39,16 @@ def document(**changes: Any) -> DesiredDocument:
         "playlist": {"ads": [{"id": "coffee", "file": f"{CLIP}.mp4"}]},
         "media": [{"sha256": CLIP, "size": 1000, "ending": ".mp4"}],
         "settings": {"window.volume": 0.5},
+        "experiments": [
+            {
+                "name": "tea",
+                "treatment": ["tea"],
+                "control": ["water", "milk"],
+                "block_s": 600,
+                "starts": [1_777_888_800, 1_777_889_400],
+                "arms": "ct",
+            }
+        ],
         "commands": [
             {"uid": "c" * 32, "kind": "identify", "author": "anna", "expires_at": NOW},
         ],
@@ -133,3 +143,17 @@ def test_an_attachment_travels_in_base_64_and_is_bounded() -> None:
 def test_an_attachment_and_its_type_belong_together(odd: dict[str, str]) -> None:
     with pytest.raises(ValidationError):
         CommandResult.model_validate({"succeeded": True} | odd)
+
+
+def test_an_experiment_has_its_blocks_with_the_ads_that_each_leaves_out() -> None:
+    first, second = document().experiments[0].blocks()
+    assert (first.number, first.arm, first.withheld) == (1, "control", {"tea"})
+    assert (second.number, second.arm, second.withheld) == (2, "treatment", {"water", "milk"})
+    assert first.starts_at == datetime(2026, 5, 4, 10, tzinfo=UTC)
+    assert first.ends_at == second.starts_at
+
+
+def test_each_block_has_an_arm() -> None:
+    [experiment] = json.loads(document().model_dump_json())["experiments"]
+    with pytest.raises(ValidationError, match="an arm for each of its blocks"):
+        document(experiments=[experiment | {"arms": "c"}])

@@ -92,7 +92,8 @@ def test_experiments_are_listed_with_what_they_say(as_, engine):
         program_version="0.1.0",
         uid="ab" * 16,
     )
-    store_experiment(engine, plan, draw_blocks(plan))
+    with writing(engine) as connection:
+        store_experiment(connection, plan, draw_blocks(plan))
     viewer = as_("viewer")
     page = viewer.get("/experiments").text
     assert "summer &amp; sun" in page

@@ -1,0 +1,1 @@
+"""Experiments that are planned on the pages."""

@@ -1,0 +1,301 @@
+"""Experiments in the browser, on a hub and on the console of one kiosk."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import select
+
+from db.engine import open_database, writing
+from db.hub.console_tables import DesiredState
+from db.hub.people import accounts
+from db.hub.screens import registry
+from db.hub.tables import AuditEntry, Screen
+from db.read.experiments import blocks_at_site, blocks_of, experiments
+from db.write.experiments import store_experiment
+from monitor.analytics.experiments import draw_blocks
+from monitor.settings.console_order import ConsoleOrder
+from monitor.settings.models import HubSettings
+from monitor.uplink.documents import ExperimentEntry
+from monitor.web.app import close_app
+from monitor.web.hub_app import create_hub_app
+from monitor.web.kiosk_console import Console
+from tests.helpers.experiments import make_plan
+from tests.helpers.hub_shows import add_creative
+from tests.helpers.making import Make
+
+pytest.importorskip("argon2", reason="the extra `hub` is not installed")
+
+PAGE = {"Origin": "http://localhost"}
+DAY = timedelta(days=1)
+FORM = {
+    "treatment": "summer",
+    "control": "winter",
+    "site": "Foyer",
+    "measure": "attention",
+    "hours": "00:00-24:00",
+    "block_min": "30",
+    "wash_out_min": "0",
+    "spread": "20 %",
+    "stopping": "always_valid",
+}
+START = FORM | {"name": "Summer holds", "hypothesis": "Summer holds people longer."}
+
+
+@pytest.fixture
+def kiosk(tmp_path):
+    """The database of a kiosk that has run once."""
+    made = open_database(str(tmp_path / "kiosk.db"))
+    Make().write(made)
+    yield made
+    made.dispose()
+
+
+@pytest.fixture
+def console(tmp_path, kiosk):
+    """The application of its console."""
+    order = ConsoleOrder(
+        database=tmp_path / "kiosk.db",
+        settings_file=tmp_path / "kiosk.yaml",
+        site="Foyer",
+        time_zone="Europe/Berlin",
+    )
+    app = create_hub_app(HubSettings(database=str(tmp_path / "console.db")), Console(order))
+    yield app
+    close_app(app)
+
+
+@pytest.fixture
+def own(console, tmp_path):
+    """The browser of the kiosk's administrator, and the console's database."""
+    engine, browser = open_database(str(tmp_path / "console.db")), console.test_client()
+    now = datetime.now(UTC)
+    with writing(engine) as connection:
+        _token, account = accounts.invite(connection, "eva", "admin", now)
+        browser.set_cookie("ad_monitor_hub", accounts.begin_login(connection, account, now))
+    yield browser, engine
+    engine.dispose()
+
+
+def store(engine, **changes):
+    """Store an experiment that began three days ago."""
+    now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    begin = now - 3 * DAY
+    plan = make_plan(
+        measure="attention",
+        outcome=None,
+        relevant=0.05,
+        treatment=("summer",),
+        control=("winter",),
+        sites=("Foyer",),
+        power={
+            "spread": 0.2,
+            "design_effect": 1.0,
+            "blocks": 168,
+            "days": 14,
+            "detectable": 0.06,
+            "enough": True,
+        },
+    )
+    plan = replace(plan, starts_at=begin, ends_at=begin + 14 * DAY, registered_at=begin, **changes)
+    with writing(engine) as connection:
+        return replace(plan, id=store_experiment(connection, plan, draw_blocks(plan)))
+
+
+def text_of(page):
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
+
+
+def audit(engine):
+    with engine.connect() as connection:
+        rows = connection.execute(select(AuditEntry.action, AuditEntry.after)).tuples().all()
+    return [(action, after) for action, after in rows if action.startswith("experiment.")]
+
+
+def test_a_console_plans_starts_and_stops_in_the_database_of_its_kiosk(own, kiosk):
+    browser, hub = own
+    assert "There are none yet" in browser.get("/experiments").text
+    page = browser.get("/experiments/new").text
+    assert 'name="site" value="Foyer"' in page
+    assert 'value="summer"' in page
+
+    page = text_of(browser.get("/experiments/new", query_string=FORM | {"plan": "1"}).text)
+    assert re.search(r"[\d,]+ blocks on \d+ days find an effect of \S+ points", page)
+    assert "20.0%, as stated" in page
+    assert experiments(kiosk) == []
+
+    answer = browser.post("/experiments/new", data=START, headers=PAGE)
+    assert answer.status_code == 303
+    (stored,) = experiments(kiosk)
+    assert experiments(hub) == []
+    assert (stored.name, stored.sites) == ("Summer holds", ("Foyer",))
+    assert stored.opening.timezone == "Europe/Berlin"
+    blocks = blocks_of(kiosk, stored.id)
+    assert blocks == draw_blocks(stored)
+    # A running kiosk looks every ten seconds.
+    assert blocks[0].starts_at >= stored.registered_at + timedelta(seconds=15)
+    ((action, after),) = audit(hub)
+    assert action == "experiment.start"
+    assert (after["blocks"], after["treatment"]) == (len(blocks), ["summer"])
+
+    page = text_of(browser.get(answer.headers["Location"]).text)
+    assert "Started:" in page
+    assert f"0 of {len(blocks):,} blocks are over" in page
+    listed = text_of(browser.get("/experiments").text)
+    assert "Summer holds people longer." in listed
+    again = browser.post("/experiments/new", data=START, headers=PAGE)
+    assert again.status_code == 409
+    assert "its plan cannot be changed" in text_of(again.text)
+
+    page = text_of(browser.get("/experiments/Summer holds/stop").text)
+    assert f"0 of {len(blocks):,} blocks are over: that is too few to find anything" in page
+    silent = browser.post("/experiments/Summer holds/stop", data={"reason": " "}, headers=PAGE)
+    assert silent.status_code == 400
+    why = {"reason": "sold out"}
+    assert browser.post("/experiments/Summer holds/stop", data=why, headers=PAGE).status_code == 303
+    assert experiments(kiosk)[0].stop_reason == "sold out"
+    assert [action for action, _ in audit(hub)] == ["experiment.start", "experiment.stop"]
+    twice = browser.post("/experiments/Summer holds/stop", data=why, headers=PAGE)
+    assert twice.status_code == 409
+
+
+@pytest.fixture
+def hub_page(app, engine):
+    """The browser of an editor of a hub that has two screens in a shop and one elsewhere."""
+    now, browser = datetime.now(UTC), app.test_client()
+    with writing(engine) as connection:
+        for name, site in (("Till", "Foyer"), ("Door", "Foyer"), ("Yard", "Hall"), ("Store", "")):
+            place = registry.Place(name, site=site, time_zone="Europe/Berlin")
+            registry.create_screen(connection, place, now)
+        add_creative(connection, "summer")
+        _token, account = accounts.invite(connection, "eva", "editor", now)
+        browser.set_cookie("ad_monitor_hub", accounts.begin_login(connection, account, now))
+    return browser
+
+
+def wanted(engine):
+    """Return the experiments in what each screen is to show."""
+    with engine.connect() as connection:
+        rows = connection.execute(
+            select(Screen.name, DesiredState.document).join(DesiredState)
+        ).tuples()
+        return {name: content.get("experiments", []) for name, content in rows}
+
+
+def test_a_hub_sends_an_experiment_to_the_screens_of_its_sites(hub_page, engine):
+    page = hub_page.get("/experiments/new").text
+    assert "Door, Till" in text_of(page)
+    assert "Store" not in text_of(page)
+    assert "Choose where it runs" in text_of(
+        hub_page.get("/experiments/new?plan=1&treatment=summer&measure=attention").text
+    )
+    answer = hub_page.post("/experiments/new", data=START, headers=PAGE)
+    assert answer.status_code == 303
+    (stored,) = experiments(engine)
+    assert wanted(engine) == {"Till": [stored.uid], "Door": [stored.uid]}
+    # Kiosks ask every half minute.
+    first = blocks_of(engine, stored.id)[0].starts_at
+    assert first >= stored.registered_at + timedelta(minutes=2)
+    with engine.connect() as connection:
+        (sent,) = blocks_at_site(connection, [stored.uid], "Foyer")
+    assert (sent.name, sent.treatment, sent.control) == ("Summer holds", ("summer",), ("winter",))
+    made = ExperimentEntry.model_validate(asdict(sent)).blocks()
+    assert [(b.number, b.arm, b.starts_at, b.ends_at) for b in made] == [
+        (b.number, b.arm, b.starts_at, b.ends_at) for b in blocks_of(engine, stored.id)
+    ]
+    other = START | {"name": "another"}
+    refused = hub_page.post("/experiments/new", data=other, headers=PAGE)
+    assert refused.status_code == 409
+    assert "runs at the same site" in text_of(refused.text)
+
+    why = {"reason": "sold out"}
+    hub_page.post("/experiments/Summer holds/stop", data=why, headers=PAGE)
+    assert wanted(engine) == {"Till": [], "Door": []}
+    with engine.connect() as connection:
+        log = connection.scalars(select(AuditEntry.action)).all()
+    assert [action for action in log if not action.startswith("user.")] == [
+        *("show.publish", "experiment.start", "show.publish", "experiment.stop")
+    ]
+
+
+def test_a_console_without_a_kiosk_says_what_to_do(own, kiosk, tmp_path):
+    kiosk.dispose()
+    (tmp_path / "kiosk.db").unlink()
+    answer = own[0].get("/experiments")
+    assert answer.status_code == 503
+    assert "start it" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"treatment": "", "control": ""}, "Choose the ad that is on trial"),
+        ({"control": "summer"}, "in both arms"),
+        ({"hours": "9-17"}, "Expected hours such as"),
+        ({"effect": "much"}, "or such as 10%"),
+        ({"block_min": "0"}, "Expected at least 0.05"),
+        ({"wash_out_min": "29"}, "less than half of a block"),
+        ({"last_day": "2020-01-01"}, "before it starts"),
+        ({"first_day": "2030-01-02", "last_day": "2030-01-01"}, "before the first one"),
+        ({"spread": ""}, "run the kiosk there for some days first"),
+        ({"effect": "0.1%"}, "look for a larger effect"),
+    ],
+)
+def test_a_plan_that_cannot_be_carried_out_says_why(own, changes, words):
+    form = {name: value for name, value in (FORM | changes | {"plan": "1"}).items() if value}
+    answer = own[0].get("/experiments/new", query_string=form)
+    assert answer.status_code == 400
+    assert words in text_of(answer.text)
+    # What was chosen is still there.
+    assert answer.text.count(" checked>") == len(form.keys() & {"treatment", "control"})
+
+
+@pytest.mark.parametrize("name", ["", "new", "a/b", "x" * 81])
+def test_a_name_that_cannot_be_used_keeps_the_plan(own, kiosk, name):
+    answer = own[0].post("/experiments/new", data=START | {"name": name}, headers=PAGE)
+    assert answer.status_code == 400
+    assert "What it takes" in answer.text
+    assert experiments(kiosk) == []
+
+
+def test_before_its_end_a_fixed_plan_shows_no_effect_and_says_why(own, kiosk):
+    store(kiosk, stopping="fixed")
+    page = text_of(own[0].get("/experiments/tea").text)
+    assert "finds effects that are not there" in page
+    assert "judged once, at its end" in page or "too few whole days" in page
+    page = text_of(own[0].get("/experiments/tea/stop").text)
+    assert "nothing can be claimed" in page
+
+
+def test_an_answer_at_any_time_says_that_looking_is_allowed_for(own, kiosk):
+    store(kiosk)
+    page = text_of(own[0].get("/experiments/tea").text)
+    assert "allows for a look every day" in page
+    assert "No play in" in page
+    page = text_of(own[0].get("/experiments/tea/stop").text)
+    assert "all that are planned would find 6 points" in page
+
+
+def test_the_pages_speak_german(own, kiosk):
+    store(kiosk)
+    german = {"Accept-Language": "de"}
+    for address in ("/experiments", "/experiments/tea", "/experiments/tea/stop"):
+        page = text_of(own[0].get(address, headers=german).text)
+        assert "blocks" not in page
+        assert "Blöcke" in page
+    page = own[0].get("/experiments/new", query_string=FORM | {"plan": 1}, headers=german).text
+    assert "finden einen Effekt von" in text_of(page)
+
+
+def test_readers_see_and_do_not_change(console, own, kiosk):
+    store(kiosk)
+    browser = console.test_client()
+    now = datetime.now(UTC)
+    with writing(own[1]) as connection:
+        _token, account = accounts.invite(connection, "otto", "viewer", now)
+        browser.set_cookie("ad_monitor_hub", accounts.begin_login(connection, account, now))
+    assert "Plan an experiment" not in browser.get("/experiments").text
+    assert "Stop it early" not in browser.get("/experiments/tea").text
