@@ -11,6 +11,10 @@ from tools.docs_site.hook import PAGES
 
 ROOT = Path(__file__).parents[4]
 DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+FOLDERS = "ads|benchmarks|db|detector|docs|monitor|tests|tools|training"
+TESTS = {path.name for path in (ROOT / "tests").rglob("test_*.py")}
+LATER = {"monitor/ui/languages/fr.yaml"}
+"""What a recipe tells the reader to write."""
 BUILT = {f"docs/{name}" for name in PAGES}
 
 
@@ -25,6 +29,28 @@ def test_every_link_leads_to_a_file_that_is_there(document):
         if not target.exists() and str(target.relative_to(ROOT)) not in BUILT:
             broken.append(link)
     assert broken == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda one: str(one.relative_to(ROOT)))
+def test_every_file_of_the_project_that_is_named_is_there(document):
+    """`db/schema.py`, `monitor/uplink/`; in a table's cell also `one.py`, in a folder it names."""
+    if document.name == "CHANGELOG.md":  # it tells of files as they were
+        return
+    missing = []
+    for cell in re.split(r"\n|\|", document.read_text(encoding="utf-8")):
+        named = re.findall(r"`([\w./-]+)`", cell)
+        whole = [one for one in named if re.match(rf"({FOLDERS})/", one)]
+        folders = [ROOT / one if one.endswith("/") else (ROOT / one).parent for one in whole]
+        missing += [one for one in whole if not (ROOT / one).exists()]
+        for one in named:
+            if one.startswith("test_") and one.endswith(".py"):
+                found = TESTS
+            elif folders and cell.startswith(" ") and re.fullmatch(r"[a-z]\w*\.py", one):
+                found = {path.name for folder in folders for path in folder.glob("*.py")}
+            else:
+                continue
+            missing += [one] if one not in found else []
+    assert set(missing) - LATER == set()
 
 
 def test_every_page_that_code_names_is_there():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
@@ -19,6 +21,7 @@ from monitor.hub.lake.writing import MIN_VIEWERS, write_changed, write_days, wri
 from tests.helpers.making import moved_by
 from tests.unit.monitor.hub.lake.conftest import add_screen, origin_of
 
+ROOT = Path(__file__).parents[5]
 DAY = date(2026, 3, 1)
 NIGHT = datetime(2026, 3, 2, 3, tzinfo=UTC)
 
@@ -51,6 +54,18 @@ def test_cells_and_plays_carry_their_screen_and_ad(hub, lake, make):
     assert len(plays) == 9
     assert {play["outcome"] for play in plays} == {"finished", "failed"}
     assert {play["site"] for play in plays} == {"Door site", "Stairs site", "Foyer"}
+
+
+def test_the_query_of_the_page_runs(hub, lake):
+    duckdb = pytest.importorskip("duckdb", reason="the extra `hub` is not installed")
+    write_days(hub, lake, [DAY], min_viewers=1)
+    page = (ROOT / "docs" / "how-to" / "hub" / "lake.md").read_text(encoding="utf-8")
+    [query] = re.findall(r"^```sql\n(.*?)^```", page, flags=re.MULTILINE | re.DOTALL)
+    query = query.replace("/srv/lake", str(lake.root)).replace("summer-01", "summer")
+    query = re.sub(r"'2026-11-\d\d'", f"'{DAY}'", query)
+    found = dict(duckdb.sql(query).fetchall())
+    assert found.keys() == {"Door site", "Stairs site", "Foyer"}
+    assert all(seconds > 0 for seconds in found.values())
 
 
 def test_files_are_sorted_and_say_how_many_viewers_a_cell_has(hub, lake):
