@@ -7,18 +7,14 @@ import logging
 import os
 import threading
 import time
-import uuid
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from sqlalchemy.engine import Connection
+    from collections.abc import Iterator
 
 # On a machine that is busy with other work, an example takes long for no fault of the program.
 # `make test-slow` tries all examples of hypothesis' default, `make test` fewer.
@@ -139,35 +135,21 @@ def _folder_from(variable: str, what: str) -> Path:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def migrate() -> Iterator[Callable[[Connection, str | None], None]]:
-    """Make new SQLite databases from the SQL of this process's first: a migration takes a hundred
-    milliseconds. Yields the real `migrations.upgrade`.
+def quick_databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    """Save the time that creating databases and flushing them to the disk takes; see
+    `real_databases`.
     """
-    from sqlalchemy import update
-
-    from db import migrations
-    from db.schema import Origin
-
-    real = migrations.upgrade
-    statements: list[str] = []
-
-    def upgrade(connection: Connection, revision: str | None) -> None:
-        if revision is not None or connection.dialect.name != "sqlite":
-            real(connection, revision)
-        elif statements:
-            for statement in statements:
-                connection.exec_driver_sql(statement)
-            own_names = {"kiosk": uuid.uuid4().hex, "epoch": uuid.uuid4().hex}
-            connection.execute(update(Origin).values(created_at=datetime.now(UTC), **own_names))
-        else:
-            real(connection, None)
-            file = connection.connection.dbapi_connection
-            dumped = list(file.iterdump())[1:-1]  # without BEGIN and COMMIT
-            statements.extend(sorted(dumped, key=lambda sql: not sql.startswith("CREATE TABLE")))
+    from tests.helpers.quick_databases import replace
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(migrations, "upgrade", upgrade)
-        yield real
+        yield replace(patch, tmp_path_factory.mktemp("databases"))
+
+
+@pytest.fixture
+def real_databases(quick_databases: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Create and flush databases as the program does."""
+    for name, function in quick_databases.items():
+        monkeypatch.setattr(name, function)
 
 
 @pytest.fixture(scope="session")

@@ -40,7 +40,21 @@ def shared_database(postgres: PostgresServer) -> Iterator[Engine]:
 @pytest.fixture
 def server_url(shared_database: Engine) -> str:
     """The address of an empty database of ours on the server."""
-    tables = ", ".join(Base.metadata.tables)
-    with shared_database.begin() as connection:
-        connection.exec_driver_sql(f"TRUNCATE {tables} RESTART IDENTITY")
+    # TRUNCATE makes new files for every table and index, which takes ten times as long. After VACUUM
+    # rows lie in the order in which they are written, as in a new table.
+    is_filled = " UNION ALL ".join(
+        f"SELECT '{name}' WHERE EXISTS (SELECT FROM {name})" for name in Base.metadata.tables
+    )
+    with shared_database.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        filled = connection.exec_driver_sql(is_filled).scalars().all()
+        if filled:
+            delete = "".join(f"DELETE FROM {name}; " for name in filled)
+            in_any_order = "SET session_replication_role = {}"
+            connection.exec_driver_sql(
+                f"{in_any_order.format('replica')}; {delete}{in_any_order.format('DEFAULT')}"
+            )
+            connection.exec_driver_sql(f"VACUUM {', '.join(filled)}")
+        connection.exec_driver_sql(
+            "SELECT setval(oid, 1, false) FROM pg_class WHERE relkind = 'S'"  # numbers from 1 on
+        )
     return shared_database.url.render_as_string(hide_password=False)

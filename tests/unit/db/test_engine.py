@@ -33,6 +33,8 @@ TABLES = {
 }
 ROOT = Path(db.__file__).parent.parent
 
+pytestmark = pytest.mark.usefixtures("real_databases")
+
 
 def run_python(code, *arguments):
     return subprocess.run(

@@ -45,10 +45,7 @@ from db.upkeep.backup import (
 from db.write.records import PlayRewarded, PlayStarted, ViewerFlagged
 from detector.emotion.labels import EMOTIONS
 
-
-@pytest.fixture(autouse=True)
-def real_migrations(migrate, monkeypatch):
-    monkeypatch.setattr("db.migrations.upgrade", migrate)
+pytestmark = pytest.mark.usefixtures("real_databases")
 
 
 @pytest.fixture

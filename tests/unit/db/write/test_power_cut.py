@@ -26,6 +26,8 @@ from tests.helpers.feeding import Feeder
 
 ROOT = Path(db.__file__).parent.parent
 
+pytestmark = pytest.mark.usefixtures("real_databases")
+
 PROGRAM = """
 import itertools, sys, time
 from datetime import datetime, timedelta, timezone
