@@ -91,7 +91,10 @@ def test_the_metadata_name_licences_and_render(wheel):
     assert metadata["License-Expression"] == "GPL-3.0-or-later"
     assert metadata["Version"] == VERSION
     assert metadata["Description-Content-Type"] == "text/markdown"
-    assert metadata.get_payload().startswith("# Ad-reaction monitor")
+    description = metadata.get_payload()
+    assert description.startswith("# Ad-reaction monitor")
+    # A package index shows it without the project's files beside it.
+    assert not re.search(r"<img|srcset|\]\((?!https://)", description)
     assert "THIRD_PARTY.md" in metadata.get_all("License-File")
 
 

@@ -81,7 +81,9 @@ def test_the_image_is_built_from_files_that_are_there(compose):
     assert {".venv", ".env", ".git"} <= set(ignored)
     assert not set(copied) & set(ignored)
     # What the wheel's metadata reads.
-    assert {"README.md", "LICENSE", "THIRD_PARTY.md", "setup.cfg", "pyproject.toml"} <= set(copied)
+    assert {"DESCRIPTION.md", "LICENSE", "THIRD_PARTY.md", "setup.cfg", "pyproject.toml"} <= set(
+        copied
+    )
     home = re.findall(r"--home-dir (\S+)", CONTAINERFILE)
     assert f"data:{home[0]}" in compose["services"]["hub"]["volumes"]
     assert f"VOLUME {home[0]}\n" in CONTAINERFILE

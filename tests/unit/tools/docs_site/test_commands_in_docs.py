@@ -12,7 +12,7 @@ import pytest
 from monitor.cli.main import cli
 
 ROOT = Path(__file__).parents[4]
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+DOCUMENTS = [*ROOT.glob("[A-Z]*.md"), *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^ *```(?:sh|bash|console)?\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`(ad-monitor [^`]+)`")
 ENDS = {"|", "&&", "||", ";", ">", ">>", "<", "&", "#"}
