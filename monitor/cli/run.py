@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from monitor.kiosk.console_process import OwnConsole
     from monitor.settings.console_order import ConsoleOrder
+    from monitor.ui.waiting_screen import WaitingScreen
 
 logger = logging.getLogger(__name__)
 
@@ -106,6 +107,7 @@ def run(
     with (
         logging_to(log_path(settings.log)),
         _failure_logged(),
+        _start_screen(settings, is_seen=has_screen and not settings.headless) as first,
         _console(options, settings) as console,
     ):
         announce(settings)
@@ -121,6 +123,7 @@ def run(
                     heartbeat=heartbeat,
                     display=display if is_dead and heartbeat.supervised else None,
                     console=console,
+                    first=first,
                 )
         if console.is_set_up():
             console.close()
@@ -174,6 +177,22 @@ def refuse_contradictions(
                 f"({options['source']}).",
                 param_hint="--picker" if contradicts else "--no-camera",
             )
+
+
+@contextmanager
+def _start_screen(settings: RunSettings, *, is_seen: bool) -> Iterator[WaitingScreen | None]:
+    """Show at once that the kiosk starts; its own imports take seconds on a busy machine."""
+    if not is_seen:
+        yield None
+        return
+    from monitor.kiosk.notice import open_start_screen
+    from monitor.ui.application import create_application
+
+    application = create_application()
+    first = open_start_screen(settings)
+    yield first
+    first.dismiss()
+    del application  # no window outlives it
 
 
 @contextmanager

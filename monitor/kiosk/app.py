@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from monitor.kiosk.console_process import OwnConsole
     from monitor.sensor.live import LiveView
     from monitor.settings.models import RunSettings
-    from monitor.ui.notice.notice_screen import NoticeScreen
     from monitor.ui.qt_environment import DisplayProbe
+    from monitor.ui.waiting_screen import WaitingScreen
 
 DISPLAY_IS_BACK = "the display is back"
 
@@ -50,11 +50,13 @@ def run_window(
     heartbeat: Heartbeat | None = None,
     display: DisplayProbe | None = None,
     console: OwnConsole | None = None,
+    first: WaitingScreen | None = None,
 ) -> int | None:
     """Run the kiosk with its window, or in memory if `offscreen`, until it ends or is asked to.
 
     Return the session's id; `None` if it was asked to end before the session began. If `display`,
     which does not open now, opens later, the run fails, so that the supervisor restarts it there.
+    The window `first` stays until the kiosk's is there.
 
     Raises:
         SetupError, SessionFailedError: See `KioskRuntime`.
@@ -67,25 +69,30 @@ def run_window(
     window_heartbeat = WindowHeartbeat(heartbeat or Heartbeat())
     quitter.quitting.connect(window_heartbeat.stop)
     with ErrorGuard() as guard, SignalHandler(lambda name: quitter.quit(f"stopped by {name}")):
+        if first is not None:
+            first.quit_requested.connect(lambda: quitter.quit("the window was closed"))
         asked = None if offscreen else _with_chosen_camera(settings, screen, quitter)
         if not offscreen and asked is None:
             return None
         settings = asked or with_saved_camera(settings)
-        sound = QtSound(volume=settings.volume)
-        announce = partial(say_code, settings)
-        kiosk = KioskRuntime(settings, bridge.publish, sound, announce)
-        kiosk.notice_shown = None if offscreen else False  # in memory nobody sees it
-        quitter.quitting.connect(
-            lambda: window_heartbeat.restart() if kiosk.commands.is_restart_due else None
-        )
-        wanted = settings.notice == "required" and settings.no_camera is None
-        first = _notice_alone(settings, screen, quitter) if wanted else None
+        if settings.notice == "required" and settings.no_camera is None:
+            notice = _notice_alone(settings, screen, quitter)
+            if first is not None:
+                first.dismiss()
+            first = notice
 
         def should_continue() -> bool:
             application.processEvents()
             return not quitter.entered
 
         try:
+            sound = QtSound(volume=settings.volume)
+            announce = partial(say_code, settings)
+            kiosk = KioskRuntime(settings, bridge.publish, sound, announce)
+            kiosk.notice_shown = None if offscreen else False  # in memory nobody sees it
+            quitter.quitting.connect(
+                lambda: window_heartbeat.restart() if kiosk.commands.is_restart_due else None
+            )
             if not kiosk.start(should_continue):
                 return None
             quitter.add("the kiosk", lambda: kiosk.stop(quitter.reason or "stopped"))
@@ -253,14 +260,13 @@ def _with_chosen_camera(
     return settings if kept is None else settings.model_copy(update={"source": kept.source})
 
 
-def _notice_alone(settings: RunSettings, screen: QScreen | None, quitter: Quitter) -> NoticeScreen:
+def _notice_alone(settings: RunSettings, screen: QScreen | None, quitter: Quitter) -> WaitingScreen:
     """Show the notice alone for the required time; return its window, which stays for now."""
     notice = make_notice_screen(settings)
     loop = QEventLoop()
     notice.shown.connect(loop.quit)
     notice.quit_requested.connect(lambda: quitter.quit("the window was closed"))
     quitter.quitting.connect(loop.quit)
-    put_on_screen(notice, screen)
-    notice.begin(fullscreen=settings.fullscreen)
+    notice.begin(fullscreen=settings.fullscreen, screen=screen)
     loop.exec_()
     return notice

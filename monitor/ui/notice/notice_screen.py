@@ -7,33 +7,30 @@ import math
 import time
 from typing import TYPE_CHECKING
 
-from PyQt5.QtCore import QRectF, QSize, Qt, QTimer, pyqtSignal, pyqtSlot
-from PyQt5.QtGui import QCloseEvent, QKeyEvent, QPainter, QPaintEvent, QTextDocument
-from PyQt5.QtWidgets import QWidget
+from PyQt5.QtCore import QRectF, Qt, QTimer, pyqtSignal, pyqtSlot
+from PyQt5.QtGui import QCloseEvent, QPainter, QPaintEvent, QTextDocument
 
 from monitor.ui import style
-from monitor.ui.application import APPLICATION_NAME
 from monitor.ui.notice.notice import draw_camera, draw_document, make_document, more_html
 from monitor.ui.notice.qr_code import draw_code, qr_dots
 from monitor.ui.painting import CENTRE, draw_text, painter_on
-from monitor.ui.screens import fill_screen, is_exposed
+from monitor.ui.screens import is_exposed
+from monitor.ui.waiting_screen import WaitingScreen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 
-class NoticeScreen(QWidget):
+class NoticeScreen(WaitingScreen):
     """Show the notice alone until it was on the screen for some seconds; then wait to be closed.
 
     Only time in which the window is exposed counts: a hidden notice informs nobody.
 
     The last line is in the window's language (`window_texts`). `shown` is emitted once, when the
-    notice was exposed for `seconds`; `quit_requested` once, when the window is closed other than
-    by `dismiss()`.
+    notice was exposed for `seconds`.
     """
 
     shown = pyqtSignal()
-    quit_requested = pyqtSignal()
 
     def __init__(
         self,
@@ -53,13 +50,9 @@ class NoticeScreen(QWidget):
         self._left_ns = round(seconds * 1e9)
         self._counted_ns: int | None = None
         self._painted = False
-        self._dismissed = False
         self._timer = QTimer(self)
         self._timer.timeout.connect(self._on_tick)
         self._timer.start(100)
-        self.setWindowTitle(APPLICATION_NAME)
-        self.resize(QSize(1280, 720))
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setAccessibleName("\n".join(one["notice"] for one in self._texts))
 
@@ -69,20 +62,6 @@ class NoticeScreen(QWidget):
             return self._window_texts["notice_camera"]
         seconds = math.ceil(self._left_ns / 1e9)
         return self._window_texts["notice_begins"].format(seconds=seconds)
-
-    def begin(self, *, fullscreen: bool) -> None:
-        """Show the window; in full screen without the cursor."""
-        if fullscreen:
-            self.setCursor(Qt.CursorShape.BlankCursor)
-            fill_screen(self)
-        else:
-            self.show()
-        self.activateWindow()
-
-    def dismiss(self) -> None:
-        self._dismissed = True
-        self._timer.stop()
-        self.close()
 
     @pyqtSlot()
     def _on_tick(self) -> None:
@@ -134,17 +113,8 @@ class NoticeScreen(QWidget):
         last = QRectF(pad, height - line - 0.5 * pad, width - 2 * pad, line)
         draw_text(painter, last, self.last_line, 28 * scale, style.TEXT_SOFT, align=CENTRE)
 
-    def keyPressEvent(self, event: QKeyEvent | None) -> None:
-        if event is not None and event.key() in (Qt.Key.Key_Q, Qt.Key.Key_Escape):
-            self.close()
-        else:
-            super().keyPressEvent(event)
-
     def closeEvent(self, event: QCloseEvent | None) -> None:
         self._timer.stop()
-        if not self._dismissed:
-            self._dismissed = True
-            self.quit_requested.emit()
         super().closeEvent(event)
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from unittest.mock import Mock
 
 import pytest
 from click.testing import CliRunner
@@ -17,10 +18,11 @@ def started(monkeypatch):
     settings = []
     monkeypatch.setattr(
         "monitor.kiosk.app.run_window",
-        lambda given, *, offscreen, heartbeat, display, console: settings.append(
+        lambda given, *, offscreen, heartbeat, display, console, first: settings.append(
             (given, offscreen)
         ),
     )
+    monkeypatch.setattr("monitor.kiosk.notice.open_start_screen", lambda _given: Mock())
     monkeypatch.setattr(
         "monitor.kiosk.headless.run_headless",
         lambda given, heartbeat, is_set_up: settings.append((given, None)),
