@@ -145,7 +145,7 @@ def parse_url(url: str) -> Target:
         ) from error
     if parts.scheme not in _DEFAULT_PORTS:
         named = (
-            f"begins with {parts.scheme[:20]}:" if parts.scheme else "does not say how to fetch it"
+            f"begins with {parts.scheme[:20]}" if parts.scheme else "does not say how to fetch it"
         )
         raise FetchError(
             "scheme", f"The address {named}: expected one that begins with http:// or https://."

@@ -13,6 +13,7 @@ import yaml
 
 from ads.playlists.playlist_file import Entry, PlaylistHead, read_playlist_file
 from ads.simulation.audience import read_audience
+from detector import find_faces, load_classifier
 from monitor.analytics.outcome_file import read_outcomes
 from monitor.settings.models import SECTIONS
 from monitor.settings.sources import SettingsFile, check
@@ -92,3 +93,13 @@ def test_the_outcomes(tmp_path):
 @pytest.mark.parametrize("text", [text for _, kind, text in BLOCKS if kind == "json"])
 def test_documents_are_json(text):
     assert json.loads(cleandoc(text))
+
+
+def test_the_answer_is_that_of_the_picture():
+    [shown] = json.loads(block("docs/how-to/web.md", '{"images"'))["images"]
+    picture = ROOT / "docs" / "images" / str(shown["image"])
+    found = find_faces(str(picture), load_classifier("compact-3"))
+    assert [face.label for face in found] == [face["label"] for face in shown["faces"]]
+    for face, said in zip(found, shown["faces"], strict=True):
+        assert face.confidence == pytest.approx(said["confidence"], abs=0.02)
+        assert list(face.box) == pytest.approx(said["box"], abs=2)
