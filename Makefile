@@ -77,7 +77,7 @@ pictures: $(VENV)/.dev
 	$(BIN)/python -m tools.pictures
 
 # Update the catalogues of the languages from the texts in code and templates, and list what lacks.
-languages: $(VENV)/.dev
+languages: $(VENV)/.run
 	$(BIN)/python -m tools.languages
 
 bench: $(VENV)/.dev

@@ -29,7 +29,7 @@ def open_source(
 
 
 def _open(spec: SourceSpec, *, lossless: bool) -> VideoSource:
-    if spec.kind in {"camera", "stream"}:
+    if spec.is_live:
         if lossless:
             raise SourceOpenError(
                 f"The {spec} is live and cannot be replayed: expected a video file."

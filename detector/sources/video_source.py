@@ -47,6 +47,11 @@ class SourceSpec:
         )
 
     @property
+    def is_live(self) -> bool:
+        """Whether its people are here now: neither a file nor the demo viewer."""
+        return self.kind not in {"file", "demo"}
+
+    @property
     def shown(self) -> str:
         """The target without passwords, and without the user name of an address."""
         return hide_passwords(self.target, keep_user=False)

@@ -87,7 +87,7 @@ def run(
     reason = no_camera_because or (None if settings.camera else "started with --no-camera")
     settings = settings.model_copy(update={"no_camera": reason})
     kind = "none" if reason is not None else _source_kind(settings.source)
-    people = kind in {"camera", "stream"}
+    people = kind not in {"none", "unknown", "file", "demo"}
     if kind == "file":
         _say_replay(settings)
     if people and (settings.headless or not has_screen):

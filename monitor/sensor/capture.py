@@ -127,7 +127,7 @@ class Capture:
         self._lossless = lossless
         self._queue = queue
         self._on_lost = on_lost
-        self.live = spec.kind in {"camera", "stream"}
+        self.live = spec.is_live
         self._wait_for_source = wait_for_source and self.live
         self._stop = threading.Event()
         self._reopen = threading.Event()

@@ -86,7 +86,7 @@ def test_sources_name_themselves() -> None:
     assert names == ["camera 1", "demo", "clip.mp4", "stream http://host/x"]
 
 
-@pytest.fixture(params=["recording", "paced", "looped", "live"])
+@pytest.fixture(params=["recording", "paced", "looped", "stream"])
 def any_source(request: pytest.FixtureRequest, make_clip: Clip) -> Iterator[VideoSource]:
     """Each kind of source over one clip of one second."""
     if request.param == "recording":
@@ -123,12 +123,13 @@ def test_contract_of_the_end(any_source: VideoSource, request: pytest.FixtureReq
     if kind == "looped":  # has none
         assert len(list(itertools.islice(iter(any_source.read, None), 30))) == 30
         return
-    frames = until_lost(any_source) if kind == "live" else read_all(any_source)
+    ends = kind in {"recording", "paced"}
+    frames = read_all(any_source) if ends else until_lost(any_source)
     assert len(frames) == 25
-    if kind == "live":
-        until_lost(any_source)
-    else:
+    if ends:
         assert any_source.read() is None
+    else:
+        until_lost(any_source)
 
 
 def test_errors_share_a_base() -> None:
