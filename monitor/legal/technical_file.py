@@ -105,24 +105,25 @@ def _law() -> tuple[Block, ...]:
                     "and students must not be measured."
                 ),
                 _(
-                    "Article 50(3): whoever uses such a system must inform the people exposed to "
-                    "it. The notice on the screen and the printed sign (ad-monitor notice print) "
-                    "serve this."
+                    "Article 50(3): since 2 August 2026, the deployer of such a system (here the "
+                    "operator of the screen) must inform the people exposed to it. The notice on "
+                    "the screen and the printed sign (ad-monitor notice print) serve this."
                 ),
                 _(
                     "Annex III, point 1(c), lists emotion recognition among the high-risk systems "
                     "(Article 6(2)). Article 11 then requires technical documentation from the "
                     "provider, with the contents of Annex IV; Articles 9, 10, 12 to 15, 17, 43, 47 "
-                    "to 49 and 72 add further duties, and Article 26 the duties of whoever uses "
-                    "it."
+                    "to 49 and 72 add further duties, and Article 26 those of the deployer."
                 ),
                 _(
-                    "Article 25: whoever puts their name on a high-risk system, or changes it "
+                    "Article 25: anybody who puts their name on a high-risk system, or changes it "
                     "substantially, takes on the provider's duties."
                 ),
                 _(
-                    "Article 113 and its amendments say from when each duty applies: look up the "
-                    "present state."
+                    "Article 113 and its amendments say from when each duty applies. The "
+                    "amendment that the Council adopted on 29 June 2026 moves the duties for the "
+                    "systems of Annex III from 2 August 2026 to 2 December 2027: look up the "
+                    "current text in the Official Journal."
                 ),
             )
         ),
