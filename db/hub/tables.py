@@ -121,27 +121,35 @@ class StateChange(Base):
 
 
 class Alert(Base):
-    """Something that a person should know about a screen, from when to when."""
+    """Something that a person should know about a screen or a campaign, from when to when."""
 
     __tablename__ = "alerts"
     __table_args__ = (
         sa.UniqueConstraint("uid"),
         sa.CheckConstraint("ended_at >= raised_at", name="ended_at"),
+        sa.CheckConstraint("(screen_id IS NULL) <> (campaign_id IS NULL)", name="screen_id"),
         sa.Index(None, "raised_at"),
         # One alert of a kind is open at a time, whichever process raises it.
-        sa.Index(
-            "ix_alerts_open",
-            "screen_id",
-            "kind",
-            unique=True,
-            sqlite_where=sa.text("ended_at IS NULL"),
-            postgresql_where=sa.text("ended_at IS NULL"),
+        *(
+            sa.Index(
+                name,
+                about,
+                "kind",
+                unique=True,
+                sqlite_where=sa.text("ended_at IS NULL"),
+                postgresql_where=sa.text("ended_at IS NULL"),
+            )
+            for name, about in (
+                ("ix_alerts_open", "screen_id"),
+                ("ix_alerts_open_campaign", "campaign_id"),
+            )
         ),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     uid: Mapped[str] = mapped_column(sa.String(32))
-    screen_id: Mapped[int] = owned_by("screens")
+    screen_id: Mapped[int | None] = owned_by("screens")
+    campaign_id: Mapped[int | None] = owned_by("campaigns")
     kind: Mapped[str] = mapped_column(sa.String(32))
     raised_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-REVISIONS = tuple(f"{number:04d}" for number in range(1, 12))
+REVISIONS = tuple(f"{number:04d}" for number in range(1, 13))
 """All revisions, oldest first: Alembic, slow to load, is not needed to recognise the newest.
 
 A test compares this with the scripts in `versions`.

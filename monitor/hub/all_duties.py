@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from monitor.hub.alerts.delivery import DeliveryDuty
 from monitor.hub.alerts.rules import AlertDuty
 from monitor.hub.alerts.senders import sender
+from monitor.hub.bookings.behind import campaign_watch
 from monitor.hub.duties import Duty
 from monitor.hub.people.upkeep import account_upkeep
 from monitor.hub.shows.publishing import renew
@@ -32,6 +33,7 @@ def hub_duties(settings: HubSettings) -> tuple[Duty, ...]:
     """
     return (
         Duty("alerts", 15, AlertDuty().run),
+        Duty("campaigns", 900, campaign_watch(settings.min_viewers)),
         Duty("deliveries", 5, DeliveryDuty(sender(settings)).run),
         Duty("shows", 900, renew),
         Duty("media", 10_800, media_cleaner(settings)),

@@ -1,4 +1,4 @@
-"""What is wrong with screens, from when to when, and the events that tell others about it."""
+"""What is wrong with screens and campaigns, from when to when, and the events that tell others."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast, get_args
 
 from sqlalchemy import func, select, update
 
+from db.hub.console_tables import Campaign
 from db.hub.tables import Alert, Channel, Delivery, Screen
 from db.write.store import upsert
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Table
     from sqlalchemy.engine import Connection
 
-AlertKind: TypeAlias = Literal[
+ScreenAlertKind: TypeAlias = Literal[
     "silent",  # no contact within opening hours
     "camera",  # nobody can be measured: lost, covered or frozen
     "notice",  # a camera measures without a visible notice
@@ -30,6 +31,12 @@ AlertKind: TypeAlias = Literal[
     "set_aside",  # the kiosk sent what the hub cannot store
 ]
 
+BEHIND = "campaign_behind"
+"""The kind of alerts about campaigns."""
+
+AlertKind: TypeAlias = Literal[ScreenAlertKind, "campaign_behind"]
+
+SCREEN_ALERT_KINDS: tuple[ScreenAlertKind, ...] = get_args(ScreenAlertKind)
 ALERT_KINDS: tuple[AlertKind, ...] = get_args(AlertKind)
 
 Event: TypeAlias = Literal["raised", "ended", "test"]
@@ -37,7 +44,11 @@ Event: TypeAlias = Literal["raised", "ended", "test"]
 
 @dataclass(frozen=True, slots=True)
 class KnownAlert:
-    """An alert and the screen it is about; `ended_at` is `None` while it is open."""
+    """An alert, and the screen or the campaign that it is about.
+
+    What describes a screen is empty in one about a campaign, and `campaign_uid` and `campaign` in
+    one about a screen; `ended_at` is `None` while it is open.
+    """
 
     id: int
     uid: str
@@ -45,16 +56,18 @@ class KnownAlert:
     raised_at: datetime
     ended_at: datetime | None
     detail: str
-    screen_id: int
+    screen_id: int | None
     screen_uid: str
     screen: str
     site: str
     group: str
     time_zone: str
+    campaign_uid: str = ""
+    campaign: str = ""
 
 
 def raise_alert(
-    connection: Connection, screen_id: int, kind: AlertKind, detail: str, now: datetime
+    connection: Connection, screen_id: int, kind: ScreenAlertKind, detail: str, now: datetime
 ) -> str | None:
     """Open an alert, unless one of this kind is open for the screen, and queue its messages.
 
@@ -70,8 +83,21 @@ def raise_alert(
     Returns:
         The uid of the new alert; `None` if one was open.
     """
+    return _raise(connection, {"screen_id": screen_id}, kind, detail, now)
+
+
+def raise_campaign_alert(
+    connection: Connection, campaign_id: int, detail: str, now: datetime
+) -> str | None:
+    """Open the alert that a campaign is behind, as `raise_alert` does."""
+    return _raise(connection, {"campaign_id": campaign_id}, BEHIND, detail, now)
+
+
+def _raise(
+    connection: Connection, about: dict[str, int], kind: str, detail: str, now: datetime
+) -> str | None:
     uid = uuid.uuid4().hex
-    values = {"uid": uid, "screen_id": screen_id, "kind": kind, "detail": detail}
+    values = {"uid": uid, "kind": kind, "detail": detail, **about}
     row = upsert(connection, cast("Table", Alert.__table__)).on_conflict_do_nothing()
     row = row.values(**values, raised_at=now, ended_at=None)
     if connection.scalar(row.returning(Alert.id)) is None:
@@ -83,13 +109,22 @@ def raise_alert(
     return uid
 
 
-def end_alert(connection: Connection, screen_id: int, kind: AlertKind, now: datetime) -> bool:
+def end_alert(connection: Connection, screen_id: int, kind: ScreenAlertKind, now: datetime) -> bool:
     """End the open alert of a kind, if there is one, and queue messages for those told of it.
 
     Returns:
         Whether this call ended it.
     """
-    is_open = (Alert.screen_id == screen_id, Alert.kind == kind, Alert.ended_at.is_(None))
+    return _end(connection, Alert.screen_id == screen_id, kind, now)
+
+
+def end_campaign_alert(connection: Connection, campaign_id: int, now: datetime) -> bool:
+    """End the alert that a campaign is behind, as `end_alert` does."""
+    return _end(connection, Alert.campaign_id == campaign_id, BEHIND, now)
+
+
+def _end(connection: Connection, about: ColumnElement[bool], kind: str, now: datetime) -> bool:
+    is_open = (about, Alert.kind == kind, Alert.ended_at.is_(None))
     alert = connection.execute(select(Alert.id, Alert.raised_at).where(*is_open)).first()
     if alert is None:
         return False
@@ -143,26 +178,47 @@ def find_alerts(
             which.append(column == value)
     if screen_id is not None:
         which.append(Alert.screen_id == screen_id)
-    count = select(func.count()).select_from(Alert).join(Screen).where(*which)
+    count = select(func.count()).select_from(Alert).outerjoin(Screen).where(*which)
     latest = _alerts().where(*which).order_by(Alert.raised_at.desc(), Alert.id.desc())
     rows = connection.execute(latest.limit(limit).offset(offset))
     return [KnownAlert(*row) for row in rows], connection.scalar(count) or 0
 
 
-def open_alerts(connection: Connection) -> dict[tuple[int, AlertKind], datetime]:
-    """Return screen and kind of all open alerts, and when each was raised."""
+def open_alerts(connection: Connection) -> dict[tuple[int, ScreenAlertKind], datetime]:
+    """Return screen and kind of all open alerts about screens, and when each was raised."""
     query = select(Alert.screen_id, Alert.kind, Alert.raised_at).where(Alert.ended_at.is_(None))
     return {
-        (screen, cast("AlertKind", kind)): raised
+        (screen, cast("ScreenAlertKind", kind)): raised
         for screen, kind, raised in connection.execute(query).tuples()
+        if screen is not None
     }
 
 
+def open_campaign_alerts(connection: Connection) -> set[int]:
+    """Return the rows of the campaigns about which an alert is open."""
+    query = select(Alert.campaign_id).where(
+        Alert.campaign_id.is_not(None), Alert.ended_at.is_(None)
+    )
+    return {campaign for campaign in connection.scalars(query) if campaign is not None}
+
+
 def _alerts() -> Any:
-    return select(
-        *(Alert.id, Alert.uid, Alert.kind, Alert.raised_at, Alert.ended_at, Alert.detail),
-        *(Screen.id, Screen.uid, Screen.name, Screen.site, Screen.group_name, Screen.time_zone),
-    ).join(Screen)
+    return (
+        select(
+            *(Alert.id, Alert.uid, Alert.kind, Alert.raised_at, Alert.ended_at, Alert.detail),
+            Screen.id,
+            *(
+                func.coalesce(column, "")
+                for column in (
+                    *(Screen.uid, Screen.name, Screen.site, Screen.group_name, Screen.time_zone),
+                    *(Campaign.uid, Campaign.name),
+                )
+            ),
+        )
+        .select_from(Alert)
+        .outerjoin(Screen)
+        .outerjoin(Campaign)
+    )
 
 
 def _alert(connection: Connection, which: ColumnElement[bool]) -> KnownAlert:
@@ -185,16 +241,21 @@ def payload(name: str, alert: KnownAlert, event: Event) -> dict[str, Any]:
 
     Args:
         name: Of the event, its `id`; receivers know by it what they have got before.
-        alert: With its screen.
+        alert: With its screen or its campaign.
         event: What happened to it.
     """
-    screen = {"id": alert.screen_uid, "name": alert.screen, "site": alert.site}
+    about: dict[str, Any]
+    if alert.campaign_uid:
+        about = {"screen": None, "campaign": {"id": alert.campaign_uid, "name": alert.campaign}}
+    else:
+        screen = {"id": alert.screen_uid, "name": alert.screen, "site": alert.site}
+        about = {"screen": screen | {"group": alert.group, "time_zone": alert.time_zone}}
     return {
         "id": name,
         "event": event,
         "alert": alert.uid,
         "kind": alert.kind,
-        "screen": screen | {"group": alert.group, "time_zone": alert.time_zone},
+        **about,
         "raised_at": _utc_text(alert.raised_at),
         "ended_at": None if alert.ended_at is None else _utc_text(alert.ended_at),
         "detail": alert.detail,

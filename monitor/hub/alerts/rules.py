@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from db.engine import snapshot, writing
 from db.hub.alerts.conditions import screen_conditions
-from db.hub.alerts.raised import end_alert, open_alerts, raise_alert
+from db.hub.alerts.raised import SCREEN_ALERT_KINDS, end_alert, open_alerts, raise_alert
 from monitor.hub.opening import may_be_open
 from monitor.languages import lazy
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
 
     from db.hub.alerts.conditions import ScreenCondition
-    from db.hub.alerts.raised import AlertKind
+    from db.hub.alerts.raised import AlertKind, ScreenAlertKind
 
 logger = logging.getLogger(__name__)
 
@@ -45,10 +45,11 @@ WORDS: Final[Mapping[AlertKind, str]] = {
     "readings": lazy("Readings lost"),
     "not_applied": lazy("Playlist not applied"),
     "set_aside": lazy("Data set aside"),
+    "campaign_behind": lazy("Campaign behind"),
 }
 """What people call the kinds of alerts, the gravest first."""
 
-_HOLD: Final[Mapping[AlertKind, timedelta]] = {
+_HOLD: Final[Mapping[ScreenAlertKind, timedelta]] = {
     "notice": timedelta(minutes=1),
     # What a kiosk said may have been late once; it speaks once a minute.
     "clock": timedelta(seconds=90),
@@ -82,7 +83,7 @@ def judge(
     now: datetime,
     watching_since: datetime,
     open_kinds: Collection[str] = (),
-) -> dict[AlertKind, Finding]:
+) -> dict[ScreenAlertKind, Finding]:
     """Judge how one screen is by all rules.
 
     Args:
@@ -92,11 +93,11 @@ def judge(
         open_kinds: Kinds of its alerts that are open.
     """
     if screen.contact_at is None:  # No kiosk speaks for it yet, so none is missed.
-        return dict.fromkeys(WORDS, _WELL)
+        return dict.fromkeys(SCREEN_ALERT_KINDS, _WELL)
     health = screen.health
     is_heard = now - screen.contact_at <= SILENCE
     is_known = is_heard and screen.health_at is not None and now - screen.health_at <= 3 * SILENCE
-    findings: dict[AlertKind, Finding] = {
+    findings: dict[ScreenAlertKind, Finding] = {
         "silent": _silent(screen, screen.contact_at, now, watching_since)
     }
     if health is not None and is_known:
@@ -108,7 +109,7 @@ def judge(
     if is_heard or screen.show is None:
         findings["not_applied"] = _not_applied(screen, now)
     findings["set_aside"] = _set_aside(screen.set_aside_at, now)
-    return {kind: findings.get(kind, _UNKNOWN) for kind in WORDS}
+    return {kind: findings.get(kind, _UNKNOWN) for kind in SCREEN_ALERT_KINDS}
 
 
 def _is_open(screen: ScreenCondition, at: datetime) -> bool:
@@ -273,7 +274,7 @@ class AlertDuty:
     def __init__(self) -> None:
         self._evaluated: datetime | None = None
         self._watching_since: datetime | None = None
-        self._seen_since: dict[tuple[int, AlertKind], datetime] = {}
+        self._seen_since: dict[tuple[int, ScreenAlertKind], datetime] = {}
 
     def run(self, engine: Engine, now: datetime) -> None:
         """Evaluate all rules; call it every 15 seconds.
@@ -284,9 +285,9 @@ class AlertDuty:
         since = self._watch(now)
         with snapshot(engine) as connection:
             screens, raised = screen_conditions(connection), open_alerts(connection)
-        changes: list[tuple[int, AlertKind, Finding]] = []
+        changes: list[tuple[int, ScreenAlertKind, Finding]] = []
         for screen in screens:
-            kinds = {kind for kind in WORDS if (screen.screen_id, kind) in raised}
+            kinds = {kind for kind in SCREEN_ALERT_KINDS if (screen.screen_id, kind) in raised}
             for kind, found in judge(screen, now, since, kinds).items():
                 if self._is_due(screen.screen_id, kind, found, now) and found.wrong != (
                     kind in kinds
@@ -317,7 +318,7 @@ class AlertDuty:
             self._seen_since.clear()
         return self._watching_since
 
-    def _is_due(self, screen_id: int, kind: AlertKind, found: Finding, now: datetime) -> bool:
+    def _is_due(self, screen_id: int, kind: ScreenAlertKind, found: Finding, now: datetime) -> bool:
         """Whether a finding is certain, and a fault has been seen for long enough."""
         if not found.wrong:
             self._seen_since.pop((screen_id, kind), None)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from monitor.hub.alerts.rules import WORDS
 from monitor.hub.opening import is_open
-from monitor.settings.time_zone import zone_or_utc, zone_words
+from monitor.settings.time_zone import local_zone, zone_or_utc, zone_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,25 +34,32 @@ def one_message(document: dict[str, Any]) -> Message:
     if document["event"] == "test":
         return Message(document["id"], document, "Test of alerts", document["detail"])
     screen, words = document["screen"], kind_words(document["kind"])
-    place = f"{screen['name']} ({screen['site']})" if screen["site"] else screen["name"]
-    since = _local(document["raised_at"], screen["time_zone"])
+    if screen is None:
+        campaign = document["campaign"]
+        place, zone = campaign["name"], local_zone().key
+        page = f"/campaigns/{campaign['id']}"
+    else:
+        place = f"{screen['name']} ({screen['site']})" if screen["site"] else screen["name"]
+        zone, page = screen["time_zone"], f"/screens/{screen['id']}"
+    since = _local(document["raised_at"], zone)
     if document["event"] == "raised":
         title, text = f"{words}: {place}", f"{document['detail']}\nSince {since}."
     else:
-        until = _local(document["ended_at"], screen["time_zone"])
+        until = _local(document["ended_at"], zone)
         title = f"Over: {words}: {place}"
         text = f"Raised {since}, ended {until}. It was: {document['detail']}"
-    return Message(document["id"], document, title, text, f"/screens/{screen['id']}")
+    return Message(document["id"], document, title, text, page)
 
 
 def storm_message(documents: Sequence[dict[str, Any]]) -> Message:
-    """Return one message for many events, which names the screens of each kind."""
-    screens: dict[tuple[str, str], list[str]] = defaultdict(list)
+    """Return one message for many events, which names the screens or campaigns of each kind."""
+    about: dict[tuple[str, str, str], list[str]] = defaultdict(list)
     for document in documents:
-        screens[document["event"], document["kind"]].append(document["screen"]["name"])
+        what = "campaign" if document["screen"] is None else "screen"
+        about[document["event"], document["kind"], what].append(document[what]["name"])
     lines = []
-    for (event, kind), names in screens.items():
-        count = f"{len(names)} screen{'' if len(names) == 1 else 's'}"
+    for (event, kind, what), names in about.items():
+        count = f"{len(names)} {what}{'' if len(names) == 1 else 's'}"
         more = f" and {len(names) - 10} more" if len(names) > 10 else ""
         over = "" if event == "raised" else "Over: "
         lines.append(f"{over}{kind_words(kind)}, {count}: {', '.join(names[:10])}{more}")

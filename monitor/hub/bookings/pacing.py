@@ -6,8 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING, Literal
 
+from db.hub.shows.campaigns import reached
+
 if TYPE_CHECKING:
     from datetime import date, tzinfo
+
+    from sqlalchemy.engine import Connection
+
+    from db.hub.shows.campaigns import CampaignInfo
 
 PacingState = Literal["waiting", "early", "on_track", "behind", "reached", "missed"]
 
@@ -70,6 +76,24 @@ def pacing(done: float, goal: float, span: tuple[datetime, datetime], now: datet
         state = "behind" if share < (1 - TOLERANCE) * due else "on_track"
     a_day = max(0.0, goal - done) / max(left, 1.0) if left > 0 else None
     return Pacing(state, done, goal, share, due, expected, a_day)
+
+
+def campaign_pacing(
+    connection: Connection, campaign: CampaignInfo, zone: tzinfo, now: datetime, *, min_viewers: int
+) -> Pacing:
+    """Return how far a campaign is.
+
+    Args:
+        connection: To the hub's database.
+        campaign: Its days are those of `zone`.
+        zone: Of the hub.
+        now: Aware.
+        min_viewers: See `db.hub.shows.campaigns.reached`.
+    """
+    plan = campaign.plan
+    span = span_of(plan.first_day, plan.last_day, zone)
+    count = reached(connection, plan, *span, min_viewers=min_viewers)
+    return pacing(count, plan.goal, span, now)
 
 
 def span_of(first_day: date, last_day: date, zone: tzinfo) -> tuple[datetime, datetime]:

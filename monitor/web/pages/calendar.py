@@ -26,7 +26,7 @@ from monitor.hub.bookings.booking_form import (
     values_of,
 )
 from monitor.hub.bookings.calendar import lanes_of
-from monitor.hub.bookings.pacing import pacing, span_of
+from monitor.hub.bookings.pacing import campaign_pacing
 from monitor.hub.forms import FormError
 from monitor.hub.playlists.vocabulary import DAY_WORDS
 from monitor.hub.shows.publishing import ShowError, preview, refresh, trying
@@ -173,7 +173,7 @@ def listing() -> str:
     archived = request.args.get("archived") == "1"
     with snapshot(hub_services().engine) as connection:
         found = campaigns.list_campaigns(connection, archived=archived)
-        rows = [(one, campaign_pacing(connection, one)) for one in found]
+        rows = [(one, pacing_now(connection, one)) for one in found]
     return render_template(
         "campaigns.html",
         rows=rows,
@@ -315,7 +315,7 @@ def _campaign_page(
     with snapshot(hub_services().engine) as connection:
         known, _count = list_creatives(connection, EVERYTHING, Choice(sort="name"))
         found = None if uid is None else _campaign(connection, uid)
-        progress = None if found is None else campaign_pacing(connection, found)
+        progress = None if found is None else pacing_now(connection, found)
     ad_ids = [one.ad_id for one in known if one.uid in values["creatives"]]
     return render_template(
         "campaign.html",
@@ -340,13 +340,10 @@ def _campaign_page(
     )
 
 
-def campaign_pacing(connection: Connection, campaign: CampaignInfo) -> Pacing:
+def pacing_now(connection: Connection, campaign: CampaignInfo) -> Pacing:
     """Return how far a campaign is now."""
-    plan = campaign.plan
-    span = span_of(plan.first_day, plan.last_day, local_zone())
     fewest = hub_services().settings.min_viewers
-    count = campaigns.reached(connection, plan, *span, min_viewers=fewest)
-    return pacing(count, plan.goal, span, now())
+    return campaign_pacing(connection, campaign, local_zone(), now(), min_viewers=fewest)
 
 
 def _monday() -> date:

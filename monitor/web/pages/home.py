@@ -22,7 +22,7 @@ from monitor.settings.time_zone import local_zone
 from monitor.web.accounts import current_user
 from monitor.web.changes import now
 from monitor.web.kept_reports import figures_of
-from monitor.web.pages.calendar import campaign_pacing
+from monitor.web.pages.calendar import pacing_now
 from monitor.web.pages.screens import wall_snapshot
 from monitor.web.problems import ProblemError
 from monitor.web.rights import EVERYBODY, requires
@@ -61,8 +61,9 @@ def home() -> str | Response:
         waiting = waiting_creatives(connection, EVERYTHING) if user.may("approver") else []
         kiosks = pairing.waiting_kiosks(connection, at) if user.may("operator") else []
         drafts = list_playlists(connection) if user.may("editor") else []
-        running = [(one, campaign_pacing(connection, one)) for one in list_campaigns(connection)]
+        running = [(one, pacing_now(connection, one)) for one in list_campaigns(connection)]
     snapshot_now = wall_snapshot()
+    told = {alert.campaign_uid for alert in alerts}
     return render_template(
         "home.html",
         today=today,
@@ -74,7 +75,11 @@ def home() -> str | Response:
         waiting=waiting,
         kiosks=kiosks,
         drafts=[one for one in drafts if one.draft is not None],
-        behind=[one for one, pace in running if pace.state in {"behind", "missed"}],
+        behind=[
+            one
+            for one, pace in running
+            if pace.state in {"behind", "missed"} and one.uid not in told
+        ],
         tiles=[tile for tile in snapshot_now.tiles if tile.condition in {"warns", "silent"}],
         screen_count=len(snapshot_now.tiles),
         worked=_worked(at),

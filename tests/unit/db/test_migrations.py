@@ -317,6 +317,8 @@ ROWS = {
     "UPDATE exposure_seconds SET sum_own = '{}', sum_fear = NULL; UPDATE cells SET sum_fear = NULL;"
     "INSERT INTO shadow_counts VALUES (1, 3, '2026-03-01 09:00:00.000000', 'compact-4', 'ef', 'sad', "
     "'happy', 2, -1.0, NULL, 1.2, 1.6, 2.0, 3.0);",
+    "0012": "INSERT INTO alerts (id, uid, campaign_id, kind, raised_at, detail) "
+    "VALUES (2, 'cd', 1, 'campaign_behind', '2026-03-02 08:00:00.000000', '');",
 }
 """Rows by the revision that first can hold them; together they are in every table and column."""
 
@@ -335,6 +337,7 @@ ADDED = {
     "exposures": {"0006": dict.fromkeys(SCORE_COLUMNS), "0011": {"sum_own": None}},
     "exposure_seconds": {"0006": dict.fromkeys(SCORE_COLUMNS), "0011": {"sum_own": None}},
     "screens": {"0010": {"settings": "{}"}},
+    "alerts": {"0012": {"campaign_id": None}},
     "users": {
         "0010": {
             **dict.fromkeys(("email", "language"), ""),
@@ -521,6 +524,45 @@ def test_other_labels_need_no_new_table(path, old, config):
     assert len(contents(path)["readings"]) == len(old["readings"])
     migrate(path, config, command.downgrade, "0010")
     assert contents(path)["readings"] == []
+
+
+def test_an_alert_is_about_a_screen_or_a_campaign_and_goes_back_without_the_latter(path, config):
+    for step in REVISIONS[: REVISIONS.index("0011") + 1]:
+        migrate(path, config, command.upgrade, step)
+        with closing(sqlite3.connect(path)) as connection:
+            connection.executescript(ROWS[step])
+    [before], schema_before = contents(path)["alerts"], schema_at(path)
+    migrate(path, config, command.upgrade, "0012")
+    assert contents(path)["alerts"] == [before | {"campaign_id": None}]
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(ROWS["0012"])
+        assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+    columns = "alerts (uid, screen_id, campaign_id, kind, raised_at, detail)"
+    for screen, campaign, rule in ((None, None, "CHECK"), (1, 1, "CHECK"), (None, 1, "UNIQUE")):
+        row = ("ef", screen, campaign, "campaign_behind", "2026-03-03 08:00:00.000000", "")
+        with (
+            closing(sqlite3.connect(path)) as connection,
+            pytest.raises(sqlite3.IntegrityError, match=rule),
+        ):
+            connection.execute(f"INSERT INTO {columns} VALUES (?, ?, ?, ?, ?, ?)", row)
+    migrate(path, config, command.downgrade, "0011")
+    assert contents(path)["alerts"] == [before]
+    assert schema_at(path) == schema_before
+
+
+def schema_at(path):
+    with closing(sqlite3.connect(path)) as connection:
+        return schema_of(connection)
+
+
+def test_postgresql_keeps_the_table_of_alerts():
+    statements = postgresql_statements("0012_campaign_alerts", "upgrade")
+    assert "ALTER TABLE alerts ALTER COLUMN screen_id DROP NOT NULL" in statements
+    back = postgresql_statements("0012_campaign_alerts", "downgrade")
+    assert back[0] == "DELETE FROM alerts WHERE screen_id IS NULL"
+    assert "ALTER TABLE alerts ALTER COLUMN screen_id SET NOT NULL" in back
+    for statement in (*statements, *back):
+        assert not statement.startswith(("DROP TABLE", "CREATE TABLE"))
 
 
 def test_downgrade_by_one_keeps_every_play_and_reading(path, config, make):

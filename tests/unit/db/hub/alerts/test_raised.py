@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import threading
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from sqlalchemy import select
 
 from db.engine import snapshot, writing
-from db.hub.alerts.raised import end_alert, find_alerts, open_alerts, raise_alert
+from db.hub.alerts.raised import (
+    end_alert,
+    end_campaign_alert,
+    find_alerts,
+    open_alerts,
+    open_campaign_alerts,
+    raise_alert,
+    raise_campaign_alert,
+)
+from db.hub.shows.campaigns import CampaignPlan, add_campaign, find_campaign
 from db.hub.tables import Delivery
 from tests.helpers.hub_rows import NOON, add_channel, add_screen
 
@@ -126,6 +135,31 @@ def test_alerts_are_found_by_site_group_kind_and_screen_page_by_page(engine):
     assert found(screen_id=oslo) == [(oslo, "disk")]
     assert found(limit=1, offset=1) == [(berlin, "clock")]
     assert found(is_open=False) == []
+
+
+def test_an_alert_about_a_campaign_has_no_screen(engine):
+    screen, channel = add_screen(engine), add_channel(engine, alert_kinds=["campaign_behind"])
+    add_channel(engine, "disks", alert_kinds=["disk"])
+    plan = CampaignPlan("Spring", (), date(2026, 3, 1), date(2026, 3, 9), "plays", 100)
+    raise_one(engine, screen)
+    with writing(engine) as connection:
+        row = find_campaign(connection, add_campaign(connection, plan, "eva", NOON)).id
+        assert raise_campaign_alert(connection, row, "It is behind.", NOON)
+        assert raise_campaign_alert(connection, row, "It is behind.", NOON) is None
+        assert open_campaign_alerts(connection) == {row}
+        assert set(open_alerts(connection)) == {(screen, "silent")}
+        (found,), count = find_alerts(connection, kind="campaign_behind")
+        assert (count, found.campaign, found.screen_id, found.screen) == (1, "Spring", None, "")
+        assert find_alerts(connection)[1] == 2
+        assert find_alerts(connection, site="Berlin")[1] == 1
+        assert end_campaign_alert(connection, row, NOON + MINUTE)
+        assert not end_campaign_alert(connection, row, NOON + MINUTE)
+        assert open_campaign_alerts(connection) == set()
+    assert events(engine) == [(channel, "raised"), (channel, "ended")]
+    with snapshot(engine) as connection:
+        body = connection.scalars(select(Delivery.payload)).first()
+    assert body["screen"] is None
+    assert body["campaign"] == {"id": found.campaign_uid, "name": "Spring"}
 
 
 def test_an_alert_never_ends_before_it_began(engine):

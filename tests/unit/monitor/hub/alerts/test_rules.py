@@ -13,7 +13,7 @@ from sqlalchemy import delete, insert, select, update
 
 from db.engine import snapshot, writing
 from db.hub.alerts.conditions import ScreenCondition, ShowState
-from db.hub.alerts.raised import ALERT_KINDS, find_alerts
+from db.hub.alerts.raised import ALERT_KINDS, SCREEN_ALERT_KINDS, find_alerts
 from db.hub.shows.desired import NewDocument, Reported, note_report, store_documents
 from db.hub.tables import Delivery, KioskKey, Screen, ScreenState
 from monitor.hub.alerts.rules import WORDS, AlertDuty, judge
@@ -59,7 +59,7 @@ def test_every_kind_has_words():
 
 
 def test_a_screen_that_is_well_raises_nothing_and_ends_everything():
-    assert wrong(a_screen()) == (set(), set(ALERT_KINDS))
+    assert wrong(a_screen()) == (set(), set(SCREEN_ALERT_KINDS))
 
 
 @pytest.mark.parametrize(("heard_s", "expected"), [(119, False), (120, False), (121, True)])
@@ -237,7 +237,7 @@ def test_lost_readings_and_what_was_set_aside_are_alerts():
 
 def test_nobody_misses_a_screen_without_a_kiosk():
     screen = replace(a_screen(9999, lost_records=9), contact_at=None)
-    assert wrong(screen) == (set(), set(ALERT_KINDS))
+    assert wrong(screen) == (set(), set(SCREEN_ALERT_KINDS))
 
 
 JUNK = [None, True, -1, 0.5, "", "tomorrow", [], [1], {}, {"state": []}, {"state": "lost"}]

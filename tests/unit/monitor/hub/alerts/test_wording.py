@@ -53,6 +53,23 @@ def test_a_test_message_and_a_kind_of_a_newer_version_can_be_read():
     assert kind_words("too_hot") == "too_hot"
 
 
+def about_campaign(event="raised"):
+    campaign = {"id": "cd" * 16, "name": "Spring drinks"}
+    about = {"screen": None, "campaign": campaign, "detail": "It has 3 of 100 plays."}
+    return document(event, "campaign_behind") | about
+
+
+def test_an_alert_about_a_campaign_names_it_and_leads_to_it(monkeypatch):
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    message = one_message(about_campaign())
+    assert message.title == "Campaign behind: Spring drinks"
+    assert message.text.startswith("It has 3 of 100 plays.\nSince 02 March 2026, 13:00")
+    assert message.page == f"/campaigns/{'cd' * 16}"
+    assert one_message(about_campaign("ended")).title == "Over: Campaign behind: Spring drinks"
+    storm = storm_message([about_campaign(), document()])
+    assert "Campaign behind, 1 campaign: Spring drinks" in storm.text
+
+
 def test_a_storm_names_the_screens_of_each_kind():
     documents = [document(kind="silent", name=f"S{number}") for number in range(12)]
     message = storm_message([*documents, document("ended")])

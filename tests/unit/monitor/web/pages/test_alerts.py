@@ -10,7 +10,8 @@ from sqlalchemy import select
 
 from db.engine import writing
 from db.hub.alerts.channels import add_channel, find_channel
-from db.hub.alerts.raised import end_alert, raise_alert
+from db.hub.alerts.raised import end_alert, raise_alert, raise_campaign_alert
+from db.hub.shows.campaigns import CampaignPlan, add_campaign, find_campaign
 from db.hub.tables import AuditEntry, Channel, Delivery
 from monitor.settings.models import HubSettings
 from monitor.web.app import close_app
@@ -90,6 +91,22 @@ def test_open_and_past_alerts_are_listed_with_their_screens(engine, as_):
     assert "It is dark." in only_oslo
     assert "It is dark." not in shown(viewer.get("/alerts?kind=disk"))
     assert "It is dark." not in shown(viewer.get("/alerts?group=South"))
+
+
+def test_an_alert_about_a_campaign_leads_to_it(engine, as_):
+    now = datetime.now(UTC)
+    day = now.date()
+    plan = CampaignPlan("Spring <b>", (), day, day, "plays", 100)
+    with writing(engine) as connection:
+        uid = add_campaign(connection, plan, "eva", now)
+        row = find_campaign(connection, uid).id
+        raise_campaign_alert(connection, row, "It has 3 of 100 plays.", now)
+    page = as_("viewer").get("/alerts").get_data(as_text=True)
+    assert f'href="/campaigns/{uid}">Spring &lt;b&gt;</a>' in page
+    assert "Campaign behind" in page
+    assert "It has 3 of 100 plays." in page
+    home = as_("viewer").get("/").get_data(as_text=True)
+    assert home.count(f"/campaigns/{uid}") == 1
 
 
 def test_past_alerts_come_page_by_page(engine, as_):
