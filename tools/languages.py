@@ -13,7 +13,8 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from io import BytesIO
+from contextlib import redirect_stderr
+from io import BytesIO, StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,7 +69,11 @@ def texts(root: Path = ROOT) -> Catalog:
             continue
         options = JINJA_OPTIONS if method == "jinja2" else {}
         with path.open("rb") as source:
-            found = extract(method, source, KEYWORDS, comment_tags=("NOTE:",), options=options)
+            # It warns of f-strings that are values, and no texts: ruff finds those that are.
+            with redirect_stderr(StringIO()):
+                found = list(
+                    extract(method, source, KEYWORDS, comment_tags=("NOTE:",), options=options)
+                )
             for _line, message, comments, context in found:
                 place = [(path.relative_to(root).as_posix(), 1)]
                 catalogue.add(message, locations=place, auto_comments=comments, context=context)
