@@ -62,7 +62,8 @@ class Template:
     def _make(self) -> bytes:
         path = self._folder / "new.db"
         engine = self._make_engine(path, read_only=False)
-        self._make_ready(engine, path, read_only=False, patience_s=10, keeping_copy=nullcontext)
+        options = {"read_only": False, "patience_s": 10, "alone": False}
+        self._make_ready(engine, path, **options, keeping_copy=nullcontext)
         engine.dispose()
         with closing(sqlite3.connect(path)) as file:
             [names] = file.execute("SELECT kiosk, epoch, created_at FROM origins")
