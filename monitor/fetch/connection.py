@@ -11,6 +11,7 @@ import certifi
 import httpcore
 
 from monitor.fetch.errors import Deadline, FetchError
+from monitor.languages import lazy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,17 +25,27 @@ def network_error(target: Target, error: httpcore.NetworkError) -> FetchError:
     if isinstance(cause, ssl.SSLCertVerificationError):
         return FetchError(
             "certificate",
-            f"The certificate of {target.host} does not prove its name ({cause.verify_message}): "
-            "expected a valid one.",
+            lazy(
+                "The certificate of %(host)s does not prove its name "
+                "(%(why)s): expected a valid one.",
+                host=target.host,
+                why=cause.verify_message,
+            ),
         )
     if isinstance(cause, ssl.SSLError):
         return FetchError(
             "certificate",
-            f"No encrypted connection to {target.host} could be made: expected TLS 1.2 or newer.",
+            lazy(
+                "No encrypted connection to %(host)s could be made: expected TLS 1.2 or newer.",
+                host=target.host,
+            ),
         )
     return FetchError(
         "unreachable",
-        f"{target.host} cannot be reached or broke off: check the address, or try again later.",
+        lazy(
+            "%(host)s cannot be reached or broke off: check the address, or try again later.",
+            host=target.host,
+        ),
     )
 
 
@@ -91,7 +102,7 @@ class _BudgetedStream(httpcore.NetworkStream):
         if left == 0:
             raise FetchError(
                 "too_large",
-                "The header of the answer has more bytes than allowed: expected a picture.",
+                lazy("The header of the answer has more bytes than allowed: expected a picture."),
             )
         content = self._stream.read(min(max_bytes, left), self._budget.deadline.left())
         self._budget.header_left = left - len(content)

@@ -6,6 +6,7 @@ import time
 from typing import Literal, TypeAlias
 
 from monitor.errors import PictureError
+from monitor.languages import lazy
 
 FetchCode: TypeAlias = Literal[
     "url",  # misspelt, or spelt in a way that programs read differently
@@ -52,5 +53,8 @@ class Deadline:
         """Return the error to raise when the time is over."""
         return FetchError(
             "too_slow",
-            f"The picture did not arrive in time: expected it within {self._seconds:g} s.",
+            lazy(
+                "The picture did not arrive in time: expected it within %(seconds)s s.",
+                seconds=f"{self._seconds:g}",
+            ),
         )

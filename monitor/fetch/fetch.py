@@ -23,6 +23,7 @@ from monitor.fetch.target import (
     parse_url,
     system_addresses,
 )
+from monitor.languages import lazy
 
 if TYPE_CHECKING:
     import ssl
@@ -74,8 +75,11 @@ def fetch_picture(
         target = _following(target, answer)
     raise FetchError(
         "redirects",
-        f"The address was redirected more than {limits.redirects} times: expected the picture "
-        "itself.",
+        lazy(
+            "The address was redirected more than %(redirects)s times: expected the"
+            " picture itself.",
+            redirects=limits.redirects,
+        ),
     )
 
 
@@ -84,14 +88,20 @@ def _following(target: Target, location: str) -> Target:
         url = urljoin(target.url, location)
     except ValueError as error:
         raise FetchError(
-            "redirects", f"{target.host} redirects to no address: expected the picture itself."
+            "redirects",
+            lazy(
+                "%(host)s redirects to no address: expected the picture itself.", host=target.host
+            ),
         ) from error
     following = parse_url(url)
     if target.scheme == "https" and following.scheme == "http":
         raise FetchError(
             "redirects",
-            f"{target.host} redirects from https to http: expected a redirect that stays on an "
-            "encrypted connection.",
+            lazy(
+                "%(host)s redirects from https to http: expected a redirect that stays "
+                "on an encrypted connection.",
+                host=target.host,
+            ),
         )
     return following
 
@@ -132,7 +142,11 @@ def _get(
         raise network_error(target, error) from error
     except httpcore.ProtocolError as error:
         raise FetchError(
-            "answer", f"{target.host} did not send a complete HTTP answer: expected a picture."
+            "answer",
+            lazy(
+                "%(host)s did not send a complete HTTP answer: expected a picture.",
+                host=target.host,
+            ),
         ) from error
 
 
@@ -140,11 +154,16 @@ def _check_header(target: Target, response: httpcore.Response, limits: FetchLimi
     if response.status != 200:
         raise FetchError(
             "not_found",
-            f"{target.host} answered with status {response.status}: expected 200 and a picture.",
+            lazy(
+                "%(host)s answered with status %(status)s: expected 200 and a picture.",
+                host=target.host,
+                status=response.status,
+            ),
         )
     if _field(response, b"content-encoding").lower() not in {b"", b"identity"}:
         raise FetchError(
-            "answer", f"{target.host} sent packed content: expected the picture as it is."
+            "answer",
+            lazy("%(host)s sent packed content: expected the picture as it is.", host=target.host),
         )
     length = _field(response, b"content-length")  # a number, as h11 has checked
     if length and int(length) > limits.content_bytes:
@@ -169,5 +188,6 @@ def _too_large(limits: FetchLimits) -> FetchError:
     count = limits.content_bytes
     size = f"{count / (1 << 20):g} MiB" if count >= 1 << 20 else f"{count} bytes"
     return FetchError(
-        "too_large", f"The picture has more bytes than allowed: expected at most {size}."
+        "too_large",
+        lazy("The picture has more bytes than allowed: expected at most %(size)s.", size=size),
     )

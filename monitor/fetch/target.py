@@ -21,6 +21,7 @@ from urllib.parse import quote, urlsplit
 import idna
 
 from monitor.fetch.errors import Deadline, FetchError
+from monitor.languages import lazy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -129,11 +130,16 @@ def parse_url(url: str) -> Target:
     url = url.strip()
     if len(url) > MAX_URL_LENGTH:
         raise FetchError(
-            "url", f"The address has {len(url)} characters: expected at most {MAX_URL_LENGTH}."
+            "url",
+            lazy(
+                "The address has %(count)s characters: expected at most %(most)s.",
+                count=len(url),
+                most=MAX_URL_LENGTH,
+            ),
         )
     if re.search(r"[\x00-\x1f\x7f\\]", url):
         raise FetchError(
-            "url", "The address holds a control character or a backslash: expected neither."
+            "url", lazy("The address holds a control character or a backslash: expected neither.")
         )
     try:
         parts = urlsplit(url)
@@ -141,21 +147,30 @@ def parse_url(url: str) -> Target:
     except ValueError as error:
         raise FetchError(
             "url",
-            "The address is not spelt right: expected a form like https://example.org/picture.jpg.",
+            lazy(
+                "The address is not spelt right: expected a form like "
+                "https://example.org/picture.jpg."
+            ),
         ) from error
     if parts.scheme not in _DEFAULT_PORTS:
-        named = (
-            f"begins with {parts.scheme[:20]}" if parts.scheme else "does not say how to fetch it"
-        )
         raise FetchError(
-            "scheme", f"The address {named}: expected one that begins with http:// or https://."
+            "scheme",
+            lazy(
+                "The address begins with %(scheme)s: expected one that begins with http:// or "
+                "https://.",
+                scheme=parts.scheme[:20],
+            )
+            if parts.scheme
+            else lazy(
+                "The address lacks its beginning: expected one that begins with http:// or https://."
+            ),
         )
     if "@" in parts.netloc:
         raise FetchError(
-            "url", "The address holds a user name or a password: expected one without."
+            "url", lazy("The address holds a user name or a password: expected one without.")
         )
     if port == 0:
-        raise FetchError("url", "The address names port 0: expected 1 to 65535.")
+        raise FetchError("url", lazy("The address names port 0: expected 1 to 65535."))
     safe = "%/:@!$&'()*+,;=~-._"
     path = quote(parts.path or "/", safe=safe)
     query = f"?{quote(parts.query, safe=safe + '?')}" if parts.query else ""
@@ -174,7 +189,10 @@ def _host(host: str) -> str:
     except UnicodeError as error:  # of which idna's errors are a kind
         raise FetchError(
             "url",
-            "The host's name is not an allowed international name: expected one like example.org.",
+            lazy(
+                "The host's name is not an allowed international name: expected one "
+                "like example.org."
+            ),
         ) from error
     name = name.removesuffix(".")
     labels = name.split(".")
@@ -183,7 +201,8 @@ def _host(host: str) -> str:
         return str(_literal(name, 4))
     if len(name) > 253 or not all(re.fullmatch(label_form, label) for label in labels):
         raise FetchError(
-            "url", "The host's name is missing or not spelt right: expected one like example.org."
+            "url",
+            lazy("The host's name is missing or not spelt right: expected one like example.org."),
         )
     return name
 
@@ -197,8 +216,10 @@ def _literal(host: str, version: int) -> Address:
     if address is None or address.version != version or "%" in host:
         raise FetchError(
             "url",
-            "The host is a number in an unusual form: expected a name, four numbers from 0 to 255 "
-            "with dots between them, or an IPv6 address in brackets.",
+            lazy(
+                "The host is a number in an unusual form: expected a name, four numbers"
+                " from 0 to 255 with dots between them, or an IPv6 address in brackets."
+            ),
         )
     return address
 
@@ -222,8 +243,15 @@ def checked_addresses(
             look-up took too long. The message discloses no private names.
     """
     if policy.allowed_ports is not None and target.port not in policy.allowed_ports:
-        expected = " or ".join(map(str, policy.allowed_ports))
-        raise FetchError("port", f"The address names port {target.port}: expected {expected}.")
+        expected = ", ".join(map(str, policy.allowed_ports))
+        raise FetchError(
+            "port",
+            lazy(
+                "The address names port %(port)s: expected one of %(expected)s.",
+                port=target.port,
+                expected=expected,
+            ),
+        )
     try:
         addresses = [ip_address(target.host)]
     except ValueError:
@@ -236,8 +264,11 @@ def checked_addresses(
     if not all(policy.allows(address) for address in addresses):
         raise FetchError(
             "address_not_public",
-            f"{target.host} leads to an address that is not public: expected a picture on the "
-            "public internet.",
+            lazy(
+                "%(host)s leads to an address that is not public: expected a picture on"
+                " the public internet.",
+                host=target.host,
+            ),
         )
     return addresses
 
@@ -265,6 +296,7 @@ def _look_up(target: Target, deadline: Deadline, resolve: Resolver) -> list[Addr
         raise deadline.over() from None
     if isinstance(answer, Exception) or not answer:
         raise FetchError(
-            "unreachable", f"There is no host {target.host}: expected the name of a web server."
+            "unreachable",
+            lazy("There is no host %(host)s: expected the name of a web server.", host=target.host),
         )
     return answer

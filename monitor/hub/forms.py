@@ -95,7 +95,10 @@ _MESSAGES: dict[str, Message] = {
     "date_from_datetime_parsing": _no_date,
     "date_parsing": _no_date,
     "date_type": _no_date,
-    "literal_error": lambda **values: lazy("Expected %(expected)s.", **values),
+    "literal_error": lambda **values: lazy(
+        "Expected one of %(names)s.",
+        names=values["expected"].replace("'", "").replace(" or ", ", "),
+    ),
 }
 """Default messages for these errors; a form may override them."""
 

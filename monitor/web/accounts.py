@@ -20,8 +20,9 @@ from db.hub.attempts import AttemptLimit, count_attempt, forgive
 from db.hub.audit import note
 from db.hub.people import accounts, api_keys
 from db.hub.people.accounts import Account
+from monitor.hub.people.account_form import ROLE_WORDS
 from monitor.hub.people.passwords import is_right
-from monitor.languages import languages, lazy
+from monitor.languages import _, languages, lazy
 from monitor.web.connections import ConnectionLimits, origin_of
 from monitor.web.gates import (
     OPEN,
@@ -406,13 +407,12 @@ def _check_right(user: Account) -> None:
     roles = view_mark("roles", default)
     if request.endpoint == "logout" or user.may(*roles):
         return
-    names = ", ".join(dict.fromkeys([*roles, "admin"]))
+    names = [str(ROLE_WORDS[role]) for role in dict.fromkeys([*roles, "admin"])]
     raise Forbidden(
-        lazy(
-            "Your account has the role %(role)s: expected one of %(names)s. Ask an "
-            "administrator of the hub.",
-            role=user.role,
-            names=names,
+        _(
+            "Your role is %(role)s; this is for %(names)s. Ask an administrator of the hub.",
+            role=ROLE_WORDS[user.role],
+            names=", ".join(names),
         )
     )
 
@@ -429,7 +429,12 @@ def _check_key() -> None:
         raise Forbidden(lazy("No key may do this: log in with a browser."))
     if needed not in key.scopes:
         raise Forbidden(
-            f"The key {key.name} was made for {', '.join(key.scopes)}: expected one for {needed}."
+            lazy(
+                "The key %(name)s was made for %(scopes)s: expected one for %(needed)s.",
+                name=key.name,
+                scopes=", ".join(key.scopes),
+                needed=needed,
+            )
         )
 
 

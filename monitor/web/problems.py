@@ -30,7 +30,7 @@ TITLES = {
     "fetch": lazy("The picture could not be fetched"),
     "not_a_picture": lazy("This picture cannot be read"),
     "no_picture": lazy("No picture was sent"),
-    "too_large": lazy("The picture is too large"),
+    "too_large": lazy("Too much was sent"),
     "unknown_media": lazy("This kind of content cannot be read"),
     "login_needed": lazy("You are not logged in"),
     "forbidden": lazy("This is not allowed"),
@@ -77,6 +77,7 @@ DETAILS = {
     404: ("not_found", lazy("There is no page at this address. Check it, or use the menu.")),
     405: ("wrong_method", lazy("This address does not support this method.")),
     408: ("upload_too_slow", lazy("The upload was too slow. Use a smaller picture or file.")),
+    409: ("in_use", lazy("This cannot be changed now. Load the page again.")),
     413: (
         "too_large",
         lazy(
@@ -173,7 +174,7 @@ def _answer_http(error: HTTPException) -> Response | AnyResponse:
         return error.get_response()
     default = ("bad_request" if status < 500 else "internal", str(error.description))
     code, detail = DETAILS.get(status, default)
-    if status < 500 and error.description != type(error).description:
+    if status < 500 and status != 429 and error.description != type(error).description:
         detail = error.description or ""
     response = _answer(ProblemError(status, code, detail))
     for name, value in error.get_headers():

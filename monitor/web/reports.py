@@ -201,11 +201,19 @@ def comparison_document(
     """
     wrong = None
     if len(ads) < 2:
-        wrong = f"Name two or more different ads; received {', '.join(ads) or 'none'}."
+        wrong = lazy(
+            "Name two or more different ads; received %(names)s.", names=", ".join(ads) or "none"
+        )
     elif len(ads) > MAX_COMPARED:
-        wrong = f"Name at most {MAX_COMPARED} ads; received {len(ads)}."
+        wrong = lazy(
+            "Name at most %(most)s ads; received %(count)s.", most=MAX_COMPARED, count=len(ads)
+        )
     elif measure not in MEASURES:
-        wrong = f"Invalid measure: expected one of {', '.join(MEASURES)}, received {measure!r}."
+        wrong = lazy(
+            "Invalid measure: expected one of %(names)s, received %(value)s.",
+            names=", ".join(MEASURES),
+            value=repr(measure),
+        )
     if wrong is not None:
         raise ProblemError(400, "not_comparable", wrong)
     scope = scope or Scope()

@@ -9,6 +9,7 @@ from sqlalchemy import delete, exc, insert, select, update
 
 from db.errors import ChannelError
 from db.hub.tables import Channel, Delivery
+from detector.texts import lazy
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -71,7 +72,10 @@ def add_channel(
         connection.execute(row)
     except exc.IntegrityError as error:
         raise ChannelError(
-            f"There is a channel {name!r} already: choose another name, or remove that one."
+            lazy(
+                "There is a channel %(name)s already: choose another name, or remove that one.",
+                name=repr(name),
+            )
         ) from error
     return find_channel(connection, name)
 
@@ -87,7 +91,13 @@ def find_channel(connection: Connection, name: str) -> KnownChannel:
         if channel.name == name:
             return channel
     there_are = ", ".join(channel.name for channel in found) or "none yet"
-    raise ChannelError(f"There is no channel {name!r}; there are: {there_are}.")
+    raise ChannelError(
+        lazy(
+            "There is no channel %(name)s; there are: %(there_are)s.",
+            name=repr(name),
+            there_are=there_are,
+        )
+    )
 
 
 def list_channels(connection: Connection, *, in_use: bool = False) -> list[KnownChannel]:

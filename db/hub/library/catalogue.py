@@ -31,6 +31,7 @@ from db.hub.library.contents import (
 )
 from db.hub.library.media import store_media
 from db.hub.tables import User
+from detector.texts import lazy
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -94,7 +95,7 @@ def find_creative(connection: Connection, scope: Scope, uid: str) -> CreativeInf
     """
     row = connection.execute(_creatives(scope).where(Creative.uid == uid)).one_or_none()
     if row is None:
-        raise NotInLibraryError("There is no such ad in the library.")
+        raise NotInLibraryError(lazy("There is no such ad in the library."))
     return _creative(row)
 
 
@@ -148,7 +149,9 @@ def find_version(
     )
     row = connection.execute(query).one_or_none()
     if row is None:
-        raise NotInLibraryError(f"The ad {creative.name} has no version {number}.")
+        raise NotInLibraryError(
+            lazy("The ad %(name)s has no version %(number)s.", name=creative.name, number=number)
+        )
     return creative, _version(row)
 
 

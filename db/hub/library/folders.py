@@ -19,6 +19,7 @@ from db.hub.library.contents import (
     Scope,
 )
 from db.hub.tables import User
+from detector.texts import lazy
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -47,7 +48,7 @@ def find_folder(connection: Connection, scope: Scope, uid: str) -> FolderInfo:
     """
     row = connection.execute(_folders(scope).where(Folder.uid == uid)).one_or_none()
     if row is None:
-        raise NotInLibraryError("There is no such folder.")
+        raise NotInLibraryError(lazy("There is no such folder."))
     return _folder(row)
 
 
@@ -88,12 +89,22 @@ def delete_folder(connection: Connection, uid: str) -> FolderInfo:
     held = connection.scalar(select(func.count()).where(Creative.folder_id == before.id))
     if held:
         raise LibraryError(
-            f"The folder {before.name} holds {held} ads, with archived ones. Move them first."
+            lazy(
+                "The folder %(name)s holds %(held)s ads, with archived ones. Move them first.",
+                name=before.name,
+                held=held,
+            )
         )
     agency = select(User.name).where(User.folder_id == before.id, User.disabled_at.is_(None))
     name = connection.scalar(agency.limit(1))
     if name is not None:
-        raise LibraryError(f"The folder {before.name} is that of the agency account {name}.")
+        raise LibraryError(
+            lazy(
+                "The folder %(name)s is that of the agency account %(account)s.",
+                name=before.name,
+                account=name,
+            )
+        )
     # SQLite gives its row's number to a later folder, which is not that of a disabled agency.
     left = update(User).where(User.folder_id == before.id)
     connection.execute(left.values(folder_id=None))
@@ -130,4 +141,6 @@ def _folder(row: Row[Any]) -> FolderInfo:
 def _check_name_is_free(connection: Connection, name: str) -> None:
     query = select(Folder.id).where(func.lower(Folder.name) == name.lower())
     if connection.scalar(query.limit(1)) is not None:
-        raise LibraryError(f"There is a folder {name} already. Choose another name.")
+        raise LibraryError(
+            lazy("There is a folder %(name)s already. Choose another name.", name=name)
+        )

@@ -126,11 +126,21 @@ def invite(
     """
     if not name or len(name) > MAX_NAME_LENGTH or name != name.strip() or not name.isprintable():
         raise AccountError(
-            f"Invalid name: expected 1 to {MAX_NAME_LENGTH} printable characters without spaces at "
-            f"the ends, received {name!r}."
+            lazy(
+                "Invalid name: expected 1 to %(most)s printable characters "
+                "without spaces at the ends, received %(name)s.",
+                most=MAX_NAME_LENGTH,
+                name=repr(name),
+            )
         )
     if role is not None and role not in ROLES:
-        raise AccountError(f"Invalid role: expected one of {', '.join(ROLES)}, received {role!r}.")
+        raise AccountError(
+            lazy(
+                "Invalid role: expected one of %(names)s, received %(role)s.",
+                names=", ".join(ROLES),
+                role=repr(role),
+            )
+        )
     given = {"role": role, "folder_id": folder_id, "email": email}
     changes = {column: value for column, value in given.items() if value is not None}
     user_id = connection.scalar(select(User.id).where(User.name == name))
@@ -321,7 +331,7 @@ def disable(connection: Connection, name: str, now: datetime) -> Account:
     query = select(User.id, User.role).where(User.name == name, User.disabled_at.is_(None))
     row = connection.execute(query).one_or_none()
     if row is None:
-        raise AccountError(f"There is no account {name!r} in use.")
+        raise AccountError(lazy("There is no account %(name)s in use.", name=repr(name)))
     _keep_an_administrator(connection, row.id)
     changes = {"disabled_at": now, "password_hash": None}
     connection.execute(update(User).where(User.id == row.id).values(**changes))

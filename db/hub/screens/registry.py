@@ -15,6 +15,7 @@ from db.hub.tables import KioskKey, Screen, ScreenState, StateChange
 from db.sqlite_file import dump_json
 from db.transfer.envelope import MAX_NUMBER
 from db.write.store import upsert
+from detector.texts import lazy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -83,7 +84,10 @@ def find_screen(connection: Connection, uid: str) -> ScreenInfo:
     row = connection.execute(select(Screen.__table__).where(Screen.uid == uid)).one_or_none()
     if row is None:
         raise NoSuchScreenError(
-            f"There is no screen {uid!r}; the page of screens lists those there are."
+            lazy(
+                "There is no screen %(uid)s; the page of screens lists those there are.",
+                uid=repr(uid),
+            )
         )
     return screen_info(row)
 

@@ -11,6 +11,7 @@ from sqlalchemy import delete, insert, select, update
 from db.errors import DatabaseError
 from db.hub.console_tables import TARGETS, Booking, Campaign, PlaylistPlan
 from db.hub.tables import Screen
+from detector.texts import lazy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -123,7 +124,9 @@ def find_booking(connection: Connection, uid: str) -> BookingInfo:
     """
     row = connection.execute(_query().where(Booking.uid == uid)).one_or_none()
     if row is None:
-        raise BookingError(f"There is no booking {uid!r}; somebody may have removed it.")
+        raise BookingError(
+            lazy("There is no booking %(uid)s; somebody may have removed it.", uid=repr(uid))
+        )
     return _info(row)
 
 
@@ -199,23 +202,31 @@ def _info(row: Row[Any]) -> BookingInfo:
 def _columns(connection: Connection, plan: BookingPlan) -> dict[str, Any]:
     if plan.target_kind not in TARGETS:
         raise BookingError(
-            f"Invalid target {plan.target_kind!r}: expected one of {', '.join(TARGETS)}."
+            lazy(
+                "Invalid target %(target)s: expected one of %(names)s.",
+                target=repr(plan.target_kind),
+                names=", ".join(TARGETS),
+            )
         )
     if plan.target_kind != "all" and not plan.target:
-        raise BookingError(f"Choose a {plan.target_kind} for the booking.")
+        raise BookingError(lazy("Choose the screens for the booking."))
     in_use = (PlaylistPlan.uid == plan.playlist, PlaylistPlan.archived_at.is_(None))
     playlist_id = connection.scalar(select(PlaylistPlan.id).where(*in_use))
     if playlist_id is None:
-        raise BookingError("There is no such playlist, or it is archived. Choose another one.")
+        raise BookingError(
+            lazy("There is no such playlist, or it is archived. Choose another one.")
+        )
     if plan.target_kind == "screen":
         there = (Screen.uid == plan.target, Screen.retired_at.is_(None))
         if connection.scalar(select(Screen.id).where(*there)) is None:
-            raise BookingError("There is no such screen, or it is retired. Choose another one.")
+            raise BookingError(
+                lazy("There is no such screen, or it is retired. Choose another one.")
+            )
     campaign_id = None
     if plan.campaign is not None:
         campaign_id = connection.scalar(select(Campaign.id).where(Campaign.uid == plan.campaign))
         if campaign_id is None:
-            raise BookingError("There is no such campaign. Choose another one.")
+            raise BookingError(lazy("There is no such campaign. Choose another one."))
     return {
         "playlist_id": playlist_id,
         "campaign_id": campaign_id,

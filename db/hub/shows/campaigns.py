@@ -13,6 +13,7 @@ from db.hub.console_tables import Campaign, Creative
 from db.hub.tables import Cell
 from db.read.scope import of_kinds
 from db.schema import Ad, Exposure, Play, Session, Viewer
+from detector.texts import lazy
 
 if TYPE_CHECKING:
     from datetime import date, datetime
@@ -96,7 +97,7 @@ def find_campaign(connection: Connection, uid: str) -> CampaignInfo:
     query = select(Campaign.__table__).where(Campaign.uid == uid)
     row = connection.execute(query).one_or_none()
     if row is None:
-        raise NoSuchCampaignError("There is no such campaign.")
+        raise NoSuchCampaignError(lazy("There is no such campaign."))
     return _info(row)
 
 

@@ -19,6 +19,7 @@ from sqlalchemy.orm import aliased
 from db.errors import DatabaseError
 from db.hub.console_tables import PlaylistPlan, PlaylistRevision
 from db.hub.tables import AuditEntry
+from detector.texts import lazy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -81,7 +82,9 @@ class PlaylistState:
         """What people edit: the draft, or else what was published last."""
         found = self.draft or self.published
         if found is None:
-            raise NoSuchPlaylistError(f"The playlist {self.info.name} has no revision.")
+            raise NoSuchPlaylistError(
+                lazy("The playlist %(name)s has no revision.", name=self.info.name)
+            )
         return found
 
     @property
@@ -132,7 +135,7 @@ def find_playlist(connection: Connection, uid: str, *, change: bool = False) -> 
     query = select(PlaylistPlan.__table__).where(PlaylistPlan.uid == uid)
     row = connection.execute(query.with_for_update() if change else query).one_or_none()
     if row is None:
-        raise NoSuchPlaylistError("There is no such playlist.")
+        raise NoSuchPlaylistError(lazy("There is no such playlist."))
     return _states(connection, [row])[0]
 
 
@@ -164,7 +167,9 @@ def find_revision(connection: Connection, playlist: PlaylistInfo, number: int) -
     for revision in list_revisions(connection, playlist):
         if revision.number == number:
             return revision
-    raise NoSuchPlaylistError(f"The playlist {playlist.name} has no revision {number}.")
+    raise NoSuchPlaylistError(
+        lazy("The playlist %(name)s has no revision %(number)s.", name=playlist.name, number=number)
+    )
 
 
 def save_draft(
@@ -205,7 +210,9 @@ def check_seen(state: PlaylistState, seen: str) -> None:
         PlaylistChangedError: The playlist has another state than the one with this token.
     """
     if seen != state.token:
-        raise PlaylistChangedError(f"The playlist {state.info.name} was changed meanwhile.")
+        raise PlaylistChangedError(
+            lazy("The playlist %(name)s was changed meanwhile.", name=state.info.name)
+        )
 
 
 def publish_draft(connection: Connection, state: PlaylistState, by: str, now: datetime) -> None:

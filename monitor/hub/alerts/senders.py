@@ -21,6 +21,7 @@ from monitor.errors import MonitorError
 from monitor.fetch.errors import Deadline, FetchError
 from monitor.fetch.post import post_document
 from monitor.fetch.target import AddressPolicy, checked_addresses, parse_url
+from monitor.languages import lazy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,16 +33,18 @@ if TYPE_CHECKING:
 SECRET_PREFIX = "whsec_"  # noqa: S105 (the standard's prefix of secrets, not one itself)
 
 _WHY = {
-    "url": "its address is not spelt right",
-    "scheme": "its address must begin with http:// or https://",
-    "port": "the port of its address is not allowed",
-    "address_not_public": "its address lies in a network of your own, which must be allowed: start "
-    "the hub with `--allow-network`, such as `--allow-network 192.168.1.0/24`",
-    "unreachable": "the server cannot be reached",
-    "certificate": "the certificate of the server does not prove its name",
-    "answer": "the server did not send a complete answer",
-    "too_large": "the server sent too much",
-    "too_slow": "the server did not answer in time",
+    "url": lazy("its address is not spelt right"),
+    "scheme": lazy("its address must begin with http:// or https://"),
+    "port": lazy("the port of its address is not allowed"),
+    "address_not_public": lazy(
+        "its address lies in a network of your own, which must be allowed: start the hub with "
+        "`--allow-network`, such as `--allow-network 192.168.1.0/24`"
+    ),
+    "unreachable": lazy("the server cannot be reached"),
+    "certificate": lazy("the certificate of the server does not prove its name"),
+    "answer": lazy("the server did not send a complete answer"),
+    "too_large": lazy("the server sent too much"),
+    "too_slow": lazy("the server did not answer in time"),
 }
 
 
@@ -113,7 +116,7 @@ def check_address(kind: ChannelKind, url: str, policy: AddressPolicy) -> None:
             _plugin(url, policy)
     except FetchError as error:
         raise ChannelAddressError(
-            f"The webhook cannot be used: {_WHY.get(error.code, str(error))}."
+            lazy("The webhook cannot be used: %(why)s.", why=_WHY.get(error.code, str(error)))
         ) from error
     except SendError as error:
         raise ChannelAddressError(str(error)) from error
@@ -174,12 +177,15 @@ def _send_webhook(
     try:
         answer = post_document(channel.url, body, headers, policy=policy)
     except FetchError as error:
-        why = _WHY.get(error.code, "the server cannot be used")
-        raise SendError(f"Not delivered: {why}.") from error
+        why = _WHY.get(error.code, lazy("the server cannot be used"))
+        raise SendError(lazy("Not delivered: %(why)s.", why=why)) from error
     if 200 <= answer.status < 300:
         return
     raise SendError(
-        f"Not delivered: the server answered with status {answer.status}; expected 200 to 299.",
+        lazy(
+            "Not delivered: the server answered with status %(status)s; expected 200 to 299.",
+            status=answer.status,
+        ),
         is_refusal=answer.status in {400, 413, 415, 422},
         retry_after_s=answer.retry_after_s,
     )
@@ -192,18 +198,24 @@ def _send_apprise(channel: KnownChannel, message: Message, policy: AddressPolicy
             arrived = plugin.notify(body=message.text, title=message.title, body_format="text")
         except Exception as error:  # Over a hundred services, each with code of its own.
             raise SendError(
-                f"Not delivered: {masked(channel.url)} failed ({type(error).__name__})."
+                lazy(
+                    "Not delivered: %(url)s failed (%(kind)s).",
+                    url=masked(channel.url),
+                    kind=type(error).__name__,
+                )
             ) from error
     if not arrived:
-        raise SendError(f"Not delivered: {complaints.text(channel.url)}.")
+        raise SendError(lazy("Not delivered: %(why)s.", why=complaints.text(channel.url)))
 
 
 def _plugin(url: str, policy: AddressPolicy) -> Any:
     """Return Apprise's service for an address, which leads where the policy allows."""
     if re.search(r"[?&](template|redirect)=", url, re.IGNORECASE):
         raise SendError(
-            "The address has the option template= or redirect=, with which files of the hub could "
-            "be sent, or its network be explored: leave it out."
+            lazy(
+                "The address has the option template= or redirect=, with which files of"
+                " the hub could be sent, or its network be explored: leave it out."
+            )
         )
     apprise = _apprise()
     asset = apprise.AppriseAsset()
@@ -211,12 +223,18 @@ def _plugin(url: str, policy: AddressPolicy) -> Any:
     plugin = apprise.Apprise.instantiate(url, asset=asset, suppress_exceptions=True)
     if plugin is None:
         raise SendError(
-            f"{masked(url)} is no address of Apprise: expected one such as mailto://, slack://, "
-            "msteams:// or tgram://, as https://github.com/caronc/apprise/wiki lists them."
+            lazy(
+                "%(url)s is no address of Apprise: expected one such as mailto://, "
+                "slack://, msteams:// or tgram://, as "
+                "https://github.com/caronc/apprise/wiki lists them.",
+                url=masked(url),
+            )
         )
     if not any("{host}" in template for template in plugin.templates):
         if "{schema}://" in plugin.templates:
-            raise SendError(f"{masked(url)} only shows messages on the hub's own machine.")
+            raise SendError(
+                lazy("%(url)s only shows messages on the hub's own machine.", url=masked(url))
+            )
         return plugin  # A service whose servers Apprise knows.
     host = getattr(plugin, "smtp_host", None) or plugin.host
     if host:
@@ -225,7 +243,11 @@ def _plugin(url: str, policy: AddressPolicy) -> Any:
             checked_addresses(target, policy, Deadline(5.0))
         except FetchError as error:
             raise SendError(
-                f"Messages cannot be sent to {masked(url)}: {_WHY.get(error.code, str(error))}."
+                lazy(
+                    "Messages cannot be sent to %(url)s: %(why)s.",
+                    url=masked(url),
+                    why=_WHY.get(error.code, str(error)),
+                )
             ) from error
     return plugin
 
@@ -235,8 +257,10 @@ def _apprise() -> Any:
         apprise = import_module("apprise")
     except ModuleNotFoundError as error:
         raise SendError(
-            "Alerts by mail and chat need Apprise: install the extra hub (`make hub-setup`, or "
-            "`pip install ad-reaction-monitor[hub]`)."
+            lazy(
+                "Alerts by mail and chat need Apprise: install the extra hub (`make "
+                "hub-setup`, or `pip install ad-reaction-monitor[hub]`)."
+            )
         ) from error
     # What it logs is part of the error that is raised here, without its secrets.
     own_log = logging.getLogger("apprise")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from monitor.hub.alerts.rules import WORDS
 from monitor.hub.opening import is_open
+from monitor.languages import lazy
 from monitor.settings.time_zone import local_zone, zone_or_utc, zone_words
 
 if TYPE_CHECKING:
@@ -89,7 +90,10 @@ def quiet_until(quiet_hours: Sequence[str], time_zone: str, at: datetime) -> dat
         if not is_open(quiet_hours, time_zone, minute):
             return minute
     raise ValueError(
-        f"expected quiet hours that end, such as 22:00-07:00, received {', '.join(quiet_hours)}"
+        lazy(
+            "expected quiet hours that end, such as 22:00-07:00, received %(value)s",
+            value=", ".join(quiet_hours),
+        )
     )
 
 

@@ -44,7 +44,13 @@ RHYTHMS = {
 
 def _measure(name: str) -> str:
     if name not in (*COUNTS, *MEASURES):
-        raise ValueError(f"expected one of {', '.join((*COUNTS, *MEASURES))}, received {name!r}")
+        raise ValueError(
+            lazy(
+                "expected one of %(names)s, received %(value)s",
+                names=", ".join((*COUNTS, *MEASURES)),
+                value=repr(name),
+            )
+        )
     return name
 
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from monitor.hub.forms import FormError
 from monitor.languages import lazy
-from monitor.settings.from_hub import SCREEN_KEYS, hub_mistakes, hub_settings
+from monitor.settings.forms import problem_with
+from monitor.settings.from_hub import SCREEN_KEYS, hub_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,9 +71,8 @@ def read_settings(form: Mapping[str, str]) -> dict[str, Any]:
         if not text:
             continue
         values[key] = _typed(known[key].kind, text)
-        wrong = hub_mistakes({key: values[key]})
-        if wrong:
-            problems[key] = wrong[0]
+        if wrong := problem_with(key, values[key]):
+            problems[key] = wrong
     if problems:
         raise FormError(problems)
     return values

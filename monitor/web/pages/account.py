@@ -126,7 +126,7 @@ def confirm_second_factor() -> str | tuple[str, int]:
     """Begin to ask for codes, once the person has shown one; show the codes of recovery."""
     secret, code = request.form.get("secret", ""), request.form.get("code", "")
     if not second_factor.is_secret(secret) or current_user().has_second_factor:
-        raise ProblemError(409, "bad_request", lazy("Open the page of your second factor again."))
+        raise ProblemError(409, "in_use", lazy("Open the page of your second factor again."))
     problems = _password_problems(request.form.get("old", ""))
     step = second_factor.matching_step(secret, code, now())
     if step is None:
@@ -200,7 +200,7 @@ def make_key() -> str | tuple[str, int]:
         known = api_keys.keys_of(change.connection, change.user.id)
         if sum(key.works(change.at) for key in known) >= MAX_KEYS:
             why = lazy("You have %(count)s keys: revoke one first.", count=MAX_KEYS)
-            raise ProblemError(409, "bad_request", why)
+            raise ProblemError(409, "in_use", why)
         ends = None if read.days is None else change.at + timedelta(days=read.days)
         key = api_keys.make_key(
             change.connection,
@@ -273,7 +273,7 @@ def _password_problems(password: str) -> dict[str, str]:
     """Return what is wrong with the password by which somebody confirms a change."""
     if not current_user().has_password:
         why = lazy("Your account has no password: you log in by single sign-on.")
-        raise ProblemError(409, "bad_request", why)
+        raise ProblemError(409, "in_use", why)
     if account_gate().checked(current_user().name, password) is None:
         return {"old": str(lazy("Your password is wrong."))}
     return {}

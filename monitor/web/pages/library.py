@@ -306,9 +306,12 @@ def add_folder() -> Response | tuple[str, int]:
         name = _read_name()
     except FormError as error:
         return _folder_page(error.problems), 400
-    with changing() as change, explained():
-        folders.create_folder(change.connection, name, change.at)
-        change.note("folder.create", f"folder {name}", after={"name": name})
+    try:
+        with changing() as change:
+            folders.create_folder(change.connection, name, change.at)
+            change.note("folder.create", f"folder {name}", after={"name": name})
+    except LibraryError as error:
+        return _folder_page({"new-name": str(error)}, name), 409
     return back("library.folder_page", "folder")
 
 
@@ -369,7 +372,7 @@ def _page(uid: str, problems: Mapping[str, str] | None = None) -> str:
         )
 
 
-def _folder_page(problems: Mapping[str, str] | None = None) -> str:
+def _folder_page(problems: Mapping[str, str] | None = None, typed: str = "") -> str:
     with snapshot(hub_services().engine) as connection:
         known = folders.list_folders(connection, scope())
         agencies = folders.agencies(connection)
@@ -378,6 +381,7 @@ def _folder_page(problems: Mapping[str, str] | None = None) -> str:
         folders=known,
         agencies=agencies,
         problems=problems or {},
+        typed=typed,
         **_shared(),
     )
 

@@ -168,7 +168,7 @@ def send(uid: str) -> AnyResponse:
         change.note("report.send", f"report {report.name}", after={"to": list(report.recipients)})
     if not report.recipients:
         raise ProblemError(
-            409, "bad_request", lazy("This report has no recipients: save it again with some.")
+            409, "in_use", lazy("This report has no recipients: save it again with some.")
         )
     with here.reports.taken():
         failure = report_sender(_settings()).send(here.engine, report, now())

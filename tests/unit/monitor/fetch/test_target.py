@@ -280,7 +280,7 @@ def test_what_is_allowed_besides_public_addresses() -> None:
     assert refusal("http://192.168.8.9/", policy=policy).code == "address_not_public"
     assert refusal("http://localhost/", policy=policy).code == "address_not_public"
     assert str(refusal("http://192.168.7.9:8081/", policy=policy)) == (
-        "The address names port 8081: expected 80 or 8080."
+        "The address names port 8081: expected one of 80, 8080."
     )
 
 

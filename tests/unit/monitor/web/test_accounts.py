@@ -169,7 +169,7 @@ def test_roles(make_hub, invite):
     assert viewer.get("/tried/read").status_code == 200
     refused = viewer.post("/tried/write", headers=PAGE | BROWSER)
     assert refused.status_code == 403
-    assert "has the role viewer: expected one of operator, admin" in refused.text
+    assert "Your role is Viewer; this is for Operator, Administrator" in refused.text
     assert operator.post("/tried/write", headers=PAGE).text == "written by operator"
     assert operator.post("/tried/unmarked", headers=PAGE).status_code == 403
     assert admin.post("/tried/unmarked", headers=PAGE).status_code == 200

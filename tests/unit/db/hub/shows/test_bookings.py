@@ -96,7 +96,7 @@ def test_what_there_is_not_cannot_be_booked(engine: Engine) -> None:
             (on_screen, "no such screen"),
             (BookingPlan("f" * 32), "no such playlist"),
             (BookingPlan(playlist, "town", "Bern"), "Invalid target"),
-            (BookingPlan(playlist, "site"), "Choose a site"),
+            (BookingPlan(playlist, "site"), "Choose the screens"),
             (BookingPlan(playlist, campaign="f" * 32), "no such campaign"),
         ):
             with pytest.raises(BookingError, match=why):
