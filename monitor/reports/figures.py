@@ -303,13 +303,14 @@ def _moment(
 ) -> dict[str, Any]:
     """Place the mark and the name of a peak or a low; names at the ends stay inside the panel."""
     peak = moment["kind"] == "peak"
+    name = _("peak") if peak else _("low")
     beside = y - 12.0 if peak else y + 12 + layout.text * 0.8
     return {
         "x": xs[moment["second"]],
         "y": y,
         "anchor": {0: "start", len(xs) - 1: "end"}.get(moment["second"], "middle"),
         "text_y": min(max(beside, top + 2), top + layout.panels[0] + layout.text),
-        "words": f"{_('peak') if peak else _('low')} {signed(moment['value'])}",
+        "words": f"{name} {signed(moment['value'])}",
     }
 
 

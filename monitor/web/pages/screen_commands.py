@@ -163,10 +163,11 @@ def state_words(desired: Desired | None) -> str:
 def _pending_words(desired: Desired) -> str:
     version = desired.version
     if desired.state == "refused":
+        reason = desired.reason.rstrip(".") or _("no reason given")
         return _(
             "Version %(version)s is not shown: %(reason)s It goes on with what it showed before.",
             version=version,
-            reason=f"{desired.reason.rstrip('.') or _('no reason given')}.",
+            reason=f"{reason}.",
         )
     if desired.progress is None:
         return _("It fetches version %(version)s.", version=version)

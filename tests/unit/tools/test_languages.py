@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import ast
+
 import pytest
 from babel.messages.catalog import Catalog
 
-from tools.languages import FOLDER, problems, texts, update
+from tools.languages import FOLDER, FOLDERS, KEYWORDS, ROOT, problems, texts, update
 
 HEAD = b'# Ours\nmsgid ""\nmsgstr ""\n"Plural-Forms: nplurals=2; plural=(n != 1);\\n"\n\n'
 
@@ -17,6 +19,20 @@ def template() -> Catalog:
 def test_every_text_is_translated_and_no_entry_is_left_over(path, template: Catalog) -> None:
     """If this fails: `make languages` adds and removes entries; translate the new ones."""
     assert list(problems(path.read_bytes(), template)) == []
+
+
+def test_no_text_is_inside_an_f_string():
+    """On Python 3.11 they would not be found there."""
+    inside = [
+        f"{path.relative_to(ROOT)}:{call.lineno}"
+        for folder in FOLDERS
+        for path in (ROOT / folder).rglob("*.py")
+        for string in ast.walk(ast.parse(path.read_bytes()))
+        if isinstance(string, ast.JoinedStr)
+        for call in ast.walk(string)
+        if isinstance(call, ast.Call) and getattr(call.func, "id", "") in KEYWORDS
+    ]
+    assert inside == []
 
 
 @pytest.mark.parametrize(
