@@ -34,19 +34,22 @@ def init(file: Path, force: bool) -> None:
     """
     from monitor.errors import SetupError
     from monitor.settings.page import settings_file
+    from monitor.whole_file import write_whole
 
     if str(file) == "-":
         click.echo(settings_file(), nl=False)
         return
     try:
-        with file.open("w" if force else "x", encoding="utf-8") as opened:
-            opened.write(settings_file())
-    except FileExistsError:
-        raise SetupError(f"{file} exists: name another file, or replace it with --force.") from None
+        is_taken = file.exists() and not force
+        if not is_taken:
+            write_whole(file, settings_file().encode())
     except OSError as error:
         raise SetupError(
-            f"{file} cannot be written ({error.strerror}): expected a file in a writable folder."
+            f"{file} cannot be written ({error.strerror}): expected a file in a writable folder "
+            "with enough space."
         ) from error
+    if is_taken:
+        raise SetupError(f"{file} exists: name another file, or replace it with --force.")
     click.echo(f"Written: {file}. Use it with `{PROGRAM} run --config {file}`.", err=True)
 
 

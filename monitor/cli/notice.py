@@ -81,6 +81,10 @@ def print_notice(file: Path, paper: str, force: bool, as_json: bool, **options: 
     from monitor.legal.files import write_new
     from monitor.legal.sign import print_sign
 
+    if file.suffix.lower() != ".pdf":
+        raise click.BadParameter(
+            f"expected a file that ends in .pdf, received {str(file)!r}.", param_hint="FILE"
+        )
     settings = _settings(options)
     sign = print_sign(settings, paper)
     write_new(file, sign.pdf, replace=force)

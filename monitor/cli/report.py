@@ -123,15 +123,25 @@ def report(
     from monitor.reports.export import report_bytes, write_report
     from monitor.session.first_run import ads_folder
 
+    ending = "" if output is None else output.suffix.lstrip(".").lower()
     if formats is None:
-        ending = "" if output is None else output.suffix.lstrip(".").lower()
-        formats = ending if ending in FORMATS else "html"
+        formats = "html" if output is None or str(output) == "-" else ending
+        if not as_json and formats not in FORMATS:
+            raise click.BadParameter(
+                f"expected a file that ends in {', '.join(f'.{name}' for name in FORMATS)}, "
+                f"received {str(output)!r}: rename it, or say --format.",
+                param_hint="-o",
+            )
     wanted = ["json"] if as_json else [name.strip() for name in formats.split(",") if name.strip()]
     if len(wanted) > 1 and str(output) == "-":
         raise click.BadParameter("only one format can be printed.", param_hint="-o")
     if not wanted or set(wanted) - set(FORMATS):
         raise click.BadParameter(
             f"expected {', '.join(FORMATS)}, received {formats!r}.", param_hint="--format"
+        )
+    if len(wanted) == 1 and ending in FORMATS and ending != wanted[0]:
+        raise click.BadParameter(
+            f"expected a file that ends in .{wanted[0]}, received {str(output)!r}.", param_hint="-o"
         )
     typed = scope_of(options)
     several = everything or typed != Scope()

@@ -28,7 +28,9 @@ def upgrade(database: str | None, as_json: bool) -> None:
         engine.dispose()
     if as_json:
         print_json({"from": before, "to": HEAD})
-    elif before in {None, HEAD}:
+    elif before is None:
+        click.echo(f"The database was empty: it has the tables of schema {HEAD} now.")
+    elif before == HEAD:
         click.echo(f"The database is up to date (schema {HEAD}).")
     else:
         click.echo(f"The database was upgraded from schema {before} to {HEAD}.")

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from boltons.fileutils import atomic_save
-
 from monitor.legal.errors import PaperError
+from monitor.whole_file import write_whole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,12 +22,14 @@ def write_new(path: Path, content: bytes, *, replace: bool = False) -> None:
     Raises:
         PaperError: It is there, or cannot be written.
     """
-    if path.exists() and not replace:
-        raise PaperError(f"{path} exists: name another file, or replace it with --force.")
     try:
-        with atomic_save(str(path), overwrite=True, overwrite_part=True) as out:
-            out.write(content)
+        is_taken = path.exists() and not replace
+        if not is_taken:
+            write_whole(path, content)
     except OSError as error:
         raise PaperError(
-            f"{path} cannot be written ({error.strerror}): expected a file in a writable folder."
+            f"{path} cannot be written ({error.strerror}): expected a file in a writable folder "
+            "with enough space."
         ) from error
+    if is_taken:
+        raise PaperError(f"{path} exists: name another file, or replace it with --force.")

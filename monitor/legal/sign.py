@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -146,8 +147,11 @@ def _refuse_missing(settings: RunSettings) -> None:
     address = web_address(settings.notice_url)
     try:
         parts = urlsplit(address)
-        is_known = parts.scheme in {"http", "https"} and bool(parts.hostname)
-        is_known = is_known and printable(address) == address
+        host = parts.hostname or ""
+        is_known = parts.scheme in {"http", "https"} and parts.port != 0
+        # Visitors' phones find no page at a name without a dot.
+        is_known = is_known and len(re.split("[.:]", host)) > 1 and "" not in host.split(".")
+        is_known = is_known and printable(address) == address and not re.search(r"\s", address)
     except ValueError:
         is_known = False
     if not is_known or len(address) > MAX_ADDRESS:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import importlib
-import os
 import re
 import string
-import uuid
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +15,7 @@ from monitor.analytics.errors import ReportError, ReportWriteError, UnknownForma
 from monitor.languages import speaking
 from monitor.reports import FORMATS, TABLES
 from monitor.reports.tables import table_of, to_csv, to_parquet
+from monitor.whole_file import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -159,18 +158,9 @@ def write_bytes(content: bytes, out: Path) -> Path:
         ReportWriteError: The file cannot be written; an older one is left as it was.
     """
     target = Path(out).absolute()
-    # Not boltons' atomic_save: where fsync fails, as on a full disk, it leaves its part file.
-    part = target.with_name(f".{target.name}.{uuid.uuid4().hex}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with part.open("xb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(target)
-        finally:
-            part.unlink(missing_ok=True)
+        write_whole(target, content)
     except OSError as error:
         raise ReportWriteError(
             f"Cannot write the report to {target}: {error.strerror or error}; choose another file "

@@ -56,7 +56,26 @@ def _click_type(setting: Setting) -> Any:
         )
     if kind is tuple:
         return str
-    return click.Path(path_type=Path) if kind is Path else kind
+    if kind is Path:
+        return _GivenPath(path_type=Path)
+    return _GivenText() if setting.name == "database" else kind
+
+
+class _Given(click.ParamType):
+    """Refuses an empty text: a script's empty variable must not name the default, or a folder."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        if isinstance(value, str) and not value.strip():
+            self.fail("expected a path, received an empty text.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class _GivenPath(_Given, click.Path):
+    pass
+
+
+class _GivenText(_Given, click.types.StringParamType):
+    pass
 
 
 def settings_options(

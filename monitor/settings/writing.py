@@ -15,12 +15,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import yaml
-from boltons.fileutils import atomic_save
 
 from ads.playlists.yaml_file import YamlProblemError, parse_yaml
 from monitor.languages import _
 from monitor.settings.page import settings_file
 from monitor.settings.sources import SettingsError, SettingsFile, check
+from monitor.whole_file import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -80,8 +80,8 @@ def write_settings(path: Path, changes: Mapping[str, Any], *, seen: str | None =
         target.parent.mkdir(parents=True, exist_ok=True)
         mode = 0o600 if before is None else stat.S_IMODE(target.stat().st_mode)
         if before is not None:
-            _save(target.with_name(f"{target.name}.bak"), before, mode)
-        _save(target, content, mode)
+            write_whole(target.with_name(f"{target.name}.bak"), before, mode=mode)
+        write_whole(target, content, mode=mode)
     except OSError as error:
         raise SettingsError(
             _(
@@ -332,8 +332,3 @@ def _decoded(path: Path, content: bytes) -> str:
             file=path,
         )
     )
-
-
-def _save(path: Path, content: bytes, mode: int) -> None:
-    with atomic_save(str(path), text_mode=False, file_perms=mode, overwrite=True) as file:
-        file.write(content)

@@ -248,3 +248,11 @@ def test_help_has_an_example(command):
         f"ad-monitor {command}"
         in done(CliRunner().invoke(cli, [command, "--help"])).stdout.split("Example")[1]
     )
+
+
+def test_an_upgrade_of_an_empty_file_does_not_claim_that_it_was_up_to_date(tmp_path):
+    file = tmp_path / "new.db"
+    file.touch()
+    first, again = (CliRunner().invoke(cli, ["upgrade", "--db", str(file)]) for _ in range(2))
+    assert "was empty" in done(first).stdout
+    assert "is up to date" in done(again).stdout

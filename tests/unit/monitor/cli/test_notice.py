@@ -121,3 +121,10 @@ def test_a_paper_of_an_unknown_kind_is_refused(run, tmp_path):
     refused = run("assessment", tmp_path / "paper.odt")
     assert isinstance(refused.exception, PaperError)
     assert not list(tmp_path.glob("paper*"))
+
+
+def test_a_sign_is_a_pdf(run, printed, tmp_path):
+    refused = run("print", tmp_path / "sign.docx", *GIVEN)
+    assert refused.exit_code == 2
+    assert "expected a file that ends in .pdf" in refused.output
+    assert not list(tmp_path.glob("sign*"))

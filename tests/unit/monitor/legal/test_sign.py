@@ -157,6 +157,11 @@ def test_every_setting_that_is_named_exists(settings):
         "x" * 400,
         "shop.example/\udcff",
         "shop.example/\u202eyvacirp",
+        "ask at the till",
+        "shop.example/our privacy",
+        "privacy",
+        "shop..example",
+        "shop.example:99999",
     ],
 )
 def test_addresses_that_are_no_web_page_are_refused(settings, url):

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import errno
 import json
+import os
 
 import pytest
 from click.testing import CliRunner
@@ -105,3 +107,25 @@ def test_show_says_where_each_value_comes_from(tmp_path, monkeypatch):
     assert "ads.policy" in text
     assert "(default)" in text
     assert "hunter2" not in text
+
+
+@pytest.mark.parametrize(
+    "typed", [("sessions", "--db", ""), ("purge", "--db", " "), ("run", "--playlist", "")]
+)
+def test_an_empty_path_names_neither_the_default_nor_a_folder(typed):
+    refused = CliRunner().invoke(cli, typed)
+    assert refused.exit_code == 2
+    assert f"'{typed[1]}': expected a path, received an empty text" in refused.output
+
+
+def test_init_on_a_full_disk_keeps_the_file_that_was_there(tmp_path, monkeypatch):
+    file = tmp_path / "kiosk.yaml"
+    file.write_text("data: {site: Shop}")
+
+    def full(_descriptor):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    refused = CliRunner().invoke(cli, ["config", "init", "--force", str(file)])
+    assert "No space left on device" in str(refused.exception)
+    assert file.read_text() == "data: {site: Shop}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 
@@ -221,3 +222,18 @@ def test_commands_read_the_usual_file_if_it_is_there(tmp_path):
     named = tmp_path / "other.yaml"
     named.write_text("data:\n  site: other\n", encoding="utf-8")
     assert load_settings(RunSettings, {"config": named}).site == "other"
+
+
+def test_after_a_full_disk_settings_can_be_saved_again(tmp_path, monkeypatch):
+    file = tmp_path / "kiosk.yaml"
+
+    def full(_descriptor):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        with pytest.raises(SettingsError, match="No space left"):
+            write_settings(file, {"data.site": "Shop 12"})
+    assert not list(tmp_path.iterdir())
+    write_settings(file, {"data.site": "Shop 12"})
+    assert SettingsFile(file).values == {"data.site": "Shop 12"}
