@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from typing import Any
 
@@ -22,6 +21,7 @@ from monitor.cli.options import (
     zone_of_sites,
 )
 from monitor.cli.output import print_json
+from monitor.settings.options import NumberRange
 
 MEASURES = (
     "valence",
@@ -101,7 +101,7 @@ def weekdays_of(text: str) -> frozenset[str]:
 )
 @click.option(
     "--relevant",
-    type=click.FloatRange(0, min_open=True),
+    type=NumberRange(0, min_open=True),
     metavar="X",
     help="Smallest difference that matters. [default: 0.1, of dwell 1 s]",
 )
@@ -138,10 +138,6 @@ def compare(
     from monitor.reports.terminal import print_comparisons
 
     measure, relevant = options["measure"], options["relevant"]
-    if relevant is not None and not math.isfinite(relevant):
-        raise click.BadParameter(
-            f"expected a number above 0, received {relevant}.", param_hint="--relevant"
-        )
     with opened(database) as engine:
         typed = scope_of(options)
         zone = zone_of_sites(engine, timezone, typed)

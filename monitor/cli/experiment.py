@@ -19,6 +19,7 @@ from monitor.cli.options import (
     together,
 )
 from monitor.cli.output import print_json, print_result
+from monitor.settings.options import NumberRange
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -105,7 +106,7 @@ plan_options = together(
     click.option(
         "--block",
         "block_min",
-        type=click.FloatRange(0.05, 24 * 60),
+        type=NumberRange(0.05, 24 * 60),
         default=60,
         metavar="MINUTES",
         help="Length of a block.",
@@ -113,7 +114,7 @@ plan_options = together(
     click.option(
         "--wash-out",
         "wash_out_min",
-        type=click.FloatRange(0),
+        type=NumberRange(0),
         default=5,
         metavar="MINUTES",
         help="Start of each block that does not count.",

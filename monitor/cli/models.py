@@ -20,6 +20,7 @@ from monitor.cli.options import (
     zone_of_sites,
 )
 from monitor.cli.output import print_json, print_result, silence_native_libraries
+from monitor.settings.options import NumberRange
 from monitor.settings.paths import sqlite_file
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def compare(first: str, second: str, as_json: bool, **judging: Any) -> None:
 @judging_options("held-out if both models held out the same rows, else validation")
 @click.option(
     "--tolerance",
-    type=click.FloatRange(0, 100),
+    type=NumberRange(0, 100),
     default=0.1,
     help="Percentage points of accuracy it may lose.",
 )

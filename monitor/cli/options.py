@@ -321,8 +321,8 @@ def existing_database(url: str) -> str:
     path = sqlite_file(url)
     if path is not None and not path.exists():
         raise DatabaseOpenError(
-            f"There is no database {path}: expected one that `{PROGRAM} run` or `{PROGRAM} "
-            "replay` has written; name it with --db."
+            f"There is no database {path}: expected one that `{PROGRAM} run`, `replay` or `hub "
+            "init` has written; name it with --db."
         )
     return url
 

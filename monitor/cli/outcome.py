@@ -9,6 +9,7 @@ import click
 
 from monitor.cli.options import database_option, opened, output_options, time_zone
 from monitor.cli.output import print_result
+from monitor.settings.options import NumberRange
 
 if TYPE_CHECKING:
     from monitor.analytics.outcome_file import OutcomeFile
@@ -68,7 +69,7 @@ def outcome() -> None:
 @click.option(
     "--every",
     "every_min",
-    type=click.FloatRange(0, 7 * 24 * 60),
+    type=NumberRange(0, 7 * 24 * 60),
     metavar="MINUTES",
     help="How long each figure covers from its time on; 0 for a moment, such as one sale. "
     "[default: the commonest step between the times]",

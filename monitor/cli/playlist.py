@@ -13,6 +13,7 @@ from detector.names import printable
 from monitor.cli.options import output_options
 from monitor.cli.output import print_result
 from monitor.reports.formatting import counted
+from monitor.settings.options import NumberRange
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +42,7 @@ def playlist() -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
     "--hours",
-    type=click.FloatRange(0, 7 * 24, min_open=True),
+    type=NumberRange(0, 7 * 24, min_open=True),
     default=1.0,
     help="Hours to forecast.",
 )

@@ -10,6 +10,7 @@ import click
 from ads.policies import POLICY_NAMES
 from monitor.cli.options import output_options
 from monitor.cli.output import print_result
+from monitor.settings.options import NumberRange
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,11 +38,11 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--holdout",
-    type=click.FloatRange(0, 1),
+    type=NumberRange(0, 1),
     help="Share of choices that ignore the audience. [default: 0.1]",
 )
 @click.option(
-    "--floor", type=click.FloatRange(0, 1), help="Share of choices spread evenly. [default: 0.05]"
+    "--floor", type=NumberRange(0, 1), help="Share of choices spread evenly. [default: 0.05]"
 )
 @click.option(
     "--seed", type=click.IntRange(0), default=0, help="Seed of the audiences and the draws."

@@ -6,6 +6,7 @@ page are all made from these models. Importing them loads neither OpenCV nor Num
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -229,6 +230,7 @@ def _address(value: str) -> str:
         known = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
     except ValueError:
         known = False
+    known = known and not re.search(r"\s", value)
     if value and (not known or parts.path.strip("/") or parts.query or parts.fragment):
         raise ValueError(
             lazy(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +48,7 @@ def _click_type(setting: Setting) -> Any:
     if isinstance(kind, tuple):
         return click.Choice(kind)
     if kind in {int, float}:
-        make = click.IntRange if kind is int else click.FloatRange
+        make = click.IntRange if kind is int else NumberRange
         return make(
             limits.get("ge", limits.get("gt")),
             limits.get("le", limits.get("lt")),
@@ -58,24 +59,31 @@ def _click_type(setting: Setting) -> Any:
         return str
     if kind is Path:
         return _GivenPath(path_type=Path)
-    return _GivenText() if setting.name == "database" else kind
+    return _given_text if setting.name in {"database", "model"} else kind
 
 
-class _Given(click.ParamType):
-    """Refuses an empty text: a script's empty variable must not name the default, or a folder."""
+class NumberRange(click.FloatRange):
+    """A range that refuses nan, which is below no bound and above none, and infinity."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> float:
+        """Return the number."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"expected a finite number, received {value}.", param, ctx)
+        return number
+
+
+class _GivenPath(click.Path):
+    """A path that an empty variable of a script does not turn into this folder."""
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        if isinstance(value, str) and not value.strip():
-            self.fail("expected a path, received an empty text.", param, ctx)
-        return super().convert(value, param, ctx)
+        return super().convert(_given_text(value) if value == "" else value, param, ctx)
 
 
-class _GivenPath(_Given, click.Path):
-    pass
-
-
-class _GivenText(_Given, click.types.StringParamType):
-    pass
+def _given_text(value: str) -> str:
+    if not value.strip():
+        raise click.BadParameter("expected a path or a name, received an empty text.")
+    return value
 
 
 def settings_options(

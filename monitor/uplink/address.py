@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from ipaddress import ip_address, ip_network
 from urllib.parse import urlsplit
@@ -43,6 +44,7 @@ def hub_address(typed: str) -> str:
     Raises:
         SetupError: It is none, or not encrypted and not of this machine or network.
     """
+    typed = typed.strip()
     text = typed if "://" in typed else f"https://{typed}"
     try:
         parts = urlsplit(text)
@@ -56,6 +58,7 @@ def hub_address(typed: str) -> str:
         or parts.username is not None
         or parts.query
         or parts.fragment
+        or re.search(r"\s", text)
     ):
         raise SetupError(
             "Invalid address of a hub: expected one such as https://hub.example.com, received "

@@ -7,6 +7,7 @@ are not followed: the key goes to the hub that was joined and nowhere else.
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from contextlib import contextmanager
@@ -288,10 +289,7 @@ class HubClient:
             ) as answer:
                 yield answer
         except requests.exceptions.SSLError as error:
-            raise HubUnreachableError(
-                f"The certificate of {self.hub} is not trusted ({_reason(error)}); if the hub has "
-                "its own certificate authority, name its file with --hub-ca (`uplink.ca`)."
-            ) from error
+            raise HubUnreachableError(self._why_not_encrypted(_reason(error))) from error
         except requests.exceptions.ProxyError as error:
             raise HubUnreachableError(
                 f"The proxy on the way to {self.hub} does not work ({_reason(error)}); check "
@@ -302,10 +300,31 @@ class HubClient:
                 f"{self.hub} did not answer within {timeout_s:g} s."
             ) from error
         except (OSError, ValueError) as error:
+            if self._verify is not None and not os.path.exists(self._verify):  # noqa: PTH110
+                raise HubUnreachableError(
+                    f"There is no file {self._verify}: expected the certificate authority of "
+                    f"{self.hub} there, as --hub-ca (`uplink.ca`) says."
+                ) from error
             raise HubUnreachableError(
                 f"{self.hub} cannot be reached ({_reason(error)}); check the address and the "
                 "network."
             ) from error
+
+    def _why_not_encrypted(self, reason: str) -> str:
+        if "NO_CERTIFICATE" in reason:
+            return (
+                f"{self._verify} holds no certificate ({reason}); name a PEM file with the hub's "
+                "certificate authority with --hub-ca (`uplink.ca`)."
+            )
+        if "CERTIFICATE" not in reason and "certificate" not in reason:
+            return (
+                f"{self.hub} does not answer over https ({reason}); check the port. Only a hub "
+                "without a certificate has an address that begins with http://."
+            )
+        return (
+            f"The certificate of {self.hub} is not trusted ({reason}); if the hub has its own "
+            "certificate authority, name its file with --hub-ca (`uplink.ca`)."
+        )
 
 
 def _with_key(key: str | None) -> Callable[[requests.PreparedRequest], requests.PreparedRequest]:
@@ -324,7 +343,7 @@ def _refused(status: int, body: bytes, headers: Any) -> HubRefusedError:
         detail = _Problem.model_validate_json(body).detail
     except ValidationError:
         detail = f"The hub answered with the status {status}"
-        if status == 404 or status in range(300, 400):
+        if status in {404, 405, 501} or status in range(300, 400):
             detail += ": there is no hub at this address; check it"
         detail += "."
     try:

@@ -162,7 +162,7 @@ def test_the_database_is_asked_for_the_site_and_the_time(run, asked):
         (("--weekday", "monday"), "expected some of mon, tue"),
         (("--measure", "joy"), "There is no measure 'joy' in these sessions, because no model"),
         (("--relevant", "0"), "0.0 is not in the range x>0"),
-        (("--relevant", "inf"), "expected a number above 0, received inf."),
+        (("--relevant", "inf"), "expected a finite number, received inf."),
         (("--timezone", "Mars"), "such as Europe/Berlin, received 'Mars'"),
     ],
 )

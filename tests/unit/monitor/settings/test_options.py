@@ -115,7 +115,7 @@ def test_show_says_where_each_value_comes_from(tmp_path, monkeypatch):
 def test_an_empty_path_names_neither_the_default_nor_a_folder(typed):
     refused = CliRunner().invoke(cli, typed)
     assert refused.exit_code == 2
-    assert f"'{typed[1]}': expected a path, received an empty text" in refused.output
+    assert f"'{typed[1]}': expected a path or a name, received an empty text" in refused.output
 
 
 def test_init_on_a_full_disk_keeps_the_file_that_was_there(tmp_path, monkeypatch):
@@ -129,3 +129,17 @@ def test_init_on_a_full_disk_keeps_the_file_that_was_there(tmp_path, monkeypatch
     refused = CliRunner().invoke(cli, ["config", "init", "--force", str(file)])
     assert "No space left on device" in str(refused.exception)
     assert file.read_text() == "data: {site: Shop}"
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        ("simulate", "--floor", "nan"),
+        ("compare", "--relevant", "inf"),
+        ("run", "--duration", "nan"),
+    ],
+)
+def test_numbers_are_finite(typed):
+    refused = CliRunner().invoke(cli, typed)
+    assert refused.exit_code == 2
+    assert "expected a finite number, received" in refused.output

@@ -55,6 +55,15 @@ def test_an_envelope_goes_with_key_digest_and_encoding(hub, address, monkeypatch
         (503, {"detail": "x"}, {"Retry-After": "1000000"}, ("x", 3600.0)),
         (503, {"detail": "x"}, {"Retry-After": "Fri, 31 Dec"}, ("x", None)),
         (500, {"title": "?"}, {}, ("The hub answered with the status 500.", None)),
+        (
+            501,
+            None,
+            {},
+            (
+                "The hub answered with the status 501: there is no hub at this address; check it.",
+                None,
+            ),
+        ),
         (401, {"detail": "Evil \x1b[2J text"}, {}, ("Evil \\x1b[2J text", None)),
     ],
 )
@@ -162,3 +171,15 @@ def test_the_hubs_own_authority_is_trusted_and_no_other(hub, tmp_path, monkeypat
             HubClient(address).ask(PairingRequest(kiosk=KIOSK))
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "another.pem"))
         assert HubClient(address, certificate).ask(PairingRequest(kiosk=KIOSK)).code
+
+
+def test_what_is_wrong_with_encryption_is_not_called_distrust(hub, address, tmp_path):
+    plain = address.replace("http://", "https://")
+    with pytest.raises(HubUnreachableError, match="does not answer over https") as found:
+        HubClient(plain).send(b"packed", KEY)
+    assert "certificate of" not in str(found.value)
+    with pytest.raises(HubUnreachableError, match=r"There is no file .*none\.pem"):
+        HubClient(plain, tmp_path / "none.pem").send(b"packed", KEY)
+    (tmp_path / "text.pem").write_text("no certificate")
+    with pytest.raises(HubUnreachableError, match="holds no certificate"):
+        HubClient(plain, tmp_path / "text.pem").send(b"packed", KEY)
