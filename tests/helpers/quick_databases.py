@@ -9,7 +9,7 @@ import pkgutil
 import sqlite3
 import threading
 import uuid
-from contextlib import closing, nullcontext, suppress
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,9 +45,12 @@ class Template:
         self._content = b""
         self._names: list[str] = []
 
-    def copy_to(self, path: Path) -> bool:
-        """Make a database, with names of its own, unless there is one; return whether it did."""
-        content = self._content or self._make()
+    def copy_to(self, path: Path, **options: Any) -> bool:
+        """Make a database, with names of its own, unless there is one; return whether it did.
+
+        `options` are those of `make_file_ready`.
+        """
+        content = self._content or self._make(options)
         for name, own in zip(self._names, self._new_names(), strict=True):
             content = content.replace(name.encode(), own.encode())
         with suppress(OSError):  # what is wrong is told when it is opened
@@ -59,11 +62,10 @@ class Template:
             return True
         return False
 
-    def _make(self) -> bytes:
+    def _make(self, options: dict[str, Any]) -> bytes:
         path = self._folder / "new.db"
         engine = self._make_engine(path, read_only=False)
-        options = {"read_only": False, "patience_s": 10, "alone": False}
-        self._make_ready(engine, path, **options, keeping_copy=nullcontext)
+        self._make_ready(engine, path, **options)
         engine.dispose()
         with closing(sqlite3.connect(path)) as file:
             [names] = file.execute("SELECT kiosk, epoch, created_at FROM origins")
@@ -114,7 +116,7 @@ def replace(patch: pytest.MonkeyPatch, folder: Path) -> dict[str, Any]:
 
     def make_file_ready(engine: Engine, path: Path, **options: Any) -> str | None:
         with lock:
-            is_copied = not options["read_only"] and template.copy_to(path)
+            is_copied = not options["read_only"] and template.copy_to(path, **options)
         revision: str | None = make_ready(engine, path, **options)
         return None if is_copied else revision
 
