@@ -20,7 +20,7 @@ GPU := $(if $(wildcard /proc/driver/nvidia/version /usr/lib/wsl/lib/nvidia-smi),
 # Tests start Python by the hundred, so compiled modules are kept; -O would strip the tests' assertions.
 unexport PYTHONDONTWRITEBYTECODE PYTHONOPTIMIZE
 
-.PHONY: run train-setup hub-setup dev-setup test test-slow soak lint docs pictures languages bench samples audit fuzz dist sbom clean
+.PHONY: run train-setup hub-setup dev-setup test test-windows test-training test-slow soak lint docs pictures languages bench samples audit fuzz dist sbom clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.run
@@ -39,13 +39,23 @@ hub-setup: $(VENV)/.python
 dev-setup: $(VENV)/.python
 	$(call install,dev)
 
+PYTEST = $(BIN)/python -m pytest
 WINDOW_TESTS = tests/unit/monitor/ui tests/media
-# In the order of the files, so that those of tests/end2end, which take longest, come first.
-PARALLEL = $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
-test: lint
-	# Windows have processes of their own: beside all the other native libraries Qt crashed at times.
-	$(PARALLEL) $(WINDOW_TESTS)
-	$(PARALLEL) $(addprefix --ignore=,$(WINDOW_TESTS))
+TRAINING_TESTS = tests/unit/training tests/unit/detector/emotion
+# The longest first: lint takes one core, so two groups of tests share the other. Keras, which takes
+# seconds to load, is needed in one of them only; and Qt crashed at times beside other native
+# libraries. In the order of the files, those of tests/end2end, which take longest, come first.
+test: $(VENV)/.dev
+	@echo "Checking style and types, and testing training and windows; the other tests follow ..."
+	@$(MAKE) --no-print-directory -j2 --output-sync=target test-training lint test-windows
+	$(PYTEST) -n 3 --dist loadfile --no-loadscope-reorder --max-worker-restart 0 \
+		$(addprefix --ignore=,$(WINDOW_TESTS) $(TRAINING_TESTS))
+
+test-windows: $(VENV)/.dev
+	$(PYTEST) -n 1 --max-worker-restart 0 $(WINDOW_TESTS)
+
+test-training: $(VENV)/.dev
+	$(PYTEST) $(TRAINING_TESTS)
 
 test-slow: $(VENV)/.dev
 	$(BIN)/python -m pytest -m slow --timeout 900

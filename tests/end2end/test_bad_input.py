@@ -105,6 +105,7 @@ def test_a_broken_ad_is_skipped_and_the_show_goes_on(program, make_playlist):
     assert [skipped["ad_id"] for skipped in document["session"]["skipped_ads"]] == ["ad1"]
 
 
+@pytest.mark.slow
 def test_no_playable_ad_at_all(program, make_playlist):
     playlist = make_playlist([1.5])
     (program.folder / "ad1.png").unlink()
@@ -118,7 +119,7 @@ def test_no_playable_ad_at_all(program, make_playlist):
     "place",
     [
         pytest.param("/proc/none/monitor.db", marks=pytest.mark.slow),
-        "file.txt/monitor.db",
+        pytest.param("file.txt/monitor.db", marks=pytest.mark.slow),
         pytest.param(".", marks=pytest.mark.slow),
     ],
 )

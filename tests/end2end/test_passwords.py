@@ -55,7 +55,9 @@ def test_a_run_whose_camera_does_not_answer(tmp_path: Path, address: str) -> Non
     assert_hidden(said)
 
 
-@pytest.mark.parametrize("command", ["doctor", "replay", "config"])
+@pytest.mark.parametrize(
+    "command", ["doctor", pytest.param("replay", marks=pytest.mark.slow), "config"]
+)
 @pytest.mark.parametrize("address", EACH)
 def test_commands_that_name_the_camera(tmp_path: Path, command: str, address: str) -> None:
     arguments = {
@@ -80,7 +82,9 @@ def test_commands_that_name_the_camera(tmp_path: Path, command: str, address: st
         ),
     ],
 )
-@pytest.mark.parametrize("command", ["doctor", "sessions", "config"])
+@pytest.mark.parametrize(
+    "command", [pytest.param("doctor", marks=pytest.mark.slow), "sessions", "config"]
+)
 def test_commands_that_name_the_database(tmp_path: Path, command: str, address: str) -> None:
     arguments = {
         "doctor": ("doctor", "--db", address),

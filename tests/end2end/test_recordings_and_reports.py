@@ -71,7 +71,9 @@ def test_a_recording_of_long_ago_keeps_its_fresh_readings(
     assert "expected a time in the past" in failed.stderr
 
 
-@pytest.mark.parametrize("name", ["tr_TR.UTF-8", "de_DE.ISO-8859-1"])
+@pytest.mark.parametrize(
+    "name", ["tr_TR.UTF-8", pytest.param("de_DE.ISO-8859-1", marks=pytest.mark.slow)]
+)
 def test_people_are_measured_under_other_locales(program, demo_video, name):
     with suppress(FileNotFoundError):
         known = subprocess.run(["locale", "-a"], capture_output=True, text=True, check=False)
@@ -85,26 +87,26 @@ def test_people_are_measured_under_other_locales(program, demo_video, name):
 
 
 def test_replay_sessions_and_report_agree(program, demo_video, make_playlist):
-    playlist = make_playlist([6, 6])
+    playlist = make_playlist([5, 3])
     document = program.json(
         "replay",
         str(demo_video),
         "--playlist",
         str(playlist),
         "--duration",
-        "12",
+        "8",
         "--site",
         "Shop 12",
     )
     assert [ad["ad_id"] for ad in document["ads"]] == ["ad1", "ad2"]
-    assert [ad["shown_s"] for ad in document["ads"]] == pytest.approx([6, 6])
+    assert [ad["shown_s"] for ad in document["ads"]] == pytest.approx([5, 3])
     # The demo viewer begins to smile after five seconds.
     assert document["ads"][1]["dominant_emotion"] == "happy"
     assert (
         document["ads"][1]["mean_probabilities"]["happy"]
         > document["ads"][0]["mean_probabilities"]["happy"]
     )
-    assert document["session"]["frames"] == 300
+    assert document["session"]["frames"] == 200
     assert document["gaps"] == []
 
     [listed] = program.json("sessions")["sessions"]
@@ -117,16 +119,16 @@ def test_replay_sessions_and_report_agree(program, demo_video, make_playlist):
     assert json.loads((written / "out.json").read_text()) == document
     assert "Shop 12" in (written / "out.html").read_text()
     table = list(csv.DictReader(io.StringIO((written / "out.csv").read_text())))
-    assert len(table) == 12
+    assert len(table) == 8
 
 
 def test_a_replay_becomes_slides_and_a_workbook_in_the_zone_asked_for(
     program, demo_video, make_playlist
 ):
-    replay = ("replay", str(demo_video), "--playlist", str(make_playlist([6, 6])))
+    replay = ("replay", str(demo_video), "--playlist", str(make_playlist([2, 2])))
     (program.folder / "session 1.csv").touch()
     named = ("--report", "session {session}.csv", "--report", "{site}.xlsx")
-    program.run(*replay, "--duration", "12", "--site", "Shop 12", "--campaign", "=Autumn", *named)
+    program.run(*replay, "--duration", "4", "--site", "Shop 12", "--campaign", "=Autumn", *named)
     assert "session_id" in (program.folder / "session 1-2.csv").read_text()
     assert (program.folder / "Shop 12.xlsx").is_file()
     program.run("report", "-o", "out.pptx", "--timezone", "Asia/Bangkok")

@@ -29,7 +29,7 @@ def test_pictures_sessions_and_a_clean_end(program, serve, photo):
 
     from detector.sources.video_source import DEMO_VIDEO
 
-    program.run("replay", str(DEMO_VIDEO), "--site", "Foyer", "--duration", "4")
+    program.run("replay", str(DEMO_VIDEO), "--site", "Foyer", "--duration", "1")
     sessions = json.loads(served.ask("GET", "/api/v1/sessions")[1])["sessions"]
     assert sessions == program.json("sessions")["sessions"]
     report = json.loads(served.ask("GET", "/api/v1/sessions/1/report")[1])

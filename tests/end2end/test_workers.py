@@ -16,9 +16,11 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from monitor.analytics import resampling
 from monitor.analytics.lift import lift
+from monitor.cli.main import cli
 from monitor.reports.document import build_report
 from monitor.reports.export import to_json
 from monitor.sensor.child_process import child_environment
@@ -232,7 +234,10 @@ def test_wrong_workers_are_refused_before_anything_is_measured(program, recordin
         ("--started-at", "2026-03-29 17:05"): "expected a recording, received the folder",
     }
     for options, meant in complaints.items():
-        assert meant in program.complaint("replay", str(recordings), *options, status=2)
+        arguments = ["replay", str(recordings), "--db", str(program.database), *options]
+        done = CliRunner().invoke(cli, arguments)
+        assert done.exit_code > 0
+        assert meant in f"{done.output} {done.exception}"
     assert not program.database.exists()
     gone = ("replay", "gone.mp4")
     assert program.complaint(*gone, "--jobs", "2", status=2) == program.complaint(*gone, status=2)

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ads.media.decode import probe_all
 from monitor.sensor.messages import Ready
+from monitor.session import playlist_loading
 from monitor.session import runtime as kiosk_module
 from monitor.session.runtime import KioskRuntime
 from monitor.settings.models import RunSettings
@@ -35,8 +37,12 @@ class FakeSensor:
 
 
 @pytest.fixture
-def make_settings(tmp_path):
-    """Settings of a kiosk that shows one picture for two seconds each."""
+def make_settings(monkeypatch, tmp_path):
+    """Settings of a kiosk that shows one picture for two seconds each.
+
+    It is checked in this process: to start another takes longer than most of these tests.
+    """
+    monkeypatch.setattr(playlist_loading, "check_apart", lambda files, limit: probe_all(files))
     Image.fromarray(np.full((36, 64, 3), 90, np.uint8)).save(tmp_path / "ad.png")
     (tmp_path / "list.yaml").write_text("ads:\n  - file: ad.png\n    duration_s: 2\n")
 

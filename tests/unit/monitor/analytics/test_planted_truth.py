@@ -374,8 +374,17 @@ def engine(tmp_path):
     engine.dispose()
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
-@pytest.mark.parametrize("stored", [True, False])
+@pytest.mark.parametrize(
+    ("seed", "stored"),
+    [
+        (1, True),
+        (2, False),
+        *(
+            pytest.param(*chosen, marks=pytest.mark.slow)
+            for chosen in ((1, False), (2, True), (3, True), (3, False))
+        ),
+    ],
+)
 def test_every_figure_equals_an_independent_calculation(engine, seed, stored):
     rows, plays = plant(seed)
     write(engine, rows, plays, rolled_up=stored)
