@@ -9,6 +9,7 @@ import numpy as np
 from ads.policies.base import by_weight
 from ads.policies.guard import GuardedPolicy, Preference
 from ads.policies.taste import TasteModel, features, part_of_day
+from detector.texts import lazy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,20 +26,27 @@ SPREAD = 0.7
 try them."""
 
 GROUP_WORDS = {
-    "nobody": "no viewers",
-    "one": "one viewer",
-    "few": "two or three viewers",
-    "many": "four or more viewers",
+    "nobody": lazy("no viewers"),
+    "one": lazy("one viewer"),
+    "few": lazy("two or three viewers"),
+    "many": lazy("four or more viewers"),
 }
 
 MOOD_WORDS = {
-    "angry": "an angry",
-    "disgust": "a disgusted",
-    "fear": "an anxious",
-    "happy": "a happy",
-    "sad": "a sad",
-    "surprise": "a surprised",
-    "neutral": "a calm",
+    "angry": lazy("an angry audience"),
+    "disgust": lazy("a disgusted audience"),
+    "fear": lazy("an anxious audience"),
+    "happy": lazy("a happy audience"),
+    "sad": lazy("a sad audience"),
+    "surprise": lazy("a surprised audience"),
+    "neutral": lazy("a calm audience"),
+}
+
+PARTS = {
+    "night": lazy("night"),
+    "morning": lazy("morning"),
+    "afternoon": lazy("afternoon"),
+    "evening": lazy("evening"),
 }
 
 
@@ -52,17 +60,17 @@ class MoodPolicy(GuardedPolicy):
         self, candidates: Sequence[Ad], context: Mapping[str, Any], generator: np.random.Generator
     ) -> Preference:
         mood = context["mood"]
-        audience = "an audience whose mood could not be read"
+        audience = lazy("an audience whose mood could not be read")
         if mood:
-            audience = f"{MOOD_WORDS[mood]} audience"
+            audience = MOOD_WORDS[mood]
         fitting = [mood in ad.moods for ad in candidates]
-        reason = f"made for {audience}"
+        reason = lazy("made for %(audience)s", audience=audience)
         if not any(fitting):
             fitting = [not ad.moods for ad in candidates]
-            reason = f"made for any mood; shown to {audience}"
+            reason = lazy("made for any mood; shown to %(audience)s", audience=audience)
         if not any(fitting):
             fitting = [True] * len(candidates)
-            reason = f"drawn by its weight: no ad is made for {audience}"
+            reason = lazy("drawn by its weight: no ad is made for %(audience)s", audience=audience)
         weights = np.where(fitting, by_weight(candidates), 0.0)
         return Preference(weights / weights.sum(), lambda _: reason)
 
@@ -93,8 +101,8 @@ class LearningPolicy(GuardedPolicy):
 
         def reason(place: int) -> str:
             if best[place] == best.max():
-                return f"believed to suit {audience} best"
-            return f"may suit {audience} best, so it is tried"
+                return lazy("believed to suit %(audience)s best", audience=audience)
+            return lazy("may suit %(audience)s best, so it is tried", audience=audience)
 
         return Preference(best, reason)
 
@@ -102,6 +110,7 @@ class LearningPolicy(GuardedPolicy):
 def _audience_words(context: Mapping[str, Any]) -> str:
     words = GROUP_WORDS[context["group"]]
     if context["mood"]:
-        words = f"{MOOD_WORDS[context['mood']]} audience of {words}"
+        mood = MOOD_WORDS[context["mood"]]
+        words = lazy("%(mood)s of %(viewers)s", mood=mood, viewers=words)
     part = part_of_day(context["hour"])
-    return words if part is None else f"{words} ({part})"
+    return words if part is None else lazy("%(words)s (%(part)s)", words=words, part=PARTS[part])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ads.policies.base import Choice, Policy, Situation, describe
+from detector.texts import lazy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,7 +59,7 @@ class SequentialPolicy(Policy):
         following = chain(islice(self._order, first, None), islice(self._order, first))
         chosen = next(by_id[ad_id] for ad_id in following if ad_id in by_id)
         self._last = chosen.ad_id
-        return self._candidates.certain(chosen, "next in the playlist", situation)
+        return self._candidates.certain(chosen, lazy("next in the playlist"), situation)
 
     def _insert(self, candidates: Sequence[Ad]) -> None:
         """Insert new ads behind the candidate that precedes them, as in the playlist."""
@@ -87,15 +88,15 @@ class ShufflePolicy(Policy):
 
     def _choose(self, candidates: Sequence[Ad], situation: Situation) -> Choice:
         open_ads = [ad for ad in candidates if ad.ad_id not in self._shown]
-        reason = "drawn from the ads that this round has not shown yet"
+        reason = lazy("drawn from the ads that this round has not shown yet")
         if not open_ads:
             self._shown.clear()
             open_ads = [ad for ad in candidates if ad.ad_id != self._last] or list(candidates)
-            reason = "drawn to begin a new round"
+            reason = lazy("drawn to begin a new round")
         if len(candidates) == 1:
-            reason = "the only ad that may play now"
+            reason = lazy("the only ad that may play now")
         elif len(open_ads) == 1:
-            reason = "the only one left in this round"
+            reason = lazy("the only one left in this round")
         chosen = open_ads[int(self._generator.integers(len(open_ads)))]
         self._shown.add(chosen.ad_id)
         self._last = chosen.ad_id
@@ -132,7 +133,10 @@ class WeightedPolicy(Policy):
             credit_s = chosen.duration_s * ad.weight / total
             self._balance_s[ad.ad_id] = self._balance_s.get(ad.ad_id, 0.0) + credit_s
         self._balance_s[chosen.ad_id] -= chosen.duration_s
-        reason = "the only ad that may play now"
+        reason = lazy("the only ad that may play now")
         if len(candidates) > 1:
-            reason = f"furthest behind its share of the screen time ({chosen.weight / total:.0%})"
+            reason = lazy(
+                "furthest behind its share of the screen time (%(percent)s%%)",
+                percent=f"{100 * chosen.weight / total:.0f}",
+            )
         return self._candidates.certain(chosen, reason, situation)

@@ -12,6 +12,7 @@ import numpy as np
 
 from ads.errors import AdsError
 from ads.policies.base import Choice, Policy, Situation, by_weight, describe, draw
+from detector.texts import lazy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -92,13 +93,17 @@ class GuardedPolicy(Policy):
         generator = np.random.default_rng([settings.seed, _CHOICE, self._choices])
         context: dict[str, Any] = {**describe(situation), "choice": self._choices, "holdout": None}
         self._choices += 1
-        neutral = Preference(by_weight(allowed), lambda _: "drawn by its weight")
+        neutral = Preference(by_weight(allowed), lambda _: lazy("drawn by its weight"))
         held_out = False
         if audience is None or audience.viewers < settings.min_audience:
             chosen, reason = self._draw(generator, neutral)
             probabilities = neutral.probabilities
-            why = f"fewer than {settings.min_audience} in view"
-            reason += f"; {why if audience else 'the audience is not measured now'}"
+            least = settings.min_audience
+            reason = (
+                lazy("%(reason)s; fewer than %(least)s in view", reason=reason, least=least)
+                if audience
+                else lazy("%(reason)s; the audience is not measured now", reason=reason)
+            )
         else:
             held_out, chance = self._holdout.at(self._trials)
             context["holdout"] = chance
@@ -106,7 +111,10 @@ class GuardedPolicy(Policy):
             adapted = self._prefer(allowed, context, generator)
             chosen, reason = self._draw(generator, neutral if held_out else adapted)
             if held_out:
-                reason += "; held out, to measure what adapting to the audience brings"
+                reason = lazy(
+                    "%(reason)s; held out, to measure what adapting to the audience brings",
+                    reason=reason,
+                )
             probabilities = chance * neutral.probabilities + (1 - chance) * adapted.probabilities
         probabilities = (1 - settings.floor) * probabilities + settings.floor / len(allowed)
         context["trials"] = self._trials
@@ -114,7 +122,7 @@ class GuardedPolicy(Policy):
         chances.update({ad.ad_id: float(p) for ad, p in zip(allowed, probabilities, strict=True)})
         context["candidates"] = chances
         if len(allowed) == 1:
-            reason = "the only ad that may play now"
+            reason = lazy("the only ad that may play now")
         probability = min(1.0, float(probabilities[chosen]))
         return Choice(allowed[chosen], reason, probability, held_out, context)
 
@@ -127,6 +135,6 @@ class GuardedPolicy(Policy):
     def _draw(self, generator: np.random.Generator, preference: Preference) -> tuple[int, str]:
         if generator.random() < self._settings.floor:
             place = int(generator.integers(len(preference.probabilities)))
-            return place, "tried out, as every ad is now and then"
+            return place, lazy("tried out, as every ad is now and then")
         place = draw(generator, preference.probabilities)
         return place, preference.reason(place)
