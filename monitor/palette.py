@@ -1,7 +1,8 @@
-"""The colours of the emotions: the same in the window, on the pages and in reports.
+"""The colours of emotions, texts and advice: the same in the window, on pages and in reports.
 
-They are Okabe and Ito's (2008), which people with any colour vision can tell apart.
-`monitor/web/static/page.css` repeats them, because style sheets read no Python.
+Those of the emotions are Okabe and Ito's (2008), which people with any colour vision can tell
+apart. `monitor/web/static/page.css` and `monitor/reports/templates/report.css` repeat them, because
+style sheets read no Python; a test compares.
 """
 
 from __future__ import annotations
@@ -22,3 +23,11 @@ EMOTION_COLOURS = MappingProxyType(
 
 ON_DARK = MappingProxyType({**EMOTION_COLOURS, "sad": "#1583C9", "neutral": "#C9CED6"})
 """On dark ground: blue and grey are lighter, to be legible there."""
+
+INK, MUTED, LINE, ACCENT = "#14213d", "#5b6478", "#e3e6ec", "#0b5394"
+"""Text, lesser text, lines and links on light ground."""
+
+TONES = MappingProxyType(
+    {"keep": "#00795a", "stop": "#b23a00", "keep_testing": ACCENT, "collect": MUTED}
+)
+"""Of each advice about an ad."""

@@ -61,7 +61,7 @@ def notice() -> None:
 @notice.command(
     "print",
     cls=KioskCommand,
-    epilog=f"Example: {PROGRAM} notice print sign.pdf --notice-language en --notice-language de",
+    epilog=f"Example: {PROGRAM} notice print sign.pdf --notice-language de",
 )
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False), default=Path("notice.pdf"))
 @click.option(
@@ -69,7 +69,7 @@ def notice() -> None:
 )
 @settings_options(RunSettings, without=("language",))
 @_force_option
-@_language_option("Language of the notice without --notice-language")
+@_language_option("Language of the sign without --notice-language")
 @output_options
 def print_notice(file: Path, paper: str, force: bool, as_json: bool, **options: Any) -> None:
     """Make the sign for the entrance as PDF.

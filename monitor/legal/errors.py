@@ -5,8 +5,8 @@ from __future__ import annotations
 from monitor.errors import SetupError
 
 
-class NoticeError(SetupError):
-    """The notice cannot be printed with these settings."""
+class SignError(SetupError):
+    """The sign cannot be made with these settings."""
 
 
 class PaperError(SetupError):

@@ -1,4 +1,4 @@
-"""The notice as a printed sign for the entrance, as PDF."""
+"""The sign for the entrance, which carries the notice, as PDF."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from babel import Locale
 from detector.names import is_blank, printable
 from monitor.fonts import STACK, fallback_css, font_face_css
 from monitor.languages import _, language_codes, listed, ngettext, speaking
-from monitor.legal.errors import NoticeError
+from monitor.legal.errors import SignError
 from monitor.legal.recipients import recipients
 from monitor.legal.rendering import environment
 from monitor.reports.pdf import lay_out, write_pages
@@ -80,7 +80,7 @@ def print_sign(settings: RunSettings, sheet: str = "a4") -> Sign:
         sheet: One of `SHEETS`.
 
     Raises:
-        NoticeError: A setting is missing or wrong, or the sheet is too small for the text.
+        SignError: A setting is missing or wrong, or the sheet is too small for the text.
         KeyFileError: The file with the hub's key cannot be read.
         PdfUnavailableError: This machine cannot make PDFs.
     """
@@ -103,14 +103,17 @@ def print_sign(settings: RunSettings, sheet: str = "a4") -> Sign:
     if fitting is not None:
         unit_mm, pages = fitting
         return Sign(write_pages(pages), tuple(languages), unit_mm * CAPITAL_SHARE)
-    larger = " or a larger sheet (--paper a3)" if sheet != "a3" else ""
-    raise NoticeError(
-        f"The notice does not fit on {sheet.upper()} in letters that can be read from two metres: "
-        f"expected fewer languages (--notice-language), a shorter address (--notice-responsible)"
-        f"{larger}; received {len(languages)} languages and "
-        f"{len(settings.notice_responsible + settings.notice_contact + settings.notice_officer)} "
-        "characters about whom to ask."
+    about = settings.notice_responsible + settings.notice_contact + settings.notice_officer
+    wrong = _(
+        "The sign does not fit on %(sheet)s in letters that can be read from two metres: expected "
+        "fewer languages (--notice-language) or a shorter address (--notice-responsible); received "
+        "%(languages)s, and %(count)s characters about whom to ask.",
+        sheet=sheet.upper(),
+        languages=listed(languages),
+        count=len(about),
     )
+    larger = _("A larger sheet (--paper a3) may do as well.")
+    raise SignError(wrong if sheet == "a3" else f"{wrong} {larger}")
 
 
 def missing_settings(settings: RunSettings) -> tuple[str, ...]:
@@ -135,14 +138,20 @@ def _refuse_missing(settings: RunSettings) -> None:
     options = {one.key: one.option for one in settings_of(RunSettings)}
     if missing := missing_settings(settings):
         given = " ".join(f'{options[key]} "{EXAMPLES[key]}"' for key in missing)
-        raise NoticeError(
-            f"The notice needs {listed(missing)}: expected {given}, or the same in the section "
-            "notice of the settings file."
+        raise SignError(
+            _(
+                "The sign needs %(missing)s: expected %(given)s, or the same in the section notice "
+                "of the settings file.",
+                missing=listed(missing),
+                given=given,
+            )
         )
     if not settings.camera:
-        raise NoticeError(
-            "The camera is switched off (camera.enabled: false), so nobody is measured and no "
-            "notice is needed: expected --camera to print one all the same."
+        raise SignError(
+            _(
+                "The camera is switched off (camera.enabled: false), so nobody is measured and no "
+                "sign is needed: expected --camera to print one all the same."
+            )
         )
     address = web_address(settings.notice_url)
     try:
@@ -155,19 +164,27 @@ def _refuse_missing(settings: RunSettings) -> None:
     except ValueError:
         is_known = False
     if not is_known or len(address) > MAX_ADDRESS:
-        raise NoticeError(
-            "Invalid notice.url: expected the address of a web page of at most "
-            f"{MAX_ADDRESS} characters, such as {EXAMPLES['notice.url']}, received "
-            f"{settings.notice_url[:80]!r}."
+        raise SignError(
+            _(
+                "Invalid notice.url: expected the address of a web page of at most %(most)s "
+                "characters, such as %(example)s, received %(value)s.",
+                most=MAX_ADDRESS,
+                example=EXAMPLES["notice.url"],
+                value=repr(settings.notice_url[:80]),
+            )
         )
 
 
 def _refuse_unknown(languages: Sequence[str]) -> None:
     unknown = [code for code in languages if code not in language_codes()]
     if unknown:
-        raise NoticeError(
-            f"The printed notice has no texts in {listed(unknown)}: expected --notice-language "
-            f"with some of {listed(language_codes())}."
+        raise SignError(
+            _(
+                "The sign has no texts in %(unknown)s: expected --notice-language with some of "
+                "%(known)s.",
+                unknown=listed(unknown),
+                known=listed(language_codes()),
+            )
         )
 
 

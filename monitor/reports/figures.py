@@ -30,8 +30,6 @@ Tol 2021), and dash patterns."""
 VALENCE = "valence_corrected_audience"
 """Key of the curve of valence in the seconds of an ad; `…_low` and `…_high` are its interval."""
 
-INK, MUTED, GRID, ACCENT = "#14213d", "#5b6478", "#e3e6ec", "#0b5394"
-
 
 @dataclass(frozen=True, slots=True)
 class Layout:

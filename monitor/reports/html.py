@@ -21,13 +21,10 @@ from monitor.analytics.score import PARTS
 from monitor.fonts import STACK, fallback_css, font_face_css
 from monitor.languages import numeral
 from monitor.languages.words import word
+from monitor.palette import ACCENT, INK, LINE, MUTED
 from monitor.reports import formatting, summary, wording
 from monitor.reports.faces import Faces
 from monitor.reports.figures import (
-    ACCENT,
-    GRID,
-    INK,
-    MUTED,
     NARROW,
     PRINT,
     WIDE,
@@ -196,7 +193,7 @@ def environment() -> Environment:
         "unknown": formatting.UNKNOWN,
         "ink": INK,
         "muted": MUTED,
-        "grid": GRID,
+        "grid": LINE,
         "accent": ACCENT,
         "method": {
             "span": MAX_SPAN_INTERVALS,

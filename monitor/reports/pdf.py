@@ -12,6 +12,7 @@ from PIL import ImageFile
 from monitor.analytics.errors import ReportError
 from monitor.fonts import STACK
 from monitor.languages import _
+from monitor.palette import MUTED
 from monitor.reports.wording import place
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def running_lines(name: str, kind: str) -> str:
         name: What the document is about; in the head.
         kind: What it is; in the foot.
     """
-    small = f"font: 8pt {STACK}, sans-serif; color: #5b6478"
+    small = f"font: 8pt {STACK}, sans-serif; color: {MUTED}"
     return (
         f"@page {{ @bottom-right {{ content: counter(page) ' / ' counter(pages); {small} }} "
         f"@top-right {{ content: {_quoted(name)}; {small} }} "

@@ -15,9 +15,9 @@ from detector.emotion.prevalence import GROUPS
 from detector.names import printable_document
 from monitor.languages import _, ngettext
 from monitor.languages.words import capitalised, word
+from monitor.palette import ACCENT, INK, LINE, MUTED, TONES
 from monitor.reports import summary, wording
 from monitor.reports.faces import Faces
-from monitor.reports.figures import ACCENT, INK, MUTED
 from monitor.reports.formatting import (
     day,
     decimal,
@@ -38,8 +38,6 @@ CHARTED = 15
 
 DETAILED = 6
 """Ads with a slide each."""
-
-TONES = {"keep": "#00795A", "stop": "#B23A00", "keep_testing": "#0B5394"}
 
 WIDTH, MARGIN = 13.333, 0.6
 """Of a slide, in inches; it is 7.5 inches high."""
@@ -144,7 +142,7 @@ class _Deck:
         gap = 0.3
         width = (WIDTH - 2 * MARGIN - gap * (len(groups) - 1)) / len(groups)
         for place, group in enumerate(groups):
-            left, tone = MARGIN + place * (width + gap), TONES.get(group.action, MUTED)
+            left, tone = MARGIN + place * (width + gap), TONES[group.action]
             _bar(slide, left, width, tone)
             more = len(group.ads) - 4
             lines = [
@@ -257,7 +255,7 @@ class _Deck:
             )
             top += height + 0.15
         said = ad["advice"]
-        tone = TONES.get(said["action"], MUTED)
+        tone = TONES[said["action"]]
         text = [
             [_run(summary.action_name(said["action"]), 18, tone, bold=True)],
             [_run(short(said["reason"], 140), 12, MUTED)],
@@ -283,7 +281,7 @@ class _Deck:
         for axis in (chart.category_axis, chart.value_axis):
             axis.tick_labels.font.size = _points(11)
         chart.category_axis.tick_label_position = LABELS.LOW
-        chart.value_axis.major_gridlines.format.line.color.rgb = _colour("#E3E6EC")
+        chart.value_axis.major_gridlines.format.line.color.rgb = _colour(LINE)
         for series, colour in zip(chart.plots[0].series, (ACCENT, MUTED), strict=True):
             series.smooth = False
             series.format.line.color.rgb = _colour(colour)
@@ -469,7 +467,7 @@ def _style_bars(chart: Any, *, reverse: bool = True) -> None:
     chart.category_axis.reverse_order = reverse
     chart.category_axis.tick_labels.font.size = _points(12)
     chart.value_axis.tick_labels.font.size = _points(11)
-    chart.value_axis.major_gridlines.format.line.color.rgb = _colour("#E3E6EC")
+    chart.value_axis.major_gridlines.format.line.color.rgb = _colour(LINE)
 
 
 def _note(slide: Any, text: str) -> None:

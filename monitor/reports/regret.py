@@ -12,8 +12,9 @@ import numpy as np
 
 from monitor.analytics.errors import UnknownFormatError
 from monitor.fonts import FAMILY, font_file
+from monitor.palette import EMOTION_COLOURS, INK, LINE, MUTED
 from monitor.reports.export import write_bytes
-from monitor.reports.figures import GRID, INK, MUTED, path_data, spread
+from monitor.reports.figures import path_data, spread
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -141,15 +142,14 @@ def _draw(canvas: _Svg | _Png, curves: Mapping[str, Floats]) -> bytes:
     title = "Regret: reward lost to the best choices so far (mean and range of the runs)"
     canvas.text((8, 20), title, INK, bold=True)
     for regret in _ticks(highest):
-        canvas.line([(_LEFT, y(regret)), (_RIGHT, y(regret))], GRID, 1)
+        canvas.line([(_LEFT, y(regret)), (_RIGHT, y(regret))], LINE, 1)
         canvas.text((_LEFT - 8, y(regret) + 4), f"{regret:g}", MUTED, anchor="end")
     for play in _ticks(plays):
         canvas.text((x(play), _BOTTOM + 20), f"{play:g}", MUTED, anchor="middle")
     canvas.text(((_LEFT + _RIGHT) / 2, _BOTTOM + 44), "plays", MUTED, anchor="middle")
     ends = [float(curve[:, -1].mean()) for curve in curves.values()]
     labels = spread([end / (1.05 * highest) for end in ends], gap=0.045)
-    # Okabe and Ito 2008, which colour-blind people can tell apart.
-    colours = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00")
+    colours = [EMOTION_COLOURS[name] for name in ("sad", "angry", "disgust", "fear", "happy")]
     for (name, curve), colour, end, label in zip(
         curves.items(), colours, ends, labels, strict=False
     ):

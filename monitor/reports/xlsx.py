@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from monitor.languages import _, pgettext
 from monitor.languages.words import capitalised, word
+from monitor.palette import ACCENT, EMOTION_COLOURS, LINE
 from monitor.reports import summary, wording
 from monitor.reports.faces import Faces
-from monitor.reports.figures import ACCENT, GRID
 from monitor.reports.formatting import moment_of
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 CHARTED = 20
 """Bars of a chart; with more, their names cannot be read."""
 
-LIGHT = {"major_gridlines": {"visible": True, "line": {"color": GRID, "width": 0.75}}}
+LIGHT = {"major_gridlines": {"visible": True, "line": {"color": LINE, "width": 0.75}}}
 """Grid of a chart that does not outshine its bars."""
 
 Rows = list[list[Any]]
@@ -67,7 +67,7 @@ class _Book:
         self.widths: dict[str, Sequence[float]] = {}
         formats: dict[str, dict[str, Any]] = {
             "title": {"bold": True, "font_size": 18},
-            "head": {"bold": True, "bg_color": "#E3E6EC", "text_wrap": True, "valign": "top"},
+            "head": {"bold": True, "bg_color": LINE, "text_wrap": True, "valign": "top"},
             "bold": {"bold": True},
             "text": {"text_wrap": True, "valign": "top"},
             "whole": {"num_format": "#,##0", "valign": "top"},
@@ -347,7 +347,10 @@ def _seconds(book: _Book) -> None:
         if length < 2:
             continue
         chart = book.workbook.add_chart({"type": "line"})
-        for column, label, colour in ((3, _("Valence"), ACCENT), (6, _("Attention"), "#6B7280")):
+        for column, label, colour in (
+            (3, _("Valence"), ACCENT),
+            (6, _("Attention"), EMOTION_COLOURS["neutral"]),
+        ):
             chart.add_series(
                 {
                     "name": label,

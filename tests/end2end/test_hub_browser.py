@@ -181,7 +181,7 @@ def test_a_screen_is_moved_by_the_keyboard_alone(hub):
     tab.keyboard.press("Control+A")
     tab.keyboard.type("Till 4")
     tab.keyboard.press("Enter")
-    tab.wait_for_selector("text=name and place are saved")
+    tab.wait_for_selector("text=name and site are saved")
     assert tab.inner_text("h1") == "Till 4"
     tab_to("form[action$=code] button")
     tab.keyboard.press("Enter")

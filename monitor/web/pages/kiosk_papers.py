@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, Response, render_template, request
 
 from monitor.languages import language, languages, lazy, speaking
-from monitor.legal.errors import NoticeError
+from monitor.legal.errors import SignError
 from monitor.legal.recipients import recipients
 from monitor.legal.sign import SHEETS, missing_settings, print_sign
 from monitor.reports.pdf import PdfUnavailableError
@@ -74,7 +74,7 @@ def paper_pages(console: Console) -> Blueprint:
                     settings.model_copy(update={"notice_languages": chosen}),
                     _asked("paper", SHEETS, "a4"),
                 )
-            except (NoticeError, SettingsError, KeyFileError) as error:
+            except (SignError, SettingsError, KeyFileError) as error:
                 return _page(problem=str(error)), 400
             except PdfUnavailableError as error:
                 raise ProblemError(503, "format_unavailable", str(error)) from error

@@ -39,7 +39,7 @@ TITLES = {
     "faces": lazy("Faces"),
     "window": lazy("Window and sound"),
     "notice": lazy("Notice"),
-    "data": lazy("Place and data"),
+    "data": lazy("Site and data"),
     "report": lazy("Report at the end"),
     "run": lazy("Running"),
     "uplink": lazy("Hub of many screens"),

@@ -62,7 +62,7 @@ MAX_ROWS = 200
 """Of each table of a day; a camera that comes and goes makes thousands."""
 
 DONE = {
-    "place": lazy("The screen's name and place are saved."),
+    "place": lazy("The screen's name and site are saved."),
     "settings": lazy("The settings are saved. The kiosk gets them within half a minute."),
     "new": lazy("The screen was added. Now join a kiosk to it."),
     "accepted": lazy(

@@ -48,7 +48,7 @@ STEPS = {
     "camera": lazy("Camera"),
     "ads": lazy("Ads"),
     "notice": lazy("Notice"),
-    "place": lazy("Place and account"),
+    "place": lazy("Site and account"),
     "check": lazy("Done"),
 }
 """The pages of the set-up, in their order."""

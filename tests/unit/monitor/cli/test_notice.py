@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from monitor.cli import notice as command
 from monitor.cli.main import cli
 from monitor.legal import sign
-from monitor.legal.errors import NoticeError, PaperError
+from monitor.legal.errors import PaperError, SignError
 from monitor.legal.sign import SHEETS, Sign
 
 GIVEN = (
@@ -82,7 +82,7 @@ def test_it_says_what_to_do_about_small_letters_and_readings_without_an_end(run,
 
 def test_what_is_missing_is_named_with_its_option(run, tmp_path):
     refused = run("print", tmp_path / "s.pdf", *GIVEN[:2])
-    assert isinstance(refused.exception, NoticeError)
+    assert isinstance(refused.exception, SignError)
     assert '--notice-contact "privacy@example.com"' in str(refused.exception)
     assert not (tmp_path / "s.pdf").exists()
 

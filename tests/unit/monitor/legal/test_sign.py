@@ -1,4 +1,4 @@
-"""The printed notice: what it says, its QR code, its sizes, and what it refuses."""
+"""The sign: what it says, its QR code, its sizes, and what it refuses."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 
 from monitor.languages import language_codes, speaking
 from monitor.legal import sign
-from monitor.legal.errors import NoticeError
+from monitor.legal.errors import SignError
 from monitor.legal.recipients import Recipient
 from monitor.legal.sign import EXAMPLES, SHEETS, print_sign
 from monitor.settings.models import RunSettings
@@ -104,7 +104,7 @@ def test_hostile_words_are_only_words(settings):
 @pytest.mark.usefixtures("weasyprint")
 def test_too_much_text_for_the_sheet_is_refused(settings, monkeypatch):
     monkeypatch.setattr(sign, "MIN_CAPITAL_MM", 6.3)  # one size to try
-    with pytest.raises(NoticeError, match=r"does not fit on A5.*--paper a3.*received 1 languages"):
+    with pytest.raises(SignError, match=r"does not fit on A5.*received en, and.*--paper a3"):
         print_sign(with_(settings, notice_responsible="Shop " * 900), "a5")
 
 
@@ -139,11 +139,11 @@ def test_every_setting_that_is_named_exists(settings):
     for key, example in EXAMPLES.items():
         assert key in all_settings()
         name = all_settings()[key].path[0]
-        with pytest.raises(NoticeError) as refused:
+        with pytest.raises(SignError) as refused:
             print_sign(with_(settings, **{name: " "}))
         assert key in str(refused.value)
         assert f'{all_settings()[key].option} "{example}"' in str(refused.value)
-    with pytest.raises(NoticeError, match=r"notice\.responsible, notice\.contact and notice\.url"):
+    with pytest.raises(SignError, match=r"notice\.responsible, notice\.contact and notice\.url"):
         print_sign(RunSettings())
 
 
@@ -165,21 +165,17 @@ def test_every_setting_that_is_named_exists(settings):
     ],
 )
 def test_addresses_that_are_no_web_page_are_refused(settings, url):
-    with pytest.raises(
-        NoticeError, match=r"Invalid notice\.url: expected the address of a web page"
-    ):
+    with pytest.raises(SignError, match=r"Invalid notice\.url: expected the address of a web page"):
         print_sign(with_(settings, notice_url=url))
 
 
 def test_a_language_without_texts_is_refused(settings):
-    with pytest.raises(
-        NoticeError, match="no texts in fr: expected --notice-language with some of"
-    ):
+    with pytest.raises(SignError, match="no texts in fr: expected --notice-language with some of"):
         print_sign(with_(settings, notice_languages=("en", "fr")))
 
 
 def test_without_a_camera_there_is_nothing_to_tell(settings):
-    with pytest.raises(NoticeError, match="nobody is measured"):
+    with pytest.raises(SignError, match="nobody is measured"):
         print_sign(with_(settings, camera=False))
 
 

@@ -98,7 +98,7 @@ def test_a_new_kiosk_says_what_its_settings_lack(admin):
     assert 'name="paper"' not in page
     refused = admin.get("/papers/notice.pdf")
     assert refused.status_code == 400
-    assert "The notice needs notice.responsible" in refused.text
+    assert "The sign needs notice.responsible" in refused.text
     assert 'href="/papers"' in admin.get("/settings").text
 
 

@@ -222,7 +222,7 @@ def test_place_is_edited_and_noted_with_before_and_after(operator, engine, scree
     answer = operator.post(f"/screens/{screen.uid}/place", data=form, headers=PAGE)
     assert answer.status_code == 303
     page = operator.get(answer.location).text
-    assert "name and place are saved" in page
+    assert "name and site are saved" in page
     assert "<h1>Till 4</h1>" in page
     assert "Till 4" in operator.get("/screens").text
     ((action, actor, before, after),) = log(engine)
