@@ -128,7 +128,9 @@ class DemoMark(PaintedWidget):
         panel = QRectF(0, 0, min(rect.width(), words + 48 * self.scale), line)
         panel.moveCenter(QPointF(rect.center().x(), rect.bottom() - line / 2))
         draw_panel(painter, panel, line / 2)
-        size = style.MIN_TEXT * self.scale
+        # Beside the code of the set-up there may be less room; the whole sentence matters more.
+        fits = min(1.0, (panel.width() - 16 * self.scale) / words)
+        size = style.MIN_TEXT * self.scale * fits
         draw_text(painter, panel, self._detail, size, style.WARNING, align=CENTRE, bold=True)
 
 

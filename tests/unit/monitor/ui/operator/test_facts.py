@@ -251,7 +251,7 @@ def test_a_full_disk_and_one_that_is_gone(player, session, monkeypatch):
     monkeypatch.setattr("monitor.ui.operator.facts.shutil.disk_usage", lambda _folder: usage)
     [row] = rows(player, session=session)["System"]["Free disk"]
     assert (row.text, row.tone) == (
-        "1.8\N{NO-BREAK SPACE}GB: delete files, or recording stops soon",
+        "1.8\N{NO-BREAK SPACE}GB: make room, or recording stops soon",
         "fault",
     )
     usage.free = 1.1 * MIN_FREE_GB * 1e9
