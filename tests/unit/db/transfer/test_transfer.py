@@ -176,11 +176,16 @@ def test_what_is_stored_is_found_by_an_index(kiosk, engine):
         assert f"SEARCH {table}" in plan, statement
 
 
+@pytest.fixture
+def expected(kiosk):
+    return report(kiosk)
+
+
 @settings(
     max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(cuts=st.lists(st.integers(1, 40), max_size=8), again=st.lists(st.booleans(), max_size=8))
-def test_any_cut_and_any_repetition_give_the_same(tmp_path_factory, kiosk, cuts, again):
+def test_any_cut_and_any_repetition_give_the_same(tmp_path_factory, kiosk, expected, cuts, again):
     hub = open_database(str(tmp_path_factory.mktemp("hub") / "hub.db"))
     try:
         whole = sent(kiosk)
@@ -190,7 +195,7 @@ def test_any_cut_and_any_repetition_give_the_same(tmp_path_factory, kiosk, cuts,
             some = part(whole, start, end)
             for _ in range(2 if place < len(again) and again[place] else 1):
                 assert arrive(hub, some) == some.last
-        assert report(hub) == report(kiosk)
+        assert report(hub) == expected
     finally:
         hub.dispose()
 

@@ -106,7 +106,8 @@ def test_what_was_lost_stands_with_the_next_record(outbox, make):
     found.close(remove=True)
 
 
-def test_every_place_at_which_a_power_cut_can_tear_a_commit(place, outbox, make, tmp_path):
+@pytest.mark.parametrize("every", [23, pytest.param(7, marks=pytest.mark.slow)])
+def test_every_place_at_which_a_power_cut_can_tear_a_commit(place, outbox, make, tmp_path, every):
     """The file is written page by page once its journal is on the disk; the rest is as it was."""
     outbox.append([make.ad()], numbered(make, 1, 3))
     before = outbox.path.read_bytes()
@@ -127,7 +128,7 @@ def test_every_place_at_which_a_power_cut_can_tear_a_commit(place, outbox, make,
         cut.write_bytes(after[:length] + before[length:])
         cut.with_name(f"{cut.name}-journal").write_bytes(journal)
         check_whole(cut, make)
-    for length in range(0, 2000, 7):
+    for length in range(0, 2000, every):
         for rest in (b"", b"\0" * 5000, b"\xff" * 40):
             cut.write_bytes(before)
             cut.with_name(f"{cut.name}-journal").write_bytes(journal[:length] + rest)
