@@ -158,7 +158,7 @@ def sentence(report: dict[str, Any]) -> str:
     between = (
         "no interval yet from a single day"
         if agreement["low"] is None
-        else f"95 % interval {max(0.0, agreement['low']):.0%} to {min(1.0, agreement['high']):.0%}"
+        else f"95% interval {max(0.0, agreement['low']):.0%} to {min(1.0, agreement['high']):.0%}"
     )
     days = f"{report['days']} day{'' if report['days'] == 1 else 's'}"
     text = (

@@ -248,7 +248,7 @@ def _once_a_minute() -> Callable[[RunProgress, dict[str, Any]], None]:
         nonlocal said
         if time.monotonic() - said >= 60:
             said = time.monotonic()
-            logger.info("%.1f %%: %s", 100 * progress.share, _progress_text(progress, figures))
+            logger.info("%.1f%%: %s", 100 * progress.share, _progress_text(progress, figures))
 
     return update
 

@@ -65,7 +65,7 @@ class Comparison:
         sure = "hardly chance" if self.p_value < 1 - CONFIDENCE else "may well be chance"
         return (
             f"{self.second.model} is right on {abs(points):.1f} points {more} of the faces than "
-            f"{self.first.model} (95 % interval {low:+.1f} to {high:+.1f}, p = {self.p_value:.3g}: "
+            f"{self.first.model} (95% interval {low:+.1f} to {high:+.1f}, p = {self.p_value:.3g}: "
             f"{sure}; {self.n:,} faces, against {self.against})."
         )
 

@@ -176,7 +176,7 @@ class Checkpoint(keras.callbacks.Callback):
         with atomic_save(str(self._folder / STATE), text_mode=True, overwrite_part=True) as file:
             json.dump(state, file, indent=1)
         logger.info(
-            "Epoch %d at %d px: loss %.3f, validation loss %.3f, validation accuracy %.1f %%",
+            "Epoch %d at %d px: loss %.3f, validation loss %.3f, validation accuracy %.1f%%",
             epoch + 1,
             side_px,
             logs.get("loss", math.nan),

@@ -16,6 +16,7 @@ from monitor.hub.screens.settings_form import FIELDS, form_of
 from monitor.hub.screens.wall import Choice
 from monitor.hub.shows.resolution import Shows
 from monitor.languages import _, lazy, ngettext
+from monitor.reports.formatting import percent
 from monitor.web.changes import back, changing
 from monitor.web.problems import ProblemError
 from monitor.web.rights import requires
@@ -172,9 +173,9 @@ def _pending_words(desired: Desired) -> str:
     if desired.progress is None:
         return _("It fetches version %(version)s.", version=version)
     return _(
-        "It fetches version %(version)s: %(percent)s %% of the media are there.",
+        "It fetches version %(version)s: %(share)s of the media are there.",
         version=version,
-        percent=int(100 * desired.progress),
+        share=percent(desired.progress),
     )
 
 

@@ -69,7 +69,7 @@ def test_a_week_of_two_models() -> None:
     assert report["cpu_ms"]["shadow"] == pytest.approx(2.5)
     assert report["suffices"]
     assert report["sentence"].startswith(
-        "compact-4 gave the label of compact-3 to 80% of 1,421 faces on 7 days (95 % interval"
+        "compact-4 gave the label of compact-3 to 80% of 1,421 faces on 7 days (95% interval"
     )
     assert "That suffices" in report["sentence"]
 

@@ -96,7 +96,7 @@ def test_two_models_on_the_same_rows() -> None:
     assert found.second.macro_f1 > found.first.macro_f1
     assert json.loads(json.dumps(found.document(), allow_nan=False))["first"]["accuracy"] == 0.5
     assert found.sentence().startswith(
-        "second is right on 30.0 points more of the faces than first (95 % interval -"
+        "second is right on 30.0 points more of the faces than first (95% interval -"
     )
     assert "may well be chance; 10 faces, against original" in found.sentence()
     other = compare(second, first, numbered(truth), "original")
