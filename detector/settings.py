@@ -51,8 +51,8 @@ class CameraMount(BaseModel):
     tilt_deg: float = Field(0.0, ge=-60, le=60)
     """How far the camera looks down; negative looks up."""
     rotate: Annotated[Literal[0, 90, 180, 270], BeforeValidator(_degrees)] = 0
-    """Degrees by which to turn the pictures clockwise, for a camera mounted on its side or upside
-    down; all else sees the turned picture. The demo viewer is upright already."""
+    """Degrees by which to rotate the pictures clockwise, for a camera mounted on its side or upside
+    down; everything else sees the rotated picture. The demo viewer needs no rotation."""
 
     @property
     def height_cm(self) -> float:

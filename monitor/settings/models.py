@@ -36,7 +36,7 @@ SECTIONS = {
     "uplink": lazy("The hub of many screens that the kiosk joins"),
     "mqtt": lazy("What is published for other programs"),
     "console": lazy(
-        "The console: pages for this kiosk alone, where no hub of many screens is joined"
+        "The console: pages for this kiosk, unless it has joined a hub of many screens"
     ),
     "web": lazy("The web page of `serve` and `hub`"),
     "hub": lazy("The hub of many screens"),
@@ -343,7 +343,7 @@ class PerceptionSettings(ModelSettings):
         rotate="--rotate",
     )
     zones: Path | None = setting(None, "faces", fallback="the whole picture")
-    """YAML file with parts of the picture to ignore, or to count viewers in only."""
+    """YAML file with parts of the picture to ignore, or in which viewers are only counted."""
 
     @cached_property
     def analysis(self) -> AnalysisSettings:
@@ -371,8 +371,7 @@ class PublishingSettings(_Settings):
     mqtt_discovery: DiscoveryPrefix = setting(
         "homeassistant", "mqtt.discovery", "--mqtt-discovery", metavar="PREFIX|none"
     )
-    """Where Home Assistant looks for new devices on the broker; with none it is told of no
-    device."""
+    """Where Home Assistant looks for new devices on the broker; none announces no device."""
 
 
 class StoredSettings(_Settings):
@@ -446,7 +445,7 @@ class RecordingSettings(PerceptionSettings, StoredSettings):
         (), "report.file", "--report", fallback="none", metavar="FILE", first=True
     )
     """Write a report at the end: .html, .pdf, .pptx, .xlsx, .json, .csv or .parquet. The name may
-    hold {session}, {date}, {time} and {site}; where the file exists, the new one gets a number."""
+    contain {session}, {date}, {time} and {site}; if the file exists, the new one gets a number."""
     report_language: ReportLanguage = setting(
         "en", "report.language", "--report-language", metavar=f"[{'|'.join(language_codes())}]"
     )
@@ -478,7 +477,7 @@ class RunSettings(RecordingSettings, PublishingSettings):
         first=True,
     )
     """Camera index or stable name (/dev/v4l/by-id/...), http or rtsp address, video file, or demo.
-    Sessions of a file are replays and those of demo demonstrations: neither counts as live."""
+    A session with a file is a replay, one with demo a demonstration: neither counts as live."""
     camera: bool = setting(True, "camera.enabled", "--camera")
     """Measure people; without it only the ads are shown."""
     picker: bool | None = setting(None, "camera", fallback="ask once if there are several")
@@ -549,7 +548,7 @@ class RunSettings(RecordingSettings, PublishingSettings):
         fallback="as when the kiosk joined, else 5",
         ge=1,
     )
-    """Send no cell, and no reactions of those present, of fewer viewers."""
+    """Send no cell of fewer viewers, and no reactions while fewer are in view."""
     hub_ca: Path | None = setting(None, "uplink.ca", "--hub-ca", fallback="the public ones")
     """File with the certificate authority that signed the hub's certificate (PEM)."""
     hub_media_gb: float = setting(
@@ -640,13 +639,13 @@ class HubSettings(WebSettings, PublishingSettings):
     """Token with which programs such as Prometheus may read, at least 16 characters; safer in
     $AD_MONITOR_TOKEN. People have accounts."""
     certificate: Path | None = setting(None, "hub", fallback="no TLS, or that of a proxy")
-    """PEM file with the certificate of the hub's name, and those that lead to its authority; it is
-    read again when it has been renewed."""
+    """PEM file with the certificate for the hub's name and its chain; it is read again after a
+    renewal."""
     private_key: Path | None = setting(None, "hub", fallback="in the file of the certificate")
     """PEM file with the certificate's key, without a password."""
     require_second_factor: Literal["none", "admins", "all"] = setting("none", "hub")
-    """Who must type a code of their phone after the password; others may choose to. Single sign-on
-    has rules of its own."""
+    """Who must type a code from their phone after the password; others may choose to. Single
+    sign-on has its own rules."""
     audit_days: int = setting(730, "hub", metavar="DAYS", ge=0, le=36_500)
     """Delete entries of the audit log after this many days (0 never)."""
     oidc_issuer: Issuer = setting(None, "hub", fallback="no single sign-on", metavar="URL")
@@ -656,8 +655,8 @@ class HubSettings(WebSettings, PublishingSettings):
     oidc_client_secret: str | None = setting(None, "hub", fallback="none")
     """Secret that the provider gave this hub; safer in $AD_MONITOR_OIDC_CLIENT_SECRET."""
     oidc_groups: tuple[GroupRole, ...] = setting((), "hub", "--oidc-group", metavar="GROUP=ROLE")
-    """Members of this group of the provider get this role at each login; the first that fits
-    counts, and who is in none is refused."""
+    """Members of this group of the provider get this role at each login; the first match counts,
+    and people in none of the groups are refused."""
     lake: str | None = setting(
         None, "hub", fallback="none", metavar="FOLDER|s3://BUCKET/PREFIX", first=True
     )
@@ -760,7 +759,8 @@ class TrainSettings(_Settings):
     patience: int | None = setting(None, "training", fallback="the recipe's", ge=0)
     """Stop after this many epochs without a better validation loss; 0 never."""
     mixed_precision: Literal["auto", "on", "off"] = setting("auto", "training")
-    """Compute with 16 bits; auto does where the GPU or the processor, as measured, gains by it."""
+    """Compute with 16 bits; auto does so if that is faster on this GPU or, as measured, on this
+    processor."""
     seed: int | None = setting(None, "training", fallback="the recipe's", ge=0)
     """Seed of every random choice."""
     h5: bool = setting(False, "training")
