@@ -22,7 +22,7 @@ from pydantic import BaseModel, ValidationError
 
 from detector.names import printable
 from monitor.errors import SetupError
-from monitor.languages import _, lazy
+from monitor.languages import _, later, lazy, numeral
 from monitor.settings.models import MODELS, SECTIONS
 
 if TYPE_CHECKING:
@@ -110,18 +110,15 @@ class Setting:
             Path: lazy("a path"),
             tuple: lazy("a list"),
         }
-        what, limits = words.get(self.kind, lazy("text")), self.limits
+        what = words.get(self.kind, lazy("text"))
+        limits = {name: later(numeral, f"{bound:.10g}") for name, bound in self.limits.items()}
         if {"ge", "le"} <= limits.keys():
-            least, most = limits["ge"], limits["le"]
-            return lazy("%(what)s from %(least)s to %(most)s", what=what, least=least, most=most)
+            return lazy("%(what)s from %(ge)s to %(le)s", what=what, **limits)
         if {"gt", "le"} <= limits.keys():
-            least, most = limits["gt"], limits["le"]
-            return lazy(
-                "%(what)s above %(least)s and at most %(most)s", what=what, least=least, most=most
-            )
+            return lazy("%(what)s above %(gt)s and at most %(le)s", what=what, **limits)
         if "ge" in limits:
-            return lazy("%(what)s of at least %(least)s", what=what, least=limits["ge"])
-        return lazy("%(what)s above %(least)s", what=what, least=limits["gt"]) if limits else what
+            return lazy("%(what)s of at least %(ge)s", what=what, **limits)
+        return lazy("%(what)s above %(gt)s", what=what, **limits) if limits else what
 
 
 def _kind(annotation: Any) -> Any:
