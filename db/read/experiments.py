@@ -136,6 +136,17 @@ class OutcomeInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class OutcomeSpan:
+    """What was imported of an outcome at a site: how many figures, from when to when."""
+
+    name: str
+    site: str
+    figures: int
+    first_at: datetime
+    last_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class BlockPlay:
     """A play at one of an experiment's sites."""
 
@@ -293,6 +304,18 @@ def outcome_names(engine: Engine) -> dict[str, tuple[str, ...]]:
         for name, site in connection.execute(query):
             found[name] = (*found.get(name, ()), site)
     return found
+
+
+def outcome_spans(engine: Engine) -> list[OutcomeSpan]:
+    """Return what was imported, by name and site."""
+    of_group = (Outcome.name, Outcome.site)
+    query = (
+        select(*of_group, func.count(), func.min(Outcome.at), func.max(Outcome.at))
+        .group_by(*of_group)
+        .order_by(*of_group)
+    )
+    with engine.connect() as connection:
+        return [OutcomeSpan(*row) for row in connection.execute(query).tuples()]
 
 
 def plays_at(engine: Engine, scope: Scope) -> list[BlockPlay]:

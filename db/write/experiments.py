@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, insert, select, update
 
-from db.engine import writing
 from db.errors import ExperimentExistsError
 from db.schema import Experiment, ExperimentBlock, Outcome
 from detector.texts import lazy
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from sqlalchemy.engine import Connection, Engine
+    from sqlalchemy.engine import Connection
 
     from db.read.experiments import BlockInfo, ExperimentInfo, OutcomeInfo
 
@@ -89,30 +88,31 @@ def stop_experiment(connection: Connection, experiment_id: int, at: datetime, re
     return bool(done.rowcount)
 
 
-def store_outcomes(engine: Engine, rows: Sequence[OutcomeInfo], imported_at: datetime) -> int:
-    """Store outcomes in one transaction; return how many replaced one of the same site and time.
+def store_outcomes(
+    connection: Connection, rows: Sequence[OutcomeInfo], imported_at: datetime
+) -> int:
+    """Store outcomes; return how many replaced one of the same site and time.
 
     Args:
-        engine: Not read-only.
+        connection: In a transaction that `db.engine.writing` has begun.
         rows: Each name, site and time once.
         imported_at: Aware.
     """
     replaced = 0
-    with writing(engine) as connection:
-        groups: dict[tuple[str, str], list[datetime]] = {}
-        for row in rows:
-            groups.setdefault((row.name, row.site), []).append(row.at)
-        for (name, site), times in groups.items():
-            for start in range(0, len(times), _ROWS):
-                done = connection.execute(
-                    delete(Outcome).where(
-                        Outcome.name == name,
-                        Outcome.site == site,
-                        Outcome.at.in_(times[start : start + _ROWS]),
-                    )
+    groups: dict[tuple[str, str], list[datetime]] = {}
+    for row in rows:
+        groups.setdefault((row.name, row.site), []).append(row.at)
+    for (name, site), times in groups.items():
+        for start in range(0, len(times), _ROWS):
+            done = connection.execute(
+                delete(Outcome).where(
+                    Outcome.name == name,
+                    Outcome.site == site,
+                    Outcome.at.in_(times[start : start + _ROWS]),
                 )
-                replaced += done.rowcount
-        connection.execute(
-            insert(Outcome), [{**asdict(row), "imported_at": imported_at} for row in rows]
-        )
+            )
+            replaced += done.rowcount
+    connection.execute(
+        insert(Outcome), [{**asdict(row), "imported_at": imported_at} for row in rows]
+    )
     return replaced

@@ -1,7 +1,7 @@
 """Read outcomes, such as sales by the hour, from a CSV file of whatever cash register.
 
 Separators, decimal signs, byte order marks and orders of columns differ; what cannot be told apart
-is refused with the line and the option that settles it, never guessed.
+is refused with the line and with what settles it, never guessed.
 """
 
 from __future__ import annotations
@@ -19,10 +19,13 @@ from zoneinfo import ZoneInfo
 
 from db.read.experiments import OutcomeInfo
 from monitor.analytics.errors import OutcomeFileError
+from monitor.languages import lazy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
+
+    from monitor.languages import LazyText
 
 COLUMNS = ("time", "site", "value", "name")
 TIME_FORMATS = (
@@ -109,11 +112,43 @@ def read_outcomes(
     Raises:
         OutcomeFileError: Nothing in it can be read, or it does not say what its columns are.
     """
-    text = _text(path)
+    return parse_outcomes(
+        _content(path),
+        str(path),
+        site=site,
+        name=name or path.stem,
+        columns=columns,
+        timezone=timezone,
+        time_format=time_format,
+        decimal=decimal,
+        lasts_s=lasts_s,
+    )
+
+
+def parse_outcomes(
+    content: bytes,
+    file: str,
+    *,
+    site: str | None,
+    name: str,
+    columns: Mapping[str, str] | None = None,
+    timezone: str | None = None,
+    time_format: str | None = None,
+    decimal: str | None = None,
+    lasts_s: float | None = None,
+) -> OutcomeFile:
+    """Read the content of a file; see `read_outcomes`.
+
+    Args:
+        content: At most `MAX_BYTES`.
+        file: What people call it.
+        site, name, columns, timezone, time_format, decimal, lasts_s: As there.
+    """
+    text = _text(content)
     separator = _separator(text)
-    lines, refused = _lines(text, separator, columns or {}, site, name or path.stem)
+    lines, refused = _lines(text, separator, columns or {}, site, name)
     if not lines:
-        raise OutcomeFileError(_nothing(path, refused))
+        raise OutcomeFileError(_nothing(file, refused))
     decimal = decimal or _decimal([line.value for line in lines], separator)
     zone = None if timezone is None else ZoneInfo(timezone)
     found: dict[tuple[str, str, datetime], float] = {}
@@ -126,17 +161,16 @@ def read_outcomes(
             locals_seen[key] += 1
             value = _number(line.value, decimal)
         except ValueError as error:
-            refused.append(Refused(line.number, str(error)))
+            refused.append(Refused(line.number, error.args[0]))
             continue
         except (OverflowError, OSError):
-            refused.append(
-                Refused(line.number, f"expected a time of our days, received {line.time!r}")
-            )
+            why = lazy("expected a time of our days, received %(text)s", text=repr(line.time))
+            refused.append(Refused(line.number, why))
             continue
         repeated += (line.name, line.site, at) in found
         found[line.name, line.site, at] = value
     if not found:
-        raise OutcomeFileError(_nothing(path, refused))
+        raise OutcomeFileError(_nothing(file, refused))
     steps = _lengths(found, lasts_s)
     rows = tuple(
         OutcomeInfo(name, site, at, steps[name, site], value)
@@ -146,17 +180,20 @@ def read_outcomes(
     return OutcomeFile(rows, tuple(order), repeated, SEPARATORS[separator], decimal)
 
 
-def _text(path: Path) -> str:
+def _content(path: Path) -> bytes:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise OutcomeFileError(
                 f"{path} is larger than {MAX_BYTES // 1_000_000} MB; split it into parts."
             )
-        raw = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise OutcomeFileError(
             f"{path} cannot be read ({error.strerror}); check the path and its permissions."
         ) from error
+
+
+def _text(raw: bytes) -> str:
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
         return raw.decode("utf-16", errors="replace")
     try:
@@ -171,11 +208,15 @@ def _separator(text: str) -> str:
     return max(SEPARATORS, key=lambda sign: (sum(sign in line for line in head), sign != ","))
 
 
-def _nothing(path: Path, refused: Sequence[Refused]) -> str:
-    first = f" Line {refused[0].line}: {refused[0].why}." if refused else ""
-    return (
-        f"{path} holds no outcome that can be read: expected lines of time, site and value.{first}"
+def _nothing(file: str, refused: Sequence[Refused]) -> LazyText:
+    nothing = lazy(
+        "%(file)s holds no outcome that can be read: expected lines of time, site and value.",
+        file=file,
     )
+    if not refused:
+        return nothing
+    line, why = refused[0].line, refused[0].why
+    return lazy("%(nothing)s Line %(line)s: %(why)s.", nothing=nothing, line=line, why=why)
 
 
 def _lines(
@@ -195,17 +236,18 @@ def _lines(
                 if is_header:
                     continue
             if len(row) <= max(places.values()):
-                refused.append(
-                    Refused(
-                        reader.line_num,
-                        f"expected at least {max(places.values()) + 1} fields, received {len(row)}",
-                    )
+                why = lazy(
+                    "expected at least %(least)s fields, received %(fields)s",
+                    least=max(places.values()) + 1,
+                    fields=len(row),
                 )
+                refused.append(Refused(reader.line_num, why))
                 continue
             given = {key: row[place] for key, place in places.items()}
             where = given.get("site") or site
             if not where:
-                refused.append(Refused(reader.line_num, "expected a site; add a column or --site"))
+                why = lazy("expected a site: name one, or add a column")
+                refused.append(Refused(reader.line_num, why))
                 continue
             lines.append(
                 _Line(
@@ -217,7 +259,7 @@ def _lines(
                 )
             )
     except csv.Error as error:
-        refused.append(Refused(reader.line_num, f"not CSV ({error})"))
+        refused.append(Refused(reader.line_num, lazy("not CSV (%(error)s)", error=str(error))))
     return lines, refused
 
 
@@ -233,8 +275,12 @@ def _places(first: Sequence[str], own: Mapping[str, str]) -> tuple[dict[str, int
     if missing or not has_number:
         lacking = ", ".join(missing or [key for key in ("time", "value") if key not in places])
         raise OutcomeFileError(
-            f"The first line names no column {lacking}: expected time, site and value, received "
-            f"{', '.join(first)}; say which is which, for example --columns time=Date,value=Total."
+            lazy(
+                "The first line names no column %(lacking)s: expected time, site and value, "
+                "received %(received)s; say which columns have the time and the value.",
+                lacking=lacking,
+                received=", ".join(first),
+            )
         )
     order = ("time", "value") if len(first) == 2 else ("time", "site", "value", "name")
     return {key: place for place, key in enumerate(order) if place < len(first)}, False
@@ -258,15 +304,20 @@ def _decimal(values: Iterable[str], separator: str) -> str:
             unsure = unsure or value
     if len(signs) == 2:
         raise OutcomeFileError(
-            "Some values have a decimal comma and some a decimal point: expected one of them; say "
-            "which with --decimal comma or --decimal point, and lines with the other are refused."
+            lazy(
+                "Some values have a decimal comma and some a decimal point: expected one of them; "
+                "name the decimal sign, and lines with the other are refused."
+            )
         )
     if signs:
         return "comma" if "," in signs else "point"
     if unsure and (separator == ";" or "," in unsure):
         raise OutcomeFileError(
-            f"The value {unsure} may have a decimal sign or a sign for thousands; say which with "
-            "--decimal comma or --decimal point."
+            lazy(
+                "The value %(value)s may have a decimal sign or a sign for thousands; name the "
+                "decimal sign.",
+                value=unsure,
+            )
         )
     return "point"
 
@@ -277,10 +328,14 @@ def _number(text: str, decimal: str) -> float:
     sign, thousands = (",", ".") if decimal == "comma" else (".", ",")
     pattern = rf"[+-]?(\d+|\d{{1,3}}(\{thousands}\d{{3}})+)?(\{sign}\d+)?"
     if not re.fullmatch(pattern, plain) or not re.search(r"\d", plain):
-        raise ValueError(f"expected a number with a decimal {decimal}, received {text!r}")
+        raise ValueError(
+            lazy("expected a number with a decimal comma, received %(text)s", text=repr(text))
+            if decimal == "comma"
+            else lazy("expected a number with a decimal point, received %(text)s", text=repr(text))
+        )
     value = float(plain.replace(thousands, "").replace(sign, "."))
     if not math.isfinite(value):
-        raise ValueError(f"expected a finite number, received {text!r}")
+        raise ValueError(lazy("expected a finite number, received %(text)s", text=repr(text)))
     return value
 
 
@@ -294,16 +349,27 @@ def _moment(text: str, time_format: str | None, zone: ZoneInfo | None, *, again:
             continue
         break
     else:
-        expected = time_format or "a time such as 2026-03-01 09:00 or 01.03.2026 09:00"
-        hint = "" if time_format else "; for another order use --time-format"
-        raise ValueError(f"expected {expected}, received {text!r}{hint}")
+        raise ValueError(
+            lazy("expected %(form)s, received %(text)s", form=time_format, text=repr(text))
+            if time_format
+            else lazy(
+                "expected a time such as 2026-03-01 09:00 or 01.03.2026 09:00, received %(text)s; "
+                "say how times are written",
+                text=repr(text),
+            )
+        )
     if local.tzinfo is not None:
         return local.astimezone(UTC)
     local = local.replace(fold=int(again))
     aware = local.astimezone() if zone is None else local.replace(tzinfo=zone)
     at = aware.astimezone(UTC)
     if at.astimezone(aware.tzinfo).replace(tzinfo=None) != local.replace(tzinfo=None):
-        raise ValueError(f"expected a time that clocks show, received {text!r} (clocks skip it)")
+        raise ValueError(
+            lazy(
+                "expected a time that clocks show, received %(text)s (clocks skip it)",
+                text=repr(text),
+            )
+        )
     return at
 
 

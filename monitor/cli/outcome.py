@@ -87,6 +87,7 @@ def import_outcomes(
     """
     from datetime import UTC, datetime
 
+    from db.engine import writing
     from db.read.experiments import known_ads_and_sites
     from db.write.experiments import store_outcomes
     from monitor.analytics.errors import OutcomeFileError
@@ -103,7 +104,8 @@ def import_outcomes(
             f"Line {first.line}: {first.why}."
         )
     with opened(database, read_only=False) as engine:
-        replaced = store_outcomes(engine, found.rows, datetime.now(UTC))
+        with writing(engine) as connection:
+            replaced = store_outcomes(connection, found.rows, datetime.now(UTC))
         _, sites = known_ads_and_sites(engine)
     document = _document(file, found, replaced) | {"timezone": options["timezone"]}
     print_result(as_json, document, print_import)

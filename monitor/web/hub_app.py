@@ -21,6 +21,7 @@ from monitor.web.pages import (
     library_media,
     library_uploads,
     login_code,
+    outcomes,
     report_builder,
     screen_commands,
     single_sign_on,
@@ -78,7 +79,10 @@ HUB_NAVIGATION: tuple[NavigationEntry, ...] = (
     NavigationEntry(
         lazy("Experiments"),
         "experiments.listing",
-        ("experiments.page", "experiments.new", "experiments.start", "experiments.stop_page"),
+        (
+            *("experiments.page", "experiments.new", "experiments.start"),
+            *("experiments.stop_page", "outcomes.listing", "outcomes.add"),
+        ),
     ),
     NavigationEntry(
         lazy("Reports"), "builder.listing", ("builder.figures", "builder.share", "builder.save")
@@ -132,6 +136,7 @@ HUB_BLUEPRINTS: tuple[Blueprint, ...] = (
     playlist_file_pages.blueprint,
     calendar_pages.blueprint,
     experiments.blueprint,
+    outcomes.blueprint,
     home.blueprint,
 )
 """The hub's own pages, and what kiosks call. Mark their views as `monitor.web.rights` says."""

@@ -119,7 +119,7 @@ class _PlanForm(BaseModel):
 
 
 def _for_address(name: str) -> str:
-    if "/" in name or name in {"new", ".", ".."}:
+    if "/" in name or name in {"new", "outcomes", ".", ".."}:
         raise ValueError(lazy("Expected another name: this one cannot be part of an address."))
     return name
 

@@ -1,20 +1,15 @@
-"""Experiments: planned, started, watched, stopped and read in the browser.
-
-A hub has its experiments in its own database. Those of a console are in the database of its kiosk,
-where `ad-monitor experiment` finds them and the kiosk reads their blocks.
-"""
+"""Experiments: planned, started, watched, stopped and read in the browser."""
 
 from __future__ import annotations
 
 import uuid
-from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, render_template, request
 
-from db.engine import open_database, snapshot, writing
+from db.engine import snapshot
 from db.errors import ExperimentExistsError
 from db.hub.library.catalogue import list_creatives
 from db.hub.library.contents import EVERYTHING, Choice
@@ -52,25 +47,30 @@ from monitor.reports.experiments import (
 from monitor.reports.formatting import moment_of
 from monitor.settings.time_zone import local_zone, zone_or_utc
 from monitor.web.accounts import current_user
-from monitor.web.changes import back, changing, done, now
+from monitor.web.changes import back, done, now
+from monitor.web.experiment_database import (
+    RUNNING,
+    changing_experiments,
+    experiment_database,
+    own_site,
+    sites_of_screens,
+    zone_of,
+)
 from monitor.web.problems import ProblemError
 from monitor.web.rights import requires
 from monitor.web.services import hub_services
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping
     from datetime import datetime
     from zoneinfo import ZoneInfo
 
-    from sqlalchemy.engine import Connection, Engine
+    from sqlalchemy.engine import Engine
     from werkzeug.wrappers import Response
 
     from db.read.experiments import BlockInfo, ExperimentInfo
     from monitor.hub.experiments.plan_form import AskedPlan
     from monitor.web.changes import Change
-
-RUNNING = ("editor", "operator")
-"""Roles that plan, start and stop experiments, besides administrators: they decide what plays."""
 
 VERDICTS = {
     "works": lazy("It works"),
@@ -121,7 +121,7 @@ blueprint = Blueprint("experiments", __name__, url_prefix="/experiments")
 def listing() -> str:
     """All experiments, the latest first."""
     at = now()
-    with _database() as engine, hub_services().reports.taken():
+    with experiment_database() as engine, hub_services().reports.taken():
         found = [_row(engine, plan, at) for plan in experiments(engine)[:MAX_LISTED]]
         names = ad_names(engine)
     return render_template(
@@ -133,7 +133,7 @@ def listing() -> str:
 def page(name: str) -> str:
     """One experiment: its plan, its verdict, by site as well, and its blocks."""
     at = now()
-    with _database() as engine:
+    with experiment_database() as engine:
         plan = _found(engine, name)
         with hub_services().reports.taken():
             result = result_document(engine, plan, at)
@@ -170,7 +170,7 @@ def new() -> str | tuple[str, int]:
     if "plan" not in request.args:
         return _plan_page(values)
     try:
-        with _database() as engine, hub_services().reports.taken():
+        with experiment_database() as engine, hub_services().reports.taken():
             made = _planned(engine, read_plan(values))
     except FormError as error:
         return _plan_page(values, error.problems), 400
@@ -187,12 +187,12 @@ def start() -> Response | tuple[str, int]:
     shown: dict[str, Any] = {}
     try:
         asked = read_plan(values)
-        with _database() as engine, hub_services().reports.taken():
+        with experiment_database() as engine, hub_services().reports.taken():
             made, blocks, warnings = _planned(engine, asked)
         shown = {"document": plan_document(made, blocks, warnings), "plan": made}
         name, hypothesis = read_start(request.form)
         made = replace(made, name=name, hypothesis=hypothesis, uid=uuid.uuid4().hex)
-        with _changing() as (change, connection):
+        with changing_experiments() as (change, connection):
             made, blocks = begin(connection, made, blocks, change.at, lead=_lead())
             _tell_kiosks(change, made)
             after = _noted(made, len(blocks))
@@ -218,10 +218,10 @@ def stop(name: str) -> Response | tuple[str, int]:
     reason = " ".join(request.form.get("reason", "").split())[:500]
     if not reason:
         return _stop_page(name, {"reason": lazy("Say why: it is kept with the experiment.")}), 400
-    with _database() as engine:
+    with experiment_database() as engine:
         plan = _found(engine, name)
     try:
-        with _changing() as (change, connection):
+        with changing_experiments() as (change, connection):
             stop_early(connection, plan, change.at, reason)
             _tell_kiosks(change, plan)
             change.note(
@@ -232,33 +232,6 @@ def stop(name: str) -> Response | tuple[str, int]:
     except ExperimentError as error:
         return _stop_page(name, {"form": str(error)}), 409
     return back("experiments.page", "stopped", name=plan.name)
-
-
-@contextmanager
-def _database() -> Iterator[Engine]:
-    """Open the database that has the experiments, to read it."""
-    here = hub_services()
-    if here.console is None:
-        yield here.engine
-        return
-    engine = _open_kiosk(read_only=True)
-    try:
-        yield engine
-    finally:
-        engine.dispose()
-
-
-@contextmanager
-def _changing() -> Iterator[tuple[Change, Connection]]:
-    """Begin a change of the experiments, with the connection to the database that has them."""
-    with ExitStack() as stack:
-        change = stack.enter_context(changing())
-        if hub_services().console is None:
-            yield change, change.connection
-            return
-        engine = _open_kiosk(read_only=False)
-        stack.callback(engine.dispose)
-        yield change, stack.enter_context(writing(engine))
 
 
 def _lead() -> timedelta:
@@ -274,21 +247,9 @@ def _tell_kiosks(change: Change, plan: ExperimentInfo) -> None:
         refresh(change.connection, change.user.name, change.at, there, keep_empty=True)
 
 
-def _open_kiosk(*, read_only: bool) -> Engine:
-    console = hub_services().console
-    path = None if console is None else console.order.database
-    if path is None or not path.exists():
-        raise ProblemError(
-            503,
-            "no_database",
-            lazy("The kiosk has not made its database yet: start it, then reload this page."),
-        )
-    return open_database(str(path), read_only=read_only)
-
-
 def _planned(engine: Engine, asked: AskedPlan) -> tuple[ExperimentInfo, list[BlockInfo], list[str]]:
     at = now()
-    zone = _zone(asked.sites)
+    zone = zone_of(asked.sites)
     since, until = asked.times(zone, at)
     made = new_plan(
         treatment=asked.treatment,
@@ -306,21 +267,6 @@ def _planned(engine: Engine, asked: AskedPlan) -> tuple[ExperimentInfo, list[Blo
     )
     spread = None if asked.spread is None else Spread(asked.spread)
     return planned(engine, made, at, open_end=until is None, spread=spread)
-
-
-def _zone(sites: Sequence[str]) -> ZoneInfo:
-    """Return the zone of the kiosk, or of the screens at the first of some sites."""
-    here = hub_services()
-    if here.console is not None:
-        named = here.console.order.time_zone
-        return local_zone() if named is None else zone_or_utc(named)
-    with snapshot(here.engine) as connection:
-        zones = [
-            screen.place.time_zone
-            for screen in list_screens(connection)
-            if screen.place.site == sites[0]
-        ]
-    return zone_or_utc(zones[0]) if zones else local_zone()
 
 
 def _zone_of(plan: ExperimentInfo) -> ZoneInfo:
@@ -353,25 +299,19 @@ def _plan_page(
     plan: ExperimentInfo | None = None,
 ) -> str:
     here = hub_services()
-    with _database() as engine:
+    with experiment_database() as engine:
         names, outcomes = ad_names(engine), outcome_names(engine)
     with snapshot(here.engine) as connection:
         library, _count = list_creatives(connection, EVERYTHING, Choice(sort="name"))
-        screens = list_screens(connection)
     names |= {one.ad_id: one.name for one in library if not one.archived_at}
-    sites: dict[str, list[str]] = {}
-    for screen in screens:
-        if screen.place.site:
-            sites.setdefault(screen.place.site, []).append(screen.place.name)
-    kiosk = None if here.console is None else here.console.order.site
     return render_template(
         "experiment_plan.html",
         values=values,
         problems=problems or {},
         typed=request.form,
         ads=sorted(names.items(), key=lambda one: one[1].casefold()),
-        kiosk=kiosk,
-        sites=sorted(sites.items()),
+        kiosk=own_site(),
+        sites=list(sites_of_screens().items()),
         measures=[
             ("attention", lazy("Attention")),
             ("valence", lazy("Valence")),
@@ -389,7 +329,7 @@ def _plan_page(
 
 def _stop_page(name: str, problems: Mapping[str, str] | None = None) -> str:
     at = now()
-    with _database() as engine:
+    with experiment_database() as engine:
         plan = _found(engine, name)
         over = sum(block.ends_at <= at for block in blocks_of(engine, plan.id))
     return render_template(

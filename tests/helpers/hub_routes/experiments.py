@@ -7,6 +7,8 @@ RUNNING = ADMINS | {"editor", "operator"}
 ROUTES = [
     get("/experiments"),
     get("/experiments/new", RUNNING),
+    get("/experiments/outcomes"),
+    post("/experiments/outcomes", RUNNING),
     post("/experiments/new", RUNNING),
     get("/experiments/{name}"),
     get("/experiments/{name}/stop", RUNNING),

@@ -15,12 +15,14 @@ from db.read.experiments import (
     ExperimentInfo,
     Opening,
     OutcomeInfo,
+    OutcomeSpan,
     ad_names,
     blocks_of,
     coming_blocks,
     experiments,
     known_ads_and_sites,
     outcome_names,
+    outcome_spans,
     outcomes,
     overlapping,
     plays_at,
@@ -60,6 +62,11 @@ BLOCKS = [
 def stored(engine, plan, blocks):
     with writing(engine) as connection:
         return store_experiment(connection, plan, blocks)
+
+
+def imported(engine, rows):
+    with writing(engine) as connection:
+        return store_outcomes(connection, rows, START)
 
 
 def test_a_plan_and_its_blocks_come_back(engine):
@@ -109,14 +116,18 @@ def test_the_kiosk_gets_the_blocks_of_its_site_that_are_not_over(engine):
 
 def test_outcomes_replace_those_of_the_same_site_and_time(engine):
     rows = [OutcomeInfo("sales", "Foyer", START + n * HOUR, 3600.0, float(n)) for n in range(700)]
-    assert store_outcomes(engine, rows, START) == 0
+    assert imported(engine, rows) == 0
     again = [
         OutcomeInfo("sales", "Foyer", START, 3600.0, 9.0),
         OutcomeInfo("visits", "Foyer", START, 0.0, 1.0),
     ]
-    assert store_outcomes(engine, again, START) == 1
+    assert imported(engine, again) == 1
     found = outcomes(engine, "sales", ["Foyer"], START, START + 2 * HOUR)
     assert [(row.at, row.value) for row in found] == [(START, 9.0), (START + HOUR, 1.0)]
+    assert outcome_spans(engine) == [
+        OutcomeSpan("sales", "Foyer", 700, START, START + 699 * HOUR),
+        OutcomeSpan("visits", "Foyer", 1, START, START),
+    ]
     assert outcome_names(engine) == {"sales": ("Foyer",), "visits": ("Foyer",)}
 
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from db.engine import open_database
+from db.engine import open_database, writing
 from db.read.experiments import OutcomeInfo
 from db.write.experiments import store_outcomes
 from db.write.records import ModelRecord
@@ -64,7 +64,8 @@ def test_outcomes_come_to_their_blocks_and_sites(engine):
     plan = make_plan(sites=("Shop", "Hall"), ends_at=MONDAY + timedelta(days=3))
     blocks = draw_blocks(plan)
     figures = np.arange(len(blocks)) + 1.0
-    store_outcomes(engine, outcomes_of(blocks, figures)[1:], MONDAY)
+    with writing(engine) as connection:
+        store_outcomes(connection, outcomes_of(blocks, figures)[1:], MONDAY)
     found = block_values(engine, plan, blocks)
     assert found.value[1:].tolist() == pytest.approx(figures[1:].tolist())
     assert np.isnan(found.value[0])
@@ -79,7 +80,8 @@ def test_the_past_has_the_blocks_that_the_plan_would_have_had(engine):
     plan = make_plan()
     before = replace(plan, starts_at=MONDAY - timedelta(weeks=2), ends_at=MONDAY)
     blocks = draw_blocks(before)
-    store_outcomes(engine, outcomes_of(blocks, np.ones(len(blocks))), MONDAY)
+    with writing(engine) as connection:
+        store_outcomes(connection, outcomes_of(blocks, np.ones(len(blocks))), MONDAY)
     found = history_values(engine, plan, MONDAY)
     assert np.isfinite(found.value).sum() == 14 * 12
 

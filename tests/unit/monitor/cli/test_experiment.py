@@ -53,7 +53,10 @@ def shop(tmp_path):
     make.write(engine, site="Shop")
     before = make_plan(starts_at=TODAY - 35 * DAY, ends_at=TODAY)
     blocks = draw_blocks(before)
-    store_outcomes(engine, outcomes_of(blocks, sales_of(blocks, np.random.default_rng(5))), TODAY)
+    with writing(engine) as connection:
+        store_outcomes(
+            connection, outcomes_of(blocks, sales_of(blocks, np.random.default_rng(5))), TODAY
+        )
     engine.dispose()
     return path
 
@@ -132,7 +135,8 @@ def experiment_of_the_past(path, *, days=28, over=28, lift=0.0, **changes):
         store_experiment(connection, plan, blocks)
     sold = [block for block in blocks if block.ends_at <= TODAY]
     values = sales_of(sold, np.random.default_rng(1), lift=lift, noise=0.15)
-    store_outcomes(engine, outcomes_of(sold, values), TODAY)
+    with writing(engine) as connection:
+        store_outcomes(connection, outcomes_of(sold, values), TODAY)
     engine.dispose()
     return plan
 
@@ -266,7 +270,8 @@ def test_figures_longer_than_a_block_are_named(shop, complaint):
     engine = open_database(str(shop))
     begin = TODAY - 5 * DAY
     rows = [OutcomeInfo("daily", "Shop", begin + day * DAY, 86400.0, 1.0) for day in range(5)]
-    store_outcomes(engine, rows, TODAY)
+    with writing(engine) as connection:
+        store_outcomes(connection, rows, TODAY)
     engine.dispose()
     text = complaint("experiment", "plan", *PLAN, "--measure", "daily", "--db", shop)
     assert "covers 1440 minutes, and belongs to no block of 60" in text

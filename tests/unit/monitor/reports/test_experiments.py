@@ -89,7 +89,8 @@ def test_a_part_of_the_sites_has_the_effect_of_that_part(engine):
         OutcomeInfo("sales", block.site, block.starts_at, 3600.0, float(value))
         for block, value in zip(blocks, sold, strict=True)
     ]
-    store_outcomes(engine, rows, MONDAY)
+    with writing(engine) as connection:
+        store_outcomes(connection, rows, MONDAY)
     now = plan.ends_at
     whole = result_document(engine, plan, now)
     one = result_document(engine, plan, now, where=Scope(sites=("B", "elsewhere")))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 
 import pytest
 from sqlalchemy import select
@@ -14,7 +16,7 @@ from db.hub.console_tables import DesiredState
 from db.hub.people import accounts
 from db.hub.screens import registry
 from db.hub.tables import AuditEntry, Screen
-from db.read.experiments import blocks_at_site, blocks_of, experiments
+from db.read.experiments import blocks_at_site, blocks_of, experiments, outcome_names
 from db.write.experiments import store_experiment
 from monitor.analytics.experiments import draw_blocks
 from monitor.settings.console_order import ConsoleOrder
@@ -45,39 +47,48 @@ FORM = {
 START = FORM | {"name": "Summer holds", "hypothesis": "Summer holds people longer."}
 
 
-@pytest.fixture
-def kiosk(tmp_path):
-    """The database of a kiosk that has run once."""
-    made = open_database(str(tmp_path / "kiosk.db"))
-    Make().write(made)
-    yield made
-    made.dispose()
+@contextmanager
+def a_console(folder):
+    """A kiosk that has run once, with its console.
 
-
-@pytest.fixture
-def console(tmp_path, kiosk):
-    """The application of its console."""
+    Yields the browser of its administrator, the console's database and the kiosk's, and the
+    application.
+    """
     order = ConsoleOrder(
-        database=tmp_path / "kiosk.db",
-        settings_file=tmp_path / "kiosk.yaml",
+        database=folder / "kiosk.db",
+        settings_file=folder / "kiosk.yaml",
         site="Foyer",
         time_zone="Europe/Berlin",
     )
-    app = create_hub_app(HubSettings(database=str(tmp_path / "console.db")), Console(order))
-    yield app
+    kiosk = open_database(str(order.database))
+    Make().write(kiosk)
+    app = create_hub_app(HubSettings(database=str(folder / "console.db")), Console(order))
+    engine = open_database(str(folder / "console.db"))
+    yield log_in(app, engine, "admin"), engine, kiosk, app
+    for one in (engine, kiosk):
+        one.dispose()
     close_app(app)
 
 
-@pytest.fixture
-def own(console, tmp_path):
-    """The browser of the kiosk's administrator, and the console's database."""
-    engine, browser = open_database(str(tmp_path / "console.db")), console.test_client()
-    now = datetime.now(UTC)
+def log_in(app, engine, role):
+    browser, now = app.test_client(), datetime.now(UTC)
     with writing(engine) as connection:
-        _token, account = accounts.invite(connection, "eva", "admin", now)
+        _token, account = accounts.invite(connection, role, role, now)
         browser.set_cookie("ad_monitor_hub", accounts.begin_login(connection, account, now))
-    yield browser, engine
-    engine.dispose()
+    return browser
+
+
+@pytest.fixture
+def own(tmp_path):
+    with a_console(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def untouched(tmp_path_factory):
+    """A console in which nothing is stored."""
+    with a_console(tmp_path_factory.mktemp("console")) as made:
+        yield made
 
 
 def store(engine, **changes):
@@ -115,8 +126,8 @@ def audit(engine):
     return [(action, after) for action, after in rows if action.startswith("experiment.")]
 
 
-def test_a_console_plans_starts_and_stops_in_the_database_of_its_kiosk(own, kiosk):
-    browser, hub = own
+def test_a_console_plans_starts_and_stops_in_the_database_of_its_kiosk(own):
+    browser, hub, kiosk, _ = own
     assert "There are none yet" in browser.get("/experiments").text
     page = browser.get("/experiments/new").text
     assert 'name="site" value="Foyer"' in page
@@ -165,15 +176,13 @@ def test_a_console_plans_starts_and_stops_in_the_database_of_its_kiosk(own, kios
 @pytest.fixture
 def hub_page(app, engine):
     """The browser of an editor of a hub that has two screens in a shop and one elsewhere."""
-    now, browser = datetime.now(UTC), app.test_client()
+    now = datetime.now(UTC)
     with writing(engine) as connection:
         for name, site in (("Till", "Foyer"), ("Door", "Foyer"), ("Yard", "Hall"), ("Store", "")):
             place = registry.Place(name, site=site, time_zone="Europe/Berlin")
             registry.create_screen(connection, place, now)
         add_creative(connection, "summer")
-        _token, account = accounts.invite(connection, "eva", "editor", now)
-        browser.set_cookie("ad_monitor_hub", accounts.begin_login(connection, account, now))
-    return browser
+    return log_in(app, engine, "editor")
 
 
 def wanted(engine):
@@ -221,8 +230,8 @@ def test_a_hub_sends_an_experiment_to_the_screens_of_its_sites(hub_page, engine)
     ]
 
 
-def test_a_console_without_a_kiosk_says_what_to_do(own, kiosk, tmp_path):
-    kiosk.dispose()
+def test_a_console_without_a_kiosk_says_what_to_do(own, tmp_path):
+    own[2].dispose()
     (tmp_path / "kiosk.db").unlink()
     answer = own[0].get("/experiments")
     assert answer.status_code == 503
@@ -244,9 +253,9 @@ def test_a_console_without_a_kiosk_says_what_to_do(own, kiosk, tmp_path):
         ({"effect": "0.1%"}, "look for a larger effect"),
     ],
 )
-def test_a_plan_that_cannot_be_carried_out_says_why(own, changes, words):
+def test_a_plan_that_cannot_be_carried_out_says_why(untouched, changes, words):
     form = {name: value for name, value in (FORM | changes | {"plan": "1"}).items() if value}
-    answer = own[0].get("/experiments/new", query_string=form)
+    answer = untouched[0].get("/experiments/new", query_string=form)
     assert answer.status_code == 400
     assert words in text_of(answer.text)
     # What was chosen is still there.
@@ -254,15 +263,16 @@ def test_a_plan_that_cannot_be_carried_out_says_why(own, changes, words):
 
 
 @pytest.mark.parametrize("name", ["", "new", "a/b", "x" * 81])
-def test_a_name_that_cannot_be_used_keeps_the_plan(own, kiosk, name):
-    answer = own[0].post("/experiments/new", data=START | {"name": name}, headers=PAGE)
+def test_a_name_that_cannot_be_used_keeps_the_plan(untouched, name):
+    browser, _, kiosk, _ = untouched
+    answer = browser.post("/experiments/new", data=START | {"name": name}, headers=PAGE)
     assert answer.status_code == 400
     assert "What it takes" in answer.text
     assert experiments(kiosk) == []
 
 
-def test_before_its_end_a_fixed_plan_shows_no_effect_and_says_why(own, kiosk):
-    store(kiosk, stopping="fixed")
+def test_before_its_end_a_fixed_plan_shows_no_effect_and_says_why(own):
+    store(own[2], stopping="fixed")
     page = text_of(own[0].get("/experiments/tea").text)
     assert "finds effects that are not there" in page
     assert "judged once, at its end" in page or "too few whole days" in page
@@ -270,8 +280,8 @@ def test_before_its_end_a_fixed_plan_shows_no_effect_and_says_why(own, kiosk):
     assert "nothing can be claimed" in page
 
 
-def test_an_answer_at_any_time_says_that_looking_is_allowed_for(own, kiosk):
-    store(kiosk)
+def test_an_answer_at_any_time_says_that_looking_is_allowed_for(own):
+    store(own[2])
     page = text_of(own[0].get("/experiments/tea").text)
     assert "allows for a look every day" in page
     assert "No play in" in page
@@ -279,8 +289,8 @@ def test_an_answer_at_any_time_says_that_looking_is_allowed_for(own, kiosk):
     assert "all that are planned would find 6 points" in page
 
 
-def test_the_pages_speak_german(own, kiosk):
-    store(kiosk)
+def test_the_pages_speak_german(own):
+    store(own[2])
     german = {"Accept-Language": "de"}
     for address in ("/experiments", "/experiments/tea", "/experiments/tea/stop"):
         page = text_of(own[0].get(address, headers=german).text)
@@ -290,12 +300,19 @@ def test_the_pages_speak_german(own, kiosk):
     assert "finden einen Effekt von" in text_of(page)
 
 
-def test_readers_see_and_do_not_change(console, own, kiosk):
+def test_readers_see_and_do_not_change(own):
+    _, engine, kiosk, app = own
     store(kiosk)
-    browser = console.test_client()
-    now = datetime.now(UTC)
-    with writing(own[1]) as connection:
-        _token, account = accounts.invite(connection, "otto", "viewer", now)
-        browser.set_cookie("ad_monitor_hub", accounts.begin_login(connection, account, now))
+    browser = log_in(app, engine, "viewer")
     assert "Plan an experiment" not in browser.get("/experiments").text
     assert "Stop it early" not in browser.get("/experiments/tea").text
+
+
+def test_figures_of_a_console_belong_to_its_kiosk(own):
+    browser, hub, kiosk, _ = own
+    file = BytesIO(b"time,value\n2026-03-01 09:00,12\n2026-03-01 10:00,14\n")
+    answer = browser.post("/experiments/outcomes", data={"file": (file, "till.csv")}, headers=PAGE)
+    assert answer.status_code == 201
+    assert outcome_names(kiosk) == {"till": ("Foyer",)}
+    assert outcome_names(hub) == {}
+    assert 'value="till"' in browser.get("/experiments/new").text
