@@ -52,16 +52,19 @@ MIN_DAYS_FOR_CLUSTERS = 8
 
 
 def parse_share(text: str) -> float:
-    """Return a number above 0, written 10% or 0.1.
+    """Return a number from 0.0001 to 10, written 10% or 0.1.
 
     Raises:
         ValueError: It is something else.
     """
     match = re.fullmatch(r"\s*(\d*[.,]?\d+)\s*(%?)\s*", text)
     value = float(match[1].replace(",", ".")) / (100 if match[2] else 1) if match else 0.0
-    if not 0 < value <= 10:
+    if not 0.0001 <= value <= 10:
         raise ValueError(
-            lazy("expected a number above 0, or such as 10%%, received %(text)s.", text=repr(text))
+            lazy(
+                "expected a number from 0.0001 to 10, or such as 10%%, received %(text)s.",
+                text=repr(text),
+            )
         )
     return value
 
@@ -120,8 +123,12 @@ def draw_blocks(plan: ExperimentInfo) -> list[BlockInfo]:
     slots = slots_of(plan.opening, plan.block_s, plan.starts_at, plan.ends_at)
     if len(slots) < 2:
         raise ExperimentError(
-            f"The experiment has room for {len(slots)} blocks: expected at least 2 whole blocks of "
-            f"{plan.block_s / 60:g} minutes within its hours; choose shorter blocks or a later end."
+            lazy(
+                "The experiment has room for %(room)s blocks: expected at least 2 whole blocks of "
+                "%(minutes)s minutes within its hours; choose shorter blocks or a later end.",
+                room=len(slots),
+                minutes=f"{plan.block_s / 60:g}",
+            )
         )
     in_day: dict[date, int] = {}
     for slot in slots:

@@ -62,7 +62,10 @@ Name = Annotated[str, Field(min_length=1, max_length=80), BeforeValidator(_text)
 Listed = BeforeValidator(_split)
 """Reads values that are separated by commas, without repetition."""
 
-OptionalDay = Annotated[date | None, BeforeValidator(lambda text: text or None)]
+Day = Annotated[date, Field(lt=date.max)]
+"""A date, after which there is another one."""
+
+OptionalDay = Annotated[Day | None, BeforeValidator(lambda text: text or None)]
 """A date; an empty field is none."""
 
 TimeZone = Annotated[str, BeforeValidator(str.strip), AfterValidator(_zone)]
@@ -95,6 +98,7 @@ _MESSAGES: dict[str, Message] = {
     "date_from_datetime_parsing": _no_date,
     "date_parsing": _no_date,
     "date_type": _no_date,
+    "less_than": lambda **_: lazy("Expected an earlier date."),
     "literal_error": lambda **values: lazy(
         "Expected one of %(names)s.",
         names=values["expected"].replace("'", "").replace(" or ", ", "),

@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
+from zoneinfo import ZoneInfo
 
 from db.read.experiments import (
     ExperimentInfo,
@@ -52,8 +53,14 @@ LEAD = timedelta(seconds=15)
 """A kiosk reads the blocks in its own database every ten seconds."""
 
 MAX_LENGTH = timedelta(weeks=26)
+MAX_AHEAD = timedelta(weeks=520)
+"""From now on to the end of an experiment."""
+
 MAX_BLOCKS = 20_000
 """Of one site."""
+
+LARGEST = {"attention": 1.0, "valence": 2.0}
+"""What means of two blocks can differ by at most."""
 
 
 def is_relative(plan: ExperimentInfo) -> bool:
@@ -143,7 +150,7 @@ def planned(
     Raises:
         ExperimentError: The plan contradicts itself, or the spread is not known.
     """
-    _check(plan)
+    _check(plan, now)
     relative = is_relative(plan)
     if spread is None:
         spread = spread_of(history_values(engine, plan, now, demos=demos), relative=relative)
@@ -163,8 +170,8 @@ def planned(
             )
         )
     if open_end:
-        length = max(MIN_LENGTH, timedelta(weeks=math.ceil(needed / a_week)))
-        if length > MAX_LENGTH:
+        weeks = math.ceil(needed / a_week)
+        if weeks > MAX_LENGTH.days // 7:
             reachable = int(a_week * MAX_LENGTH.days / 7)
             least = detectable(spread, reachable, plan.stopping, relative=relative)
             raise ExperimentError(
@@ -173,18 +180,19 @@ def planned(
                     "expected at most %(most)s. In that time %(least)s can be found: look for a "
                     "larger effect, use more sites, or name the end.",
                     effect=effect_text(plan, plan.relevant),
-                    needed=needed,
-                    weeks=f"{needed / a_week:.0f}",
+                    needed=later(numeral, f"{needed:,}"),
+                    weeks=later(numeral, f"{weeks:,}"),
                     most=MAX_LENGTH.days // 7,
                     least=effect_text(plan, least),
                 )
             )
+        length = max(MIN_LENGTH, timedelta(weeks=weeks))
         plan = replace(plan, ends_at=plan.starts_at + length)
     if plan.ends_at <= plan.starts_at:
         raise ExperimentError(
             lazy(
-                "The experiment ends at %(end)s UTC, before it starts; choose a later end.",
-                end=f"{plan.ends_at:%Y-%m-%d %H:%M}",
+                "The experiment ends on %(end)s, before it starts; choose a later end.",
+                end=local_minute(plan, plan.ends_at),
             )
         )
     if a_week / len(plan.sites) / 7 * ((plan.ends_at - plan.starts_at) / day) > MAX_BLOCKS:
@@ -265,7 +273,7 @@ def stop_early(connection: Connection, plan: ExperimentInfo, now: datetime, reas
         reason: For people.
 
     Raises:
-        ExperimentError: It is over, or was stopped before.
+        ExperimentError: It is over, or was stopped before or meanwhile.
     """
     if plan.stopped_at is None and now >= plan.ends_at:
         raise ExperimentError(
@@ -273,7 +281,9 @@ def stop_early(connection: Connection, plan: ExperimentInfo, now: datetime, reas
         )
     if not stop_experiment(connection, plan.id, now, reason):
         raise ExperimentError(
-            lazy(
+            lazy("The experiment %(name)s has been stopped already.", name=repr(plan.name))
+            if plan.stop_reason is None
+            else lazy(
                 "The experiment %(name)s was stopped before (%(reason)s).",
                 name=repr(plan.name),
                 reason=plan.stop_reason,
@@ -414,6 +424,12 @@ def effect_text(
     return lazy("%(number)s", number=later(numeral, f"{shown:{digits}}"))
 
 
+def local_minute(plan: ExperimentInfo, moment: datetime) -> str:
+    """Return a moment in the time zone of the plan's opening hours."""
+    zone = None if plan.opening.timezone is None else ZoneInfo(plan.opening.timezone)
+    return moment.astimezone(zone).strftime("%Y-%m-%d %H:%M")
+
+
 def percent_text(number: str) -> LazyText:
     """Return a number that is written in English as a percentage."""
     return lazy("%(number)s%%", number=later(numeral, number))
@@ -429,7 +445,7 @@ def in_days(count: int) -> LazyText:
     return nlazy("%(num)s day", "%(num)s days", count)
 
 
-def _check(plan: ExperimentInfo) -> None:
+def _check(plan: ExperimentInfo, now: datetime) -> None:
     if not plan.treatment and not plan.control:
         raise ExperimentError("An experiment needs an ad: expected --treatment AD, received none.")
     if both := set(plan.treatment) & set(plan.control):
@@ -441,6 +457,17 @@ def _check(plan: ExperimentInfo) -> None:
         )
     if len(set(plan.sites)) < len(plan.sites) or not plan.sites:
         raise ExperimentError("An experiment needs a site, each once: expected --site NAME.")
+    if plan.relevant >= LARGEST.get(plan.measure, math.inf):
+        raise ExperimentError(
+            lazy(
+                "No difference of %(measure)s can be as large as %(effect)s: expected a smaller "
+                "one, such as 5%% or 0.05.",
+                measure=lazy("attention") if plan.measure == "attention" else lazy("valence"),
+                effect=effect_text(plan, plan.relevant),
+            )
+        )
+    if max(plan.starts_at, plan.ends_at) - now > MAX_AHEAD:
+        raise ExperimentError(lazy("The experiment is too far away: expected the next ten years."))
     if not 0 <= plan.wash_out_s <= plan.block_s / 2:
         raise ExperimentError(
             lazy(

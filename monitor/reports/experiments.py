@@ -7,11 +7,10 @@ from collections import Counter
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from db.read.experiments import blocks_of, known_ads_and_sites, plays_at
+from db.read.experiments import ad_names, blocks_of, known_ads_and_sites, plays_at
 from monitor.analytics.errors import ExperimentError
 from monitor.analytics.experiment_data import block_values, scope_of, sessions_left_out
 from monitor.analytics.experiments import Result, judge
@@ -23,11 +22,12 @@ from monitor.reports.experiment_plans import (
     in_blocks,
     in_days,
     is_relative,
+    local_minute,
     percent_text,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy.engine import Engine
 
@@ -81,17 +81,25 @@ def status_document(
             }
         )
     rows.sort(key=lambda row: (row["starts_at"], row["site"]))
+    with_value, missing = sum(row["value"] is not None for row in rows), _missing(plan, rows)
+    if _is_withheld(plan, now):
+        rows = [row | {"value": None} for row in rows]
     return {
         "experiment": experiment_document(plan),
         "state": state_of(plan, now),
         "running": [row for row in rows if row["state"] == "running"],
         "blocks_planned": len(rows),
         "blocks_over": sum(row["state"] == "over" for row in rows),
-        "blocks_with_value": sum(row["value"] is not None for row in rows),
-        "missing": _missing(plan, rows),
+        "blocks_with_value": with_value,
+        "missing": missing,
         "blocks": rows,
         "left_out": sessions_left_out(engine, plan, demos=demos),
     }
+
+
+def _is_withheld(plan: ExperimentInfo, now: datetime) -> bool:
+    """Return whether nobody may see figures yet: one look, at an end that is still to come."""
+    return plan.stopping == "fixed" and state_of(plan, now) in {"waiting", "running"}
 
 
 def _plays_by_block(
@@ -175,7 +183,8 @@ def result_document(
 ) -> dict[str, Any]:
     """Return what an experiment says by the days that are over, for JSON.
 
-    With `where`, only at its places; the document then has a `scope`.
+    With one look at the end, effect and means are withheld until then. With `where`, only at its
+    places; the document then has a `scope`.
 
     Raises:
         ExperimentError: The experiment does not run at any of these sites.
@@ -193,18 +202,20 @@ def result_document(
     days = int(np.unique(values.day).size)
     over = plan.stopped_at is None and now >= plan.ends_at
     found = _judged(plan, whole, len(blocks), days, is_over=over)
+    is_withheld = _is_withheld(plan, now)
     sites = []
     for place, site in enumerate(plan.sites):
         mine = sum(block.site == site for block in blocks)
         part = whole.take(whole.site == place)
-        sites.append(
-            {"site": site, **_figures(plan, _judged(plan, part, mine, days, is_over=over))}
-        )
-    sentence = _sentence(plan, found, state_of(plan, now), len(blocks) / max(1, days))
+        judged = _judged(plan, part, mine, days, is_over=over)
+        sites.append({"site": site, **_figures(plan, judged, is_withheld=is_withheld)})
+    sentence = _sentence(
+        plan, found, state_of(plan, now), len(blocks) / max(1, days), ad_names(engine)
+    )
     return {
         "experiment": experiment_document(plan),
         "state": state_of(plan, now),
-        **_figures(plan, found),
+        **_figures(plan, found, is_withheld=is_withheld),
         "left_out": sessions_left_out(engine, plan, where, demos=demos),
         "decided_on": None
         if found.decided is None
@@ -252,23 +263,29 @@ def _judged(
     )
 
 
-def _figures(plan: ExperimentInfo, found: Result) -> dict[str, Any]:
+def _figures(plan: ExperimentInfo, found: Result, *, is_withheld: bool) -> dict[str, Any]:
     interval = found.effect
     return {
         "verdict": found.verdict,
-        "effect": known(interval.value),
+        "effect": None if is_withheld else known(interval.value),
         "effect_low": known(interval.low),
         "effect_high": known(interval.high),
         "relative": is_relative(plan),
         "p_value": known(found.p),
-        "treatment_mean": known(found.treatment),
-        "control_mean": known(found.control),
+        "treatment_mean": None if is_withheld else known(found.treatment),
+        "control_mean": None if is_withheld else known(found.control),
         "blocks_counted": found.blocks,
         "blocks_planned": found.planned,
     }
 
 
-def _sentence(plan: ExperimentInfo, found: Result, state: str, blocks_a_day: float) -> LazyText:
+def _sentence(
+    plan: ExperimentInfo,
+    found: Result,
+    state: str,
+    blocks_a_day: float,
+    names: Mapping[str, str],
+) -> LazyText:
     counts = nlazy(
         "%(counted)s of %(num)s block counts",
         "%(counted)s of %(num)s blocks count",
@@ -282,7 +299,7 @@ def _sentence(plan: ExperimentInfo, found: Result, state: str, blocks_a_day: flo
         return lazy(
             "Not yet: too few whole days are over to say anything (%(counts)s).", counts=counts
         )
-    what = _difference(plan, found.effect.value)
+    what = _difference(plan, found.effect.value, names)
     if not math.isfinite(found.effect.low):
         return _before_a_fixed_end(plan, what, state, counts)
     said = {"what": what, "interval": _interval(plan, found)}
@@ -339,19 +356,19 @@ def _before_a_fixed_end(
             what=what,
             counts=counts,
         )
-    zone = None if plan.opening.timezone is None else ZoneInfo(plan.opening.timezone)
-    end = plan.ends_at.astimezone(zone).strftime("%Y-%m-%d %H:%M")
     return lazy(
-        "Not yet: it is judged once, at its end on %(end)s (%(counts)s).", end=end, counts=counts
+        "Not yet: it is judged once, at its end on %(end)s (%(counts)s).",
+        end=local_minute(plan, plan.ends_at),
+        counts=counts,
     )
 
 
-def _difference(plan: ExperimentInfo, value: float) -> LazyText:
+def _difference(plan: ExperimentInfo, value: float, names: Mapping[str, str]) -> LazyText:
     values = {
         "measure": measure_name(plan),
         "size": effect_text(plan, value, "size"),
-        "treatment": ", ".join(plan.treatment),
-        "control": ", ".join(plan.control),
+        "treatment": ", ".join(names.get(ad_id, ad_id) for ad_id in plan.treatment),
+        "control": ", ".join(names.get(ad_id, ad_id) for ad_id in plan.control),
     }
     is_higher = value >= 0
     if plan.treatment and plan.control:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
@@ -17,7 +16,7 @@ from ads.playlists.playlist import DAYS, parse_hours
 from db.hub.console_tables import TARGETS
 from db.hub.shows.bookings import BookingPlan
 from db.hub.shows.campaigns import CampaignPlan
-from monitor.hub.forms import Listed, Name, OptionalDay, check_order, read_form
+from monitor.hub.forms import Day, Listed, Name, OptionalDay, check_order, read_form
 from monitor.languages import lazy
 
 if TYPE_CHECKING:
@@ -54,8 +53,8 @@ class _BookingForm(BaseModel):
 class _CampaignForm(BaseModel):
     name: Name
     creatives: Annotated[tuple[str, ...], Field(min_length=1, max_length=200)]
-    first_day: date
-    last_day: date
+    first_day: Day
+    last_day: Day
     goal_kind: Literal["plays", "attentive_seconds"]
     goal: Annotated[float, Field(gt=0, le=1e12)]
 

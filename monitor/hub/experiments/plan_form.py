@@ -92,7 +92,8 @@ def _share(text: str) -> float | None:
 
 
 _Share = Annotated[float | None, BeforeValidator(_share)]
-_Ads = Annotated[tuple[str, ...], Field(max_length=50)]
+_Id = Annotated[str, Field(min_length=1, max_length=200)]
+_Ads = Annotated[tuple[_Id, ...], Field(max_length=50)]
 
 
 class _PlanForm(BaseModel):
@@ -131,8 +132,12 @@ class _StartForm(BaseModel):
 
 _MESSAGES: dict[str, Message] = {
     "float_parsing": lambda **_: lazy("Expected a number of minutes."),
-    "less_than_equal": lambda **values: lazy("Expected at most %(le)s.", **values),
-    "greater_than_equal": lambda **values: lazy("Expected at least %(ge)s.", **values),
+    "less_than_equal": lambda **values: lazy(
+        "Expected at most %(most)s.", most=f"{values['le']:g}"
+    ),
+    "greater_than_equal": lambda **values: lazy(
+        "Expected at least %(least)s.", least=f"{values['ge']:g}"
+    ),
     "too_short": lambda **_: lazy("Choose where it runs."),
     "string_too_short": lambda **_: lazy("Fill in this field."),
 }

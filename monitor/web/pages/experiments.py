@@ -14,6 +14,7 @@ from db.errors import ExperimentExistsError
 from db.hub.library.catalogue import list_creatives
 from db.hub.library.contents import EVERYTHING, Choice
 from db.hub.screens.registry import list_screens
+from db.hub.shows.desired import hold_plan
 from db.read.experiments import Opening, ad_names, blocks_of, experiments, outcome_names
 from monitor.analytics.errors import ExperimentError
 from monitor.analytics.experiments import Spread
@@ -155,6 +156,7 @@ def page(name: str) -> str:
         stopping=STOPPING,
         day_words=DAY_WORDS,
         zone=_zone_of(plan),
+        last_moment=_last_moment(plan),
         moment=moment_of,
         may_stop=current_user().may(*RUNNING) and result["state"] in {"waiting", "running"},
         done=done(DONE),
@@ -193,6 +195,8 @@ def start() -> Response | tuple[str, int]:
         name, hypothesis = read_start(request.form)
         made = replace(made, name=name, hypothesis=hypothesis, uid=uuid.uuid4().hex)
         with changing_experiments() as (change, connection):
+            # Two that start at once would not see each other on PostgreSQL.
+            hold_plan(change.connection)
             made, blocks = begin(connection, made, blocks, change.at, lead=_lead())
             _tell_kiosks(change, made)
             after = _noted(made, len(blocks))
@@ -248,6 +252,9 @@ def _tell_kiosks(change: Change, plan: ExperimentInfo) -> None:
 
 
 def _planned(engine: Engine, asked: AskedPlan) -> tuple[ExperimentInfo, list[BlockInfo], list[str]]:
+    own = own_site()
+    if not set(asked.sites) <= ({own} if own is not None else sites_of_screens().keys()):
+        raise FormError({"sites": lazy("Choose a site of this list.")})
     at = now()
     zone = zone_of(asked.sites)
     since, until = asked.times(zone, at)
@@ -272,6 +279,11 @@ def _planned(engine: Engine, asked: AskedPlan) -> tuple[ExperimentInfo, list[Blo
 def _zone_of(plan: ExperimentInfo) -> ZoneInfo:
     zone = plan.opening.timezone
     return local_zone() if zone is None else zone_or_utc(zone)
+
+
+def _last_moment(plan: ExperimentInfo) -> datetime:
+    """Return a moment of its last day; one that ends at midnight ends with the day before."""
+    return plan.ends_at - timedelta.resolution
 
 
 def _row(engine: Engine, plan: ExperimentInfo, at: datetime) -> dict[str, Any]:
@@ -321,6 +333,8 @@ def _plan_page(
         day_words=DAY_WORDS,
         document=document,
         relevant="" if plan is None else effect_text(plan, plan.relevant),
+        detectable="" if plan is None else effect_text(plan, plan.power["detectable"]),
+        last_moment=None if plan is None else _last_moment(plan),
         hidden=[] if document is None else hidden_fields(values),
         zone=None if plan is None else _zone_of(plan),
         moment=moment_of,
@@ -369,6 +383,7 @@ def _noted(plan: ExperimentInfo, blocks: int) -> dict[str, Any]:
         "measure": plan.outcome or plan.measure,
         "relevant": plan.relevant,
         "stopping": plan.stopping,
+        "seed": plan.seed,
         "starts_at": plan.starts_at.isoformat(),
         "ends_at": plan.ends_at.isoformat(),
         "blocks": blocks,

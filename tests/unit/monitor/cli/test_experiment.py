@@ -154,7 +154,7 @@ def test_the_verdict(shop, lift, verdict, words):
     found = run_json("experiment", "result", "tea", "--db", shop)
     assert found["verdict"] == verdict
     assert found["sentence"].startswith(words)
-    assert "with summer than with winter" in found["sentence"]
+    assert "with Summer than with Winter" in found["sentence"]
     assert found["effect_low"] < lift < found["effect_high"]
     assert found["effect"] == pytest.approx(lift, abs=0.06)
     assert TODAY.date().isoformat() > found["decided_on"]
@@ -185,6 +185,12 @@ def test_a_fixed_end_says_nothing_before_it(shop):
     experiment_of_the_past(shop, over=20, lift=0.3, stopping="fixed")
     found = run_json("experiment", "result", "tea", "--db", shop)
     assert (found["verdict"], found["effect_low"], found["p_value"]) == ("not_yet", None, None)
+    for row in (found, *found["sites"]):
+        figures = ("effect", "treatment_mean", "control_mean")
+        assert [row[name] for name in figures] == [None] * 3
+    (status,) = run_json("experiment", "status", "tea", "--db", shop)["experiments"]
+    assert status["blocks_with_value"] > 200
+    assert {row["value"] for row in status["blocks"]} == {None}
     assert "judged once, at its end" in found["sentence"]
     run("experiment", "stop", "tea", "--reason", "looks good", "--db", shop)
     sentence = run_json("experiment", "result", "tea", "--db", shop)["sentence"]
@@ -224,7 +230,7 @@ def test_status_counts_plays_and_says_what_is_missing(shop):
         (["--measure", "attention"], "run the kiosk there for some days"),
         (["--site", "Moon"], "Too little is known"),
         (["--effect", "0.1%"], "look for a larger effect"),
-        (["--effect", "-3"], "a number above 0"),
+        (["--effect", "-3"], "a number from 0.0001 to 10"),
         (["--days", "someday"], "mon-sat"),
         (["--hours", "9-17"], "08:00-12:00"),
         (["--hours", "08:00-08:30"], "has room for 0 blocks"),

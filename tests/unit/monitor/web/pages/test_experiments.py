@@ -247,7 +247,14 @@ def test_a_console_without_a_kiosk_says_what_to_do(own, tmp_path):
         ({"effect": "much"}, "or such as 10%"),
         ({"block_min": "0"}, "Expected at least 0.05"),
         ({"wash_out_min": "29"}, "less than half of a block"),
-        ({"last_day": "2020-01-01"}, "before it starts"),
+        ({"last_day": "2020-01-01"}, "ends on 2020-01-02 00:00, before it starts"),
+        ({"last_day": "9999-12-31"}, "Expected an earlier date"),
+        ({"first_day": "9999-12-30"}, "expected the next ten years"),
+        ({"effect": "0." + "0" * 300 + "1"}, "from 0.0001 to 10"),
+        ({"effect": "0.0001", "spread": "10"}, "look for a larger effect"),
+        ({"effect": "5"}, "No difference of attention can be as large as 500 points"),
+        ({"site": "Hall"}, "Choose a site of this list"),
+        ({"treatment": "x" * 201}, "at most 200 characters"),
         ({"first_day": "2030-01-02", "last_day": "2030-01-01"}, "before the first one"),
         ({"spread": ""}, "run the kiosk there for some days first"),
         ({"effect": "0.1%"}, "look for a larger effect"),
@@ -259,7 +266,28 @@ def test_a_plan_that_cannot_be_carried_out_says_why(untouched, changes, words):
     assert answer.status_code == 400
     assert words in text_of(answer.text)
     # What was chosen is still there.
-    assert answer.text.count(" checked>") == len(form.keys() & {"treatment", "control"})
+    chosen = {form.get("treatment"), form.get("control")} & {"summer", "winter"}
+    assert answer.text.count(" checked>") >= len(chosen)
+
+
+def test_a_last_day_is_the_last_day_that_is_shown(untouched):
+    first, last = (datetime.now(UTC) + days * DAY for days in (3, 16))
+    days = {"first_day": f"{first:%Y-%m-%d}", "last_day": f"{last:%Y-%m-%d}"}
+    page = text_of(
+        untouched[0].get("/experiments/new", query_string=FORM | days | {"plan": "1"}).text
+    )
+    assert f"to {last.day} {last:%B %Y}" in page
+
+
+def test_what_a_plan_promises_is_the_effect_that_its_blocks_find(untouched):
+    last = f"{datetime.now(UTC) + 2 * DAY:%Y-%m-%d}"
+    page = (
+        untouched[0]
+        .get("/experiments/new", query_string=FORM | {"plan": "1", "last_day": last})
+        .text
+    )
+    found = re.search(r"find an effect of (\S+ points)", text_of(page))[1]
+    assert f"If there is a difference of {found}, 80% of such experiments find it." in text_of(page)
 
 
 @pytest.mark.parametrize("name", ["", "new", "a/b", "x" * 81])
