@@ -95,16 +95,24 @@ def keep(folder: Path, name: str, content: bytes) -> None:
     if path.exists():
         with Image.open(path) as opened:
             old = opened.convert("RGB")
-        if old.size == new.size:
-            apart = np.abs(np.asarray(old, dtype=int) - np.asarray(new, dtype=int)).max(axis=2)
-            if (apart > 24).mean() <= SAME:
-                _say(name, path.stat().st_size, "unchanged")
-                return
+        if old.size == new.size and _apart(old, new) <= SAME:
+            _say(name, path.stat().st_size, "unchanged")
+            return
     if path.suffix == ".png":
-        new.save(path, optimize=True)
+        # With a palette a page takes a third of the space, and looks the same; a film's still does
+        # not.
+        few_colours = new.quantize(dither=Image.Dither.NONE)
+        is_same = _apart(new, few_colours.convert("RGB")) <= SAME
+        (few_colours if is_same else new).save(path, optimize=True)
     else:
         path.write_bytes(content)
     _say(name, path.stat().st_size)
+
+
+def _apart(one: Image.Image, other: Image.Image) -> float:
+    """Return the share of pixels that differ between two pictures of the same size."""
+    apart = np.abs(np.asarray(one, dtype=int) - np.asarray(other, dtype=int)).max(axis=2)
+    return float((apart > 24).mean())
 
 
 def _png(picture: Image.Image) -> bytes:

@@ -116,7 +116,7 @@ def publish_and_book(tab: Page) -> None:
     tab.get_by_role("button", name="Publish", exact=True).click()
     tab.wait_for_selector(".notice.good")
     tab.get_by_role("link", name="Calendar").first.click()
-    tab.get_by_role("link", name="Book a playlist").click()
+    tab.get_by_role("link", name="Book a playlist").first.click()
     tab.get_by_role("button", name="Book", exact=True).click()
     tab.wait_for_selector("table.week")
 

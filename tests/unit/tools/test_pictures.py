@@ -46,6 +46,17 @@ def test_a_picture_that_hardly_differs_is_left(tmp_path, page, capsys):
         assert kept.convert("RGB").getpixel((10, 230)) == (90, 90, 90)
 
 
+def test_a_page_gets_a_palette_and_a_photo_keeps_its_colours(tmp_path, page):
+    keep(tmp_path, "page.png", png(page))
+    photo = np.random.default_rng(1).integers(0, 255, (90, 160, 3), dtype=np.uint8)
+    keep(tmp_path, "photo.png", png(photo))
+    with Image.open(tmp_path / "page.png") as kept:
+        assert kept.mode == "P"
+        assert (np.asarray(kept.convert("RGB")) == page).all()
+    with Image.open(tmp_path / "photo.png") as kept:
+        assert kept.mode == "RGB"
+
+
 def test_a_film_moves_and_is_small(tmp_path):
     pictures = [
         (Image.fromarray(np.full((54, 96, 3), 40 * number, dtype=np.uint8)), 125)
