@@ -49,6 +49,16 @@ def _is_too_long(error: Exception) -> bool:
     return isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG
 
 
+_OF_THE_MACHINE = {
+    *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO),
+    *(errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE),
+}
+
+
+def _is_of_the_machine(error: Exception) -> bool:
+    return isinstance(error, OSError) and error.errno in _OF_THE_MACHINE
+
+
 def one_sentence(error: Exception) -> str:
     """Return what the error says, in one sentence."""
     from ads.playlists.yaml_file import shortened
@@ -57,6 +67,13 @@ def one_sentence(error: Exception) -> str:
     if _is_too_long(error):
         name = shortened(str(getattr(error, "filename", "")))
         return f"The path {name} is too long for a file: check it."
+    if isinstance(error, OSError) and _is_of_the_machine(error):
+        file = error.filename
+        what = "The output" if file is None else f"The file {shortened(str(file))}"
+        return (
+            f"{what} cannot be read or written ({error.strerror}): check the disk, its "
+            "free space and the permissions."
+        )
     return str(MissingExtraError()) if lacks_extra(error) else str(error)
 
 
@@ -71,7 +88,7 @@ def known_failures() -> tuple[type[Exception], ...]:
 
 
 def is_known(error: Exception) -> bool:
-    """Return whether the error is one of ours, whose message is written for people."""
+    """Return whether the error is one of ours, or the machine's: `one_sentence` is for people."""
     from detector.errors import lacks_extra
 
-    return lacks_extra(error) or isinstance(error, known_failures())
+    return lacks_extra(error) or isinstance(error, known_failures()) or _is_of_the_machine(error)

@@ -7,6 +7,7 @@ import os
 import sys
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -67,6 +68,15 @@ class Commands(click.Group):
         command: click.Command = getattr(import_module(f"monitor.cli.{cmd_name}"), cmd_name)
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; it is done when the reader of its output, such as `head`, has enough."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            # Caught here, because Click would end the process with 1 and without a word.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            return None
+
 
 @click.group(
     name=PROGRAM,
@@ -108,9 +118,6 @@ def main(arguments: list[str] | None = None) -> None:
     except (KeyboardInterrupt, click.Abort):
         _complain("Stopped.")
         status = FAILED
-    except BrokenPipeError:
-        # The reader of the output, such as `head`, has enough.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Exception as error:
         status = WRONG if is_callers_mistake(error) else FAILED
         if logging.getLogger().level == logging.DEBUG:

@@ -1,4 +1,11 @@
-"""What is said where a library of an extra is missing; other errors are tested by their commands."""
+"""Errors that no command is the only cause of; others are tested by their commands."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
 
 from monitor.cli.errors import is_callers_mistake, is_known, one_sentence
 
@@ -12,3 +19,32 @@ def test_a_missing_extra_is_named():
 
 def test_any_other_missing_module_is_a_bug():
     assert not is_known(ModuleNotFoundError("No module named 'monitor.nothing'", name="monitor"))
+
+
+def _shown_into(descriptor):
+    return subprocess.run(
+        [sys.executable, "-m", "monitor", "config", "show"],
+        stdout=descriptor,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_reader_that_has_enough_is_no_fault():
+    read, write = os.pipe()
+    os.close(read)
+    done = _shown_into(write)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_output_that_finds_no_space_is_no_bug():
+    with Path("/dev/full").open("w") as full:
+        done = _shown_into(full)
+    assert done.returncode == 1
+    assert done.stderr == (
+        "Error: The output cannot be read or written (No space left on device): check the disk, "
+        "its free space and the permissions.\n"
+    )
