@@ -77,7 +77,7 @@ def unfinished_uploads(target: Target, head: bytes, length: int, count: int = 40
             send_what_it_takes(connection, content, 0.6)
         began = time.monotonic()
         assert target.health()
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 9, "less than any limit of a connection"
         return target.memory("VmHWM") - before
 
 
@@ -153,7 +153,7 @@ def test_200_slow_headers_leave_room_for_others(target, addresses, record_proper
             began = time.monotonic()
             assert target.health()
             record_property("others_served_s", time.monotonic() - began)
-            assert time.monotonic() - began < 3
+            assert time.monotonic() - began < 9, "less than any limit of a connection"
             for one in slow:
                 with suppress(OSError):
                     one.send(b"x")

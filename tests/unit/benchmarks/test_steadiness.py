@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.signal import lfilter
 
 from benchmarks.steadiness import Series, changes_per_minute, delay_s
 
@@ -39,6 +38,8 @@ def test_changes_are_counted_by_viewer_and_minute() -> None:
 
 @pytest.mark.parametrize("delay", [0.0, 0.1, 0.2, 0.4])
 def test_the_delay_of_a_low_pass_is_found(delay: float) -> None:
+    from scipy.signal import lfilter  # takes half a second
+
     raw = waves(2, 1500, period_s=6.0)
     smooth: Series = {}
     kept = np.exp(-FRAME_NS / 1e9 / delay) if delay else 0.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,9 @@ from detector.emotion.model_store import DEFAULT_MODEL
 from monitor.cli import review as module
 from training.errors import DatasetError
 
-pytest.importorskip("cleanlab", reason="the extra `training` is not installed")
+pytestmark = pytest.mark.skipif(
+    find_spec("cleanlab") is None, reason="the extra `training` is not installed"
+)
 
 
 @pytest.fixture
