@@ -127,7 +127,7 @@ def test_past_alerts_come_page_by_page(engine, as_):
 def test_an_empty_hub_has_pages_too(as_):
     viewer = as_("viewer")
     for address, words in {
-        "/alerts": "A screen that falls silent",
+        "/alerts": "A screen that falls silent, loses its camera",
         "/alerts/channels": "no channels yet",
         "/alerts/deliveries": "Each alert that is sent to a channel appears here",
     }.items():
