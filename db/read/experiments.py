@@ -235,6 +235,8 @@ def running_by_site(connection: Connection, at: datetime) -> dict[str, tuple[str
 
 def blocks_at_site(connection: Connection, uids: Sequence[str], site: str) -> list[SiteBlocks]:
     """Return the blocks that experiments have at a site."""
+    if not uids:
+        return []
     columns = (Experiment.id, Experiment.name, Experiment.arms, Experiment.block_s)
     query = select(*columns).where(Experiment.uid.in_(uids)).order_by(Experiment.id)
     found = []

@@ -119,7 +119,8 @@ def test_it_is_planned_started_watched_stopped_and_read(kiosk, visit, has_script
     # Axe is a script.
     check = check_axe if has_script else lambda _tab: None
     set_password(tab, link)
-    wait_until(lambda: rows_of(database, SHOWN), what="a play")
+    # The form has the ads that were shown, and those of the library.
+    wait_until(lambda: len({row[1] for row in rows_of(database, SHOWN)}) == 3, what="all three ads")
     plan(tab, check)
     start(tab, check)
     watch(tab, check, database)

@@ -18,6 +18,7 @@ from db.hub.shows.desired import hold_plan
 from db.read.experiments import Opening, ad_names, blocks_of, experiments, outcome_names
 from monitor.analytics.errors import ExperimentError
 from monitor.analytics.experiments import Spread
+from monitor.analytics.report_data import kinds_left_out
 from monitor.hub.experiments.plan_form import (
     hidden_fields,
     plan_values,
@@ -149,6 +150,7 @@ def page(name: str) -> str:
         result=result,
         status=status,
         blocks=status["blocks"][first : first + MAX_BLOCKS],
+        left_out=kinds_left_out(result["left_out"]),
         measure=measure_name(plan),
         relevant=effect_text(plan, plan.relevant),
         power=plan_sentence(plan) if plan.power.get("days") else "",

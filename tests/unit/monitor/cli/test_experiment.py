@@ -192,6 +192,8 @@ def test_a_fixed_end_says_nothing_before_it(shop):
     assert status["blocks_with_value"] > 200
     assert {row["value"] for row in status["blocks"]} == {None}
     assert "judged once, at its end" in found["sentence"]
+    for figures in (found, *found["sites"]):
+        assert {figures[name] for name in ("effect", "treatment_mean", "control_mean")} == {None}
     run("experiment", "stop", "tea", "--reason", "looks good", "--db", shop)
     sentence = run_json("experiment", "result", "tea", "--db", shop)["sentence"]
     assert sentence.startswith("Stopped early: ")
