@@ -225,17 +225,21 @@ def _places(scope: dict[str, Any]) -> str:
 
 def findings(document: dict[str, Any]) -> list[str]:
     """Say the main results in sentences."""
-    session, ads = document["session"], document["ads"]
-    if not ads:
-        one = document["report"]["scope"]["sessions"] == 1
-        return [_("No ad was shown in this session.") if one else _("No ad was shown.")]
-    if not session["viewers"]:
-        return [_("Ads were shown, but no viewer was seen, so there is no reaction to report.")]
-    return [
+    return _nobody(document) or [
         _reach(document),
         *claims(document),
         *_missing(document["quality"]),
     ]
+
+
+def _nobody(document: dict[str, Any]) -> list[str]:
+    """Say that no ad was shown, or that nobody saw one, if so."""
+    if not document["ads"]:
+        one = document["report"]["scope"]["sessions"] == 1
+        return [_("No ad was shown in this session.") if one else _("No ad was shown.")]
+    if not document["session"]["viewers"]:
+        return [_("Ads were shown, but no viewer was seen, so there is no reaction to report.")]
+    return []
 
 
 MAX_CLAIMS = 8
@@ -262,7 +266,7 @@ def claims(document: dict[str, Any]) -> list[str]:
                 len(chosen) - MAX_CLAIMS,
             )
         )
-    return said or _nothing(document)
+    return said or _nobody(document) or _nothing(document)
 
 
 def _nothing(document: dict[str, Any]) -> list[str]:

@@ -88,7 +88,7 @@ def _print_summary(document: dict[str, Any], zone: str, console: Console) -> Non
         if session[f"{unit}s"] is not None
     ]
     ratio = _known(session["attraction_ratio"], ".0%", signs_of(console).none)
-    figures += [f"attraction ratio {ratio}", f"{session['readings']:,} readings"]
+    figures += [f"attraction ratio {ratio}", counted(session["readings"], "reading")]
     console.print(", ".join(figures), highlight=False)
     for sentence in left_out(document):
         console.print(sentence, highlight=False, style="dim")

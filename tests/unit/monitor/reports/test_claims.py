@@ -125,3 +125,18 @@ def test_of_many_findings_the_most_certain_of_each_kind_are_shown():
     assert said[:2] == ["peak 0", "more_positive 0"]
     assert len(said) == wording.MAX_CLAIMS + 1
     assert said[-1] == "10 more findings under the ads."
+
+
+@pytest.mark.parametrize(
+    ("ads", "viewers", "said"),
+    [([], 0, "No ad was shown in this session."), ([{}], 0, "no viewer was seen")],
+)
+def test_of_nobody_nothing_is_claimed(ads, viewers, said):
+    document = {
+        "report": {"scope": {"sessions": 1}},
+        "session": {"viewers": viewers},
+        "ads": ads,
+        "findings": [],
+    }
+    [sentence] = wording.claims(document)
+    assert said in sentence
