@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -389,12 +390,14 @@ def print_proof(document: dict[str, Any]) -> None:
         named = document["timezone"] or "the time zone of each site"
         zone = named.removeprefix("Etc/").replace("_", " ")
         console.print(f"Hours and days in {shown(console, zone)}.", highlight=False, style="dim")
-    if document["withheld"]:
-        console.print(
-            f"Withheld (–) in {len(document['withheld'])} rows: fewer than "
-            f"{document['min_viewers']} viewers were in view.",
-            highlight=False,
-        )
+    few = f"fewer than {counted(document['min_viewers'], 'viewer')} were in view"
+    reasons = Counter(
+        # Too few viewers hide several figures, too few readings the watchers alone.
+        few if len(one["figures"]) > 1 else one["why"]
+        for one in document["withheld"]
+    )
+    for why, rows in reasons.items():
+        console.print(f"Withheld (–) in {counted(rows, 'row')}: {why}.", highlight=False)
 
 
 def _figure(value: float | None, key: str) -> str:

@@ -307,3 +307,27 @@ def test_sessions_with_their_activity(printed, exposures):
     assert printed(print_sessions, listed, {}, width=120)[1].endswith("0")
     narrow = printed(print_sessions, listed, {1: [1] * 24, 2: [1] * 24}, width=80)
     assert max(map(len, narrow)) <= 80
+
+
+def test_a_proof_says_of_each_row_why_a_figure_is_withheld(printed):
+    counts = dict.fromkeys(("plays", "verified", "not_shown", "skipped", "failed", "cut_short"), 1)
+    people = {"opportunities": 1, "watchers": None, "attentive_s": 18.0}
+    people |= {"cost": None, "cost_per_thousand_attentive_s": None}
+    slow = "fewer than 3 readings of a viewer were taken per second"
+    hidden = ["watchers", "attentive_s", "cost", "cost_per_thousand_attentive_s"]
+    document = {
+        "by": ["site"],
+        "rows": [{"site": "Hall", **counts, **people}] * 3,
+        "total": {**counts, **people},
+        "min_viewers": 2,
+        "withheld": [
+            {"site": "Hall", "figures": ["watchers"], "why": slow},
+            {"total": True, "figures": ["watchers"], "why": slow},
+            {"site": "Hall", "figures": hidden, "why": "1 viewer was in view, 2 are needed"},
+        ],
+    }
+    lines = printed(printing.print_proof, document, width=140)
+    assert [line.partition(" in ")[2] for line in lines[-2:]] == [
+        f"2 rows: {slow}.",
+        "1 row: fewer than 2 viewers were in view.",
+    ]
