@@ -131,7 +131,7 @@ def listing() -> str:
     )
 
 
-@blueprint.get("/<name>")
+@blueprint.get("/<path:name>")
 def page(name: str) -> str:
     """One experiment: its plan, its verdict, by site as well, and its blocks."""
     at = now()
@@ -210,14 +210,14 @@ def start() -> Response | tuple[str, int]:
     return back("experiments.page", "started", name=name)
 
 
-@blueprint.get("/<name>/stop")
+@blueprint.get("/<path:name>/stop")
 @requires(*RUNNING)
 def stop_page(name: str) -> str:
     """Ask whether to stop an experiment early, and say what that means for its numbers."""
     return _stop_page(name)
 
 
-@blueprint.post("/<name>/stop")
+@blueprint.post("/<path:name>/stop")
 @requires(*RUNNING)
 def stop(name: str) -> Response | tuple[str, int]:
     """Stop an experiment early."""

@@ -18,6 +18,7 @@ from db.hub.screens import registry
 from db.hub.tables import AuditEntry, Screen
 from db.read.experiments import blocks_at_site, blocks_of, experiments, outcome_names
 from db.write.experiments import store_experiment
+from monitor.analytics.errors import ExperimentError
 from monitor.analytics.experiments import draw_blocks
 from monitor.settings.console_order import ConsoleOrder
 from monitor.settings.models import HubSettings
@@ -25,6 +26,7 @@ from monitor.uplink.documents import ExperimentEntry
 from monitor.web.app import close_app
 from monitor.web.hub_app import create_hub_app
 from monitor.web.kiosk_console import Console
+from monitor.web.pages import experiments as pages
 from tests.helpers.experiments import make_plan
 from tests.helpers.hub_shows import add_creative
 from tests.helpers.making import Make
@@ -270,6 +272,28 @@ def test_a_plan_that_cannot_be_carried_out_says_why(untouched, changes, words):
     assert answer.text.count(" checked>") >= len(chosen)
 
 
+def test_starts_wait_for_each_other_before_they_look_for_others(untouched, monkeypatch):
+    calls = []
+
+    def begin(*_values, **_options):
+        calls.append("begin")
+        raise ExperimentError("Another one runs.")
+
+    monkeypatch.setattr(pages, "hold_plan", lambda connection: calls.append("hold"))
+    monkeypatch.setattr(pages, "begin", begin)
+    assert untouched[0].post("/experiments/new", data=START, headers=PAGE).status_code == 409
+    assert calls == ["hold", "begin"]
+
+
+def test_a_name_of_the_command_line_may_have_a_slash(own):
+    browser, _, kiosk, _ = own
+    store(kiosk, name="summer/winter")
+    address = re.search(r'href="(/experiments/summer[^"]*)"', browser.get("/experiments").text)[1]
+    assert "summer/winter" in browser.get(address).text
+    why = {"reason": "sold out"}
+    assert browser.post(f"{address}/stop", data=why, headers=PAGE).status_code == 303
+
+
 def test_a_last_day_is_the_last_day_that_is_shown(untouched):
     first, last = (datetime.now(UTC) + days * DAY for days in (3, 16))
     days = {"first_day": f"{first:%Y-%m-%d}", "last_day": f"{last:%Y-%m-%d}"}
@@ -325,7 +349,7 @@ def test_the_pages_speak_german(own):
         assert "blocks" not in page
         assert "Blöcke" in page
     page = own[0].get("/experiments/new", query_string=FORM | {"plan": 1}, headers=german).text
-    assert "finden einen Effekt von" in text_of(page)
+    assert "finden einen Effekt, der" in text_of(page)
 
 
 def test_readers_see_and_do_not_change(own):
