@@ -347,6 +347,7 @@ def _planned(
     from db.read.experiments import Opening
     from monitor.analytics.experiments import Spread
     from monitor.reports.experiment_plans import new_plan, planned
+    from monitor.settings.time_zone import local_zone
 
     zone = time_zone(options["timezone"])
     now = datetime.now(UTC)
@@ -368,7 +369,8 @@ def _planned(
         stopping=options["stopping"].replace("-", "_"),
         block_min=options["block_min"],
         wash_out_min=options["wash_out_min"],
-        opening=Opening(options["hours"], options["days"], options["timezone"]),
+        # By its name: the days are the same wherever, and in whatever zone, it is read later.
+        opening=Opening(options["hours"], options["days"], options["timezone"] or local_zone().key),
         since=since,
         until=until,
         now=now,

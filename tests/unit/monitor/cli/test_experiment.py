@@ -181,6 +181,12 @@ def test_not_yet_and_by_site(shop):
     assert status["state"] == "running"
 
 
+def test_a_plan_keeps_the_zone_of_the_machine_that_made_it(shop, monkeypatch):
+    monkeypatch.setenv("TZ", "Asia/Kolkata")
+    made = run_json("experiment", "plan", "--treatment", "summer", "--spread", "30%", "--db", shop)
+    assert made["experiment"]["timezone"] == "Asia/Kolkata"
+
+
 def test_a_fixed_end_says_nothing_before_it(shop):
     experiment_of_the_past(shop, over=20, lift=0.3, stopping="fixed")
     found = run_json("experiment", "result", "tea", "--db", shop)

@@ -189,6 +189,7 @@ def test_a_campaign_withholds_the_seconds_of_few_viewers(app, as_, shop, tmp_pat
         ({"goal": "0"}, "above 0"),
         ({"goal": "many"}, "Expected a number"),
         ({"first_day": ""}, "Expected a date"),
+        ({"last_day": "9999-12-31"}, "Expected an earlier date"),
     ],
 )
 def test_wrong_fields_of_a_campaign_are_named(as_, engine, shop, changes, why):
