@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from datetime import datetime, time
 from typing import TYPE_CHECKING
 
 from db.engine import snapshot, writing
@@ -13,7 +14,6 @@ from monitor.settings.time_zone import local_zone
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime
 
     from sqlalchemy.engine import Engine
 
@@ -44,13 +44,17 @@ def detail(plan: CampaignPlan, pace: Pacing) -> str:
             f"has to bring {pace.a_day:,.0f}."
         )
     return (
-        f"It has {pace.done:,.0f} of {pace.goal:,.0f} {what}, and {pace.due:.0%} of its time has "
-        f"passed: book its ads on more screens, at more hours, or with a higher weight.{more}"
+        f"At midnight it had {pace.done:,.0f} of {pace.goal:,.0f} {what}, with {pace.due:.0%} of "
+        "its time over: book its ads on more screens, at more hours, or with a higher weight."
+        f"{more}"
     )
 
 
 def campaign_watch(min_viewers: int) -> Callable[[Engine, datetime], None]:
-    """Return the duty that looks at all campaigns in use.
+    """Return the duty that looks at all campaigns in use, by the days that are over.
+
+    Shops are closed at night: by the hour, one that is exactly on its way would be behind every
+    morning.
 
     Args:
         min_viewers: See `db.hub.shows.campaigns.reached`.
@@ -61,10 +65,11 @@ def campaign_watch(min_viewers: int) -> Callable[[Engine, datetime], None]:
         with snapshot(engine) as connection:
             raised = open_campaign_alerts(connection)
             today = now.astimezone(zone).date()
+            midnight = datetime.combine(today, time(), zone)
             found = {
                 one.id: (
                     one.plan,
-                    campaign_pacing(connection, one, zone, now, min_viewers=min_viewers),
+                    campaign_pacing(connection, one, zone, midnight, min_viewers=min_viewers),
                 )
                 for one in list_campaigns(connection)
                 if one.plan.first_day <= today <= one.plan.last_day

@@ -81,7 +81,7 @@ def pacing(done: float, goal: float, span: tuple[datetime, datetime], now: datet
 def campaign_pacing(
     connection: Connection, campaign: CampaignInfo, zone: tzinfo, now: datetime, *, min_viewers: int
 ) -> Pacing:
-    """Return how far a campaign is.
+    """Return how far a campaign is at a moment; what was shown after it does not count.
 
     Args:
         connection: To the hub's database.
@@ -91,9 +91,9 @@ def campaign_pacing(
         min_viewers: See `db.hub.shows.campaigns.reached`.
     """
     plan = campaign.plan
-    span = span_of(plan.first_day, plan.last_day, zone)
-    count = reached(connection, plan, *span, min_viewers=min_viewers)
-    return pacing(count, plan.goal, span, now)
+    begin, end = span_of(plan.first_day, plan.last_day, zone)
+    count = reached(connection, plan, begin, min(now, end), min_viewers=min_viewers)
+    return pacing(count, plan.goal, (begin, end), now)
 
 
 def span_of(first_day: date, last_day: date, zone: tzinfo) -> tuple[datetime, datetime]:

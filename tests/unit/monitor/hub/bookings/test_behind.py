@@ -53,10 +53,25 @@ def test_none_is_open_before_a_campaign_at_its_beginning_and_after_it(days):
 def test_the_words_say_how_far_and_what_to_do():
     plan = CampaignPlan("Spring", (), date(2026, 3, 1), date(2026, 3, 10), "plays", 12_000)
     assert detail(plan, pacing(3000, 12_000, SPAN, NOON)) == (
-        "It has 3,000 of 12,000 plays, and 50% of its time has passed: book its ads on more "
+        "At midnight it had 3,000 of 12,000 plays, with 50% of its time over: book its ads on more "
         "screens, at more hours, or with a higher weight. If it goes on like this, it ends with "
         "6,000; each day that is left has to bring 1,800."
     )
+
+
+def test_only_days_that_are_over_count(engine):
+    make = Make()
+    make.write(engine)  # two plays of the ad "summer" on the first of ten days
+    watch, first = campaign_watch(min_viewers=1), make.start.date()
+    begin = datetime(first.year, first.month, first.day, tzinfo=UTC)
+    with writing(engine) as connection:
+        uid = add_creative(connection, "summer")
+        plan = CampaignPlan("Spring", (uid,), first, first + timedelta(days=9), "plays", 20)
+        add_campaign(connection, plan, "eva", make.start)
+    for hours, is_behind_now in ((5, False), (23, False), (25, False), (47, False), (49, True)):
+        watch(engine, begin + timedelta(hours=hours))
+        with snapshot(engine) as connection:
+            assert find_alerts(connection, is_open=True)[1] == is_behind_now, hours
 
 
 def test_it_is_raised_once_and_ends_when_caught_up_or_put_away(engine):
