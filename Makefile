@@ -104,7 +104,7 @@ dist: $(VENV)/.release
 	rm -rf build dist/*.whl dist/*.tar.gz
 	$(BIN)/python -m build --outdir dist .
 	$(BIN)/twine check --strict dist/*.whl dist/*.tar.gz
-	AD_MONITOR_TEST_DIST=$(CURDIR)/dist $(BIN)/python -m pytest -m slow tests/end2end/test_wheel.py
+	AD_MONITOR_TEST_DIST='$(CURDIR)/dist' $(BIN)/python -m pytest -m slow tests/end2end/test_wheel.py
 
 # All parts of a kiosk and a hub, as CycloneDX, in dist/sbom.json.
 sbom: $(VENV)/.release

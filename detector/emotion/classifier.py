@@ -193,6 +193,9 @@ def load_network(model: Path, file: Path | None = None) -> Any:
                 f"{model} holds weights without their network: expected a whole model; save it "
                 "with `model.save(...)`, not `model.save_weights(...)`."
             ) from error
+        if "File not found" in reason and Path(file or model).is_file():
+            # What Keras says of every .keras file that is no archive.
+            reason = "damaged, cut off or of another kind"
         raise ModelLoadError(
             f"{model} is not a Keras model: expected a .keras file, or an .h5 file that Keras 3 "
             f"reads ({reason})."

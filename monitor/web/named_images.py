@@ -85,6 +85,10 @@ def _pictures_below(folder: Path) -> list[str]:
                 pictures.append(str(file))
             else:
                 others.append(str(file.relative_to(folder)))
+    if not pictures and not os.access(folder, os.R_OK | os.X_OK):
+        raise SetupError(
+            f"The folder {folder} cannot be read (Permission denied); check its permissions."
+        )
     if not pictures:
         raise SetupError(
             f"The folder {folder} holds no picture: expected "

@@ -32,6 +32,13 @@ def test_targets_of_make_are_there():
     assert targets - set(re.findall(r"^([\w-]+):", makefile, re.MULTILINE)) == set()
 
 
+def test_a_clone_may_lie_below_a_folder_with_spaces_in_its_name():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    recipes = [line for line in makefile.splitlines() if line.startswith("\t")]
+    bare = [line for line in recipes if re.search(r"(?<!['\"])\$\(CURDIR\)", line)]
+    assert bare == []
+
+
 @pytest.mark.parametrize(
     ("name", "path"),
     [

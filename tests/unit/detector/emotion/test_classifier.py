@@ -176,8 +176,9 @@ def test_a_file_that_is_no_model_is_refused(tmp_path: Path, content: bytes, devi
     model = write_model(tmp_path, content)
     with pytest.raises(
         ModelLoadError, match=r"tiny\.keras is not a Keras model: expected a \.keras file"
-    ):
+    ) as refused:
         load_classifier(model, device)
+    assert "not found" not in str(refused.value)
 
 
 @needs_tensorflow

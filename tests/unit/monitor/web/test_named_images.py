@@ -101,6 +101,14 @@ def test_a_folder_gives_its_pictures_also_animated_ones(tmp_path: Path) -> None:
     assert expand([str(tmp_path)]) == [str(tmp_path / "a.png"), str(tmp_path / "b.GIF")]
 
 
+def test_a_folder_that_may_not_be_read_is_not_called_empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda _path, _mode: False)
+    with pytest.raises(SetupError, match="cannot be read"):
+        expand([str(tmp_path)])
+
+
 @pytest.mark.parametrize("name", ["photo.heic", "photo.avif", "photo.jfif"])
 def test_pictures_as_telephones_and_browsers_store_them(tmp_path: Path, name: str) -> None:
     red = np.full((20, 30, 3), (200, 30, 60), np.uint8)
