@@ -62,13 +62,20 @@ def back_up(
         BackupError: The backup failed.
     """
     _check_target(database, target)
-    unfinished = unfinished_name(target)
+    unfinished, is_mine = unfinished_name(target), False
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with _being_made(database, target.parent, kind):
-            _remove(unfinished)
+        with _being_made(database, target.parent, kind) as is_alone:
+            if is_alone:
+                _remove(unfinished)
+            elif unfinished.exists():
+                raise BackupError(
+                    f"Another backup to {target} is under way: wait for it, or delete {unfinished} "
+                    "if there is none."
+                )
             # Whoever may not read the database may not read its copy, from the first byte on.
             os.close(os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+            is_mine = True
             _copy(database, unfinished, progress)
             _verify(unfinished, database)
             shutil.copymode(database, unfinished)
@@ -90,7 +97,8 @@ def back_up(
         ) from error
     finally:
         with suppress(OSError):
-            _remove(unfinished)
+            if is_mine:
+                _remove(unfinished)
 
 
 def made_name(
@@ -176,21 +184,24 @@ def _check_target(database: Path, target: Path) -> None:
 
 
 @contextmanager
-def _being_made(database: Path, folder: Path, kind: Kind) -> Iterator[None]:
+def _being_made(database: Path, folder: Path, kind: Kind) -> Iterator[bool]:
     """Delete remains of killed backups in a folder, and keep others from doing so meanwhile.
+
+    Yields whether no other backup into the folder is under way, as far as is known.
 
     The lock is on the folder, as SQLite locks the copy itself. Without locks in the file system the
     remains stay: they may be another backup under way.
     """
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    descriptor, is_alone = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC), False
     try:
         with suppress(OSError):
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            is_alone = True
             for path in unfinished_backups(database, folder, kind=kind):
                 path.unlink(missing_ok=True)
         with suppress(OSError):
             fcntl.flock(descriptor, fcntl.LOCK_SH)
-        yield
+        yield is_alone
     finally:
         os.close(descriptor)
 

@@ -134,6 +134,23 @@ def test_what_another_backup_is_making_stays(path, engine, make, tmp_path):
     assert unfinished_backups(path, tmp_path) == []
 
 
+def test_two_backups_to_one_file_do_not_take_each_others_copy_away(path, engine, make, tmp_path):
+    make.write(engine)
+    target, refused = tmp_path / "copy.db", []
+
+    def another(done, total):
+        with pytest.raises(
+            BackupError, match=r"Another backup to .*copy\.db is under way"
+        ) as error:
+            back_up(path, target)
+        refused.append(error)
+
+    back_up(path, target, another)
+    assert refused
+    assert readings_in(target) == 93
+    assert sorted(tmp_path.glob(".*.part*")) == []
+
+
 def test_a_backup_needs_no_locks_of_its_file_system(path, engine, tmp_path, monkeypatch):
     def fails(*_):
         raise OSError(errno.ENOLCK, "No locks available")
