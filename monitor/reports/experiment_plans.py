@@ -56,6 +56,9 @@ MAX_LENGTH = timedelta(weeks=26)
 MAX_AHEAD = timedelta(weeks=520)
 """From now on to the end of an experiment."""
 
+MAX_NAME = 200
+"""Characters; a hub sends the name to its kiosks, and every play stores it."""
+
 MAX_BLOCKS = 20_000
 """Of one site."""
 
@@ -245,9 +248,18 @@ def begin(
         Both as they are stored.
 
     Raises:
-        ExperimentError: Another experiment runs at one of its sites, or no time is left.
+        ExperimentError: Another experiment runs at one of its sites, no time is left, or the name
+            is empty or too long for kiosks.
         ExperimentExistsError: There is an experiment of its name.
     """
+    if not 0 < len(plan.name) <= MAX_NAME:
+        raise ExperimentError(
+            lazy(
+                "The name of an experiment has %(length)s characters: expected 1 to %(most)s.",
+                length=len(plan.name),
+                most=MAX_NAME,
+            )
+        )
     require_new(connection, plan.name)
     if others := overlapping(connection, plan.sites, plan.starts_at, plan.ends_at):
         raise ExperimentError(

@@ -53,9 +53,6 @@ def detail(plan: CampaignPlan, pace: Pacing) -> str:
 def campaign_watch(min_viewers: int) -> Callable[[Engine, datetime], None]:
     """Return the duty that looks at all campaigns in use, by the days that are over.
 
-    Shops are closed at night: by the hour, one that is exactly on its way would be behind every
-    morning.
-
     Args:
         min_viewers: See `db.hub.shows.campaigns.reached`.
     """

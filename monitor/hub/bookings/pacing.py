@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING, Literal
 
@@ -83,6 +83,9 @@ def campaign_pacing(
 ) -> Pacing:
     """Return how far a campaign is at a moment; what was shown after it does not count.
 
+    One is behind only if it was at the last midnight, too: shops are closed at night, so by the
+    hour one that is exactly on its way would be behind every morning.
+
     Args:
         connection: To the hub's database.
         campaign: Its days are those of `zone`.
@@ -92,8 +95,17 @@ def campaign_pacing(
     """
     plan = campaign.plan
     begin, end = span_of(plan.first_day, plan.last_day, zone)
-    count = reached(connection, plan, begin, min(now, end), min_viewers=min_viewers)
-    return pacing(count, plan.goal, (begin, end), now)
+
+    def pacing_at(moment: datetime) -> Pacing:
+        until = min(moment, end)
+        count = reached(connection, plan, begin, until, min_viewers=min_viewers)
+        return pacing(count, plan.goal, (begin, end), moment)
+
+    found = pacing_at(now)
+    if found.state == "behind":
+        state = pacing_at(datetime.combine(now.astimezone(zone).date(), time(), zone)).state
+        found = replace(found, state="early" if state == "waiting" else state)
+    return found
 
 
 def span_of(first_day: date, last_day: date, zone: tzinfo) -> tuple[datetime, datetime]:

@@ -252,6 +252,12 @@ def test_a_plan_that_cannot_be_carried_out(shop, complaint, changes, words):
     assert words in complaint("experiment", "plan", *PLAN, *changes, "--db", shop)
 
 
+@pytest.mark.parametrize("name", ["", "x" * 201])
+def test_a_name_fits_into_what_a_hub_sends(shop, complaint, name):
+    text = complaint("experiment", "start", name, "--hypothesis", "x", *PLAN, "--db", shop)
+    assert f"has {len(name)} characters: expected 1 to 200" in text
+
+
 def test_a_plan_needs_an_ad_and_a_site(shop, complaint):
     assert "expected --treatment AD" in complaint(
         "experiment", "plan", "--measure", "sales", "--db", shop

@@ -13,9 +13,10 @@ from db.hub.shows.campaigns import (
     add_campaign,
     archive_campaign,
     change_campaign,
+    list_campaigns,
 )
 from monitor.hub.bookings.behind import campaign_watch, detail, is_behind
-from monitor.hub.bookings.pacing import pacing
+from monitor.hub.bookings.pacing import campaign_pacing, pacing
 from tests.helpers.hub_shows import add_creative
 from tests.helpers.making import Make
 
@@ -69,9 +70,13 @@ def test_only_days_that_are_over_count(engine):
         plan = CampaignPlan("Spring", (uid,), first, first + timedelta(days=9), "plays", 20)
         add_campaign(connection, plan, "eva", make.start)
     for hours, is_behind_now in ((5, False), (23, False), (25, False), (47, False), (49, True)):
-        watch(engine, begin + timedelta(hours=hours))
+        now = begin + timedelta(hours=hours)
+        watch(engine, now)
         with snapshot(engine) as connection:
             assert find_alerts(connection, is_open=True)[1] == is_behind_now, hours
+            (campaign,) = list_campaigns(connection)
+            state = campaign_pacing(connection, campaign, UTC, now, min_viewers=1).state
+            assert (state == "behind") == is_behind_now, hours
 
 
 def test_it_is_raised_once_and_ends_when_caught_up_or_put_away(engine):
