@@ -87,6 +87,7 @@ def purge(
         return
     from datetime import datetime, timedelta
 
+    from db.read.sessions import list_sessions
     from db.upkeep.retention import clock_doubt, purgeable, reusable_bytes
     from db.upkeep.retention import purge as delete_readings
     from db.upkeep.retention import shrink as give_back
@@ -94,6 +95,10 @@ def purge(
 
     before = datetime.now(UTC) - timedelta(days=days)
     with opened(database, read_only=False, existing=True) as engine:
+        sites = set() if site is None else {one.site for one in list_sessions(engine)}
+        if site is not None and site not in sites:
+            known = ", ".join(map(repr, sorted(sites))) or "none"
+            click.echo(f"No session is from the site {site!r}; sites: {known}.", err=True)
         doubt = clock_doubt(engine, datetime.now(UTC))
         if doubt:
             click.echo(

@@ -113,7 +113,9 @@ def test_purge_says_what_it_would_do_and_does_it(run, database):
     assert "93 readings from before" in result.stdout
     assert "would be deleted (2026-03-01 to 2026-03-01); reports do not change." in result.stdout
     assert readings_in(database) == 93
-    assert done(run("purge", "--site", "nowhere")).stdout.startswith("0 readings")
+    nowhere = done(run("purge", "--site", "nowhere"))
+    assert nowhere.stdout.startswith("0 readings")
+    assert nowhere.stderr.startswith("No session is from the site 'nowhere'; sites: 'Foyer'.\n")
     document = json.loads(done(run("purge", "--older-than", "30", "--json")).stdout)
     assert (document["readings"], document["dry_run"], document["site"]) == (93, False, None)
     assert document["oldest"] == "2026-03-01T09:30:00.123456+00:00"
