@@ -50,9 +50,9 @@ WORDS: dict[str, tuple[str, dict[str, str]]] = {
         },
     ),
     "alerts": (
-        "Faults of screens; nothing about people in front of them.",
+        "Faults of screens, and campaigns that are behind; nothing about people.",
         {
-            "id, uid, screen_id, kind, detail": "what was wrong with which screen",
+            "id, uid, screen_id, campaign_id, kind, detail": "what was wrong with which of them",
             "raised_at, ended_at": "from when to when",
         },
     ),

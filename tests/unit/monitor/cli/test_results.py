@@ -39,8 +39,8 @@ def test_without_a_terminal_a_line_a_minute(
             tell(progress_of(steps), {})
     lines = [record.message for record in caplog.records]
     assert len(lines) == 2
-    assert lines[0].startswith("5.0 %: epoch 1, step 20 of 100, 32 px")
-    assert lines[1].startswith("60.0 %: epoch 3, step 40 of 100, 48 px")
+    assert lines[0].startswith("5.0%: epoch 1, step 20 of 100, 32 px")
+    assert lines[1].startswith("60.0%: epoch 3, step 40 of 100, 48 px")
 
 
 @pytest.mark.parametrize("taken", [0.125, None])
