@@ -180,7 +180,7 @@ def accuracy(classifier: EmotionClassifier, crops: NDArray[np.uint8], faces: Lab
 
 
 def median_spread(values: Sequence[float] | NDArray[np.float64]) -> str:
-    """Median and half the width of the middle 68 %."""
+    """Median and half the width of the middle 68%."""
     low, middle, high = np.percentile(values, (16, 50, 84))
     return f"{middle:.3f} ± {(high - low) / 2:.3f}"
 
@@ -236,7 +236,7 @@ def geometry_tables(faces: Labelled) -> Iterator[Table]:
                 place = (fill, padding)
                 yield [f"{fill} {padding}", *geometry_row(detections(faces, find, place), padding)]
 
-    title = f"Canvas, {len(faces)} faces: median ± half of the middle 68 %"
+    title = f"Canvas, {len(faces)} faces: median ± half of the middle 68%"
     yield table(title, columns, rows(one_pass()))
 
 

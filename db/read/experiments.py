@@ -41,7 +41,7 @@ class ExperimentInfo:
     Attributes:
         treatment, control: Ad ids that only the blocks of this arm show; one may be empty.
         measure: "attention", "valence" or "outcome"; then `outcome` is its name.
-        relevant: The smallest effect that matters, above 0: a share of an outcome (0.1 is 10 %),
+        relevant: The smallest effect that matters, above 0: a share of an outcome (0.1 is 10%),
             or a difference of attention or valence.
         stopping: "always_valid" or "fixed".
         starts_at, ends_at: No block begins before or ends after; aware, UTC.

@@ -16,7 +16,7 @@ slowest change that matters takes half a second."""
 
 
 def limit_threads() -> None:
-    """Limit OpenCV to one thread in this process: with two, ten faces took 11 % longer."""
+    """Limit OpenCV to one thread in this process: with two, ten faces took 11% longer."""
     cv2.setNumThreads(1)
 
 

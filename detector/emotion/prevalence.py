@@ -197,9 +197,9 @@ def for_small_groups(probabilities: ArrayLike, calibration: PrevalenceCalibratio
     `(..., 7)` stay `(..., 7)`; without a calibration nothing changes. The few who stand together
     are often in one mood: moved all the way, a smiling group would be called neutral. Simulated
     with held-aside faces, the emotion with the largest mean is a most frequent one for 94, 99 and
-    100 % of ordinary groups of 1, 3 and 10 viewers, and 95, 96 and 96 % of groups that mostly share
-    one; as they are 88, 95 and 99 %, and 89, 96 and 98 %; all the way 93, 98 and 100 %, and 94, 94
-    and 93 %.
+    100% of ordinary groups of 1, 3 and 10 viewers, and 95, 96 and 96% of groups that mostly share
+    one; as they are 88, 95 and 99%, and 89, 96 and 98%; all the way 93, 98 and 100%, and 94, 94
+    and 93%.
     """
     if calibration is None:
         return np.asarray(probabilities, dtype=np.float64)

@@ -23,7 +23,7 @@ times the delay smaller changes are smoothed for. With 0.2 s, 0.4 and twice, a f
 class ExponentialSmoother:
     """First-order low-pass of one viewer's probabilities, by time rather than by frames.
 
-    A clear step reaches 63 % after `delay_s` (0 disables smoothing); small changes take up to
+    A clear step reaches 63% after `delay_s` (0 disables smoothing); small changes take up to
     `MAX_DELAYS` times as long. `changing` says whether the last update was a clear change.
     """
 

@@ -31,8 +31,8 @@ MAX_LOOKS_PER_SECOND = 8.0
 
 EYES_TOLERANCE = Direction(3.0, 7.0)
 HEAD_TOLERANCE = Direction(3.0, 9.0)
-"""Degrees by which the screen is widened on each side. With these, 95 % of the time of looks at the
-screen and 19 % of that of looks half a width beside it count at 4 m, and 93 and 0 % at 1 m (see
+"""Degrees by which the screen is widened on each side. With these, 95% of the time of looks at the
+screen and 19% of that of looks half a width beside it count at 4 m, and 93 and 0% at 1 m (see
 `docs/explanation/perception.md`)."""
 
 HEAD_SHARE, MAX_EYE_SHARE_DEG = 0.65, 4.0

@@ -71,7 +71,7 @@ class MediaPipeFaceDetector:
 
     REGION, WIDER_REGION = 1.5, 2.0
     """Regions in which a known face is searched for, in sides of its box; the wider one after a
-    miss. In regions of 1.3 to 1.5, four to a pass, 99.5 % are found again; at 1.7, 92 %."""
+    miss. In regions of 1.3 to 1.5, four to a pass, 99.5% are found again; at 1.7, 92%."""
 
     GRID = 2
     """Regions in a row of a shared pass: nine at once lose a third of the faces, four none."""
@@ -370,7 +370,7 @@ def merge(faces: Sequence[FaceDetection], overlap: float = MERGE_OVERLAP) -> lis
 
 
 def nested(one: Box, other: Box) -> bool:
-    """Return whether 60 % of one box lies within the other: an eye may look like a small face."""
+    """Return whether 60% of one box lies within the other: an eye may look like a small face."""
     smaller = min(one.width * one.height, other.width * other.height)
     return one.shared_area(other) > 0.6 * smaller
 

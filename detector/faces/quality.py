@@ -30,11 +30,11 @@ PASSES = 0.5
 """Minimum score, the same for all checks."""
 
 SHARP = 0.45
-"""Sharpness that loses nothing: 95 % of the sharp faces of video have more."""
+"""Sharpness that loses nothing: 95% of the sharp faces of video have more."""
 
 GOOD_CONTRAST = 8.0
 """Contrast that loses nothing: half of the faces with a quarter of their light have more, of which
-87 % are read right."""
+87% are read right."""
 
 
 class QualitySettings(BaseModel):
@@ -42,13 +42,13 @@ class QualitySettings(BaseModel):
 
     Attributes:
         smallest_px: Side of the smallest face box, in pixels of the picture. At 20 px the shipped
-            model is right for 83 % of the faces, against 87 % at 48 px.
+            model is right for 83% of the faces, against 87% at 48 px.
         least_sharpness: See `sharpness_and_contrast`; above 0. Of 900 faces of FER2013's test, 0.31
-            withholds none as they are, and 0.9, 44 and 96 % blurred with a sigma of 1, 2 and 3 px
-            at 48 px, where the shipped model is right for 85, 73 and 57 %.
+            withholds none as they are, and 0.9, 44 and 96% blurred with a sigma of 1, 2 and 3 px
+            at 48 px, where the shipped model is right for 85, 73 and 57%.
         least_contrast: See `sharpness_and_contrast`; above 0, in grey levels. Of these faces with
-            10, 5 and 3 % of their light and sensor noise, 2.0 withholds 6, 72 and 99 %, where the
-            shipped model is right for 81, 67 and 50 %. Unchanged faces have 7 and more.
+            10, 5 and 3% of their light and sensor noise, 2.0 withholds 6, 72 and 99%, where the
+            shipped model is right for 81, 67 and 50%. Unchanged faces have 7 and more.
         max_yaw_deg: Furthest turn to a side, seen from the camera; beyond, one eye is hidden.
         max_pitch_deg: Furthest turn up or down; beyond, brows or mouth lose half of their height.
         max_cut_off: Largest share of the face box beyond the picture's border. Up to 0.15, only

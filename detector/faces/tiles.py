@@ -35,7 +35,7 @@ def tile_ladder(width: int, height: int, smallest_face_px: float) -> tuple[Tile,
         )
     longest = max(width, height)
     tiles = [Tile((width - longest) // 2, (height - longest) // 2, longest, 0)]
-    # Of ten faces of 130 px, 68 % are found at 0.22 of a tile's side, 95 % at 0.28, 97 % at 0.33.
+    # Of ten faces of 130 px, 68% are found at 0.22 of a tile's side, 95% at 0.28, 97% at 0.33.
     for level, side in enumerate(_sides(longest, smallest_face_px / 0.30), start=1):
         tiles += [
             Tile(x, y, side, level) for y in _starts(height, side) for x in _starts(width, side)

@@ -87,7 +87,7 @@ class SiteCurves:
     def baseline(self, ad_id: str, seconds: int) -> list[dict[str, Any]]:
         """Return the mean curve of the other ads, at each site of the ad by its exposures there.
 
-        The 95 % interval is Student's over ads, with the degrees of freedom of the site that has
+        The 95% interval is Student's over ads, with the degrees of freedom of the site that has
         the fewest; it needs two other ads at each.
 
         Args:

@@ -44,7 +44,7 @@ class Figure:
     """A measure of an ad in one part.
 
     Attributes:
-        value, low, high: With its 95 % interval; `None` where unknown or withheld.
+        value, low, high: With its 95% interval; `None` where unknown or withheld.
         viewers: Different viewers; `None` if withheld.
         plays: Of the ad.
     """

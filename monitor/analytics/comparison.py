@@ -502,7 +502,7 @@ def _filled(
 ) -> Comparison:
     # So many comparisons share the level at this step of Holm's procedure.
     interval = _possible(found.interval(1 - LEVEL / count, effect=entry.effect), entry.measure)
-    # The 90 % interval is two one-sided tests at 5 % each (Schuirmann 1987).
+    # The 90% interval is two one-sided tests at 5% each (Schuirmann 1987).
     equal = _possible(found.interval(0.9, effect=entry.effect), entry.measure)
     enough = min(entry.first_viewers, entry.second_viewers) >= MIN_VIEWERS_FOR_SAME
     verdict: Verdict = "not_yet"

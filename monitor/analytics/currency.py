@@ -153,7 +153,7 @@ def multipliers(
     """Return the impression multiplier of each site, weekday and hour, and what is withheld.
 
     `multiplier = exposures / plays`, over the plays that were shown and measured and began in the
-    hour. Its 95 % interval is that of `mean_of_plays`; with fewer than `MIN_DAYS` days it speaks
+    hour. Its 95% interval is that of `mean_of_plays`; with fewer than `MIN_DAYS` days it speaks
     for these days only.
 
     Args:

@@ -4,9 +4,9 @@ A report of twelve ads makes hundreds of comparisons, and the largest of them al
 news. A finding is what is left after correction for all of them: at most one report in twenty in
 which nothing happened claims anything.
 
-- **Seconds**: `monitor.analytics.seconds` tests all seconds of all ads together, at 2 %.
+- **Seconds**: `monitor.analytics.seconds` tests all seconds of all ads together, at 2%.
 - **Ads**: each against the rest, always valid, corrected over the ads
-  (`monitor.analytics.standings`). At one look these are wrong in less than 2 %.
+  (`monitor.analytics.standings`). At one look these are wrong in less than 2%.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Finding:
         kind: What kind of thing.
         ad: Place of the ad in the report.
         measure: What was measured: "valence" or "attention".
-        value, low, high: The figure and its 95 % interval: of a peak or trough in that second, the
+        value, low, high: The figure and its 95% interval: of a peak or trough in that second, the
             level taken as known, of a fall by how much, of a difference from the rest.
         p: After correction, 0 to 1.
         viewers: Behind the figure.

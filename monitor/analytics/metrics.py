@@ -292,7 +292,7 @@ class Timeline:
 
     `n` counts viewers with a reading, `emotion_viewers` those with an emotion, on whom all curves
     but `attention` rest. Curves are means over viewers of each one's mean, or medians (iMotions);
-    the limits are a 95 % interval, and `share_over_half` is the share of viewers with a mean above
+    the limits are a 95% interval, and `share_over_half` is the share of viewers with a mean above
     0.5. `shares`, `(k, 4)`, and `valence_corrected_audience` come from the group scores of
     `scored_viewers` (`detector.emotion.prevalence`), with limits for viewers in groups.
     """
@@ -501,7 +501,7 @@ class Reaction:
     """How viewers reacted over the whole ad; NaN or None if unknown.
 
     Means are over viewers of each viewer's mean over the readings with an emotion; the limits of
-    `mean_valence` are a 95 % bootstrap interval. `mean_probabilities` are as of `by_label`; those
+    `mean_valence` are a 95% bootstrap interval. `mean_probabilities` are as of `by_label`; those
     that are known add up to 1. `dominant_emotion` is one of the labels. `shares`, `(4,)`, in the
     order of `GROUPS`, add up to 1 too; they and `valence_corrected_mean` are corrected for
     prevalence, with limits for viewers in groups.

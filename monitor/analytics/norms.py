@@ -159,7 +159,7 @@ def percentile(value: float, others: Iterable[float]) -> float:
 
 
 def percentile_interval(value: float, others: Iterable[float]) -> tuple[float, float]:
-    """Return the 95 % interval of `percentile` that comes from the library being a sample of ads.
+    """Return the 95% interval of `percentile` that comes from the library being a sample of ads.
 
     Jeffreys' interval of the share of ads below, ties counted half (Crawford, Garthwaite and Slick
     2009); it knows nothing of the uncertainty of the value itself.
@@ -174,7 +174,7 @@ def percentile_interval(value: float, others: Iterable[float]) -> tuple[float, f
 
 
 def _mean_interval(others: Sequence[float]) -> tuple[float, float] | None:
-    """Return Student's 95 % interval of the mean of the library; None with fewer than two ads."""
+    """Return Student's 95% interval of the mean of the library; None with fewer than two ads."""
     from scipy.special import stdtrit  # noqa: PLC0415 - slow to import
 
     count = len(others)

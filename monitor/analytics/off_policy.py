@@ -58,7 +58,7 @@ class PolicyValue:
     `effective_plays`, `(sum w)^2 / sum w^2` (Kish), how many equal weights the weights are worth;
     `clipped` counts those that were cut, and `clipping_bias` is the most by which that may have
     moved IPS: the mean of what was cut, times the largest reward. `mean_weight` is the mean of the
-    weights before the cut, about 1 if the logged probabilities hold. The 95 % intervals are
+    weights before the cut, about 1 if the logged probabilities hold. The 95% intervals are
     clustered by hour.
     """
 

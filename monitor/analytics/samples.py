@@ -39,7 +39,7 @@ MIN_BLOCKS = 20
 so plays that share no viewer then are groups of their own."""
 
 MAX_WEIGHT = 50.0
-"""Weights are cut to this: a play with a probability of 2 % stands for 50."""
+"""Weights are cut to this: a play with a probability of 2% stands for 50."""
 
 MIN_WEIGHTED = 300
 """Groups in a stratum where weights differ: a ratio of weighted sums over fewer is biased."""

@@ -64,7 +64,7 @@ def scene_figures(
 
     Returns:
         For each scene, as JSON: `start_s`, `end_s`, `n`, `emotion_viewers`, each of `MEASURES` with
-        its 95 % interval (`_low`, `_high`), and `change` against the scene before (None for the
+        its 95% interval (`_low`, `_high`), and `change` against the scene before (None for the
         first): of each measure `viewers` of both scenes, `value` with its interval, `p_value`, and
         `p_adjusted`, which is for `correct_changes` to say.
     """

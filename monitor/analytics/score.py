@@ -58,7 +58,7 @@ _WEIGHTS = np.array([part.weight for part in PARTS])
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A score with its parts and its 95 % interval; None where not known.
+    """A score with its parts and its 95% interval; None where not known.
 
     Attributes:
         value, low, high: 0 to 100.

@@ -170,7 +170,7 @@ def _added(cell: Ints, values: Floats, shape: tuple[int, int]) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class Shrunk:
-    """A shrunk figure with its 95 % interval."""
+    """A shrunk figure with its 95% interval."""
 
     value: float
     low: float

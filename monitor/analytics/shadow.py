@@ -27,7 +27,7 @@ MIN_DAYS, MIN_FACES, MAX_HALF_WIDTH = 5, 1000, 0.05
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """A ratio of sums with its 95 % interval; `None` where there is a single cluster."""
+    """A ratio of sums with its 95% interval; `None` where there is a single cluster."""
 
     value: float
     low: float | None

@@ -66,7 +66,7 @@ def to_document(record: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """An estimate with its 95 % interval; NaN where not known."""
+    """An estimate with its 95% interval; NaN where not known."""
 
     value: float
     low: float = math.nan
@@ -415,7 +415,7 @@ def _spread(values: Floats, weights: Floats) -> float:
 def expanded_level(degrees: float, inflation: float, confidence: float = CONFIDENCE) -> float:
     """Return the quantile at which an interval of bootstrap draws ends: `Phi(-inflation * t)`.
 
-    Draws from few viewers spread less than the figure does, so the plain 2.5 % would be too narrow
+    Draws from few viewers spread less than the figure does, so the plain 2.5% would be too narrow
     (Hesterberg 2015). `t` is Student's quantile.
 
     Args:
@@ -448,7 +448,7 @@ def draw_counts(viewers: int, draws: int, rng: np.random.Generator) -> Iterator[
 def holm(p_values: Sequence[float]) -> list[float]:
     """Correct p-values, 0 to 1, for the number of tests, in the same order (Holm 1979).
 
-    With all findings below 0.05 none of them is wrong, with 95 % certainty, for dependent tests
+    With all findings below 0.05 none of them is wrong, with 95% certainty, for dependent tests
     too.
     """
     raw = np.asarray(p_values, dtype=np.float64)
@@ -535,13 +535,13 @@ def viewers_lacking(
 # An experiment has a planned end, which a sequence that may go on forever cannot use. While data
 # come in, `Z_t sqrt(t)` is a Brownian motion over the fraction `t` of the planned data. It leaves
 # `[-c, c]` at any time up to the end with probability `4 Phi(-c) - 4 Phi(-3 c) + ...` (reflection
-# principle), which is 5 % for `c = 2.241`: the boundary of O'Brien and Fleming (1979). With one
-# look a day it may be a little closer (Siegmund 1985). That costs 6 % more data than one look at
-# the end, where the sequence for an unknown end costs about 60 %.
+# principle), which is 5% for `c = 2.241`: the boundary of O'Brien and Fleming (1979). With one
+# look a day it may be a little closer (Siegmund 1985). That costs 6% more data than one look at
+# the end, where the sequence for an unknown end costs about 60%.
 
 
 def looking_interval(found: Estimate, fraction: float, looks: int) -> Interval:
-    """Return the interval that holds at every look up to a planned end, with 95 % for all together.
+    """Return the interval that holds at every look up to a planned end, with 95% for all together.
 
     Args:
         found: From the data so far; Student's tails with its degrees replace the normal ones.

@@ -96,7 +96,7 @@ def new_plan(
         treatment, control: Ad ids; repeated ones count once.
         sites: Where it runs.
         measure: One of `AUDIENCE_MEASURES`, or the name of an outcome.
-        relevant: The smallest effect that matters; `None` is 10 % of an outcome, 0.05 of attention
+        relevant: The smallest effect that matters; `None` is 10% of an outcome, 0.05 of attention
             and valence.
         stopping: "always_valid" or "fixed".
         block_min, wash_out_min: Length of a block, and of its start that does not count, minutes.

@@ -26,7 +26,7 @@ MOUTH, CHIN, FOREHEAD = (13, 14), 152, 10
 """The inner edges of the lips, the lowest point, and the highest."""
 
 MIN_SCORE = 0.5
-"""Of the faces of FER2013, 97 % reach it; drawn ones, profiles and covered faces do not."""
+"""Of the faces of FER2013, 97% reach it; drawn ones, profiles and covered faces do not."""
 
 FIRST_REGION, FIRST_LOWER = 1.27, 0.085
 """The region that MediaPipe would take: 1.5 sides of the detector's box, which is 1 / 1.18 of the

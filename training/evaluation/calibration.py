@@ -55,7 +55,7 @@ def reliability_bins(
 def calibration_error(
     confidence: NDArray[np.float64], correctness: NDArray[np.float64], bins: int = ECE_BINS
 ) -> float:
-    """Return `ReliabilityBins.error`, 0 (70 % certain is right in 70 % of the cases) to 1."""
+    """Return `ReliabilityBins.error`, 0 (70% certain is right in 70% of the cases) to 1."""
     return reliability_bins(confidence, correctness, bins).error
 
 

@@ -36,7 +36,7 @@ class Comparison:
     """Two models on the same `n` rows.
 
     `both_right` to `both_wrong` count rows by who was right; `p_value` is that of the exact McNemar
-    test (1947); `difference` is accuracy of the second minus the first, `low` to `high` its 95 %
+    test (1947); `difference` is accuracy of the second minus the first, `low` to `high` its 95%
     interval (Newcombe, 1998, method 10).
     """
 

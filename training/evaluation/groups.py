@@ -91,7 +91,7 @@ MEASURES = (
 
 @dataclass(frozen=True)
 class Estimate:
-    """The mean of a measure over `n` pictures, with its 95 % interval.
+    """The mean of a measure over `n` pictures, with its 95% interval.
 
     Shares have Wilson's interval, means Student's.
     """
@@ -289,7 +289,7 @@ def _compared(known: dict[str, Estimate]) -> dict[str, Any]:
     """Compare all pairs of groups; intervals hold for all of them together (Bonferroni).
 
     Returns the pair that surely differs most, else the pair with the largest difference, and
-    `bound`, which no difference between two groups exceeds, at 95 % confidence.
+    `bound`, which no difference between two groups exceeds, at 95% confidence.
     """
     pairs = list(combinations(known, 2))
     confidence = 1 - (1 - CONFIDENCE) / len(pairs)
