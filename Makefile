@@ -41,7 +41,7 @@ dev-setup: $(VENV)/.python
 
 PYTEST = $(BIN)/python -m pytest
 WINDOW_TESTS = tests/unit/monitor/ui tests/media
-TRAINING_TESTS = tests/unit/training tests/unit/detector/emotion
+TRAINING_TESTS = tests/unit/training tests/unit/detector/emotion tests/unit/tools/test_shipped_model.py
 # The longest first: lint takes one core, so two groups of tests share the other. Keras, which takes
 # seconds to load, is needed in one of them only; and Qt crashed at times beside other native
 # libraries. In the order of the files, those of tests/end2end, which take longest, come first.

@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.stats import t as student
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,8 +110,10 @@ def clustered_ratio(numerators: ArrayLike, denominators: ArrayLike, where: Array
     if (share > 0).sum() < 2:
         return Ratio(value, None, None)
     changes = (above - value * below) / below.sum()
+    from scipy.special import stdtrit  # noqa: PLC0415 - slow to import
+
     error = math.sqrt(float((changes**2 / rest).sum()))
-    margin = error * float(student.ppf(0.975, _degrees_of_freedom(share, rest)))
+    margin = error * float(stdtrit(_degrees_of_freedom(share, rest), 0.975))
     return Ratio(value, value - margin, value + margin)
 
 

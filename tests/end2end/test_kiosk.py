@@ -191,7 +191,7 @@ def test_a_display_that_does_not_open_does_not_end_the_kiosk(program, make_playl
     for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
         program.environment.pop(name, None)
     program.environment.update(display)
-    playlist = make_playlist([8.0])
+    playlist = make_playlist([4.0])
     done = program.run("run", "--source", "demo", "--playlist", str(playlist))
     assert "The display cannot be opened: the window is drawn into memory" in done.stderr
     assert_closed(program, "all loops are done")

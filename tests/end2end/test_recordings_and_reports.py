@@ -122,6 +122,7 @@ def test_replay_sessions_and_report_agree(program, demo_video, make_playlist):
     assert len(table) == 8
 
 
+@pytest.mark.slow
 def test_a_replay_becomes_slides_and_a_workbook_in_the_zone_asked_for(
     program, demo_video, make_playlist
 ):

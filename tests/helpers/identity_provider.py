@@ -9,6 +9,7 @@ import json
 import secrets
 import threading
 import time
+from functools import cache
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -34,7 +35,7 @@ class IdentityProvider:
 
     def __init__(self) -> None:
         self._codes: dict[str, dict[str, str]] = {}
-        self.key = RSAKey.generate_key(2048, parameters={"kid": "first", "use": "sig"})
+        self.key = _first_key()
         self.signs_with: Any = self.key
         self.algorithm = "RS256"
         self.person: dict[str, Any] = {
@@ -49,7 +50,7 @@ class IdentityProvider:
         self.asked: list[dict[str, str]] = []
         self._server = make_server("127.0.0.1", 0, self._app(), threaded=True)
         self.issuer = f"http://127.0.0.1:{self._server.server_port}/realms/shop"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     def close(self) -> None:
         """Stop answering."""
@@ -126,6 +127,11 @@ class IdentityProvider:
             return _forged(claims, self.algorithm, self.key)
         header = {"alg": "RS256", "kid": self.signs_with.kid}
         return jwt.encode(header, claims, self.signs_with)
+
+
+@cache
+def _first_key() -> RSAKey:
+    return RSAKey.generate_key(2048, parameters={"kid": "first", "use": "sig"})
 
 
 def _forged(claims: dict[str, Any], algorithm: str, key: RSAKey) -> str:
