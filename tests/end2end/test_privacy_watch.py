@@ -220,7 +220,7 @@ def marks(watermark: NDArray[np.uint8]) -> dict[str, list[bytes]]:
     """Runs of the watermark's pixels in the forms in which a picture could be written."""
     # As the sensor reduces a picture for the window; every other row, whose neighbours do not
     # matter.
-    half = cv2.resize(watermark, (480, BAND * 480 // WIDTH), interpolation=cv2.INTER_AREA)
+    half = cv2.resize(watermark, (480, BAND * 480 // WIDTH), interpolation=cv2.INTER_LINEAR)
     quarter = cv2.resize(watermark, (WIDTH // 2, BAND // 2), interpolation=cv2.INTER_AREA)
     forms = {}
     for size, picture in (("full", watermark), ("preview", half), ("half", quarter)):
@@ -325,7 +325,7 @@ def test_the_watch_sees_what_is_written(watched, demo_video, watermark, tmp_path
     capture.release()
     assert np.array_equal(picture[:BAND], watermark)
     forms = marks(watermark)
-    small = cv2.resize(picture, (480, 360), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(picture, (480, 360), interpolation=cv2.INTER_LINEAR)
     assert found_in(picture.tobytes(), forms) == {"full bgr"}
     assert found_in(picture[..., ::-1].tobytes(), forms) == {"full rgb"}
     assert found_in(small[..., ::-1].tobytes(), forms) == {"preview rgb"}

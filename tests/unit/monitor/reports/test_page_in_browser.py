@@ -179,7 +179,7 @@ def test_arrow_keys_move_the_cursor_in_all_panels(open_page):
     left, plot, end = (float(svg.get_attribute(f"data-{name}")) for name in ("left", "plot", "end"))
     assert float(line.get_attribute("x1")) == pytest.approx(left + plot * 3.5 / end, abs=0.1)
     assert line.get_attribute("visibility") == "visible"
-    assert figure.locator("input[type=range]").get_attribute("aria-valuetext") == "second 3"
+    assert figure.locator("input[type=range]").get_attribute("aria-valuetext") == "Second 3"
 
 
 def test_pointing_at_a_curve_reads_its_second(open_page):
