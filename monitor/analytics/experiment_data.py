@@ -11,7 +11,7 @@ import numpy as np
 from db.read.experiments import outcomes, plays_at
 from db.read.rollups import read_log
 from db.read.scope import Scope, left_out
-from monitor.analytics.experiments import BlockValues, draw_blocks, slots_of
+from monitor.analytics.experiments import BlockValues, draw_blocks, places_in_days
 from monitor.analytics.metrics import corrected_valence_sums, microseconds, take
 
 if TYPE_CHECKING:
@@ -52,18 +52,15 @@ def block_values(
         value, weight = _outcome(engine, plan, blocks)
     else:
         value, weight = _audience(engine, plan, blocks, scope_of(plan, where, demos=demos))
-    slots = {
-        slot.starts_at: slot
-        for slot in slots_of(plan.opening, plan.block_s, plan.starts_at, plan.ends_at)
-    }
-    found = [slots[block.starts_at] for block in blocks]
+    starts = np.array([microseconds(block.starts_at) for block in blocks], dtype=np.int64)
+    day, number = places_in_days(plan.opening, plan.block_s, starts)
+    # The day 1 is a Monday.
+    weekend = (day - 1) % 7 >= 5
     site = np.array([plan.sites.index(block.site) for block in blocks], dtype=np.int64)
-    number = np.array([slot.number for slot in found], dtype=np.int64)
-    weekend = np.array([slot.day.weekday() >= 5 for slot in found], dtype=np.int64)
     pair = np.array([block.pair for block in blocks], dtype=np.int64)
     return BlockValues(
         site=site,
-        day=np.array([slot.day.toordinal() for slot in found], dtype=np.int64),
+        day=day,
         pair=site * (pair.max(initial=0) + 1) + pair,
         stratum=(site * (number.max(initial=0) + 1) + number) * 2 + weekend,
         treated=np.array([block.arm == "treatment" for block in blocks], dtype=np.bool_),

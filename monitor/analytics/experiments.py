@@ -16,13 +16,13 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from ads.playlists.playlist import DAYS, parse_hours
 from db.read.experiments import ARMS, BlockInfo
 from monitor.analytics.errors import ExperimentError
+from monitor.analytics.metrics import microseconds
 from monitor.analytics.statistics import (
     CONFIDENCE,
     UNKNOWN,
@@ -34,9 +34,11 @@ from monitor.analytics.statistics import (
     looking_p_value,
 )
 from monitor.languages import lazy
+from monitor.settings.time_zone import local_zone, zone_or_utc
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from zoneinfo import ZoneInfo
 
     from db.read.experiments import ExperimentInfo, Opening
     from monitor.analytics.metrics import Bools, Floats, Ints
@@ -95,8 +97,54 @@ def slots_of(opening: Opening, block_s: int, since: datetime, until: datetime) -
     ]
 
 
+def opening_zone(opening: Opening) -> ZoneInfo:
+    """Return the zone of opening hours; the machine's for hours without one."""
+    return local_zone() if opening.timezone is None else zone_or_utc(opening.timezone)
+
+
+def places_in_days(opening: Opening, block_s: int, starts: Ints) -> tuple[Ints, Ints]:
+    """Return the days of stored blocks, and their numbers on these days, from 0.
+
+    As `slots_of` has them, also where the zone has other rules today than when the blocks were
+    drawn, or the hours have none and the machine has moved: a block belongs to the day whose hours
+    are nearest, and numbers count from the first block of each day.
+
+    Args:
+        opening: When blocks were to lie.
+        block_s: Their length.
+        starts: `(n,)`, when they begin, microseconds since 1970 UTC; sites may mix.
+
+    Returns:
+        `(n,)` each: proleptic ordinals of the days, and numbers.
+    """
+    if not starts.size:
+        return starts, starts
+    since, last = (
+        datetime.fromtimestamp(int(at) / 1e6, UTC) for at in (starts.min(), starts.max())
+    )
+    # The venue may be a day ahead of the zone that is known here.
+    days = [slots for slots in _days(opening, block_s, since, last + timedelta(days=1)) if slots]
+    opens, closes = (
+        np.array([microseconds(at) for at in times], dtype=np.int64)
+        for times in (
+            [slots[0].starts_at for slots in days],
+            [slots[-1].ends_at for slots in days],
+        )
+    )
+    place = np.searchsorted((closes[:-1] + opens[1:]) // 2, starts, side="right")
+    number = (starts - opens[place]) // (block_s * 1_000_000)
+    # Only the first day may lack its first blocks.
+    present, index = np.unique(place, return_inverse=True)
+    first = np.full(present.size, np.iinfo(np.int64).max)
+    np.minimum.at(first, index, number)
+    first[0] = first[1] if first.size > 1 else min(first[0], 0)
+    number = number - first[index]
+    ordinals = np.array([slots[0].day.toordinal() for slots in days], dtype=np.int64)
+    return ordinals[place], number - min(0, int(number.min()))
+
+
 def _days(opening: Opening, block_s: int, since: datetime, until: datetime) -> Iterator[list[Slot]]:
-    zone = None if opening.timezone is None else ZoneInfo(opening.timezone)
+    zone = opening_zone(opening)
     ((start, end),) = parse_hours(opening.hours)
     end += 24 * 60 if end <= start else 0
     day = since.astimezone(zone).date() - timedelta(days=1)
@@ -112,10 +160,9 @@ def _days(opening: Opening, block_s: int, since: datetime, until: datetime) -> I
         day += timedelta(days=1)
 
 
-def _moment(day: date, minute: int, zone: ZoneInfo | None) -> datetime:
-    local = datetime(day.year, day.month, day.day) + timedelta(minutes=minute)  # noqa: DTZ001 (below)
-    aware = local.astimezone() if zone is None else local.replace(tzinfo=zone)
-    return aware.astimezone(UTC)
+def _moment(day: date, minute: int, zone: ZoneInfo) -> datetime:
+    local = datetime(day.year, day.month, day.day, tzinfo=zone) + timedelta(minutes=minute)
+    return local.astimezone(UTC)
 
 
 def draw_blocks(plan: ExperimentInfo) -> list[BlockInfo]:

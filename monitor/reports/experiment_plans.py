@@ -8,7 +8,6 @@ from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
-from zoneinfo import ZoneInfo
 
 from db.read.experiments import (
     ExperimentInfo,
@@ -26,6 +25,7 @@ from monitor.analytics.experiments import (
     blocks_for,
     detectable,
     draw_blocks,
+    opening_zone,
     slots_of,
     spread_of,
 )
@@ -438,8 +438,7 @@ def effect_text(
 
 def local_minute(plan: ExperimentInfo, moment: datetime) -> str:
     """Return a moment in the time zone of the plan's opening hours."""
-    zone = None if plan.opening.timezone is None else ZoneInfo(plan.opening.timezone)
-    return moment.astimezone(zone).strftime("%Y-%m-%d %H:%M")
+    return moment.astimezone(opening_zone(plan.opening)).strftime("%Y-%m-%d %H:%M")
 
 
 def percent_text(number: str) -> LazyText:

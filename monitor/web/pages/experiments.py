@@ -17,7 +17,7 @@ from db.hub.screens.registry import list_screens
 from db.hub.shows.desired import hold_plan
 from db.read.experiments import Opening, ad_names, blocks_of, experiments, outcome_names
 from monitor.analytics.errors import ExperimentError
-from monitor.analytics.experiments import Spread
+from monitor.analytics.experiments import Spread, opening_zone
 from monitor.analytics.report_data import kinds_left_out
 from monitor.hub.experiments.plan_form import (
     hidden_fields,
@@ -47,7 +47,6 @@ from monitor.reports.experiments import (
     status_document,
 )
 from monitor.reports.formatting import moment_of
-from monitor.settings.time_zone import local_zone, zone_or_utc
 from monitor.web.accounts import current_user
 from monitor.web.changes import back, done, now
 from monitor.web.experiment_database import (
@@ -65,7 +64,6 @@ from monitor.web.services import hub_services
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
-    from zoneinfo import ZoneInfo
 
     from sqlalchemy.engine import Engine
     from werkzeug.wrappers import Response
@@ -157,7 +155,7 @@ def page(name: str) -> str:
         block_states=BLOCK_STATES,
         stopping=STOPPING,
         day_words=DAY_WORDS,
-        zone=_zone_of(plan),
+        zone=opening_zone(plan.opening),
         last_moment=_last_moment(plan),
         moment=moment_of,
         may_stop=current_user().may(*RUNNING) and result["state"] in {"waiting", "running"},
@@ -278,11 +276,6 @@ def _planned(engine: Engine, asked: AskedPlan) -> tuple[ExperimentInfo, list[Blo
     return planned(engine, made, at, open_end=until is None, spread=spread)
 
 
-def _zone_of(plan: ExperimentInfo) -> ZoneInfo:
-    zone = plan.opening.timezone
-    return local_zone() if zone is None else zone_or_utc(zone)
-
-
 def _last_moment(plan: ExperimentInfo) -> datetime:
     """Return a moment of its last day; one that ends at midnight ends with the day before."""
     return plan.ends_at - timedelta.resolution
@@ -301,7 +294,7 @@ def _row(engine: Engine, plan: ExperimentInfo, at: datetime) -> dict[str, Any]:
         "missing": status_document(engine, plan, at)["missing"]
         if result["state"] == "running"
         else [],
-        "zone": _zone_of(plan),
+        "zone": opening_zone(plan.opening),
     }
 
 
@@ -338,7 +331,7 @@ def _plan_page(
         detectable="" if plan is None else effect_text(plan, plan.power["detectable"]),
         last_moment=None if plan is None else _last_moment(plan),
         hidden=[] if document is None else hidden_fields(values),
-        zone=None if plan is None else _zone_of(plan),
+        zone=None if plan is None else opening_zone(plan.opening),
         moment=moment_of,
     )
 

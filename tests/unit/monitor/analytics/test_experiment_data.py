@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from db.engine import open_database, writing
-from db.read.experiments import OutcomeInfo
+from db.read.experiments import Opening, OutcomeInfo
 from db.write.experiments import store_outcomes
 from db.write.records import ModelRecord
 from detector.emotion.model_card import read_card
 from detector.emotion.model_store import find_model
 from detector.emotion.prevalence import group_scores
 from monitor.analytics.experiment_data import block_values, history_values, rates
-from monitor.analytics.experiments import draw_blocks
+from monitor.analytics.experiments import draw_blocks, places_in_days, slots_of
 from monitor.analytics.metrics import microseconds
 from tests.helpers.experiments import MONDAY, make_plan, outcomes_of
 from tests.helpers.making import PROBABILITIES, Make
@@ -74,6 +74,43 @@ def test_outcomes_come_to_their_blocks_and_sites(engine):
     assert np.unique(found.pair, return_counts=True)[1].tolist() == [2] * 36
     assert np.unique(found.stratum).size == 24
     assert np.unique(found.day).tolist() == [MONDAY.toordinal() + day for day in range(3)]
+
+
+@pytest.mark.parametrize("zone", [None, "UTC", "Africa/Algiers", "America/Sao_Paulo", "Mars/Base"])
+@pytest.mark.parametrize("hours", ["08:00-20:00", "22:00-02:00", "09:30-12:45"])
+def test_blocks_are_found_again_in_another_zone_and_when_clocks_change(
+    engine, monkeypatch, zone, hours
+):
+    monkeypatch.setenv("TZ", "Asia/Kolkata")
+    opening = Opening(hours, ("mon", "tue", "thu", "sat"), "Europe/Berlin")
+    # Summer time begins on 29 March; the first day has begun.
+    begin = MONDAY + timedelta(weeks=2, hours=10)
+    plan = make_plan(opening=opening, starts_at=begin, ends_at=begin + timedelta(weeks=4))
+    blocks = draw_blocks(plan)
+    figures = np.arange(len(blocks)) + 1.0
+    with writing(engine) as connection:
+        store_outcomes(connection, outcomes_of(blocks, figures), MONDAY)
+    drawn = block_values(engine, plan, blocks)
+    read = block_values(engine, replace(plan, opening=replace(opening, timezone=zone)), blocks)
+    assert read.value.tolist() == pytest.approx(figures.tolist())
+    for name in ("day", "stratum", "pair"):
+        same = [
+            np.unique(getattr(values, name), return_inverse=True)[1] for values in (drawn, read)
+        ]
+        assert same[0].tolist() == same[1].tolist(), name
+    slots = slots_of(plan.opening, plan.block_s, plan.starts_at, plan.ends_at)
+    assert drawn.day.tolist() == [slot.day.toordinal() for slot in slots]
+
+
+@pytest.mark.parametrize("zone", ["America/Los_Angeles", "Pacific/Apia"])
+@pytest.mark.parametrize("hours", ["08:00-20:00", "00:00-24:00"])
+def test_blocks_have_places_of_their_own_even_where_days_are_cut_elsewhere(zone, hours):
+    opening = Opening(hours, ("mon", "tue", "thu", "sat"), "Europe/Berlin")
+    plan = make_plan(opening=opening, starts_at=MONDAY + timedelta(weeks=2, hours=10))
+    starts = np.array([microseconds(block.starts_at) for block in draw_blocks(plan)])
+    found = places_in_days(replace(opening, timezone=zone), plan.block_s, starts)
+    assert np.unique(np.stack(found), axis=1).shape == (2, starts.size)
+    assert min(found[1]) >= 0
 
 
 def test_the_past_has_the_blocks_that_the_plan_would_have_had(engine):
