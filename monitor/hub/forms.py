@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar
 
@@ -74,6 +75,24 @@ ListedHours = Annotated[tuple[str, ...], AfterValidator(_hours), Listed]
 """Time spans such as "Mon-Fri 08:00-20:00, Sat 10:00-16:00"."""
 
 
+def mail_address(text: str) -> str:
+    """Return what may be a mail address; only sending tells whether it is one.
+
+    Raises:
+        ValueError: It is none.
+    """
+    usual = r"[^\s@,;<>\"()]"
+    pattern = rf"{usual}{{1,64}}@{usual}+\.[^\s@,;<>\"().]+"
+    if len(text) > 254 or not re.fullmatch(pattern, text):
+        raise ValueError(
+            lazy(
+                "%(address)s is no mail address: expected one such as anna@example.com.",
+                address=repr(text),
+            )
+        )
+    return text
+
+
 def check_order(first: date | None, last: date | None) -> None:
     """Refuse a last day before the first one, as validators of a form do.
 
@@ -131,6 +150,19 @@ def read_form(
             for one in reversed(found)
         }
         raise FormError(problems) from None
+
+
+class _NameForm(BaseModel):
+    name: Name
+
+
+def read_name(typed: str, missing: LazyText) -> str:
+    """Read a form that holds a `name` only; `missing` is what to say where there is none.
+
+    Raises:
+        FormError: It is no name.
+    """
+    return read_form(_NameForm, {"name": typed}, {"string_too_short": lambda **_: missing}).name
 
 
 def _message(error: Any, messages: Mapping[str, Message]) -> str:

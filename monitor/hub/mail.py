@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import smtplib
 import ssl
 from dataclasses import dataclass
@@ -29,13 +28,6 @@ class Attachment:
     name: str
     content_type: str
     content: bytes
-
-
-def is_mail_address(text: str) -> bool:
-    """Whether a text may be a mail address; only sending tells whether it is one."""
-    usual = r"[^\s@,;<>\"()]"
-    pattern = rf"{usual}{{1,64}}@{usual}+\.[^\s@,;<>\"().]+"
-    return len(text) <= 254 and re.fullmatch(pattern, text) is not None
 
 
 def send_mail(

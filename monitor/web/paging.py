@@ -31,6 +31,11 @@ def asked_page() -> int:
     return int(text)
 
 
+def entries_before(page: int, size: int) -> int:
+    """Return how many entries come before a page; `page_count` refuses page 0 later."""
+    return max(0, page - 1) * size
+
+
 def page_count(count: int, size: int, page: int) -> int:
     """Return how many pages a list has, at least 1.
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
-from pydantic_core import PydanticCustomError
 
 from db.hub.people.accounts import MAX_NAME_LENGTH
-from monitor.hub.forms import FormError, Message, Name, read_form
-from monitor.hub.mail import is_mail_address
+from monitor.hub.forms import FormError, Message, Name, mail_address, read_form
 from monitor.languages import languages, lazy
 
 if TYPE_CHECKING:
@@ -38,17 +36,6 @@ KEY_DAYS = (30, 90, 365)
 """How long a key for a program may work; without a choice it does not expire."""
 
 
-def _mail(text: str) -> str:
-    address = text.strip()
-    if address and not is_mail_address(address):
-        raise PydanticCustomError("mail", "expected a mail address")
-    return address
-
-
-Mail = Annotated[str, AfterValidator(_mail)]
-"""A mail address; may be empty."""
-
-
 class AccountForm(BaseModel):
     """What an administrator decides about an account.
 
@@ -60,7 +47,7 @@ class AccountForm(BaseModel):
 
     role: str
     folder: Annotated[int | None, BeforeValidator(lambda text: text or None)] = None
-    email: Mail = ""
+    email: Annotated[str, AfterValidator(lambda text: text and mail_address(text))] = ""
 
 
 class InvitationForm(AccountForm):
@@ -79,7 +66,6 @@ class KeyForm(BaseModel):
 
 _MESSAGES: dict[str, Message] = {
     "string_too_short": lambda **values: lazy("Give a name.", **values),
-    "mail": lambda **values: lazy("Expected a mail address, such as anna@example.com.", **values),
     "int_parsing": lambda **values: lazy("Choose one of the list.", **values),
     "too_short": lambda **values: lazy("Choose what the key is for.", **values),
 }

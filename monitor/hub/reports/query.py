@@ -9,8 +9,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from monitor.analytics.breakdown import COUNTS, Division
 from monitor.analytics.measures import MEASURES
-from monitor.hub.forms import Listed, Name, OptionalDay, check_order, read_form
-from monitor.hub.mail import is_mail_address
+from monitor.hub.forms import Listed, Name, OptionalDay, check_order, mail_address, read_form
 from monitor.languages import lazy
 
 if TYPE_CHECKING:
@@ -52,18 +51,6 @@ def _measure(name: str) -> str:
             )
         )
     return name
-
-
-def _addresses(addresses: tuple[str, ...]) -> tuple[str, ...]:
-    for address in addresses:
-        if not is_mail_address(address):
-            raise ValueError(
-                lazy(
-                    "%(address)s is no mail address: expected one such as anna@example.com.",
-                    address=repr(address),
-                )
-            )
-    return addresses
 
 
 Texts = Annotated[tuple[str, ...], BeforeValidator(lambda v: tuple(dict.fromkeys(filter(None, v))))]
@@ -112,7 +99,9 @@ class Keeping(BaseModel):
         Literal["daily", "weekly", "monthly"] | None, BeforeValidator(lambda v: v or None)
     ] = None
     recipients: Annotated[
-        tuple[str, ...], Field(max_length=MAX_RECIPIENTS), AfterValidator(_addresses), Listed
+        tuple[Annotated[str, AfterValidator(mail_address)], ...],
+        Field(max_length=MAX_RECIPIENTS),
+        Listed,
     ] = ()
 
     @model_validator(mode="after")

@@ -23,7 +23,7 @@ from monitor.languages import lazy
 from monitor.settings.time_zone import local_zone, zone_names
 from monitor.web.accounts import current_user
 from monitor.web.changes import back, changing, done, now
-from monitor.web.paging import asked_page, page_count
+from monitor.web.paging import asked_page, entries_before, page_count
 from monitor.web.problems import ProblemError
 from monitor.web.rights import requires
 from monitor.web.services import hub_services
@@ -68,7 +68,7 @@ def listing() -> str:
         site, group, kind = which.values()
         find = partial(find_alerts, connection, site=site, group=group, kind=kind)
         now_open, open_count = find(is_open=True, limit=MAX_OPEN)
-        start = max(0, page - 1) * PAGE_SIZE
+        start = entries_before(page, PAGE_SIZE)
         past, past_count = find(is_open=False, limit=PAGE_SIZE, offset=start)
         places = [screen.place for screen in list_screens(connection)]
         has_channel = bool(channels.list_channels(connection, in_use=True))
@@ -170,7 +170,7 @@ def log() -> str:
     """Show what was sent where, and whether it arrived."""
     channel, page = request.args.get("channel", "").strip()[:200], asked_page()
     with snapshot(hub_services().engine) as connection:
-        start = max(0, page - 1) * PAGE_SIZE
+        start = entries_before(page, PAGE_SIZE)
         logged, count = delivery_log(connection, channel=channel, limit=PAGE_SIZE, offset=start)
         names = [one.name for one in channels.list_channels(connection)]
     return render_template(

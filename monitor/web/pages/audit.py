@@ -17,7 +17,7 @@ from monitor.settings.time_zone import local_zone
 from monitor.web.audit_words import COLUMNS, changes, json_line, table_row
 from monitor.web.changes import changing, now
 from monitor.web.chosen import asked_day
-from monitor.web.paging import asked_page, page_count
+from monitor.web.paging import asked_page, entries_before, page_count
 from monitor.web.rights import for_people, requires
 from monitor.web.services import hub_services
 
@@ -41,7 +41,7 @@ def listing() -> str:
     page = asked_page()
     with snapshot(hub_services().engine) as connection:
         count = audit.count_entries(connection, search)
-        start = max(0, page - 1) * PAGE_SIZE
+        start = entries_before(page, PAGE_SIZE)
         entries = list(audit.find_entries(connection, search, limit=PAGE_SIZE, offset=start))
         actors, actions = audit.known_actors(connection), audit.known_actions(connection)
     return render_template(

@@ -6,7 +6,6 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, render_template, request
-from pydantic import BaseModel
 from werkzeug.exceptions import BadRequest
 
 from db.engine import snapshot
@@ -14,7 +13,7 @@ from db.hub.library import catalogue, folders, uploads
 from db.hub.library.contents import SORTS, Choice, Decision, LibraryError
 from db.hub.shows.playlists import playlists_with
 from detector.emotion.labels import EMOTIONS
-from monitor.hub.forms import FormError, Name, read_form
+from monitor.hub.forms import FormError, read_name
 from monitor.hub.library.media_check import warning_words
 from monitor.hub.library.shown_form import numbers_text, read_shown
 from monitor.hub.shows.publishing import ShowError, refresh
@@ -31,7 +30,7 @@ from monitor.web.library_scope import (
     seen_version,
 )
 from monitor.web.pages.library_uploads import SENDERS
-from monitor.web.paging import page_count
+from monitor.web.paging import asked_page, entries_before, page_count
 from monitor.web.problems import ProblemError
 from monitor.web.rights import EVERYBODY, requires
 from monitor.web.services import hub_services
@@ -43,7 +42,6 @@ if TYPE_CHECKING:
     from werkzeug.wrappers import Response
 
     from db.hub.library.contents import CreativeInfo, Version
-    from monitor.hub.forms import Message
     from monitor.web.changes import Change
 
 PAGE_SIZE = 48
@@ -91,18 +89,14 @@ SORT_WORDS = {
 blueprint = Blueprint("library", __name__, url_prefix="/library")
 
 
-class _NameForm(BaseModel):
-    name: Name
-
-
 @blueprint.get("")
 @requires(*EVERYBODY, scope="read")
 def listing() -> str:
     """The ads of the library, as a grid or a list."""
-    choice, page = _choice(), _page_number()
+    choice, page = _choice(), asked_page()
     with snapshot(hub_services().engine) as connection:
         found, count = catalogue.list_creatives(
-            connection, scope(), choice, limit=PAGE_SIZE, offset=(page - 1) * PAGE_SIZE
+            connection, scope(), choice, limit=PAGE_SIZE, offset=entries_before(page, PAGE_SIZE)
         )
         known = folders.list_folders(connection, scope())
         waiting = len(catalogue.waiting_creatives(connection, scope()))
@@ -469,13 +463,6 @@ def _as_list() -> bool:
     return request.args.get("view") == "list"
 
 
-def _page_number() -> int:
-    text = request.args.get("page", "1")
-    if not (text.isascii() and text.isdecimal() and 1 <= int(text[:9]) <= 100_000):
-        raise ProblemError(404, "not_found", lazy("There is no such page of the library."))
-    return int(text)
-
-
 def _text(name: str) -> str:
     text = request.form.get(name, "")
     if "\0" in text:
@@ -484,11 +471,7 @@ def _text(name: str) -> str:
 
 
 def _read_name() -> str:
-    messages: dict[str, Message] = {
-        "string_too_short": lambda **_: lazy("Name: expected text."),
-        "string_too_long": lambda **_: lazy("Name: expected at most 80 characters."),
-    }
-    return read_form(_NameForm, {"name": _text("name")}, messages).name
+    return read_name(_text("name"), lazy("Name: expected text."))
 
 
 def _refresh(change: Change, *, keep_empty: bool = False) -> bool:

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, render_template, request, url_for
-from pydantic import BaseModel
 
 from db.engine import snapshot
 from db.hub.library.catalogue import list_creatives
@@ -21,7 +20,7 @@ from db.hub.shows.playlists import (
     token_of,
 )
 from detector.emotion.labels import EMOTIONS
-from monitor.hub.forms import FormError, Message, Name, read_form
+from monitor.hub.forms import FormError, read_name
 from monitor.hub.playlists.body import (
     bounds,
     default_of,
@@ -82,17 +81,6 @@ DONE = {
 """What a page says after a change, by the word in its address."""
 
 blueprint = Blueprint("playlists", __name__, url_prefix="/playlists")
-
-
-class _NameForm(BaseModel):
-    name: Name
-
-
-_MESSAGES: dict[str, Message] = {
-    "string_too_short": lambda **values: lazy(
-        "Give the playlist a name, such as Summer or Shop window.", **values
-    ),
-}
 
 
 @blueprint.get("")
@@ -613,7 +601,8 @@ def thumbnails(connection: Connection) -> dict[str, str]:
 
 
 def _read_name() -> str:
-    return read_form(_NameForm, {"name": request.form.get("name", "")}, _MESSAGES).name
+    missing = lazy("Give the playlist a name, such as Summer or Shop window.")
+    return read_name(request.form.get("name", ""), missing)
 
 
 def shared(state: PlaylistState) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from db.read.sessions import find_sessions, site_zones
 from monitor.analytics.measures import MEASURES
 from monitor.analytics.report_data import kinds_left_out
 from monitor.web.chosen import Chosen, choices
-from monitor.web.paging import asked_page, page_count
+from monitor.web.paging import asked_page, entries_before, page_count
 from monitor.web.problems import ProblemError
 from monitor.web.reports import (
     DOWNLOADS,
@@ -52,7 +52,7 @@ def page_of_sessions(engine: Engine, places: Chosen, page: int) -> tuple[Session
         groups=places.groups,
         tags=places.tags,
         limit=PAGE_SIZE,
-        offset=max(0, page - 1) * PAGE_SIZE,
+        offset=entries_before(page, PAGE_SIZE),
     )
     return found, page_count(found.total, PAGE_SIZE, page)
 

@@ -90,7 +90,7 @@ def test_the_link_is_sent_by_mail_in_the_persons_language(admin, app, engine):
         ({"role": "king"}, "Invalid role"),
         ({"role": "agency"}, "Choose the folder"),
         ({"role": "agency", "folder": "99"}, "Choose the folder"),
-        ({"email": "somewhere"}, "Expected a mail address"),
+        ({"email": "somewhere"}, "is no mail address: expected one such as anna@example.com."),
     ],
 )
 def test_what_cannot_be_is_refused_in_words(admin, engine, form, words):
