@@ -21,8 +21,9 @@ from monitor.languages import language_codes, lazy
 from monitor.settings.paths import default_database, default_hub_database
 
 if TYPE_CHECKING:
+    from urllib.parse import SplitResult
+
     from detector.analysis import AnalysisSettings
-    from monitor.languages import LazyText
 
 SECTIONS = {
     "ads": lazy("Which ads play, and in which order"),
@@ -104,24 +105,17 @@ def _languages() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in folder.glob("*.yaml")))
 
 
-def _language(value: str) -> str:
+def _language_of(known: tuple[str, ...], value: str) -> str:
     code = value.replace("_", "-").split("-")[0].strip().lower()
-    if code not in _languages():
-        raise ValueError(_expected_one_of(_languages(), value))
+    if code not in known:
+        raise ValueError(
+            lazy(
+                "expected one of %(names)s, received %(value)s",
+                names=", ".join(known),
+                value=repr(value),
+            )
+        )
     return code
-
-
-def _report_language(value: str) -> str:
-    code = value.replace("_", "-").split("-")[0].strip().lower()
-    if code not in language_codes():
-        raise ValueError(_expected_one_of(language_codes(), value))
-    return code
-
-
-def _expected_one_of(names: tuple[str, ...], value: str) -> LazyText:
-    return lazy(
-        "expected one of %(names)s, received %(value)s", names=", ".join(names), value=repr(value)
-    )
 
 
 def _split(value: Any) -> Any:
@@ -164,17 +158,23 @@ def _mail(value: str | None) -> str | None:
     return value
 
 
-def _hub(value: str | None) -> str | None:
+def _web_parts(value: str) -> SplitResult | None:
+    """Return the parts of an address with http or https; `None` if it is none."""
     from urllib.parse import urlsplit  # noqa: PLC0415
 
-    if value is None:
-        return None
     try:
         parts = urlsplit(value)
-        known = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        is_one = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
     except ValueError:
-        known = False
-    if not known or parts.username is not None:
+        return None
+    return parts if is_one else None
+
+
+def _hub(value: str | None) -> str | None:
+    if value is None:
+        return None
+    parts = _web_parts(value)
+    if parts is None or parts.username is not None:
         raise ValueError(
             lazy(
                 "expected an address such as https://hub.example.com, received %(value)s",
@@ -223,15 +223,8 @@ def _venue(value: str) -> str:
 
 
 def _address(value: str) -> str:
-    from urllib.parse import urlsplit  # noqa: PLC0415
-
-    try:
-        parts = urlsplit(value)
-        known = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        known = False
-    known = known and not re.search(r"\s", value)
-    if value and (not known or parts.path.strip("/") or parts.query or parts.fragment):
+    parts = None if re.search(r"\s", value) else _web_parts(value)
+    if value and (parts is None or parts.path.strip("/") or parts.query or parts.fragment):
         raise ValueError(
             lazy(
                 "expected an address without a path, such as https://hub.example.com, received "
@@ -251,17 +244,15 @@ def _token(value: str | None) -> str | None:
 
 
 def _issuer(value: str | None) -> str | None:
-    from urllib.parse import urlsplit  # noqa: PLC0415
-
     if value is None:
         return None
-    try:
-        parts = urlsplit(value)
-        is_local = parts.scheme == "http" and parts.hostname in {"localhost", "127.0.0.1", "::1"}
-        known = bool(parts.hostname) and (parts.scheme == "https" or is_local)
-    except ValueError:
-        known = False
-    if not known or parts.query or parts.fragment:
+    parts = _web_parts(value)
+    if (
+        parts is None
+        or (parts.scheme == "http" and parts.hostname not in {"localhost", "127.0.0.1", "::1"})
+        or parts.query
+        or parts.fragment
+    ):
         raise ValueError(
             lazy(
                 "expected an address with https, such as https://login.example.com/realms/shop, "
@@ -295,8 +286,8 @@ def _zone(value: str | None) -> str | None:
 
 Hours = Annotated[tuple[str, ...], AfterValidator(_hours)]
 Reports = Annotated[tuple[Path, ...], BeforeValidator(_list)]
-Language = Annotated[str, AfterValidator(_language)]
-ReportLanguage = Annotated[str, AfterValidator(_report_language)]
+Language = Annotated[str, AfterValidator(lambda value: _language_of(_languages(), value))]
+ReportLanguage = Annotated[str, AfterValidator(lambda value: _language_of(language_codes(), value))]
 Languages = Annotated[tuple[Language, ...], BeforeValidator(_split)]
 Network = Annotated[str, AfterValidator(_network)]
 Zone = Annotated[str | None, AfterValidator(_zone)]
