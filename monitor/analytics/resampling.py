@@ -8,6 +8,7 @@ numbers. So the sums of any parts add up to those of all, to the last bit.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from dataclasses import dataclass
 from functools import cache
@@ -43,6 +44,11 @@ PART_CELLS = 200_000
 
 _WEIGHTS_A_BLOCK = 16
 """Philox makes four numbers of 64 bits at a time, and a weight takes 16 bits."""
+
+
+def seed_of(ad_id: str) -> int:
+    """Return the seed for an ad: reports are reproducible, and ads do not share draws."""
+    return int.from_bytes(hashlib.sha256(ad_id.encode()).digest()[:8], "big")
 
 
 def bootstrap_mean_interval(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from monitor.analytics.findings import (
 from monitor.analytics.metrics import Moment, take
 from monitor.analytics.norms import Norms
 from monitor.analytics.report_data import ad_versions
+from monitor.analytics.resampling import seed_of
 from monitor.analytics.score import ScoreLibrary, figure_covariance, score_of
 from monitor.analytics.standings import Standings
 from monitor.analytics.statistics import known
@@ -78,8 +78,8 @@ def add_claims(
     standings = Standings.of(data, min_viewers=min_viewers, zone=zone, samples=samples)
     for entry in entries:
         _add_standing(entry, standings)
-    seed = [_seed(entry["ad_id"]) for entry in entries[:1]]
     first = {entry["ad_id"]: place for place, entry in reversed(list(enumerate(entries)))}
+    seed = [seed_of(entry["ad_id"]) for entry in entries[:1]]
     of_seconds = second_findings(curves, seed=seed)
     for place, entry in enumerate(entries):
         entry["key_moments"] = [
@@ -95,10 +95,6 @@ def add_claims(
         ),
         *(_document(found, entries[found.ad]) for found in of_seconds),
     ]
-
-
-def _seed(ad_id: str) -> int:
-    return int.from_bytes(hashlib.sha256(ad_id.encode()).digest()[:8], "big")
 
 
 def _sites(data: ReportData) -> dict[int, str]:
@@ -121,7 +117,7 @@ def _add_score(
         library,
         Counter(sites[play] for play in viewers.tolist()),
         figure_covariance(exposures, entry["duration_s"]),
-        seed=[_seed(entry["ad_id"]), entry["version"] or 0, 4],
+        seed=[seed_of(entry["ad_id"]), entry["version"] or 0, 4],
     )
     entry |= {
         "score": score.value,

@@ -7,7 +7,6 @@ explains every figure.
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections import Counter
 from dataclasses import dataclass, fields
@@ -31,6 +30,7 @@ from monitor.analytics.measures import valence_measure
 from monitor.analytics.metrics import covered_us, microseconds
 from monitor.analytics.norms import EMOTION_FIGURES, Norms, build_norms, norms_of
 from monitor.analytics.report_data import Scope, ad_versions, load_report_data, zones_of
+from monitor.analytics.resampling import seed_of
 from monitor.analytics.samples import exposure_groups, usable_groups
 from monitor.analytics.statistics import CONFIDENCE, DRAWS
 from monitor.languages import ENGLISH, lazy, nlazy, speaking
@@ -212,13 +212,7 @@ def build_report(
             "confidence": CONFIDENCE,
             "bootstrap_draws": DRAWS,
             "timezone": None if zone is None else str(zone),
-            "scope": {
-                "sessions": len(data.sessions),
-                **(scope or Scope()).document(),
-                "since": None if scope is None else utc_text(scope.since),
-                "until": None if scope is None else utc_text(scope.until),
-                "left_out": _known_counts(left_out),
-            },
+            "scope": _scope_entry(data, scope or Scope(), left_out),
             "norms_left_out": _known_counts(norms_left_out),
             "labels": None if data.labels is None else list(data.labels),
         },
@@ -234,16 +228,7 @@ def build_report(
         "trend": trend,
         "day_hours": over_time.day_hours(multipliers) if trend else [],
         **({"screens": screens} if screens else {}),
-        "gaps": [
-            {
-                "start": utc_text(gap.started_at),
-                "end": utc_text(gap.ended_at),
-                "cause": gap.cause,
-                "detail": gap.detail or None,
-                "session": gap.session_id,
-            }
-            for gap in data.gaps
-        ],
+        "gaps": [_gap_entry(gap) for gap in data.gaps],
         "withheld": [
             *withheld,
             *(entry for _, found in ads for entry in found),
@@ -255,6 +240,28 @@ def build_report(
             *_not_given(data),
         ],
         "quality": _quality(log),
+    }
+
+
+def _scope_entry(
+    data: ReportData, scope: Scope, left_out: Mapping[str, int] | None
+) -> dict[str, Any]:
+    return {
+        "sessions": len(data.sessions),
+        **scope.document(),
+        "since": utc_text(scope.since),
+        "until": utc_text(scope.until),
+        "left_out": _known_counts(left_out),
+    }
+
+
+def _gap_entry(gap: GapInfo) -> dict[str, Any]:
+    return {
+        "start": utc_text(gap.started_at),
+        "end": utc_text(gap.ended_at),
+        "cause": gap.cause,
+        "detail": gap.detail or None,
+        "session": gap.session_id,
     }
 
 
@@ -418,8 +425,7 @@ def _ad_entry(  # noqa: PLR0917 (the parts of one entry, handed over once)
         exposures,
         _exposed(log.data.seconds, plays),
         duration_s,
-        # From the ad, so reports are reproducible and ads do not share draws.
-        seed=[int.from_bytes(hashlib.sha256(ad.ad_id.encode()).digest()[:8], "big")],
+        seed=[seed_of(ad.ad_id)],
         min_viewers=min_viewers,
         group=usable_groups(log.groups_of(plays)),
         workers=workers,

@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from monitor.kiosk.service.plan import DESCRIPTION, printable
+from monitor.kiosk.service.plan import DESCRIPTION, PLAIN, printable
 
 if TYPE_CHECKING:
     from monitor.kiosk.service.plan import Plan
 
 ENTRY_NAME = "ad-monitor.desktop"
-PLAIN = re.compile(r"[A-Za-z0-9_@+=:,./-]+")
 RESERVED = re.compile(r'(["`$\\])')
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 DESCRIPTION = "Ad-reaction monitor"
+
+PLAIN = re.compile(r"[A-Za-z0-9_@+=:,./-]+")
+"""What needs no quotes, neither for systemd nor for desktops."""
 
 WITHOUT_DESKTOP = ("eglfs", "linuxfb", "vkkhrdisplay", "vnc", "offscreen", "minimal")
 """Qt platforms that need no desktop session."""

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from monitor.errors import SetupError
-from monitor.kiosk.service.plan import DESCRIPTION, printable
+from monitor.kiosk.service.plan import DESCRIPTION, PLAIN, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -20,8 +20,6 @@ HUB_UNIT_NAME = "ad-monitor-hub.service"
 
 DEVICE_GROUPS = ("video", "render", "audio", "input")
 """Groups that own cameras, graphics cards, sound cards and keyboards."""
-
-PLAIN = re.compile(r"[A-Za-z0-9_@+=:,./-]+")
 
 HARDENING = """\
 NoNewPrivileges=yes
