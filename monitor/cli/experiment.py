@@ -24,7 +24,7 @@ from monitor.settings.options import NumberRange
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
 
     from db.read.experiments import BlockInfo, ExperimentInfo
 
@@ -216,8 +216,10 @@ def start(name: str, hypothesis: str, database: str | None, as_json: bool, **opt
     from datetime import UTC, datetime
 
     from db.engine import writing
+    from db.hub.screens.registry import screens_at
+    from db.hub.shows.desired import hold_plan
     from db.write.experiments import require_new
-    from monitor.reports.experiment_plans import LEAD, begin, plan_document
+    from monitor.reports.experiment_plans import begin, plan_document, start_entry
     from monitor.reports.terminal import print_plan
 
     with opened(database, read_only=False, existing=True) as engine:
@@ -226,7 +228,12 @@ def start(name: str, hypothesis: str, database: str | None, as_json: bool, **opt
         words = {"name": name, "hypothesis": hypothesis, "uid": uuid.uuid4().hex}
         made, blocks, warnings = _planned(engine, options, **words)
         with writing(engine) as connection:
-            made, blocks = begin(connection, made, blocks, datetime.now(UTC), lead=LEAD)
+            # Two that start at once would not see each other on PostgreSQL.
+            hold_plan(connection)
+            now, screens = datetime.now(UTC), screens_at(connection, made.sites)
+            made, blocks = begin(connection, made, blocks, now, by_hub=bool(screens))
+            entry = start_entry(made, blocks)
+            _tell_hub(connection, screens, now, "experiment.start", name, entry)
     document = plan_document(made, blocks, warnings)
     print_result(as_json, document, print_plan)
     if not as_json:
@@ -310,7 +317,8 @@ def stop(name: str, reason: str, database: str | None, as_json: bool) -> None:
     from datetime import UTC, datetime
 
     from db.engine import writing
-    from monitor.reports.experiment_plans import stop_early
+    from db.hub.screens.registry import screens_at
+    from monitor.reports.experiment_plans import stop_early, stop_entry
 
     if not reason.strip():
         raise click.BadParameter(
@@ -320,10 +328,30 @@ def stop(name: str, reason: str, database: str | None, as_json: bool) -> None:
         found, now = _named(engine, name), datetime.now(UTC)
         with writing(engine) as connection:
             stop_early(connection, found, now, reason)
+            screens, entry = screens_at(connection, found.sites), stop_entry(now, reason)
+            _tell_hub(connection, screens, now, "experiment.stop", name, entry)
     if as_json:
         print_json({"name": name, "stopped_at": now.isoformat(), "stop_reason": reason})
     else:
-        click.echo(f"Stopped: {name}. Running kiosks show all ads again within seconds.")
+        soon = "a minute" if screens else "seconds"
+        click.echo(f"Stopped: {name}. Running kiosks show all ads again within {soon}.")
+
+
+def _tell_hub(
+    connection: Connection,
+    screens: list[int],
+    now: datetime,
+    action: str,
+    name: str,
+    entry: dict[str, Any],
+) -> None:
+    """In the database of a hub: let the kiosks get it at once, and write it to the audit log."""
+    from db.hub.audit import COMMAND_LINE, note
+    from monitor.hub.shows.publishing import refresh
+
+    if screens:
+        refresh(connection, COMMAND_LINE, now, screens, keep_empty=True)
+        note(connection, COMMAND_LINE, action, f"experiment {name}", now, after=entry)
 
 
 def _named(engine: Engine, name: str) -> ExperimentInfo:

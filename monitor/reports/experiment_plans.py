@@ -52,6 +52,9 @@ weeks."""
 LEAD = timedelta(seconds=15)
 """A kiosk reads the blocks in its own database every ten seconds."""
 
+HUB_LEAD = timedelta(minutes=2)
+"""A kiosk asks its hub every half minute what it is to show, give or take some jitter."""
+
 MAX_LENGTH = timedelta(weeks=26)
 MAX_AHEAD = timedelta(weeks=520)
 """From now on to the end of an experiment."""
@@ -232,7 +235,7 @@ def begin(
     blocks: Sequence[BlockInfo],
     now: datetime,
     *,
-    lead: timedelta,
+    by_hub: bool,
 ) -> tuple[ExperimentInfo, list[BlockInfo]]:
     """Store a completed plan with its blocks, drawn anew if the first could come too soon.
 
@@ -240,9 +243,9 @@ def begin(
         connection: In a transaction that `db.engine.writing` has begun.
         plan: From `planned`, with name, hypothesis and uid.
         blocks: From `planned`.
-        now: Aware.
-        lead: No block begins earlier: measuring the past may have taken a while, and running kiosks
-            learn of the blocks first.
+        now: Aware. No block begins sooner than running kiosks learn of it; measuring the past may
+            have taken a while.
+        by_hub: Whether they learn of it from a hub, not from their own database.
 
     Returns:
         Both as they are stored.
@@ -269,7 +272,7 @@ def begin(
                 name=repr(others[0]),
             )
         )
-    soon = now + lead
+    soon = now + (HUB_LEAD if by_hub else LEAD)
     plan = replace(plan, registered_at=now, starts_at=max(plan.starts_at, soon))
     drawn = draw_blocks(plan) if blocks[0].starts_at < soon else list(blocks)
     return replace(plan, id=store_experiment(connection, plan, drawn)), drawn
@@ -301,6 +304,28 @@ def stop_early(connection: Connection, plan: ExperimentInfo, now: datetime, reas
                 reason=plan.stop_reason,
             )
         )
+
+
+def start_entry(plan: ExperimentInfo, blocks: Sequence[BlockInfo]) -> dict[str, Any]:
+    """Return a plan that was started for the audit log of a hub."""
+    return {
+        "hypothesis": plan.hypothesis,
+        "treatment": list(plan.treatment),
+        "control": list(plan.control),
+        "sites": list(plan.sites),
+        "measure": plan.outcome or plan.measure,
+        "relevant": plan.relevant,
+        "stopping": plan.stopping,
+        "seed": plan.seed,
+        "starts_at": plan.starts_at.isoformat(),
+        "ends_at": plan.ends_at.isoformat(),
+        "blocks": len(blocks),
+    }
+
+
+def stop_entry(at: datetime, reason: str) -> dict[str, Any]:
+    """Return an early end for the audit log of a hub."""
+    return {"stopped_at": at.isoformat(), "reason": reason}
 
 
 def plan_document(

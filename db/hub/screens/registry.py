@@ -18,7 +18,7 @@ from db.write.store import upsert
 from detector.texts import lazy
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from sqlalchemy import Table
     from sqlalchemy.engine import Connection, Row
@@ -103,6 +103,12 @@ def list_screens(connection: Connection, *, retired: bool = False) -> list[Scree
     which = Screen.retired_at.is_not(None) if retired else Screen.retired_at.is_(None)
     query = select(Screen.__table__).where(which).order_by(Screen.site, Screen.name, Screen.id)
     return [screen_info(row) for row in connection.execute(query)]
+
+
+def screens_at(connection: Connection, sites: Collection[str]) -> list[int]:
+    """Return the rows of the screens in use at some sites; none in the database of a kiosk."""
+    there = Screen.retired_at.is_(None) & Screen.site.in_(sites)
+    return list(connection.scalars(select(Screen.id).where(there).order_by(Screen.id)))
 
 
 def edit_screen(connection: Connection, uid: str, place: Place) -> ScreenInfo:

@@ -13,7 +13,7 @@ from db.engine import snapshot
 from db.errors import ExperimentExistsError
 from db.hub.library.catalogue import list_creatives
 from db.hub.library.contents import EVERYTHING, Choice
-from db.hub.screens.registry import list_screens
+from db.hub.screens.registry import screens_at
 from db.hub.shows.desired import hold_plan
 from db.read.experiments import Opening, ad_names, blocks_of, experiments, outcome_names
 from monitor.analytics.errors import ExperimentError
@@ -30,14 +30,15 @@ from monitor.hub.playlists.vocabulary import DAY_WORDS
 from monitor.hub.shows.publishing import refresh
 from monitor.languages import lazy
 from monitor.reports.experiment_plans import (
-    LEAD,
     begin,
     effect_text,
     new_plan,
     plan_document,
     plan_sentence,
     planned,
+    start_entry,
     stop_early,
+    stop_entry,
     stop_sentence,
 )
 from monitor.reports.experiments import (
@@ -70,7 +71,6 @@ if TYPE_CHECKING:
 
     from db.read.experiments import BlockInfo, ExperimentInfo
     from monitor.hub.experiments.plan_form import AskedPlan
-    from monitor.web.changes import Change
 
 VERDICTS = {
     "works": lazy("It works"),
@@ -104,9 +104,6 @@ DONE = {
     ),
     "stopped": lazy("Stopped. The screens show all ads again."),
 }
-
-HUB_LEAD = timedelta(minutes=2)
-"""A kiosk asks its hub every half minute what it is to show, give or take some jitter."""
 
 MAX_BLOCKS = 48
 """Of the table of blocks: those around now."""
@@ -196,10 +193,11 @@ def start() -> Response | tuple[str, int]:
         made = replace(made, name=name, hypothesis=hypothesis, uid=uuid.uuid4().hex)
         with changing_experiments() as (change, connection):
             # Two that start at once would not see each other on PostgreSQL.
-            hold_plan(change.connection)
-            made, blocks = begin(connection, made, blocks, change.at, lead=_lead())
-            _tell_kiosks(change, made)
-            after = _noted(made, len(blocks))
+            hold_plan(connection)
+            screens = screens_at(connection, made.sites)
+            made, blocks = begin(connection, made, blocks, change.at, by_hub=bool(screens))
+            refresh(connection, change.user.name, change.at, screens, keep_empty=True)
+            after = start_entry(made, blocks)
             change.note("experiment.start", f"experiment {name}", after=after)
     except FormError as error:
         return _plan_page(values, error.problems, **shown), 400
@@ -227,28 +225,16 @@ def stop(name: str) -> Response | tuple[str, int]:
     try:
         with changing_experiments() as (change, connection):
             stop_early(connection, plan, change.at, reason)
-            _tell_kiosks(change, plan)
+            screens = screens_at(connection, plan.sites)
+            refresh(connection, change.user.name, change.at, screens, keep_empty=True)
             change.note(
                 "experiment.stop",
                 f"experiment {plan.name}",
-                after={"stopped_at": change.at.isoformat(), "reason": reason},
+                after=stop_entry(change.at, reason),
             )
     except ExperimentError as error:
         return _stop_page(name, {"form": str(error)}), 409
     return back("experiments.page", "stopped", name=plan.name)
-
-
-def _lead() -> timedelta:
-    """Return how long it takes until the kiosks know of blocks."""
-    return LEAD if hub_services().console is not None else HUB_LEAD
-
-
-def _tell_kiosks(change: Change, plan: ExperimentInfo) -> None:
-    """Let a hub's kiosks get the blocks with what they are to show; a console's has them."""
-    if hub_services().console is None:
-        screens = list_screens(change.connection)
-        there = [screen.id for screen in screens if screen.place.site in plan.sites]
-        refresh(change.connection, change.user.name, change.at, there, keep_empty=True)
 
 
 def _planned(engine: Engine, asked: AskedPlan) -> tuple[ExperimentInfo, list[BlockInfo], list[str]]:
@@ -366,20 +352,3 @@ def _found(engine: Engine, name: str) -> ExperimentInfo:
     if not known:
         raise ProblemError(404, "not_found", lazy("There is no such experiment."))
     return known[0]
-
-
-def _noted(plan: ExperimentInfo, blocks: int) -> dict[str, Any]:
-    """Return a plan for the audit log."""
-    return {
-        "hypothesis": plan.hypothesis,
-        "treatment": list(plan.treatment),
-        "control": list(plan.control),
-        "sites": list(plan.sites),
-        "measure": plan.outcome or plan.measure,
-        "relevant": plan.relevant,
-        "stopping": plan.stopping,
-        "seed": plan.seed,
-        "starts_at": plan.starts_at.isoformat(),
-        "ends_at": plan.ends_at.isoformat(),
-        "blocks": blocks,
-    }

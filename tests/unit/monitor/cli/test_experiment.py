@@ -8,8 +8,12 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from sqlalchemy import select
 
 from db.engine import open_database, writing
+from db.hub.console_tables import DesiredState
+from db.hub.screens import registry
+from db.hub.tables import AuditEntry, Screen
 from db.read.experiments import OutcomeInfo, blocks_of, experiments, outcome_names
 from db.write.experiments import store_experiment, store_outcomes
 from monitor.analytics.experiments import draw_blocks
@@ -113,6 +117,36 @@ def test_a_started_plan_cannot_be_changed(shop, complaint):
     assert (status["state"], status["experiment"]["stop_reason"]) == ("stopped", "sold out")
     assert {row["state"] for row in status["blocks"]} == {"dropped"}
     run(*other)
+
+
+def test_the_screens_of_a_hub_get_it_at_once(shop):
+    engine = open_database(str(shop))
+    with writing(engine) as connection:
+        for site in ("Shop", "Hall"):
+            registry.create_screen(connection, registry.Place(f"{site} 1", site=site), TODAY)
+    start = ("experiment", "start", "tea", "--hypothesis", "It sells.", *PLAN, "--site", "Shop")
+
+    def wanted():
+        with engine.connect() as connection:
+            rows = connection.execute(select(Screen.name, DesiredState.document).join(DesiredState))
+            return {name: content.get("experiments", []) for name, content in rows.tuples()}
+
+    run(*start, "--db", shop)
+    (stored,) = experiments(engine)
+    assert wanted() == {"Shop 1": [stored.uid]}
+    # Their kiosks ask every half minute.
+    first = blocks_of(engine, stored.id)[0].starts_at
+    assert first >= stored.registered_at + timedelta(minutes=2)
+    done = run("experiment", "stop", "tea", "--reason", "sold out", "--db", shop)
+    assert "within a minute" in done.stdout
+    assert wanted() == {"Shop 1": []}
+    with engine.connect() as connection:
+        log = connection.execute(select(AuditEntry.actor, AuditEntry.action)).tuples().all()
+    engine.dispose()
+    assert {actor for actor, _ in log} == {"command line"}
+    assert [action for _, action in log] == [
+        *("show.publish", "experiment.start", "show.publish", "experiment.stop")
+    ]
 
 
 def experiment_of_the_past(path, *, days=28, over=28, lift=0.0, **changes):
