@@ -12,6 +12,7 @@ from sqlalchemy import Date, and_, case, cast, func, inspect, literal, select, u
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
+from db.hub.console_tables import Campaign
 from db.hub.lake import CELL_FIGURES, place_columns
 from db.hub.tables import Alert, Cell, Screen
 from db.read.cells import WHOLE, every_cell, hour_of
@@ -102,9 +103,14 @@ def _queries(min_viewers: int) -> dict[str, Select[Any]]:
         .join(Session, Session.origin_id == Origin.id)
         .join(Gap, Gap.session_id == Session.id)
         .where(*of_kinds()),
-        "v_alerts": select(*screen, Alert.kind, Alert.raised_at, Alert.ended_at, Alert.detail).join(
-            Screen, Screen.id == Alert.screen_id
-        ),
+        "v_alerts": select(
+            *screen,
+            *(Campaign.uid.label("campaign"), Campaign.name.label("campaign_name")),
+            *(Alert.kind, Alert.raised_at, Alert.ended_at, Alert.detail),
+        )
+        .select_from(Alert)
+        .outerjoin(Screen, Screen.id == Alert.screen_id)
+        .outerjoin(Campaign, Campaign.id == Alert.campaign_id),
     }
 
 

@@ -8,6 +8,7 @@ from sqlalchemy import insert, inspect, select, update
 from db import migrations
 from db.engine import make_ready, snapshot, writing
 from db.hub import views
+from db.hub.console_tables import Campaign
 from db.hub.lake import CELL_FIGURES, cell_rows
 from db.hub.tables import Alert, Cell, Screen
 from db.hub.views import VIEWS, create_views, drop_views
@@ -108,6 +109,23 @@ def test_a_slow_camera_tells_no_watchers(engine, make):
         create_views(connection, 1)
     [day] = read(engine, "v_ad_days")
     assert (day["viewers"], day["watchers"], day["watchers_2s"]) == (20, None, None)
+
+
+def test_an_alert_is_about_a_screen_or_a_campaign(engine, origin):
+    campaign = {"uid": "2" * 32, "name": "Spring", "creatives": [], "goal_kind": "plays"}
+    campaign |= {"first_day": DAY, "last_day": DAY, "goal": 9, "created_at": HOUR}
+    with writing(engine) as connection:
+        (key,) = connection.execute(
+            insert(Campaign).values(**campaign, created_by="Ed")
+        ).inserted_primary_key
+        alert = {"uid": "3" * 32, "campaign_id": key, "kind": "campaign_behind"}
+        connection.execute(insert(Alert).values(**alert, raised_at=HOUR, detail="4 of 9"))
+    rows = {row["kind"]: row for row in read(engine, "v_alerts")}
+    names = ("screen", "screen_name", "site", "campaign", "campaign_name", "detail")
+    assert {kind: tuple(row[name] for name in names) for kind, row in rows.items()} == {
+        "silent": (SCREEN["uid"], "Door", "Mall", None, None, ""),
+        "campaign_behind": (None, None, None, "2" * 32, "Spring", "4 of 9"),
+    }
 
 
 def test_migrations_make_the_views_again(engine, origin, monkeypatch):
