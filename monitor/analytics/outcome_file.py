@@ -11,9 +11,10 @@ import io
 import math
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -42,10 +43,34 @@ TIME_FORMATS = (
     "%Y-%m-%d",
     "%d.%m.%Y",
 )
-"""Times that mean the same to everybody; others need `time_format`."""
+"""Times that mean the same to everybody; others need `OutcomeForm.time_format`."""
 
 MAX_BYTES = 200_000_000
 SEPARATORS = {";": "semicolon", "\t": "tab", ",": "comma"}
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeForm:
+    """How a file of outcomes is to be read, where it does not say so itself.
+
+    Attributes:
+        site: Of lines without a site.
+        name: Of lines without a name; None: the file's stem.
+        columns: The file's own names for `COLUMNS`.
+        timezone: IANA name of the zone of times without an offset; None: the machine's.
+        time_format: As `strptime` reads it; None: `TIME_FORMATS`.
+        decimal: "point" or "comma"; None: found out.
+        lasts_s: How long each figure covers, 0 for a moment; None: the commonest step between the
+            times of a site if at least four of five steps are multiples of it, else 0.
+    """
+
+    site: str | None = None
+    name: str | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    timezone: str | None = None
+    time_format: str | None = None
+    decimal: str | None = None
+    lasts_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,80 +109,39 @@ class _Line:
     value: str
 
 
-def read_outcomes(
-    path: Path,
-    *,
-    site: str | None = None,
-    name: str | None = None,
-    columns: Mapping[str, str] | None = None,
-    timezone: str | None = None,
-    time_format: str | None = None,
-    decimal: str | None = None,
-    lasts_s: float | None = None,
-) -> OutcomeFile:
-    """Read a file of outcomes.
+def read_outcomes(path: Path, form: OutcomeForm | None = None) -> OutcomeFile:
+    """Read a file of at most `MAX_BYTES`; see `parse_outcomes`."""
+    return parse_outcomes(_content(path), str(path), form)
+
+
+def parse_outcomes(content: bytes, file: str, form: OutcomeForm | None = None) -> OutcomeFile:
+    """Read the content of a file of outcomes.
 
     Args:
-        path: CSV in UTF-8 or, failing that, Windows-1252. Its first line may name the columns;
+        content: CSV in UTF-8 or, failing that, Windows-1252. Its first line may name the columns;
             without names they are time and value, or time, site, value and perhaps name.
-        site: Of lines without a site.
-        name: Of lines without a name; None: the file's stem.
-        columns: The file's own names for `COLUMNS`.
-        timezone: IANA name of the zone of times without an offset; None: the machine's.
-        time_format: As `strptime` reads it; None: `TIME_FORMATS`.
-        decimal: "point" or "comma"; None: found out.
-        lasts_s: How long each figure covers, 0 for a moment; None: the commonest step between the
-            times of a site if at least four of five steps are multiples of it, else 0.
+        file: What people call it.
+        form: What it does not say itself.
 
     Raises:
         OutcomeFileError: Nothing in it can be read, or it does not say what its columns are.
     """
-    return parse_outcomes(
-        _content(path),
-        str(path),
-        site=site,
-        name=name or path.stem,
-        columns=columns,
-        timezone=timezone,
-        time_format=time_format,
-        decimal=decimal,
-        lasts_s=lasts_s,
-    )
-
-
-def parse_outcomes(
-    content: bytes,
-    file: str,
-    *,
-    site: str | None,
-    name: str,
-    columns: Mapping[str, str] | None = None,
-    timezone: str | None = None,
-    time_format: str | None = None,
-    decimal: str | None = None,
-    lasts_s: float | None = None,
-) -> OutcomeFile:
-    """Read the content of a file; see `read_outcomes`.
-
-    Args:
-        content: At most `MAX_BYTES`.
-        file: What people call it.
-        site, name, columns, timezone, time_format, decimal, lasts_s: As there.
-    """
+    form = form or OutcomeForm()
     text = _text(content)
     separator = _separator(text)
-    lines, refused = _lines(text, separator, columns or {}, site, name)
+    name = form.name or PurePath(file).stem
+    lines, refused = _lines(text, separator, form.columns, form.site, name)
     if not lines:
         raise OutcomeFileError(_nothing(file, refused))
-    decimal = decimal or _decimal([line.value for line in lines], separator)
-    zone = None if timezone is None else ZoneInfo(timezone)
+    decimal = form.decimal or _decimal([line.value for line in lines], separator)
+    zone = None if form.timezone is None else ZoneInfo(form.timezone)
     found: dict[tuple[str, str, datetime], float] = {}
     locals_seen: Counter[tuple[str, str, str]] = Counter()
     repeated = 0
     for line in lines:
         try:
             key = (line.name, line.site, line.time)
-            at = _moment(line.time, time_format, zone, again=bool(locals_seen[key]))
+            at = _moment(line.time, form.time_format, zone, again=bool(locals_seen[key]))
             locals_seen[key] += 1
             value = _number(line.value, decimal)
         except ValueError as error:
@@ -171,7 +155,7 @@ def parse_outcomes(
         found[line.name, line.site, at] = value
     if not found:
         raise OutcomeFileError(_nothing(file, refused))
-    steps = _lengths(found, lasts_s)
+    steps = _lengths(found, form.lasts_s)
     rows = tuple(
         OutcomeInfo(name, site, at, steps[name, site], value)
         for (name, site, at), value in sorted(found.items())

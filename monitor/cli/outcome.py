@@ -91,12 +91,14 @@ def import_outcomes(
     from db.read.experiments import known_ads_and_sites
     from db.write.experiments import store_outcomes
     from monitor.analytics.errors import OutcomeFileError
-    from monitor.analytics.outcome_file import read_outcomes
+    from monitor.analytics.outcome_file import OutcomeForm, read_outcomes
     from monitor.reports.terminal import print_import
 
     time_zone(options["timezone"])  # refuses an unknown one
     every_min = options.pop("every_min")
-    found = read_outcomes(file, **options, lasts_s=None if every_min is None else every_min * 60)
+    options |= {"columns": options["columns"] or {}}
+    lasts_s = None if every_min is None else every_min * 60
+    found = read_outcomes(file, OutcomeForm(**options, lasts_s=lasts_s))
     if strict and found.refused:
         first = found.refused[0]
         raise OutcomeFileError(

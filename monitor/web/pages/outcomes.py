@@ -10,7 +10,7 @@ from flask import Blueprint, render_template, request
 from db.read.experiments import known_ads_and_sites, outcome_spans
 from db.write.experiments import store_outcomes
 from monitor.analytics.errors import OutcomeFileError
-from monitor.analytics.outcome_file import parse_outcomes
+from monitor.analytics.outcome_file import OutcomeForm, parse_outcomes
 from monitor.languages import lazy
 from monitor.web.accounts import current_user
 from monitor.web.changes import now
@@ -103,9 +103,7 @@ def _read(content: bytes, file: str, form: Mapping[str, str]) -> OutcomeFile:
     columns = {key: typed[f"{key}_column"] for key in ("time", "value")}
     site = own_site() or _chosen(form, "site", list(sites_of_screens()))
     covered = _chosen(form, "covered", [value for value, _ in COVERED])
-    return parse_outcomes(
-        content,
-        file,
+    how = OutcomeForm(
         site=site or None,
         name=typed["name"][:80] or PurePosixPath(file).stem[:80],
         columns={key: name for key, name in columns.items() if name},
@@ -114,6 +112,7 @@ def _read(content: bytes, file: str, form: Mapping[str, str]) -> OutcomeFile:
         decimal=_chosen(form, "decimal", [value for value, _ in DECIMALS]) or None,
         lasts_s=float(covered) if covered else None,
     )
+    return parse_outcomes(content, file, how)
 
 
 def _chosen(form: Mapping[str, str], name: str, options: list[str]) -> str:

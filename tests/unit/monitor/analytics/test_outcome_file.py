@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.analytics.errors import OutcomeFileError
-from monitor.analytics.outcome_file import read_outcomes
+from monitor.analytics.outcome_file import OutcomeForm, read_outcomes
 
 NINE = datetime(2026, 3, 1, 9, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -20,7 +20,7 @@ def read(tmp_path):
     def run(text, *, encoding="utf-8", file="sales.csv", **options):
         path = tmp_path / file
         path.write_bytes(text.encode(encoding))
-        return read_outcomes(path, **{"timezone": "UTC", "site": "Shop"} | options)
+        return read_outcomes(path, OutcomeForm(**{"timezone": "UTC", "site": "Shop"} | options))
 
     return run
 
@@ -172,5 +172,5 @@ def test_written_figures_are_read_back(tmp_path_factory, figures, separator, com
         for n, each in enumerate(figures)
     ]
     path.write_text(f"time{separator}value\n" + "\n".join(lines))
-    found = read_outcomes(path, site="Shop", timezone="UTC")
+    found = read_outcomes(path, OutcomeForm(site="Shop", timezone="UTC"))
     assert [row.value for row in found.rows] == [float(each) for each in figures]

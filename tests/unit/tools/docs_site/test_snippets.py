@@ -14,7 +14,7 @@ import yaml
 from ads.playlists.playlist_file import Entry, PlaylistHead, read_playlist_file
 from ads.simulation.audience import read_audience
 from detector import find_faces, load_classifier
-from monitor.analytics.outcome_file import read_outcomes
+from monitor.analytics.outcome_file import OutcomeForm, read_outcomes
 from monitor.settings.models import SECTIONS
 from monitor.settings.sources import SettingsFile, check
 from monitor.settings.zones_file import read_zones
@@ -83,7 +83,9 @@ def test_the_simulated_audience(tmp_path):
 
 def test_the_outcomes(tmp_path):
     text = block("docs/how-to/experiments.md", "time;site;value")
-    found = read_outcomes(written(tmp_path, text, "sales.csv"), timezone="Europe/Berlin")
+    found = read_outcomes(
+        written(tmp_path, text, "sales.csv"), OutcomeForm(timezone="Europe/Berlin")
+    )
     assert [(row.name, row.site, row.value) for row in found.rows] == [
         ("sales", "Shop 12", 1234.5),
         ("sales", "Shop 12", 987.0),
