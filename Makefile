@@ -48,7 +48,7 @@ TRAINING_TESTS = tests/unit/training tests/unit/detector/emotion tests/unit/tool
 test: $(VENV)/.dev
 	@echo "Checking style and types, and testing training and windows; the other tests follow ..."
 	@$(MAKE) --no-print-directory -j2 --output-sync=target test-training lint test-windows
-	$(PYTEST) -n 3 --dist loadfile --no-loadscope-reorder --max-worker-restart 0 \
+	$(PYTEST) -n 4 --dist loadfile --no-loadscope-reorder --max-worker-restart 0 \
 		$(addprefix --ignore=,$(WINDOW_TESTS) $(TRAINING_TESTS))
 
 test-windows: $(VENV)/.dev

@@ -227,6 +227,7 @@ def test_a_recording_that_cannot_be_read_does_not_end_the_others(program, record
     assert program.rows("SELECT source FROM sessions") == [("day2.mp4",)]
 
 
+@pytest.mark.slow
 def test_wrong_workers_are_refused_before_anything_is_measured(program, recordings):
     complaints = {
         ("--jobs", "2", "--on", "ray://head"): "received both",

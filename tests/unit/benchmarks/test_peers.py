@@ -138,6 +138,7 @@ def test_fer_counts_its_faces_and_leaves_our_log_alone(monkeypatch: pytest.Monke
     assert logging.getLogger().level == before
 
 
+@pytest.mark.slow
 def test_mediapipe_alone_finds_the_demo_viewer(demo_video: Path) -> None:
     [frame] = peers.frames_of(str(demo_video), 1)
     with ExitStack() as stack:

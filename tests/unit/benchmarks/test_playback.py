@@ -242,6 +242,7 @@ def test_a_video_is_repeated_without_a_gap(media: Path, tmp_path: Path) -> None:
     assert np.diff(times) == pytest.approx(1 / 30, abs=0.01)
 
 
+@pytest.mark.slow
 def test_a_short_run_of_the_real_window(media: Path, capsys: pytest.CaptureFixture[str]) -> None:
     document = playback.measure(playback.Run(media, 4.5, size=(320, 180)))
     json.dumps(document)

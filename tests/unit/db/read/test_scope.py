@@ -33,9 +33,8 @@ def hub(engine, make):
     return engine
 
 
-@pytest.mark.parametrize(
-    ("places", "expected"),
-    [
+def test_places(hub):
+    of_places = [
         ({}, [1, 2, 3, 4]),
         ({"sites": ("Berlin",)}, [1]),
         ({"sites": ("Berlin", "Hall")}, [1, 4]),
@@ -51,14 +50,14 @@ def hub(engine, make):
         ({"tags": ("it's", '50 % \\ "ö"')}, [1, 2]),
         ({"groups": ("North",), "tags": ("food",)}, [1]),
         ({"sites": ("Bonn",), "groups": ("North",)}, []),
-    ],
-)
-def test_places(hub, places, expected):
-    scope = Scope(**places)
-    assert [info.id for info in read_log(hub, scope).sessions] == expected
-    assert sorted({play.session for play in shown_plays(hub, scope)}) == expected
-    exposures = read_log(hub, scope).exposures
-    assert len(exposures) == len(read_log(hub, Scope(session_ids=tuple(expected))).exposures)
+    ]
+    for places, expected in of_places:
+        scope = Scope(**places)
+        log = read_log(hub, scope)
+        assert [info.id for info in log.sessions] == expected, places
+        assert sorted({play.session for play in shown_plays(hub, scope)}) == expected, places
+        alone = read_log(hub, Scope(session_ids=tuple(expected)))
+        assert len(log.exposures) == len(alone.exposures), places
 
 
 def test_everything_calls_a_site_by_the_screen_s(hub):
