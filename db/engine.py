@@ -28,6 +28,7 @@ from db.paths import sync
 from db.server import check_server, hosts, make_server_ready, server_engine, shown
 from db.sqlite_file import BEGIN_OPTION, check_file, make_file_ready, make_private, sqlite_engine
 from db.upkeep.backup import back_up, made_name, unfinished_name
+from detector.texts import lazy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -170,7 +171,11 @@ def asking(engine: Engine) -> Iterator[Connection]:
         if not (missing or is_environment(error) or is_damage(error)):
             raise
         raise DatabaseUnavailableError(
-            f"The database {engine.url.database} cannot be read now ({describe(error)})."
+            lazy(
+                "The database %(database)s cannot be read now (%(why)s).",
+                database=engine.url.database,
+                why=describe(error),
+            )
         ) from error
 
 
@@ -246,7 +251,11 @@ def _rename(copy: Path, name: Path) -> None:
         sync(name.parent)
     except OSError as error:
         raise DatabaseUnavailableError(
-            f"The copy {name} cannot be kept ({error.strerror}); check the disk and the folder."
+            lazy(
+                "The copy %(name)s cannot be kept (%(why)s); check the disk and the folder.",
+                name=name,
+                why=error.strerror,
+            )
         ) from error
 
 

@@ -15,6 +15,7 @@ from db.error_classes import describe
 from db.errors import DatabaseOpenError, DatabaseUnavailableError
 from db.migrations import HEAD, current_revision, require_head, upgrade
 from db.sqlite_file import BUSY_TIMEOUT_MS, dump_json
+from detector.texts import lazy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -116,7 +117,10 @@ def _refuse_if_recorded_into(connection: Connection, name: str) -> None:
     )
     if connection.scalar(query, {"kind": SESSION_LOCKS}):
         raise DatabaseUnavailableError(
-            f"A kiosk is recording into the database {name}; stop it and try again."
+            lazy(
+                "A kiosk is recording into the database %(database)s; stop it and try again.",
+                database=name,
+            )
         )
 
 
@@ -135,8 +139,12 @@ def _reached(engine: Engine) -> Iterator[Connection]:
     except exc.DBAPIError as error:
         waits = isinstance(error, exc.OperationalError) and not _is_wrong_address(engine, error)
         raise (DatabaseUnavailableError if waits else DatabaseOpenError)(
-            f"The database {shown(engine.url)} cannot be opened ({describe(error)}); check the "
-            "address and the account."
+            lazy(
+                "The database %(database)s cannot be opened (%(why)s); check the address "
+                "and the account.",
+                database=shown(engine.url),
+                why=describe(error),
+            )
         ) from error
 
 

@@ -33,6 +33,7 @@ from db.errors import (
     SchemaVersionError,
 )
 from db.paths import SIDE_FILES
+from detector.texts import lazy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -170,36 +171,57 @@ def _prepare_folder(path: Path, *, read_only: bool, create: bool = True) -> None
     try:
         if path.is_dir():
             raise DatabaseOpenError(
-                f"The database {path} is a folder; give the path of a file, such as "
-                f"{path / 'ads.db'}."
+                lazy(
+                    "The database %(path)s is a folder; give the path of a file, such as "
+                    "%(example)s.",
+                    path=path,
+                    example=path / "ads.db",
+                )
             )
         exists = path.exists()
         if exists and not path.is_file():
             raise DatabaseOpenError(
-                f"The database {path} is not a regular file; give the path of one."
+                lazy(
+                    "The database %(path)s is not a regular file; give the path of one.", path=path
+                )
             )
         if not exists and read_only:
             raise DatabaseOpenError(
-                f"There is no database {path}; record a session first, or check the path."
+                lazy(
+                    "There is no database %(path)s; record a session first, or check the path.",
+                    path=path,
+                )
             )
         _refuse_to_create(path.absolute().parent)
         if create:
             path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise _open_error(error.errno in _PASSING)(
-            f"The folder of the database {path} cannot be used ({error.strerror}); choose another "
-            "path."
+            lazy(
+                "The folder of the database %(path)s cannot be used (%(why)s); choose "
+                "another path.",
+                path=path,
+                why=error.strerror,
+            )
         ) from error
     if read_only or not path.parent.exists():
         return
     # A file system turns read-only by itself when its disk fails; a permission is set by somebody.
     kind = _open_error(_is_read_only(path.parent))
     if exists and not os.access(path, os.W_OK):
-        raise kind(f"The database {path} is read-only; make it writable or choose another path.")
+        raise kind(
+            lazy(
+                "The database %(path)s is read-only; make it writable or choose another path.",
+                path=path,
+            )
+        )
     if not os.access(path.parent, os.W_OK | os.X_OK):
         raise kind(
-            f"The folder {path.parent} of the database is not writable; change its permissions or "
-            "choose another path."
+            lazy(
+                "The folder %(folder)s of the database is not writable; change its "
+                "permissions or choose another path.",
+                folder=path.parent,
+            )
         )
 
 
@@ -226,12 +248,18 @@ def _inspect_file(path: Path) -> str | None:
             magic = file.read(16)
     except OSError as error:
         raise _open_error(error.errno in _PASSING)(
-            f"The database {path} cannot be read ({error.strerror}); choose another path."
+            lazy(
+                "The database %(path)s cannot be read (%(why)s); choose another path.",
+                path=path,
+                why=error.strerror,
+            )
         ) from error
     if magic != b"SQLite format 3\x00":
         if _was_ours(path):
-            raise _damaged(path, "its first bytes are not those of a database")
-        raise DatabaseOpenError(f"The file {path} is not an SQLite database; choose another path.")
+            raise _damaged(path, lazy("its first bytes are not those of a database"))
+        raise DatabaseOpenError(
+            lazy("The file %(path)s is not an SQLite database; choose another path.", path=path)
+        )
     # A reader in write-ahead mode may leave files beside the database. So a file that nobody is
     # writing is read as one that does not change, and once more if a write began meanwhile.
     quiet = _is_quiet(path)
@@ -264,9 +292,13 @@ def _was_ours(path: Path) -> bool:
 
 def _damaged(path: Path, text: str) -> DatabaseDamagedError:
     return DatabaseDamagedError(
-        f"The database {path} is damaged ({text}); restore a backup, or save what can be read with "
-        f"`sqlite3 {path} .recover | sqlite3 rescued.db` (a run sets the file aside and begins a "
-        "new one)."
+        lazy(
+            "The database %(path)s is damaged (%(why)s); restore a backup, or save "
+            "what can be read with `sqlite3 %(path)s .recover | sqlite3 rescued.db` "
+            "(a run sets the file aside and begins a new one).",
+            path=path,
+            why=text,
+        )
     )
 
 
@@ -361,32 +393,64 @@ def _retry_while_locked(path: Path, action: Callable[[], Any], patience_s: float
         time.sleep(0.05)
 
 
+def _in_use(path: Path) -> DatabaseUnavailableError:
+    users = ", ".join(map(str, _processes_with(path)))
+    if not users:
+        return DatabaseUnavailableError(
+            lazy(
+                "The database %(path)s is in use by another program; close that program and try "
+                "again.",
+                path=path,
+            )
+        )
+    return DatabaseUnavailableError(
+        lazy(
+            "The database %(path)s is in use by another program (process %(users)s); close that "
+            "program and try again.",
+            path=path,
+            users=users,
+        )
+    )
+
+
 def _explain(path: Path, text: str) -> DatabaseError:
     """Turn a message of SQLite, which is always English, into an error that says what to do."""
     if says(text, *BUSY_WORDS):
-        users = ", ".join(map(str, _processes_with(path)))
-        return DatabaseUnavailableError(
-            f"The database {path} is in use by another program{users and f' (process {users})'}; "
-            "close that program and try again."
-        )
+        return _in_use(path)
     if says(text, *DAMAGE_WORDS):
         if _was_ours(path):
             return _damaged(path, text)
         return DatabaseOpenError(
-            f"The file {path} is not a healthy SQLite database ({text}); restore a copy or choose "
-            "another path."
+            lazy(
+                "The file %(path)s is not a healthy SQLite database (%(why)s); restore a "
+                "copy or choose another path.",
+                path=path,
+                why=text,
+            )
         )
     if says(text, "readonly", "unable to open"):
         return _open_error(_fails_for_now(path))(
-            f"The database {path} cannot be opened or written ({text}); "
-            "check the permissions of the file and its folder, or choose another path."
+            lazy(
+                "The database %(path)s cannot be opened or written (%(why)s); check the "
+                "permissions of the file and its folder, or choose another path.",
+                path=path,
+                why=text,
+            )
         )
     if "full" in text:
         return DatabaseUnavailableError(
-            f"The disk of the database {path} is full; free some space or choose another path."
+            lazy(
+                "The disk of the database %(path)s is full; free some space or choose "
+                "another path.",
+                path=path,
+            )
         )
     return _open_error("disk I/O" in text)(
-        f"The database {path} cannot be opened ({text}); choose another path."
+        lazy(
+            "The database %(path)s cannot be opened (%(why)s); choose another path.",
+            path=path,
+            why=text,
+        )
     )
 
 

@@ -21,6 +21,9 @@ class Translator(Protocol):
     def number(self, text: str) -> str:
         """Return a number that is written in English."""
 
+    def value(self, name: str, value: Any) -> Any:
+        """Return what stands for a placeholder, if that is a text or a number in English."""
+
 
 class LazyText(str):
     """A text whose content is English, and which is translated where it is shown.
@@ -70,7 +73,8 @@ class LazyText(str):
         spoken = type(self).translator
         if spoken is None:
             return str.__str__(self)
-        values = {"num": spoken.number(f"{self.num:,}"), **self.values}
+        values = {name: spoken.value(name, value) for name, value in self.values.items()}
+        values = {"num": spoken.number(f"{self.num:,}"), **values}
         return spoken.text(self.one, self.many, self.num, self.context) % values
 
     def __format__(self, spec: str) -> str:

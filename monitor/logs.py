@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import platformdirs
 
 from detector.sources.passwords import HidingFormatter, hide_passwords
+from monitor.languages import ENGLISH, speaking
 from monitor.settings.paths import APPLICATION
 
 if TYPE_CHECKING:
@@ -42,6 +43,15 @@ def default_log(name: str = RUN_LOG) -> Path:
     return Path(platformdirs.user_log_dir(APPLICATION)) / name
 
 
+class LogFormatter(HidingFormatter):
+    """Writes English without passwords, also while a page in another language is made."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the lines of a record."""
+        with speaking(ENGLISH):
+            return super().format(record)
+
+
 class LogFile(RotatingFileHandler):
     """A rotated log file; `left_out` counts what could not be written, as on a full disk."""
 
@@ -50,7 +60,7 @@ class LogFile(RotatingFileHandler):
         self.left_out = 0
         super().__init__(path, "a", max_bytes, old_files, "utf-8", errors="backslashreplace")
         line = "%(asctime)s %(levelname)s %(threadName)s %(name)s: %(message)s"
-        self.setFormatter(HidingFormatter(line))
+        self.setFormatter(LogFormatter(line))
         self._traced = False
 
     def trace_crashes(self) -> None:

@@ -33,6 +33,7 @@ from ads.media.digests import TimeLimit
 from ads.media.preview import Preview, make_preview
 from ads.media.speed import DecodingSpeed, decoding_speed
 from ads.media.types import MediaInfo
+from detector.texts import lazy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -129,7 +130,9 @@ def _check(share: list[tuple[Path, str]], patience: _Patience) -> list[MediaInfo
                 checker = checker or stack.enter_context(closing(_Checker(patience)))
                 answer = checker.ask(path)
             except _LeftForLaterError:
-                answer = UnreadMediaError(f"{path} has not been checked yet; it joins later.")
+                answer = UnreadMediaError(
+                    lazy("%(path)s has not been checked yet; it joins later.", path=path)
+                )
             except _UnavailableError as error:
                 logger.warning("Checking %s in this process instead: %s", path, error)
                 answer = probe_all([(path, digest)])[0]
@@ -187,7 +190,11 @@ def examine_apart(path: Path) -> tuple[MediaInfo, Preview | None]:
                 preview = checker.preview(path, brief=True)
     except _UnavailableError as error:
         raise MediaError(
-            f"{path} cannot be checked now, because {error}; try again later."
+            lazy(
+                "%(path)s cannot be checked now, because %(why)s; try again later.",
+                path=path,
+                why=error,
+            )
         ) from error
     return info, preview
 
@@ -208,7 +215,9 @@ class _Checker:
                 bufsize=0,
             )
         except OSError as error:
-            raise _UnavailableError(f"no further process can be started ({error})") from error
+            raise _UnavailableError(
+                lazy("no further process can be started (%(why)s)", why=error)
+            ) from error
         try:
             line = self._read_line(60.0)
         except BaseException:
@@ -216,7 +225,9 @@ class _Checker:
             raise
         if line != b"ready":
             self.close()
-            raise _UnavailableError(f"the process {self._ending(60.0)} before it began")
+            raise _UnavailableError(
+                lazy("the process %(how)s before it began", how=self._ending(60.0))
+            )
 
     def measure(self, path: Path) -> DecodingSpeed | None:
         """Return how fast a clip is decoded; after an error, the process must be replaced."""
@@ -224,7 +235,9 @@ class _Checker:
             answer = json.loads(self._answer("measure", path) or b"")
             return None if answer is None else _SPEED.validate_python(answer)
         except ValueError as error:
-            raise MediaError(f"{path} cannot be measured ({error}).") from error
+            raise MediaError(
+                lazy("%(path)s cannot be measured (%(why)s).", path=path, why=error)
+            ) from error
 
     def _answer(self, task: str, path: Path, more_s: int = 0) -> bytes | None:
         assert self._process.stdin is not None  # noqa: S101 (made with a pipe)
@@ -246,8 +259,10 @@ class _Checker:
                     return MediaError(answer["refused"])
                 return _INFO.validate_python(answer)
             except (ValueError, KeyError, TypeError):
-                how = "answered with nonsense"
-        return _BrokenFileError(f"{path} broke the decoder, which {how}; replace the file.")
+                how = lazy("answered with nonsense")
+        return _BrokenFileError(
+            lazy("%(path)s broke the decoder, which %(how)s; replace the file.", path=path, how=how)
+        )
 
     def preview(self, path: Path, *, brief: bool = False) -> Preview | None:
         """Return the stills of a file; after None, the process must be replaced."""
@@ -297,10 +312,14 @@ class _Checker:
     def _ending(self, limit_s: float, cpu_limit_s: int = 0) -> str:
         status = self._process.returncode
         if status is None or status == -9:
-            return f"did not answer within {limit_s:.0f} s"
+            return lazy("did not answer within %(seconds)s s", seconds=f"{limit_s:.0f}")
         if status == -24:
-            return f"needed more than {cpu_limit_s} s of computing time"
-        return f"was ended by signal {-status}" if status < 0 else f"ended with status {status}"
+            return lazy("needed more than %(seconds)s s of computing time", seconds=cpu_limit_s)
+        return (
+            lazy("was ended by signal %(status)s", status=-status)
+            if status < 0
+            else lazy("ended with status %(status)s", status=status)
+        )
 
 
 class _Cache:

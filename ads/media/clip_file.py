@@ -16,6 +16,7 @@ from av.video.stream import VideoStream
 from ads.errors import MediaError
 from ads.media.hardware import accelerator
 from ads.media.types import MAX_PIXELS, reason, require_file, require_sane_size
+from detector.texts import lazy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,7 +66,11 @@ def open_clip(path: Path, hardware: HWAccel | None = None) -> Iterator[InputCont
             yield container
     except CLIP_ERRORS as error:
         raise MediaError(
-            f"{path} cannot be decoded as a clip ({reason(error)}); replace the file."
+            lazy(
+                "%(path)s cannot be decoded as a video (%(why)s); replace the file.",
+                path=path,
+                why=reason(error),
+            )
         ) from error
 
 
@@ -99,8 +104,18 @@ def video_stream(path: Path, container: InputContainer) -> VideoStream:
     """
     stream = _best_video(container)
     if stream is None:
-        found = "only a cover picture, no video" if container.streams.video else "no picture"
-        raise MediaError(f"{path} holds {found}; expected a clip with a video track.")
+        found = (
+            lazy("only a cover picture, no video")
+            if container.streams.video
+            else lazy("no picture")
+        )
+        raise MediaError(
+            lazy(
+                "%(path)s holds %(what)s; expected a video with pictures.",
+                path=path,
+                what=found,
+            )
+        )
     context = stream.codec_context
     require_sane_size(path, (context.width, context.height))
     _set_limits(context)

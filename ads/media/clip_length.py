@@ -18,6 +18,7 @@ from ads.media.clip_stamps import (
     picture_rate,
     picture_step_s,
 )
+from detector.texts import lazy
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,7 +87,9 @@ def clip_length_s(tracks: Tracks) -> float:
     with open_clip(tracks.path) as again:
         length_s = _measured_length_s(Tracks(tracks.path, again))
     if length_s <= 0:
-        raise MediaError(f"{tracks.path} does not state how long it is; convert it to MP4.")
+        raise MediaError(
+            lazy("%(path)s does not state how long it is; convert it to MP4.", path=tracks.path)
+        )
     return float(length_s)
 
 

@@ -16,6 +16,7 @@ from ads.media.clip_file import CLIP_ERRORS, is_decodable, open_clip
 from ads.media.clip_length import Tracks
 from ads.media.clip_stamps import clock_of, in_seconds, packets
 from ads.media.types import reason
+from detector.texts import lazy
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -51,7 +52,9 @@ def sound_blocks(
     with open_clip(path) as container:
         tracks = Tracks(path, container)
         if tracks.sound is None:
-            raise MediaError(f"{path} has no sound; expected a clip with a sound track.")
+            raise MediaError(
+                lazy("%(path)s has no sound; expected a video with a sound track.", path=path)
+            )
         for at, samples in _placed(tracks, tracks.sound, start_s):
             # A track may begin half an hour into the clip.
             while at > done:
@@ -158,7 +161,10 @@ def _decoded(tracks: Tracks, stream: AudioStream, begin_s: float) -> Iterator[Au
     clock = clock_of(container, tracks.picture)
     if not is_decodable(stream):
         raise MediaError(
-            f"{path} has sound of an unknown kind, so it plays silently; convert it to AAC."
+            lazy(
+                "%(path)s has sound of an unknown kind, so it plays silently; convert it to AAC.",
+                path=path,
+            )
         )
     if clock is None and begin_s > _EARLY_S:
         try:
@@ -190,8 +196,12 @@ def _decoded(tracks: Tracks, stream: AudioStream, begin_s: float) -> Iterator[Au
         yield from frames
     if damage is not None and not is_heard:
         raise MediaError(
-            f"{path} has sound that cannot be decoded ({stream.codec_context.name}), so it plays "
-            "silently; convert the file again."
+            lazy(
+                "%(path)s has sound that cannot be decoded (%(codec)s), so it plays "
+                "silently; convert the file again.",
+                path=path,
+                codec=stream.codec_context.name,
+            )
         )
 
 

@@ -17,6 +17,7 @@ from ads.media.clip_file import CLIP_ERRORS, open_clip, picture_decoder
 from ads.media.clip_length import LATE_START_S, Tracks, stated_length_s
 from ads.media.clip_stamps import clock_of, in_seconds, packets, picture_step_s
 from ads.media.types import reason
+from detector.texts import lazy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -118,11 +119,22 @@ class PictureTrack:
         elif stated_s is None:
             if not is_cut_off(self._path):
                 return None
-            return MediaError(f"{self._path} breaks off at {shown_s:.1f} s; replace the file.")
+            return MediaError(
+                lazy(
+                    "%(path)s breaks off at %(seconds)s s; replace the file.",
+                    path=self._path,
+                    seconds=f"{shown_s:.1f}",
+                )
+            )
         elif stated_s < max(shown_s, end_s) + SHORT_BY_S or not self._is_short():
             return None
         return MediaError(
-            f"{self._path} breaks off at {shown_s:.1f} s of {stated_s:.1f} s; replace the file."
+            lazy(
+                "%(path)s breaks off at %(seconds)s s of %(length)s s; replace the file.",
+                path=self._path,
+                seconds=f"{shown_s:.1f}",
+                length=f"{stated_s:.1f}",
+            )
         )
 
     def _stated_s(self) -> float | None:

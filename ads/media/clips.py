@@ -14,6 +14,7 @@ from ads.media.clip_timing import PictureTrack
 from ads.media.frame_converter import FrameConverter, upright_size
 from ads.media.types import ENDLESS_NS, LATE_NS, MAX_STEP_NS, MediaFrame, MediaInfo, Size
 from detector.sources.orientation import stated_orientation
+from detector.texts import lazy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,12 +29,17 @@ def probe_clip(path: Path) -> MediaInfo:
         track = PictureTrack(path, container)
         first = next(track.frames(), None)
         if first is None:
-            raise MediaError(f"{path} holds no picture that can be decoded; replace the file.")
+            raise MediaError(
+                lazy("%(path)s holds no picture that can be decoded; replace the file.", path=path)
+            )
         orientation = stated_orientation(first[1])
         aspect = track.stream.sample_aspect_ratio
         width, height = upright_size(first[1], aspect, orientation)
         rate = picture_rate(track.stream)
-        cut = f"{path} is cut off: parts of it are missing, so it ends early; copy it again."
+        cut = lazy(
+            "%(path)s is cut off: parts of it are missing, so it ends early; copy it again.",
+            path=path,
+        )
         return MediaInfo(
             "video",
             width,
@@ -89,6 +95,8 @@ def video_frames(
             yield MediaFrame(held[0], rgb, ENDLESS_NS, left_out)
             broken = track.why_broken(held[0])
     if held is None:
-        raise MediaError(f"{path} holds no picture that can be decoded; replace the file.")
+        raise MediaError(
+            lazy("%(path)s holds no picture that can be decoded; replace the file.", path=path)
+        )
     if broken is not None:
         raise broken

@@ -9,6 +9,7 @@ from ads.media.clips import probe_clip, video_frames
 from ads.media.picture_file import begins_like_picture
 from ads.media.pictures import animation_frames, image_frames, probe_picture
 from ads.media.types import PICTURE_ENDINGS, MediaInfo, require_media_file
+from detector.texts import lazy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -26,8 +27,13 @@ def probe(path: Path) -> MediaInfo:
     found = _probe_by_content(path)
     if found.duration_s is not None and found.duration_s > MAX_DURATION_S:
         raise MediaError(
-            f"{path} claims to last {found.duration_s / 3600:.0f} hours; expected at most "
-            f"{MAX_DURATION_S / 3600:.0f}, so cut it or convert it again."
+            lazy(
+                "%(path)s claims to last %(hours)s hours; expected at most %(limit)s, so "
+                "cut it or convert it again.",
+                path=path,
+                hours=f"{found.duration_s / 3600:.0f}",
+                limit=f"{MAX_DURATION_S / 3600:.0f}",
+            )
         )
     return found
 

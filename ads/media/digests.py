@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from ads.errors import LoadingStoppedError, MediaError, UnreadMediaError
 from ads.media.cache import read_cache, write_cache
 from ads.media.types import MAX_MEDIA_BYTES, open_unblocked, require_media_file
+from detector.texts import lazy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -57,7 +58,7 @@ class TimeLimit:
     def raise_if_stopped(self) -> None:
         """Raise a `LoadingStoppedError` if loading is to stop."""
         if not self.should_continue():
-            raise LoadingStoppedError("The playlist was not loaded: the program is stopping.")
+            raise LoadingStoppedError(lazy("The playlist was not loaded: the program is stopping."))
 
     def is_over(self, since_s: float = -math.inf, least_s: float = 0.0) -> bool:
         """Return whether the limit has passed, and `least_s` since a time as well."""
@@ -163,12 +164,18 @@ class DigestReader:
                 return
             is_stalled = self._is_stalled(job, time.monotonic())
             if job.moved_s is None:
-                state = "it waits for the other files"
+                state = lazy("it waits for the other files")
             elif not is_stalled and job.size:
-                state = f"{job.done / 1e9:.1f} of {job.size / 1e9:.1f} GB were read so far"
+                state = lazy(
+                    "%(done)s of %(size)s GB were read so far",
+                    done=f"{job.done / 1000000000.0:.1f}",
+                    size=f"{job.size / 1000000000.0:.1f}",
+                )
             else:
-                state = "it has given nothing so far; check the disk or the network share"
-            job.answer = UnreadMediaError(f"{job.path} is not read yet: {state}.")
+                state = lazy("it has given nothing so far; check the disk or the network share")
+            job.answer = UnreadMediaError(
+                lazy("%(path)s is not read yet: %(why)s.", path=job.path, why=state)
+            )
             if is_stalled and job.moved_s is not None:
                 # Another thread takes its place.
                 job.is_hanging = True
@@ -191,7 +198,13 @@ class DigestReader:
                 answer = error
             except Exception as error:
                 logger.exception("Reading %s broke down", job.path)
-                answer = MediaError(f"{job.path} cannot be read ({error}); see the log for where.")
+                answer = MediaError(
+                    lazy(
+                        "%(path)s cannot be read (%(why)s); see the log for where.",
+                        path=job.path,
+                        why=error,
+                    )
+                )
             with self._lock:
                 if job.is_hanging:
                     # The file has answered, too late for the caller.
@@ -235,7 +248,11 @@ class DigestReader:
                     job.moved_s = time.monotonic()
         except OSError as error:
             raise MediaError(
-                f"{path} cannot be read ({error.strerror}); check the file and its permissions."
+                lazy(
+                    "%(path)s cannot be read (%(why)s); check the file and its permissions.",
+                    path=path,
+                    why=error.strerror,
+                )
             ) from error
         self._cache.add(path, state, digest.hexdigest())
         return digest.hexdigest()
@@ -249,13 +266,21 @@ def _checked_size(path: Path, folder: _Folder) -> int:
         # Write access to the folder must not be enough to show every file of the machine.
         if os.path.commonpath([root, target]) != root:
             raise MediaError(
-                f"{path} is a link to {target}, outside the playlist's folder; "
-                "copy the file there instead."
+                lazy(
+                    "%(path)s is a link to %(target)s, outside the playlist's folder; copy "
+                    "the file there instead.",
+                    path=path,
+                    target=target,
+                )
             )
         return path.stat().st_size
     except (OSError, RuntimeError, ValueError) as error:
         raise MediaError(
-            f"{path} cannot be followed to its file ({error}); copy the file there."
+            lazy(
+                "%(path)s cannot be followed to its file (%(why)s); copy the file there.",
+                path=path,
+                why=error,
+            )
         ) from error
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from PIL import Image
 
 from ads.media.types import MAX_PIXELS
+from detector.texts import lazy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,7 +55,7 @@ class GifPictures:
                 raise
             self.is_cut_off = True
         if not self._frames:
-            raise ValueError("it holds no picture")
+            raise ValueError(lazy("it holds no picture"))
         self._canvas = Image.new("RGBA", size)
         self._below = self._canvas
         self._drawn = -1
@@ -109,7 +110,11 @@ class GifPictures:
                 continue
             left, top, width, height, local = struct.unpack_from("<4HB", content, place + 1)
             if width * height > MAX_PIXELS:
-                raise ValueError(f"one picture has {width} x {height} pixels")
+                raise ValueError(
+                    lazy(
+                        "one picture has %(width)s x %(height)s pixels", width=width, height=height
+                    )
+                )
             start, place = place + 9, place + 10 + _palette_bytes(local)
             # The size of the codes comes first, then blocks of pixels.
             place = _after_blocks(content, place + 1)

@@ -16,6 +16,7 @@ from PIL import Image
 from ads.errors import MediaError
 from ads.media.clip_file import open_clip
 from ads.media.types import MAX_PIXELS, require_sane_size
+from detector.texts import lazy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,10 +55,18 @@ def read_heic(path: Path) -> Image.Image:
         items = _items(path)
         picture = _assembled(path, items)
     except (LookupError, OSError, ValueError, struct.error) as error:
-        why = error if isinstance(error, OSError | ValueError) else "its description is incomplete"
+        why = (
+            error
+            if isinstance(error, OSError | ValueError)
+            else lazy("its description is incomplete")
+        )
         raise MediaError(
-            f"{path} is a HEIC picture that is damaged or of a rare kind ({why}); convert it to "
-            "JPEG."
+            lazy(
+                "%(path)s is a HEIC picture that is damaged or of a rare kind (%(why)s); "
+                "convert it to JPEG.",
+                path=path,
+                why=why,
+            )
         ) from error
     for kind, content in items.properties.get(items.primary, []):
         if kind == b"irot" and content[0] & 3:
@@ -86,7 +95,9 @@ def _assembled(path: Path, items: _Items) -> Image.Image:
         if len(tiles) != rows * columns:
             raise ValueError(f"{len(tiles)} of {rows * columns} tiles")
     else:
-        raise ValueError(f"its main picture is of the kind {kind.decode('latin-1')}")
+        raise ValueError(
+            lazy("its main picture is of the kind %(kind)s", kind=kind.decode("latin-1"))
+        )
     require_sane_size(path, size)
     picture = Image.new("RGB", size)
     tile_width, tile_height = _size(items, tiles[0])
@@ -97,7 +108,13 @@ def _assembled(path: Path, items: _Items) -> Image.Image:
         for place in places.pop(tile, []):
             picture.paste(pixels, (place % columns * tile_width, place // columns * tile_height))
     if places:
-        raise ValueError(f"{len(places)} of {len(tiles)} tiles cannot be decoded")
+        raise ValueError(
+            lazy(
+                "%(count)s of %(total)s tiles cannot be decoded",
+                count=len(places),
+                total=len(tiles),
+            )
+        )
     return picture
 
 
@@ -115,7 +132,7 @@ def _decoded(path: Path, wanted: set[int]) -> Iterator[tuple[int, Image.Image]]:
                         pixels = frame.to_ndarray(format="rgb24")
                         yield packet.stream.id, Image.fromarray(pixels)
     except MediaError as error:
-        raise ValueError("its pixels cannot be decoded") from error
+        raise ValueError(lazy("its pixels cannot be decoded")) from error
 
 
 def _size(items: _Items, item: int) -> tuple[int, int]:
@@ -229,14 +246,14 @@ def _meta(path: Path) -> bytes:
                 (size,) = struct.unpack_from(">Q", head, 8)
             if kind == b"meta":
                 if size > MAX_META_BYTES:
-                    raise ValueError("its description is too long")
+                    raise ValueError(lazy("its description is too long"))
                 file.seek(start + 8)
                 return file.read(size - 8)
             if size < 8:
                 break
             start += size
             file.seek(start)
-    raise ValueError("it has no description")
+    raise ValueError(lazy("it has no description"))
 
 
 def _boxes(content: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -253,5 +270,5 @@ def _number(content: bytes, place: int, size: int) -> int:
     """Return a whole number of `size` bytes, 0 for none; `ValueError` beyond the end."""
     part = content[place : place + size]
     if len(part) < size:
-        raise ValueError("its description is cut off")
+        raise ValueError(lazy("its description is cut off"))
     return int.from_bytes(part, "big")

@@ -11,6 +11,7 @@ from PIL import Image, ImageCms
 from PIL.TiffImagePlugin import TiffImageFile
 
 from ads.media.types import GROUND
+from detector.texts import lazy
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -111,7 +112,7 @@ def _transform(mode: str, icc: bytes | None) -> tuple[str, ImageCms.ImageCmsTran
         taken = _MODES_BY_SPACE.get(space)
         # A grey picture may come with the profile of a colour screen.
         if taken is None or (taken != mode and (mode, taken) != ("L", "RGB")):
-            raise ValueError(f"it is for {space}")
+            raise ValueError(lazy("it is for %(space)s", space=space))
         srgb = ImageCms.createProfile("sRGB")
         return taken, ImageCms.buildTransform(profile, srgb, taken, "RGB")
     except (ImageCms.PyCMSError, ImportError, OSError, TypeError, ValueError) as error:

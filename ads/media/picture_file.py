@@ -18,6 +18,7 @@ from ads.media.gif import GifPictures
 from ads.media.heif import is_heic, read_heic
 from ads.media.picture_colours import SrgbConverter
 from ads.media.types import MAX_PIXELS, open_unblocked, reason, require_file, require_sane_size
+from detector.texts import lazy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -117,22 +118,37 @@ def open_picture(path: Path, limit: int) -> Iterator[PictureFile]:
             if picture.format != "GIF":
                 yield PictureFile(picture)
             elif path.stat().st_size > MAX_WHOLE_BYTES:
-                raise MediaError(f"{path} is too large for a GIF; make a video of it.")
+                raise MediaError(
+                    lazy("%(path)s is too large for a GIF; make a video of it.", path=path)
+                )
             else:
                 yield PictureFile(picture, GifPictures(path.read_bytes(), picture.size, limit))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise MediaError(
-            f"{path} claims more than {MAX_PIXELS // 1_000_000} million pixels; make it smaller."
+            lazy(
+                "%(path)s claims more than %(limit)s million pixels; make it smaller.",
+                path=path,
+                limit=MAX_PIXELS // 1000000,
+            )
         ) from error
     except FileNotFoundError as error:
-        raise MediaError(f"{path} does not exist; expected a media file there.") from error
+        raise MediaError(
+            lazy("%(path)s does not exist; expected a media file there.", path=path)
+        ) from error
     except _ERRORS as error:
-        why, advice = reason(error), "replace the file"
+        why, advice = reason(error), lazy("replace the file")
         if isinstance(error, UnidentifiedImageError):
-            why, advice = "unknown content, or a rare kind", "save it as JPEG or PNG"
+            why, advice = lazy("unknown content, or a rare kind"), lazy("save it as JPEG or PNG")
         elif isinstance(error, IndexError | struct.error) or "truncated" in why.lower():
-            why = "the file is cut off"
-        raise MediaError(f"{path} cannot be decoded as a picture ({why}); {advice}.") from error
+            why = lazy("the file is cut off")
+        raise MediaError(
+            lazy(
+                "%(path)s cannot be decoded as a picture (%(why)s); %(advice)s.",
+                path=path,
+                why=why,
+                advice=advice,
+            )
+        ) from error
 
 
 class PictureFile:

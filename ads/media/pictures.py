@@ -15,6 +15,7 @@ from ads.errors import MediaError
 from ads.media.picture_colours import with_8_bits
 from ads.media.picture_file import open_picture
 from ads.media.types import ENDLESS_NS, LATE_NS, MAX_STEP_NS, MediaFrame, MediaInfo, Size, fit
+from detector.texts import lazy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,8 +38,11 @@ def probe_picture(path: Path) -> MediaInfo:
     with open_picture(path, MAX_ANIMATION_FRAMES) as file:
         if file.count > MAX_ANIMATION_FRAMES:
             raise MediaError(
-                f"{path} is an animation of more than {MAX_ANIMATION_FRAMES} pictures; "
-                "make a video of it."
+                lazy(
+                    "%(path)s is an animation of more than %(limit)s pictures; make a video of it.",
+                    path=path,
+                    limit=MAX_ANIMATION_FRAMES,
+                )
             )
         first = file.draw(0)
         width, height = first.size
@@ -64,11 +68,14 @@ def _remarks(path: Path, file: PictureFile, first: Image.Image) -> Iterator[str]
     file.converter.opaque(with_8_bits(first.crop((0, 0, 1, 1))))
     if file.converter.is_profile_ignored:
         yield (
-            f"{path} has a colour profile that is damaged or meant for another kind of picture, so "
-            "its colours may be wrong; save it again in sRGB."
+            lazy(
+                "%(path)s has a colour profile that is damaged or meant for another kind "
+                "of picture, so its colours may be wrong; save it again in sRGB.",
+                path=path,
+            )
         )
     if file.is_cut_off:
-        yield f"{path} is cut off: its last pictures are missing; copy it again."
+        yield lazy("%(path)s is cut off: its last pictures are missing; copy it again.", path=path)
 
 
 def image_frames(path: Path, viewport: Callable[[], Size]) -> Iterator[MediaFrame]:

@@ -13,6 +13,7 @@ from ads.errors import MediaError
 from ads.media.clip_file import open_clip, video_stream
 from ads.media.decode import frames
 from ads.media.thumbnails import even_positions, thumbnails_at
+from detector.texts import lazy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,7 +79,7 @@ def _stills(path: Path, info: MediaInfo, positions: Sequence[float]) -> list[byt
             break
         found.append(_jpeg(Image.fromarray(rgb)))
     if not found:
-        raise MediaError(f"{path} shows no picture; replace the file.")
+        raise MediaError(lazy("%(path)s shows no picture; replace the file.", path=path))
     return found
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ads.media.decode import frames
+from detector.texts import lazy
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,10 +35,12 @@ class DecodingSpeed:
     @property
     def sentence(self) -> str:
         """Why the clip is not shown at its rate, if the speed is not enough."""
-        return (
-            f"this machine, as busy as it is now, decodes {self.decoded:.0f} of its "
-            f"{self.needed:.0f} pictures a second, so it is shown at a lower rate; convert it to "
-            "H.264 in 1920x1080 pixels."
+        return lazy(
+            "this machine, as busy as it is now, decodes %(decoded)s of its "
+            "%(needed)s pictures a second, so it is shown at a lower rate; convert "
+            "it to H.264 in 1920x1080 pixels.",
+            decoded=f"{self.decoded:.0f}",
+            needed=f"{self.needed:.0f}",
         )
 
 

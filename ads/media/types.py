@@ -8,8 +8,10 @@ from fractions import Fraction
 from typing import IO, TYPE_CHECKING, Literal, get_args
 
 from ads.errors import MediaError, MissingMediaError
+from detector.texts import LazyText, lazy
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     import numpy as np
@@ -40,32 +42,43 @@ KNOWN_ENDINGS = PICTURE_ENDINGS | {
 }
 """Endings of playable files, in lower case; those not in `PICTURE_ENDINGS` are of clips."""
 
-_UNPLAYABLE = {
+_UNPLAYABLE: dict[str, Callable[[Path], LazyText]] = {
     **dict.fromkeys(
         [".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".raf", ".rw2"],
-        ("the raw picture of a camera", "develop it to JPEG"),
+        lambda path: lazy(
+            "%(path)s is the raw picture of a camera; develop it to JPEG.", path=path
+        ),
     ),
     **dict.fromkeys(
         (
             *(".psd", ".psb", ".xcf", ".ai", ".eps", ".svg", ".svgz", ".cdr", ".pdf", ".indd"),
             *(".tga", ".ico", ".jxl", ".jp2", ".exr"),
         ),
-        ("a drawing or picture of a kind that cannot be shown", "export it as PNG"),
+        lambda path: lazy(
+            "%(path)s is a drawing or picture of a kind that cannot be shown; export it as PNG.",
+            path=path,
+        ),
     ),
     **dict.fromkeys(
         [".ppt", ".pptx", ".pps", ".ppsx", ".odp", ".key"],
-        ("a presentation", "export it as an MP4 video or as PNG pictures"),
+        lambda path: lazy(
+            "%(path)s is a presentation; export it as an MP4 video or as PNG pictures.", path=path
+        ),
     ),
     **dict.fromkeys(
         [".rm", ".rmvb", ".swf", ".dv", ".y4m", ".h264", ".h265", ".hevc", ".264", ".265"],
-        ("a video of a kind that cannot be played", "convert it to MP4"),
+        lambda path: lazy(
+            "%(path)s is a video of a kind that cannot be played; convert it to MP4.", path=path
+        ),
     ),
     **dict.fromkeys(
         [".mp3", ".m4a", ".aac", ".wav", ".ogg", ".flac", ".wma"],
-        ("sound without a picture", "make an MP4 video of it"),
+        lambda path: lazy(
+            "%(path)s is sound without a picture; make an MP4 video of it.", path=path
+        ),
     ),
 }
-"""Other files found beside ads: what they are and how to make them playable, by ending."""
+"""Says of other files beside ads what they are and how to make them playable, by ending."""
 
 MAX_PIXELS = 80_000_000
 """Beyond any screen, yet within a small machine's memory; a tiny file can claim more."""
@@ -140,12 +153,17 @@ def why_no_media(path: Path) -> str:
     """Explain what a file with an ending not in `KNOWN_ENDINGS` is, and what to do about it."""
     found = _UNPLAYABLE.get(path.suffix.lower())
     if found is not None:
-        kind, advice = found
-        return f"{path} is {kind}; {advice}."
-    named = f"the ending {path.suffix}" if path.suffix else "a name without an ending"
-    return (
-        f"{path} is of no known kind: expected a picture such as .jpg or .png, or a video such as "
-        f".mp4, received {named}."
+        return found(path)
+    named = (
+        lazy("the ending %(ending)s", ending=path.suffix)
+        if path.suffix
+        else lazy("a name without an ending")
+    )
+    return lazy(
+        "%(path)s is of no known kind: expected a picture such as .jpg or .png, "
+        "or a video such as .mp4, received %(what)s.",
+        path=path,
+        what=named,
     )
 
 
@@ -154,19 +172,32 @@ def require_file(path: Path) -> None:
     try:
         if not path.is_file():
             if path.exists():
-                raise MediaError(f"{path} is not a file; expected a media file there.")
-            raise MissingMediaError(f"{path} does not exist; expected a media file there.")
+                raise MediaError(
+                    lazy("%(path)s is not a file; expected a media file there.", path=path)
+                )
+            raise MissingMediaError(
+                lazy("%(path)s does not exist; expected a media file there.", path=path)
+            )
         size = path.stat().st_size
         if size == 0:
-            raise MediaError(f"{path} is empty; copy the file again.")
+            raise MediaError(lazy("%(path)s is empty; copy the file again.", path=path))
         if size > MAX_MEDIA_BYTES:
             raise MediaError(
-                f"{path} is too large to be an ad: expected at most {MAX_MEDIA_BYTES / 1e9:g} GB, "
-                f"got {size / 1e9:.1f} GB; cut it, or convert it at a lower rate."
+                lazy(
+                    "%(path)s is too large to be an ad: expected at most %(limit)s GB, got "
+                    "%(size)s GB; cut it, or convert it at a lower rate.",
+                    path=path,
+                    limit=f"{MAX_MEDIA_BYTES / 1000000000.0:g}",
+                    size=f"{size / 1000000000.0:.1f}",
+                )
             )
     except OSError as error:
         raise MediaError(
-            f"{path} cannot be read ({error.strerror}); check the file and its permissions."
+            lazy(
+                "%(path)s cannot be read (%(why)s); check the file and its permissions.",
+                path=path,
+                why=error.strerror,
+            )
         ) from error
 
 
@@ -179,8 +210,14 @@ def require_sane_size(path: Path, size: Size) -> None:
     """Raise a `MediaError` for a picture of more than `MAX_PIXELS`."""
     if size[0] * size[1] > MAX_PIXELS:
         raise MediaError(
-            f"{path} claims {size[0]} x {size[1]} pixels; expected at most "
-            f"{MAX_PIXELS // 1_000_000} million pixels, so make it smaller."
+            lazy(
+                "%(path)s claims %(width)s x %(height)s pixels; expected at most "
+                "%(limit)s million pixels, so make it smaller.",
+                path=path,
+                width=size[0],
+                height=size[1],
+                limit=MAX_PIXELS // 1000000,
+            )
         )
 
 

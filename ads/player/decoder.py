@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from ads.errors import AdsError, MediaError
 from ads.media.decode import frames
 from ads.player.framing import decoded_box, framed
+from detector.texts import lazy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -204,7 +205,7 @@ class FrameDecoder:
     def raise_if_crashed(self) -> None:
         """Raise an `AdsError` if a thread ended because of a bug in this program."""
         if self._crash is not None:
-            problem = AdsError("The decoding of ads broke down; see the log for where.")
+            problem = AdsError(lazy("The decoding of ads broke down; see the log for where."))
             raise problem from self._crash
 
     def load(self, ad: Ad, start_ns: int = 0) -> FrameBuffer:
@@ -213,8 +214,12 @@ class FrameDecoder:
         thread = threading.Thread(target=self._run, args=(buffer,), name=THREAD_NAME, daemon=True)
         with self._changed:
             if any(other.ad.path == ad.path and other.is_stuck for other in self._running):
-                what = "still hangs since the last attempt; check the disk, or replace the file."
-                buffer.store(None, HangingMediaError(f"{ad.path} {what}"), replace=False)
+                hangs = lazy(
+                    "%(path)s still hangs since the last attempt; check the disk, or replace the "
+                    "file.",
+                    path=ad.path,
+                )
+                buffer.store(None, HangingMediaError(hangs), replace=False)
             elif not self._is_stopping:
                 self._running[buffer] = thread
                 thread.start()

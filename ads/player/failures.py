@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ads.errors import MediaError
 from ads.player.decoder import HangingMediaError
+from detector.texts import lazy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -97,8 +98,11 @@ class Failures:
         """Raise a `MediaError` if every ad of the playlist has failed, one after the other."""
         if ad_ids <= self._failed_ids:
             self._fatal = MediaError(
-                f"None of the ads can be played ({', '.join(sorted(self._failed_ids))}); "
-                "check the media files of the playlist."
+                lazy(
+                    "None of the ads can be played (%(ads)s); check the media files of the "
+                    "playlist.",
+                    ads=", ".join(sorted(self._failed_ids)),
+                )
             )
             raise self._fatal
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ads.player.decoder import FrameBuffer, FrameDecoder, HangingMediaError
 from ads.show.playback import Outcome, Play, PlaybackListener, PlaybackLog, PlayEnd
+from detector.texts import lazy
 
 if TYPE_CHECKING:
     from ads.errors import MediaError
@@ -109,10 +110,15 @@ class Showing:
             self.is_slow = True
             return None
         patience_ns = SLOW_PATIENCE_NS if is_moving else patience_ns
-        what = "picture" if self.course is None else "further picture"
+        what = lazy("picture") if self.course is None else lazy("further picture")
         return HangingMediaError(
-            f"{self.ad.path} gave no {what} within {patience_ns / 1e9:.0f} s; check the disk, "
-            "make the file smaller or replace it."
+            lazy(
+                "%(path)s gave no %(what)s within %(seconds)s s; check the disk, make "
+                "the file smaller or replace it.",
+                path=self.ad.path,
+                what=what,
+                seconds=f"{patience_ns / 1000000000.0:.0f}",
+            )
         )
 
 

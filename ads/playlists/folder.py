@@ -14,6 +14,7 @@ from ads.media.types import KNOWN_ENDINGS, why_no_media
 from ads.playlists.playlist import SkippedAd
 from ads.playlists.playlist_file import Entry, id_of
 from detector.names import is_system_file, plain_name
+from detector.texts import lazy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -37,13 +38,22 @@ def read_folder(folder: Path) -> tuple[list[Entry], list[Path], list[SkippedAd]]
         others = _others_in(folder, files)
     except OSError as error:
         raise PlaylistError(
-            f"The folder {folder} cannot be read ({error.strerror}); check its permissions."
+            lazy(
+                "The folder %(folder)s cannot be read (%(why)s); check its permissions.",
+                folder=folder,
+                why=error.strerror,
+            )
         ) from error
     if not files:
         found = f" {others_sentence(folder, others)}" if others else ""
         raise PlaylistError(
-            f"The folder {folder} holds no media; "
-            f"expected files ending in {', '.join(sorted(KNOWN_ENDINGS))}.{found}"
+            lazy(
+                "The folder %(folder)s holds no media; expected files ending in "
+                "%(endings)s.%(more)s",
+                folder=folder,
+                endings=", ".join(sorted(KNOWN_ENDINGS)),
+                more=found,
+            )
         )
     ids = [id_of(file.name) for file in files]
     names = [plain_name(file.name) for file in files]
@@ -63,12 +73,15 @@ def _others_in(folder: Path, media: Iterable[Path]) -> list[SkippedAd]:
     known = set(media)
     found = []
     for path in sorted(folder.iterdir(), key=lambda one: natural_key(one.name)):
+        reason: str
         if path in known or is_system_file(path.name):
             continue
         if path.is_dir():
-            reason = f"{path} is a folder; ads lie in the playlist's folder itself."
+            reason = lazy(
+                "%(path)s is a folder; ads lie in the playlist's folder itself.", path=path
+            )
         elif not path.is_file():
-            reason = f"{path} is not a file; expected a media file there."
+            reason = lazy("%(path)s is not a file; expected a media file there.", path=path)
         else:
             reason = why_no_media(path)
         found.append(SkippedAd(plain_name(path.name), path, reason, is_ad=False))

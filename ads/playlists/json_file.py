@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from detector.names import printable
+from detector.texts import lazy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,21 +25,29 @@ def parse_json(text: str, max_depth: int, max_values: int) -> Any:
     try:
         content = json.loads(text, object_pairs_hook=_without_repetition, parse_constant=_refuse)
     except json.JSONDecodeError as error:
-        where = f"in line {error.lineno}, column {error.colno}"
+        where = lazy("in line %(line)s, column %(column)s", line=error.lineno, column=error.colno)
         if text[: error.pos].rstrip().endswith(",") and text[error.pos : error.pos + 1] in "]}":
-            raise ValueError(f"a comma stands before a closing bracket {where}") from None
+            raise ValueError(
+                lazy("a comma stands before a closing bracket %(where)s", where=where)
+            ) from None
         raise ValueError(f"{error.msg} {where}") from None
     except RecursionError:
-        raise ValueError(f"it is nested more than {max_depth} levels deep") from None
+        raise ValueError(
+            lazy("it is nested more than %(limit)s levels deep", limit=max_depth)
+        ) from None
     for values, (value, depth) in enumerate(_walk(content), start=1):
         if depth > max_depth:
-            raise ValueError(f"it is nested more than {max_depth} levels deep")
+            raise ValueError(lazy("it is nested more than %(limit)s levels deep", limit=max_depth))
         if values > max_values:
-            raise ValueError(f"it holds more than {max_values} values")
+            raise ValueError(lazy("it holds more than %(limit)s values", limit=max_values))
         if isinstance(value, str) and (half := _HALF.search(value)):
             raise ValueError(
-                f"the text '{printable(value[:40])}' holds half a character "
-                f"({printable(half[0])} without its other half); write the character itself"
+                lazy(
+                    "the text '%(value)s' holds half a character (%(half)s without its other "
+                    "half); write the character itself",
+                    value=printable(value[:40]),
+                    half=printable(half[0]),
+                )
             )
     return content
 
@@ -48,12 +57,12 @@ def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         keys = [key for key, _ in pairs]
         twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"the key {printable(twice)!r} is written twice")
+        raise ValueError(lazy("the key %(key)s is written twice", key=repr(printable(twice))))
     return found
 
 
 def _refuse(constant: str) -> Any:
-    raise ValueError(f"{constant} is no number of JSON")
+    raise ValueError(lazy("%(constant)s is no number of JSON", constant=constant))
 
 
 def _walk(content: Any) -> Iterator[tuple[Any, int]]:

@@ -25,6 +25,7 @@ from ads.playlists.playlist_file import (
 )
 from ads.playlists.yaml_file import shortened
 from detector.emotion.labels import EMOTIONS
+from detector.texts import lazy
 
 if TYPE_CHECKING:
     from ads.media.types import MediaInfo
@@ -66,8 +67,11 @@ def load_playlist(
         is_folder = path.is_dir()
     except OSError as error:
         raise PlaylistError(
-            f"The playlist {shortened(str(path))} cannot be looked up ({error.strerror}); "
-            "check its path."
+            lazy(
+                "The playlist %(path)s cannot be looked up (%(why)s); check its path.",
+                path=shortened(str(path)),
+                why=error.strerror,
+            )
         ) from error
     others: list[SkippedAd] = []
     if is_folder:
@@ -100,7 +104,11 @@ def load_playlist(
         elif info.kind == "image":
             filler = Filler(make_ad(path, file, entry, head, info, digest))
         else:
-            skip(entry, file, MediaError(f"{file} moves; expected a still picture."))
+            skip(
+                entry,
+                file,
+                MediaError(lazy("%(file)s moves; expected a still picture.", file=file)),
+            )
     pictures = [] if filler is None or filler.picture is None else [filler.picture]
     for remark in dict.fromkeys((ad.ad_id, text) for ad in pictures + ads for text in ad.remarks):
         logger.warning("Ad %s: %s", *remark)
@@ -110,8 +118,12 @@ def load_playlist(
     if not ads:
         reasons = " ".join(f"[{ad.ad_id}] {ad.reason}" for ad in [*skipped, *others][:3])
         raise PlaylistError(
-            f"Nothing in the playlist {path} can be played; "
-            f"expected at least one working file. {reasons}"
+            lazy(
+                "Nothing in the playlist %(path)s can be played; expected at least one "
+                "working file. %(why)s",
+                path=path,
+                why=reasons,
+            )
         )
     left_out = (*skipped, *others)
     return Playlist(path, tuple(ads), left_out, head.timezone, head.cross_fade_s, filler)
@@ -138,8 +150,13 @@ def _media_folder(path: Path, media_root: str | None) -> Path:
     except (OSError, RuntimeError, ValueError):
         logger.debug("The media root %r cannot be used", media_root, exc_info=True)
     raise PlaylistError(
-        f"The playlist {path} has an invalid 'media_root': expected a folder that exists, "
-        f"absolute or relative to the playlist's own, got {media_root!r}."
+        lazy(
+            "The playlist %(path)s has an invalid 'media_root': expected a folder "
+            "that exists, absolute or relative to the playlist's own, got "
+            "%(media_root)s.",
+            path=path,
+            media_root=repr(media_root),
+        )
     )
 
 
@@ -162,9 +179,15 @@ def _refuse_other_files(path: Path, entries: Iterable[Entry]) -> None:
         first, file = places.setdefault(entry.ad_id, (place, PurePath(entry.file)))
         if file != PurePath(entry.file):
             raise PlaylistError(
-                f"Ads {first} and {place} in the playlist {path} have the same id "
-                f"{entry.ad_id!r} but different files; give each ad its own 'id', or list the "
-                "same file for the same ad at other times."
+                lazy(
+                    "Ads %(first)s and %(place)s in the playlist %(path)s have the same id "
+                    "%(ad)s but different files; give each ad its own 'id', or list the same "
+                    "file for the same ad at other times.",
+                    first=first,
+                    place=place,
+                    path=path,
+                    ad=repr(entry.ad_id),
+                )
             )
 
 
@@ -209,18 +232,27 @@ def make_ad(  # noqa: PLR0917 (an ad is made of all of these)
         PlaylistError: A still picture has no duration, or a brand moment lies behind the end.
     """
     duration_s = entry.duration_s or _own_duration_s(info)
-    where = f"Ad {entry.ad_id!r} in the playlist {path}"
+    where = lazy("Ad %(ad)s in the playlist %(path)s", ad=repr(entry.ad_id), path=path)
     if duration_s is None:
         if path != file.parent:
             raise PlaylistError(
-                f"{where} is a still picture without 'duration_s'; say how many seconds to show it."
+                lazy(
+                    "%(where)s is a still picture without 'duration_s'; say how many seconds "
+                    "to show it.",
+                    where=where,
+                )
             )
         duration_s = DEFAULT_IMAGE_DURATION_S
     late = [second for second in entry.brand_at_s if second > duration_s]
     if late:
         raise PlaylistError(
-            f"{where} has an invalid 'brand_at_s': expected seconds within its {duration_s:g} s, "
-            f"got {late[0]:g}."
+            lazy(
+                "%(where)s has an invalid 'brand_at_s': expected seconds within its "
+                "%(duration)s s, got %(value)s.",
+                where=where,
+                duration=f"{duration_s:g}",
+                value=f"{late[0]:g}",
+            )
         )
     same = {
         *("weight", "max_per_hour", "priority", "takeover", "price_per_thousand_s"),

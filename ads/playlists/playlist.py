@@ -89,8 +89,12 @@ class Ad:
     def __post_init__(self) -> None:
         if not (math.isfinite(self.duration_s) and self.duration_s > 0):
             raise PlaylistError(
-                f"Ad {self.ad_id!r} has an invalid duration: expected seconds above 0, "
-                f"got {self.duration_s}."
+                lazy(
+                    "Ad %(ad)s has an invalid duration: expected seconds above 0, got "
+                    "%(duration)s.",
+                    ad=repr(self.ad_id),
+                    duration=self.duration_s,
+                )
             )
 
     @property

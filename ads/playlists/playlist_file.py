@@ -29,6 +29,7 @@ from ads.playlists.playlist import DAYS, MAX_CROSS_FADE_S, parse_hours
 from ads.playlists.yaml_file import YamlFileError, nearest, read_yaml_list
 from detector.emotion.labels import EMOTIONS
 from detector.names import is_blank, plain_name
+from detector.texts import lazy
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,9 +41,13 @@ MAX_NAME_LENGTH = 255
 """Characters of an ad's id or name: as many as a file name may have."""
 
 # Keys of an ad, and of the file for all ads that lack them.
-_FitKey = Annotated[Fit | None, Field(description=f"expected one of {', '.join(FITS)}")]
-_VolumeKey = Annotated[float | None, Field(ge=0, le=1, description="expected a number from 0 to 1")]
-_MuteKey = Annotated[bool | None, Field(description="expected true or false")]
+_FitKey = Annotated[
+    Fit | None, Field(description=lazy("expected one of %(known)s", known=", ".join(FITS)))
+]
+_VolumeKey = Annotated[
+    float | None, Field(ge=0, le=1, description=lazy("expected a number from 0 to 1"))
+]
+_MuteKey = Annotated[bool | None, Field(description=lazy("expected true or false"))]
 SHOWN_KEYS = {"fit", "volume", "mute"}
 
 
@@ -53,25 +58,29 @@ class PlaylistHead(BaseModel):
 
     ads: Any = None
     timezone: str | None = Field(
-        None, description="expected the name of a time zone like Europe/Berlin"
+        None, description=lazy("expected the name of a time zone like Europe/Berlin")
     )
     cross_fade_s: float = Field(
         0.0,
         ge=0,
         le=MAX_CROSS_FADE_S,
-        description=f"expected a number of seconds from 0 to {MAX_CROSS_FADE_S:g}",
+        description=lazy(
+            "expected a number of seconds from 0 to %(limit)s", limit=f"{MAX_CROSS_FADE_S:g}"
+        ),
     )
     fit: _FitKey = None
     volume: _VolumeKey = None
     mute: _MuteKey = None
     media_root: str | None = Field(
-        None, min_length=1, description="expected the folder of the media files"
+        None, min_length=1, description=lazy("expected the folder of the media files")
     )
     filler: str = Field(
         "",
         min_length=1,
-        description='expected a colour in quotes, like "#203040" or "navy", or the path of a '
-        "picture like those of the ads",
+        description=lazy(
+            'expected a colour in quotes, like "#203040" or "navy", or the path of a '
+            "picture like those of the ads"
+        ),
     )
 
     @field_validator("filler", mode="before")
@@ -79,7 +88,9 @@ class PlaylistHead(BaseModel):
     def _is_there(cls, value: object) -> object:
         if value is None:
             expected = cls.model_fields["filler"].description
-            raise ValueError(f"{expected}; a # without quotes begins a comment")
+            raise ValueError(
+                lazy("%(expected)s; a # without quotes begins a comment", expected=expected)
+            )
         return value
 
     @field_validator("filler")
@@ -88,7 +99,7 @@ class PlaylistHead(BaseModel):
         is_picture = PurePosixPath(value).suffix.lower() in PICTURE_ENDINGS
         if not is_picture and colour_of(value) is None:
             hint = nearest(value, ImageColor.colormap)
-            raise ValueError(f"{cls.model_fields['filler'].description}{hint}")
+            raise ValueError(_hinted(cls.model_fields["filler"].description, hint))
         return _below_the_folder(value) if is_picture else value
 
     @field_validator("timezone")
@@ -100,8 +111,17 @@ class PlaylistHead(BaseModel):
             except (ZoneInfoNotFoundError, ValueError, OSError):
                 expected = cls.model_fields["timezone"].description
                 hint = nearest(value, available_timezones())
-                raise ValueError(f"{expected}{hint}") from None
+                raise ValueError(_hinted(expected, hint)) from None
         return value
+
+
+_PLACES = (
+    lazy("playlist %(path)s", path=""),
+    lazy("The playlist %(path)s", path=""),
+    lazy("Ad %(number)s", number=0),
+    lazy("Ad %(number)s (%(ad)s)", number=0, ad=""),
+)
+"""How `yaml_file` names where a mistake is, for the catalogue."""
 
 
 class Entry(BaseModel):
@@ -112,50 +132,67 @@ class Entry(BaseModel):
     id: str | None = Field(
         None,
         max_length=MAX_NAME_LENGTH,
-        description="expected text that is not empty (in quotes if it is a number), of at most "
-        f"{MAX_NAME_LENGTH} characters",
+        description=lazy(
+            "expected text that is not empty (in quotes if it is a number), of at "
+            "most %(limit)s characters",
+            limit=MAX_NAME_LENGTH,
+        ),
     )
-    file: str = Field(min_length=1, description="expected a path relative to the playlist")
+    file: str = Field(min_length=1, description=lazy("expected a path relative to the playlist"))
     name: str | None = Field(
         None,
         max_length=MAX_NAME_LENGTH,
-        description=f"expected text that is not empty, of at most {MAX_NAME_LENGTH} characters",
+        description=lazy(
+            "expected text that is not empty, of at most %(limit)s characters",
+            limit=MAX_NAME_LENGTH,
+        ),
     )
     duration_s: float | None = Field(
         None,
         ge=MIN_DURATION_S,
         le=MAX_DURATION_S,
-        description=f"expected a number of seconds of at least {MIN_DURATION_S:g} and "
-        f"at most a day ({MAX_DURATION_S:.0f})",
+        description=lazy(
+            "expected a number of seconds of at least %(limit)s and at most a day (%(most)s)",
+            limit=f"{MIN_DURATION_S:g}",
+            most=f"{MAX_DURATION_S:.0f}",
+        ),
     )
     # Weights are relative, and their sums must stay finite.
     weight: float = Field(
-        1.0, gt=0, le=1e6, description="expected a number above 0, of at most 1000000"
+        1.0, gt=0, le=1e6, description=lazy("expected a number above 0, of at most 1000000")
     )
-    moods: list[str] = Field([], description=f"expected a list of moods ({', '.join(EMOTIONS)})")
-    days: list[str] = Field([], description=f"expected a list of days ({', '.join(DAYS)})")
+    moods: list[str] = Field(
+        [], description=lazy("expected a list of moods (%(known)s)", known=", ".join(EMOTIONS))
+    )
+    days: list[str] = Field(
+        [], description=lazy("expected a list of days (%(known)s)", known=", ".join(DAYS))
+    )
     hours: str | list[str] | None = Field(
-        None, description='expected text like "08:00-12:00", or a list of such'
+        None, description=lazy('expected text like "08:00-12:00", or a list of such')
     )
     first_day: date | None = Field(
-        None, alias="from", description="expected a date like 2026-12-01, the first day to play on"
+        None,
+        alias="from",
+        description=lazy("expected a date like 2026-12-01, the first day to play on"),
     )
     last_day: date | None = Field(
-        None, alias="until", description="expected a date like 2026-12-31, the last day to play on"
+        None,
+        alias="until",
+        description=lazy("expected a date like 2026-12-31, the last day to play on"),
     )
     max_per_hour: int | None = Field(
-        None, ge=1, description="expected a whole number of at least 1"
+        None, ge=1, description=lazy("expected a whole number of at least 1")
     )
     fit: _FitKey = None
     volume: _VolumeKey = None
     mute: _MuteKey = None
     brand_at_s: list[Annotated[float, Field(ge=0, allow_inf_nan=False)]] = Field(
-        [], description="expected a list of seconds of at least 0"
+        [], description=lazy("expected a list of seconds of at least 0")
     )
-    priority: int = Field(0, ge=0, le=9, description="expected a whole number from 0 to 9")
-    takeover: bool = Field(False, description="expected true or false")
+    priority: int = Field(0, ge=0, le=9, description=lazy("expected a whole number from 0 to 9"))
+    takeover: bool = Field(False, description=lazy("expected true or false"))
     price_per_thousand_s: float | None = Field(
-        None, ge=0, allow_inf_nan=False, description="expected a number of at least 0"
+        None, ge=0, allow_inf_nan=False, description=lazy("expected a number of at least 0")
     )
 
     @property
@@ -190,15 +227,19 @@ class Entry(BaseModel):
             return value
         field = str(info.field_name)
         has_time = isinstance(value, datetime) or re.match(r"\d{4}-\d{2}-\d{2}[ T]", str(value))
-        hint = "; for times of the day there is 'hours'" if has_time else ""
-        raise ValueError(f"{cls.model_fields[field].description}{hint}")
+        hint = lazy("; for times of the day there is 'hours'") if has_time else ""
+        raise ValueError(_hinted(cls.model_fields[field].description, hint))
 
     @model_validator(mode="after")
     def _in_order(self) -> Entry:
         if self.first_day and self.last_day and self.last_day < self.first_day:
             raise ValueError(
-                f"never plays: its 'from' {self.first_day} is after its 'until' {self.last_day}; "
-                "expected an 'until' of the same day or later"
+                lazy(
+                    "never plays: its 'from' %(first)s is after its 'until' %(last)s; "
+                    "expected an 'until' of the same day or later",
+                    first=self.first_day,
+                    last=self.last_day,
+                )
             )
         return self
 
@@ -208,7 +249,13 @@ class Entry(BaseModel):
         known = EMOTIONS if info.field_name == "moods" else DAYS
         for word in value:
             if word not in known:
-                raise ValueError(f"expected words out of {', '.join(known)}{nearest(word, known)}")
+                raise ValueError(
+                    lazy(
+                        "expected words out of %(known)s%(hint)s",
+                        known=", ".join(known),
+                        hint=nearest(word, known),
+                    )
+                )
         return value
 
     @field_validator("hours")
@@ -223,13 +270,18 @@ def read_playlist_file(path: Path) -> tuple[PlaylistHead, list[Entry]]:
     fields = {**PlaylistHead.model_fields, **Entry.model_fields}
     expected = {field.alias or key: str(field.description) for key, field in fields.items()}
     try:
-        models, form = (PlaylistHead, Entry), "a YAML file or a folder of media"
+        models, form = (PlaylistHead, Entry), lazy("a YAML file or a folder of media")
         labels = ("id", "file")
         return read_yaml_list(
-            path, "playlist", *models, labels=labels, expected=expected, form=form
+            path, lazy("playlist"), *models, labels=labels, expected=expected, form=form
         )
     except YamlFileError as error:
         raise PlaylistError(str(error), error.others) from None
+
+
+def _hinted(expected: str | None, hint: str) -> str:
+    # Joined, because a `LazyText` is English then, as `validate` takes the two apart again.
+    return "".join((expected or "", hint))
 
 
 def id_of(name: str) -> str:
@@ -243,7 +295,7 @@ def _below_the_folder(value: str) -> str:
     path = PurePosixPath(value)
     if path.is_absolute() or ".." in path.parts or path.name in ("", ".") or "\0" in value:
         raise ValueError(
-            "expected a path below the playlist's folder, without '..' and not absolute"
+            lazy("expected a path below the playlist's folder, without '..' and not absolute")
         )
     return value
 

@@ -14,6 +14,7 @@ from ads.playlists.finder import MediaFinder
 from ads.playlists.folder import media_in
 from ads.playlists.loader import load_playlist
 from ads.playlists.yaml_file import MAX_BYTES
+from detector.texts import lazy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -111,7 +112,11 @@ class PlaylistWatcher:
             return
         except Exception as error:
             logger.exception("The playlist could not be read")
-            problem = f"The playlist {path} could not be read ({error}); see the log for where."
+            problem = lazy(
+                "The playlist %(path)s could not be read (%(why)s); see the log for where.",
+                path=path,
+                why=error,
+            )
             self._refuse(stamp, problem)
             return
         loaded = _stamp(playlist)

@@ -25,6 +25,7 @@ from yaml.constructor import SafeConstructor
 from yaml.resolver import Resolver
 
 from ads.playlists.json_file import parse_json
+from detector.texts import lazy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -120,20 +121,43 @@ def read_yaml(path: Path, what: str, expected: str = "a YAML file") -> YamlDocum
                 return YamlDocument(_parse_json(text), None)
         return parse_yaml(text)
     except FileNotFoundError:
-        raise YamlFileError(f"There is no {what} at {path}; expected {expected}.") from None
+        raise YamlFileError(
+            lazy(
+                "There is no %(thing)s at %(path)s; expected %(expected)s.",
+                thing=what,
+                path=path,
+                expected=expected,
+            )
+        ) from None
     except UnicodeDecodeError:
         raise YamlFileError(
-            f"The {what} {path} is not text in UTF-8; expected {expected}."
+            lazy(
+                "The %(thing)s %(path)s is not text in UTF-8; expected %(expected)s.",
+                thing=what,
+                path=path,
+                expected=expected,
+            )
         ) from None
     except YamlProblemError as error:
         form = "JSON" if is_json else "YAML"
         raise YamlFileError(
-            f"The {what} {path} is not valid {form}: {error}; correct the file."
+            lazy(
+                "The %(thing)s %(path)s is not valid %(form)s: %(why)s; correct the file.",
+                thing=what,
+                path=path,
+                form=form,
+                why=error,
+            )
         ) from None
     except OSError as error:
         raise YamlFileError(
-            f"The {what} {path} cannot be read ({error.strerror}); "
-            "check the file and its permissions."
+            lazy(
+                "The %(thing)s %(path)s cannot be read (%(why)s); check the file and its "
+                "permissions.",
+                thing=what,
+                path=path,
+                why=error.strerror,
+            )
         ) from error
 
 
@@ -145,7 +169,7 @@ def read_yaml_list(
     *,
     labels: tuple[str, ...],
     expected: Mapping[str, str],
-    form: str = "a YAML file with a list of entries",
+    form: str = lazy("a YAML file with a list of entries"),
 ) -> tuple[Head, list[Entry]]:
     """Read a file such as `ads: [{file: a.png}, ...]`: its keys, and at least one entry.
 
@@ -160,13 +184,23 @@ def read_yaml_list(
     source = read_yaml(path, what, form)
     document = source.content
     where, item = f"{what} {path}", key.removesuffix("s")
-    empty = f"The {where} is empty; expected the key '{key}' with a list of at least one {item}."
+    empty = lazy(
+        "The %(where)s is empty; expected the key '%(key)s' with a list of at least one %(item)s.",
+        where=where,
+        key=key,
+        item=item,
+    )
     if document is None or document == {}:
         raise YamlFileError(empty)
     if not isinstance(document, dict):
         raise YamlFileError(
-            f"The {where} has the wrong form: expected the key '{key}' with a list, "
-            f"got {_kind_of(document)}."
+            lazy(
+                "The %(where)s has the wrong form: expected the key '%(key)s' with a "
+                "list, got %(kind)s.",
+                where=where,
+                key=key,
+                kind=_kind_of(document),
+            )
         )
     checked_head = validate(head, document, f"The {where}", expected)
     entries = document.get(key)
@@ -174,23 +208,42 @@ def read_yaml_list(
         raise YamlFileError(empty)
     if not isinstance(entries, list):
         raise YamlFileError(
-            f"'{key}' in the {where} must be a list of {key}, got {_kind_of(entries)}."
+            lazy(
+                "'%(key)s' in the %(where)s must be a list of %(key)s, got %(kind)s.",
+                key=key,
+                where=where,
+                kind=_kind_of(entries),
+            )
         )
     checked: list[Entry] = []
     wrong: list[str] = []
     for number, raw in enumerate(entries, start=1):
-        name = f"{item.capitalize()} {number}"
+        name: str = f"{item.capitalize()} {number}"
         try:
             if not isinstance(raw, dict):
                 required = [key for key, field in entry.model_fields.items() if field.is_required()]
                 raise YamlFileError(
-                    f"{name} in the {where} must be a mapping with the key '{required[0]}', "
-                    f"got {_kind_of(raw)}."
+                    lazy(
+                        "%(what)s in the %(where)s must be a mapping with the key '%(key)s', got "
+                        "%(kind)s.",
+                        what=name,
+                        where=where,
+                        key=required[0],
+                        kind=_kind_of(raw),
+                    )
                 )
             label = next((raw[label] for label in labels if raw.get(label)), None)
             name = name if label is None else f"{name} ({shortened(str(label))})"
             sources = partial(_source_in, source, key, number - 1)
-            checked.append(validate(entry, raw, f"{name} in the {where}", expected, sources))
+            checked.append(
+                validate(
+                    entry,
+                    raw,
+                    lazy("%(what)s in the %(where)s", what=name, where=where),
+                    expected,
+                    sources,
+                )
+            )
         except YamlFileError as error:
             wrong.append(str(error))
     if wrong:
@@ -218,10 +271,15 @@ def validate(
     fields = {field.alias or name: field for name, field in model.model_fields.items()}
     for key in raw:
         if key not in fields:
-            hint = nearest(str(key), fields) or "."
+            near = nearest(str(key), fields) or "."
             raise YamlFileError(
-                f"{where} has the unknown key {shortened(repr(key))}; expected one of: "
-                f"{', '.join(fields)}{hint}"
+                lazy(
+                    "%(where)s has the unknown key %(unknown)s; expected one of: %(known)s%(hint)s",
+                    where=where,
+                    unknown=shortened(repr(key)),
+                    known=", ".join(fields),
+                    hint=near,
+                )
             )
     try:
         return model.model_validate(raw)
@@ -231,17 +289,40 @@ def validate(
         raise YamlFileError(f"{where} {problem['ctx']['error']}.")
     key = str(problem["loc"][0])
     if problem["type"] == "missing" and len(problem["loc"]) == 1:
-        raise YamlFileError(f"{where} lacks the key {key!r}; {expected[key]}.")
-    what, hint = expected[key], "."
+        raise YamlFileError(
+            lazy(
+                "%(where)s lacks the key %(key)s; %(reason)s.",
+                where=where,
+                key=repr(key),
+                reason=expected[key],
+            )
+        )
+    what: str = expected[key]
+    hint, trap = ".", ""
     if problem["type"] == "value_error":
         what, _, given = str(problem["ctx"]["error"]).partition("; did")
         hint = f"; did{given}" if given else "."
     elif problem["type"] == "literal_error":
         hint = nearest(str(raw[key]), _literals(fields[key].annotation)) or "."
-    elif trap := _trap(raw[key], key, problem, source_of):
-        hint = f"; {trap}."
+    else:
+        trap = _trap(raw[key], key, problem, source_of)
     given = shortened(str(raw[key]) if isinstance(raw[key], date) else repr(raw[key]))
-    raise YamlFileError(f"{where} has an invalid {key!r}: {what}, got {given}{hint}")
+    values = {"where": where, "key": repr(key), "reason": what, "given": given}
+    if trap:
+        raise YamlFileError(
+            lazy(
+                "%(where)s has an invalid %(key)s: %(reason)s, got %(given)s; %(what)s.",
+                what=trap,
+                **values,
+            )
+        )
+    raise YamlFileError(
+        lazy(
+            "%(where)s has an invalid %(key)s: %(reason)s, got %(given)s%(hint)s",
+            hint=hint,
+            **values,
+        )
+    )
 
 
 def _literals(annotation: Any) -> list[str]:
@@ -269,13 +350,21 @@ def _trap(
     source = source_of(path)
     wants_text = any("str" in str(part) for part in (problem["type"], *problem["loc"][1:]))
     if wants_text and source and not isinstance(given, str | list | dict):
-        return f'YAML takes {source} for {_kind_of(given)}, so put it in quotes: "{source}"'
+        return lazy(
+            'YAML takes %(value)s for %(kind)s, so put it in quotes: "%(value)s"',
+            value=source,
+            kind=_kind_of(given),
+        )
     if isinstance(given, str) and re.search(r"\b(float|int)_type", problem["type"]):
         number = given.strip().replace(",", ".")
         if re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d{1,3})?", number):
             plain = f"{float(number):.10g}"
-            reads = f"{given} is text" if source else f"{given!r} is text in quotes"
-            return f"{reads}, so write {plain}"
+            reads = (
+                lazy("%(value)s is text", value=given)
+                if source
+                else lazy("%(value)s is text in quotes", value=repr(given))
+            )
+            return lazy("%(what)s, so write %(number)s", what=reads, number=plain)
     return ""
 
 
@@ -283,7 +372,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
     """Return a hint at the most similar known word; empty if none is similar."""
     spelt = {name.lower(): name for name in known}
     near = difflib.get_close_matches(word.lower(), spelt, n=1, cutoff=0.5)
-    return f"; did you mean {spelt[near[0]]!r}?" if near else ""
+    return lazy("; did you mean %(word)s?", word=repr(spelt[near[0]])) if near else ""
 
 
 def shortened(text: str, most: int = 100) -> str:
@@ -294,9 +383,20 @@ def shortened(text: str, most: int = 100) -> str:
 
 
 def _kind_of(value: object) -> str:
-    number = "a number"
-    kinds = {dict: "a mapping", list: "a list", str: "text", bool: "yes or no", int: number}
-    kinds |= {float: number, type(None): "nothing", date: "a date", datetime: "a moment"}
+    number = lazy("a number")
+    kinds = {
+        dict: lazy("a mapping"),
+        list: lazy("a list"),
+        str: lazy("text"),
+        bool: lazy("yes or no"),
+        int: number,
+    }
+    kinds |= {
+        float: number,
+        type(None): lazy("nothing"),
+        date: lazy("a date"),
+        datetime: lazy("a moment"),
+    }
     return kinds.get(type(value), type(value).__name__)
 
 
@@ -314,7 +414,7 @@ def parse_yaml(text: str) -> YamlDocument:
         raise YamlProblemError(_describe(error, text)) from None
     except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as e:
         # PyYAML's constructors raise these, for example on `2024-13-41` or `!!int ""`.
-        raise YamlProblemError(f"a value cannot be read ({e})") from None
+        raise YamlProblemError(lazy("a value cannot be read (%(why)s)", why=e)) from None
 
 
 def _decoded(content: bytes) -> str:
@@ -340,10 +440,10 @@ def _read_bounded(path: Path) -> bytes:
     # Without O_NONBLOCK, opening a pipe that has no writer would block forever.
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise OSError(errno.EINVAL, "it is a pipe or a device, not a file", str(path))
+            raise OSError(errno.EINVAL, lazy("it is a pipe or a device, not a file"), str(path))
         content = file.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
-        raise YamlProblemError(f"it is larger than {MAX_BYTES >> 20} MiB")
+        raise YamlProblemError(lazy("it is larger than %(limit)s MiB", limit=MAX_BYTES >> 20))
     return content
 
 
@@ -389,7 +489,7 @@ class _StrictLoader(Composer, CParser, SafeConstructor, Resolver):
             if isinstance(key_node, yaml.ScalarNode):
                 if key_node.value in seen:
                     raise yaml.MarkedYAMLError(
-                        problem=f"the key {key_node.value!r} is written twice",
+                        problem=lazy("the key %(key)s is written twice", key=repr(key_node.value)),
                         problem_mark=key_node.start_mark,
                     )
                 seen.add(key_node.value)
@@ -400,7 +500,11 @@ class _StrictLoader(Composer, CParser, SafeConstructor, Resolver):
             return super().construct_yaml_timestamp(node)
         except ValueError as error:
             raise yaml.MarkedYAMLError(
-                problem=f"a value cannot be read: there is no {node.value} ({error})",
+                problem=lazy(
+                    "a value cannot be read: there is no %(value)s (%(why)s)",
+                    value=node.value,
+                    why=error,
+                ),
                 problem_mark=node.start_mark,
             ) from None
 
@@ -415,8 +519,12 @@ def _refuse_odd_number(node: yaml.ScalarNode, value: float) -> None:
     if not node.style and re.search(r"^[-+]?0[0-7xXbBoO]|[:_]", node.value):
         text = node.value
         raise yaml.MarkedYAMLError(
-            problem=f'YAML takes {text} for the number {value:.10g}: write "{text}" in quotes if '
-            f"it is text, else {value:.10g} or the number you mean; it stands",
+            problem=lazy(
+                'YAML takes %(value)s for the number %(number)s: write "%(value)s" in '
+                "quotes if it is text, else %(number)s or the number you mean; it stands",
+                value=text,
+                number=f"{value:.10g}",
+            ),
             problem_mark=node.start_mark,
         )
 
@@ -441,21 +549,26 @@ def _count_values(node: yaml.Node, counts: dict[int, int], depth: int) -> int:
 
 def _too_deep(mark: Any) -> yaml.MarkedYAMLError:
     return yaml.MarkedYAMLError(
-        problem=f"it is nested more than {MAX_DEPTH} levels deep", problem_mark=mark
+        problem=lazy("it is nested more than %(limit)s levels deep", limit=MAX_DEPTH),
+        problem_mark=mark,
     )
 
 
 def _too_many(mark: Any) -> yaml.MarkedYAMLError:
     return yaml.MarkedYAMLError(
-        problem=f"it holds more than {MAX_VALUES} values with its aliases expanded",
+        problem=lazy(
+            "it holds more than %(limit)s values with its aliases expanded", limit=MAX_VALUES
+        ),
         problem_mark=mark,
     )
 
 
 _PLAIN_WORDS = {
-    "mapping values are not allowed": "a colon in a value that is not in quotes",
-    "invalid Unicode character escape code": "an escape that is half an emoji (write the emoji)",
-    "tab character": "a tab (indent with spaces)",
+    "mapping values are not allowed": lazy("a colon in a value that is not in quotes"),
+    "invalid Unicode character escape code": lazy(
+        "an escape that is half an emoji (write the emoji)"
+    ),
+    "tab character": lazy("a tab (indent with spaces)"),
 }
 """What libyaml says, and plain words for it."""
 
@@ -463,15 +576,20 @@ _PLAIN_WORDS = {
 def _describe(error: yaml.YAMLError, text: str) -> str:
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
         mark = error.problem_mark
-        problem = error.problem or "mistake"
+        problem = error.problem or lazy("mistake")
         if "maximum nesting" in problem:  # libyaml's own limit, beyond ours
-            problem = f"it is nested more than {MAX_DEPTH} levels deep"
+            problem = lazy("it is nested more than %(limit)s levels deep", limit=MAX_DEPTH)
         elif "cannot start any token" in problem:
             letter = "".join(text.splitlines()[mark.line : mark.line + 1])[mark.column :][:1]
-            said = f"a value that begins with {letter} and is not in quotes"
+            said = lazy("a value that begins with %(letter)s and is not in quotes", letter=letter)
             problem = _PLAIN_WORDS["tab character"] if letter == "\t" else said
         else:
             plain = (said for words, said in _PLAIN_WORDS.items() if words in problem)
             problem = next(plain, problem)
-        return f"{problem} in line {mark.line + 1}, column {mark.column + 1}"
+        return lazy(
+            "%(problem)s in line %(line)s, column %(column)s",
+            problem=problem,
+            line=mark.line + 1,
+            column=mark.column + 1,
+        )
     return " ".join(str(error).split())

@@ -25,6 +25,7 @@ from detector.emotion.prevalence import (
     score_terms,
     shares,
 )
+from detector.texts import lazy
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -159,11 +160,22 @@ def live_state(
             .where(Session.id == session_id)
         ).one_or_none()
         if row is None:
-            raise NoSuchSessionError(f"There is no session {session_id} in {engine.url.database}.")
+            raise NoSuchSessionError(
+                lazy(
+                    "There is no session %(number)s in %(database)s.",
+                    number=session_id,
+                    database=engine.url.database,
+                )
+            )
         if not row.is_here:
             raise ReadingsElsewhereError(
-                f"Session {session_id} was recorded by a kiosk at {row.site}. It sends sums after "
-                "each play and keeps its readings, so nothing is known here about this moment."
+                lazy(
+                    "Session %(number)s was recorded by a kiosk at %(site)s. It sends sums "
+                    "after each play and keeps its readings, so nothing is known here about "
+                    "this moment.",
+                    number=session_id,
+                    site=row.site,
+                )
             )
         last_sign = _last_sign(connection, session_id, row.ended_at or row.started_at)
         at = last_sign if row.kind == "replay" else (now or datetime.now(UTC))

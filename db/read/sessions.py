@@ -14,6 +14,7 @@ from db.errors import NoSuchSessionError
 from db.read.scope import at_places, places
 from db.schema import EMOTION_COLUMNS, Ad, Gap, Model, Play, Reading, ReadingCount, Session, Viewer
 from detector.emotion.labels import EMOTIONS, labels_of, own_labels
+from detector.texts import lazy
 from detector.types import WITHHELD_REASONS
 
 if TYPE_CHECKING:
@@ -295,10 +296,19 @@ def require_session(engine: Engine, session_id: int) -> None:
     with engine.connect() as connection:
         known = list(connection.scalars(select(Session.id).order_by(Session.id.desc())))
     if session_id not in known:
-        latest = f"the latest is {known[0]}" if known else "there is none yet"
+        latest = (
+            lazy("the latest is %(number)s", number=known[0])
+            if known
+            else lazy("there is none yet")
+        )
         raise NoSuchSessionError(
-            f"There is no session {session_id} in {engine.url.database}; {latest}, "
-            "and `ad-monitor sessions` lists them."
+            lazy(
+                "There is no session %(number)s in %(database)s; %(what)s, and "
+                "`ad-monitor sessions` lists them.",
+                number=session_id,
+                database=engine.url.database,
+                what=latest,
+            )
         )
 
 

@@ -18,6 +18,7 @@ from db.write.outbox import Outbox
 from db.write.record_queue import RecordQueue
 from db.write.records import SessionEnded
 from db.write.session import DatabaseSession, is_passing
+from detector.texts import lazy
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -154,8 +155,12 @@ class Delivery:
                 if known or not passing:
                     raise
                 raise DatabaseWriteError(
-                    f"A session could not be started in the database {self._engine.url.database} "
-                    f"({describe(error)}); check the disk and that no other program holds it."
+                    lazy(
+                        "A session could not be started in the database %(database)s (%(why)s); "
+                        "check the disk and that no other program holds it.",
+                        database=self._engine.url.database,
+                        why=describe(error),
+                    )
                 ) from error
             return
 

@@ -22,6 +22,7 @@ from db.write import lock as session_lock
 from db.write.delivery import Delivery
 from db.write.outbox import Outbox, OutboxPlace
 from db.write.store import find_session, interrupt_session, open_sessions
+from detector.texts import lazy
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -137,8 +138,12 @@ class Recovery:
                 self.quarantined = quarantine(path)
             except OSError as error:
                 raise DatabaseUnavailableError(
-                    f"The damaged database {path} cannot be set aside ({error.strerror}); rename "
-                    "it, or choose another path."
+                    lazy(
+                        "The damaged database %(path)s cannot be set aside (%(why)s); rename it, "
+                        "or choose another path.",
+                        path=path,
+                        why=error.strerror,
+                    )
                 ) from error
             yield from self._recover()
 
@@ -159,7 +164,11 @@ class Recovery:
             if isinstance(error, DatabaseError):
                 raise
             raise DatabaseWriteError(
-                f"The database {engine.url.database} cannot be used ({describe(error)})."
+                lazy(
+                    "The database %(database)s cannot be used (%(error)s).",
+                    database=engine.url.database,
+                    error=describe(error),
+                )
             ) from error
 
 

@@ -43,6 +43,7 @@ from db.write.store import (
     noted_losses,
     reopen_session,
 )
+from detector.texts import lazy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -123,7 +124,10 @@ class DatabaseSession:
             self._file = self._identity()
             self._insert(self.known.records())
         elif self._file != self._identity():
-            self._move("its file was deleted or replaced", "what was recorded before went with it")
+            self._move(
+                lazy("its file was deleted or replaced"),
+                lazy("what was recorded before went with it"),
+            )
 
     def resume(self, session_id: int, lock: SessionLock | None) -> int:
         """Go on with a session in the database; return how many losses it has noted."""
@@ -216,7 +220,7 @@ class DatabaseSession:
         before, self._damaged = self._damaged, is_damaged(error)
         path = sqlite_path(self._engine)
         if isinstance(error, SessionGoneError):
-            self._move("its row was deleted", "what was recorded before went with it")
+            self._move(lazy("its row was deleted"), lazy("what was recorded before went with it"))
         elif self._damaged and not before:
             # Perhaps only what a connection has in its memory is damaged.
             self._engine.dispose()
@@ -224,7 +228,10 @@ class DatabaseSession:
         elif self._damaged and path is not None and self._file == self._identity():
             self._engine.dispose()
             aside = quarantine(path)
-            self._move("the database was damaged", f"what was recorded before is in {aside.name}")
+            self._move(
+                lazy("the database was damaged"),
+                lazy("what was recorded before is in %(file)s", file=aside.name),
+            )
             return True
         elif path is not None and not is_busy(error) and "full" not in describe(error):
             # After an I/O error, or when a disk came back, only a new connection surely works.
@@ -237,14 +244,20 @@ class DatabaseSession:
             problem = DatabaseWriteError(str(error))
         else:
             if not is_passing(error):
-                advice = "look for the cause in the log"
+                advice = lazy("look for the cause in the log")
             elif sqlite_path(self._engine) is None:
-                advice = "check the server and the way to it"
+                advice = lazy("check the server and the way to it")
             else:
-                advice = "check the disk and that no other program holds it"
+                advice = lazy("check the disk and that no other program holds it")
             problem = DatabaseWriteError(
-                f"Session {self.session_id} could not be written to the database "
-                f"{self._engine.url.database} ({describe(error)}); {advice}."
+                lazy(
+                    "Session %(session)s could not be written to the database %(database)s "
+                    "(%(why)s); %(advice)s.",
+                    session=self.session_id,
+                    database=self._engine.url.database,
+                    why=describe(error),
+                    advice=advice,
+                )
             )
         problem.__cause__ = error
         return problem
@@ -276,7 +289,11 @@ class DatabaseSession:
         self._lock = None
         former, start = self.session_id, self._start.started_at
         cause = "database_replaced"
-        detail = f"The session was begun again in the database, because {why}; {where}."
+        detail = lazy(
+            "The session was begun again in the database, because %(why)s; %(where)s.",
+            why=why,
+            where=where,
+        )
         gap = (GapStarted(start, cause, detail), GapEnded(max(start, self.last_moment), cause))
         self._insert([*gap, *self.known.records()])
         self._file = self._identity()
@@ -294,7 +311,10 @@ class DatabaseSession:
                 last_record = claim_session(connection, self.session_id)
                 if last_record is None:
                     raise SessionGoneError(
-                        f"The database does not hold session {self.session_id} any more."
+                        lazy(
+                            "The database does not hold session %(session)s any more.",
+                            session=self.session_id,
+                        )
                     )
                 yield connection, last_record
         except BaseException:
@@ -304,8 +324,12 @@ class DatabaseSession:
 
     def _is_locked(self, session_id: int) -> DatabaseWriteError:
         return DatabaseWriteError(
-            f"Session {session_id} in the database {self._engine.url.database} is locked by "
-            "another program; look for a second one on this database."
+            lazy(
+                "Session %(session)s in the database %(database)s is locked by another "
+                "program; look for a second one on this database.",
+                session=session_id,
+                database=self._engine.url.database,
+            )
         )
 
     def _identity(self) -> Identity | None:

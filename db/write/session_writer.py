@@ -32,6 +32,7 @@ from db.upkeep.retention import clock_doubt, purge_shadow_counts, purge_some
 from db.write.delivery import Delivery
 from db.write.record_queue import RecordQueue
 from db.write.records import Record, SessionEnded
+from detector.texts import lazy, nlazy
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -256,8 +257,12 @@ class SessionWriter:
             logger.exception("The writer of session %d failed.", self.session_id)
             self._delivery.release(remove=False)
             self._error = DatabaseWriteError(
-                f"The writer of session {self.session_id} failed ({type(error).__name__}: {error});"
-                " look for the cause in the log."
+                lazy(
+                    "The writer of session %(session)s failed (%(why)s); look for the cause in the "
+                    "log.",
+                    session=self.session_id,
+                    why=f"{type(error).__name__}: {error}",
+                )
             )
             self._error.__cause__ = error
             self._state = State.FAILED
@@ -275,8 +280,13 @@ class SessionWriter:
                 delivery.abandon(self._ended)
                 if self.waiting_on_disk:
                     self._error = DatabaseWriteError(
-                        f"Session {self.session_id} could not be finished in the database "
-                        f"{self._engine.url.database}; {self._where_the_rest_waits()}."
+                        lazy(
+                            "Session %(session)s could not be finished in the database "
+                            "%(database)s; %(where)s.",
+                            session=self.session_id,
+                            database=self._engine.url.database,
+                            where=self._where_the_rest_waits(),
+                        )
                     )
                     self._error.__cause__ = delivery.problem
                 return
@@ -289,9 +299,11 @@ class SessionWriter:
         self._upkeep.roll_up(session_id=self.session_id)
 
     def _where_the_rest_waits(self) -> str:
-        return (
-            f"{self.waiting_on_disk} records wait in {self._delivery.outbox_path} and are written "
-            "by the next start"
+        return nlazy(
+            "%(num)s record waits in %(path)s and is written by the next start",
+            "%(num)s records wait in %(path)s and are written by the next start",
+            self.waiting_on_disk,
+            path=self._delivery.outbox_path,
         )
 
 

@@ -12,6 +12,7 @@ from detector.errors import SourceLostError, SourceOpenError
 from detector.sources.recording import quiet_capture, shows_video
 from detector.sources.v4l2 import camera_index, cameras, is_busy
 from detector.sources.video_source import SourceSpec, VideoSource, plausible_rate
+from detector.texts import lazy
 from detector.types import Frame
 
 if TYPE_CHECKING:
@@ -45,7 +46,10 @@ class CameraCapture(VideoSource):
         read, image = self._capture.retrieve() if grabbed else (False, None)
         if not read or image is None:
             raise SourceLostError(
-                f"The {self._spec} gives no more pictures: expected a running source."
+                lazy(
+                    "The %(source)s gives no more pictures: expected a running source.",
+                    source=self._spec,
+                )
             )
         self._newest_ns = captured_ns
         frame = Frame(np.asarray(image, dtype=np.uint8), captured_ns, self._sequence)
@@ -60,13 +64,25 @@ class CameraCapture(VideoSource):
 def _open_error(spec: SourceSpec) -> SourceOpenError:
     if is_busy(camera_index(spec.target)):
         return SourceOpenError(
-            f"Camera {spec.target} is in use by another program: expected it to be free; "
-            "close that program.",
+            lazy(
+                "Camera %(camera)s is in use by another program: expected it to be free; "
+                "close that program.",
+                camera=spec.target,
+            ),
             "camera_busy",
         )
     known = ", ".join(map(str, cameras()))
-    found = f"cameras found: {known}" if known else "no camera was found on this machine"
+    found = (
+        lazy("cameras found: %(known)s", known=known)
+        if known
+        else lazy("no camera was found on this machine")
+    )
     return SourceOpenError(
-        f"Camera {spec.target} cannot be opened ({found}): plug it in, close programs that use it, "
-        "choose another with --source, or try the built-in viewer with --source demo."
+        lazy(
+            "Camera %(camera)s cannot be opened (%(what)s): plug it in, close "
+            "programs that use it, choose another with --source, or try the built-in "
+            "viewer with --source demo.",
+            camera=spec.target,
+            what=found,
+        )
     )

@@ -24,6 +24,8 @@ from typing import TYPE_CHECKING, Final
 import cv2
 import numpy as np
 
+from detector.texts import lazy
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -31,10 +33,12 @@ if TYPE_CHECKING:
     from detector.types import Frame
 
 _MESSAGES: Final[dict[SourceFault, str]] = {
-    "camera_black": "The picture is black: is the light off, or the lens closed?",
-    "camera_covered": "The picture has light but no detail: is the lens covered?",
-    "camera_frozen": "The picture has not changed in a single bit for 2 s: is the source paused, "
-    "or does the camera hang?",
+    "camera_black": lazy("The picture is black: is the light off, or the lens closed?"),
+    "camera_covered": lazy("The picture has light but no detail: is the lens covered?"),
+    "camera_frozen": lazy(
+        "The picture has not changed in a single bit for 2 s: is the source "
+        "paused, or does the camera hang?"
+    ),
 }
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image
 
 from detector.errors import PictureDecodeError
+from detector.texts import lazy
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 logging.getLogger("PIL").setLevel(logging.CRITICAL)
 
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF", "GIF")
-FORMAT_NAMES = "JPEG, PNG, BMP, WebP, TIFF or GIF"
+FORMAT_NAMES = lazy("JPEG, PNG, BMP, WebP, TIFF or GIF")
 
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -47,7 +48,7 @@ class PictureLimits:
 
 
 def decode_picture(
-    content: bytes, limits: PictureLimits | None = None, name: str = "The picture"
+    content: bytes, limits: PictureLimits | None = None, name: str = lazy("The picture")
 ) -> NDArray[np.uint8]:
     """Decode a JPEG, PNG, BMP, WebP, TIFF or GIF file, called `name` in error messages.
 
@@ -61,7 +62,10 @@ def decode_picture(
         raise _too_many_pixels(name, limits) from error
     except Exception as error:  # a decoder may fail in any way on hostile bytes
         raise PictureDecodeError(
-            f"{name} is not a picture: expected {FORMAT_NAMES}.", "not_a_picture"
+            lazy(
+                "%(name)s is not a picture: expected %(formats)s.", name=name, formats=FORMAT_NAMES
+            ),
+            "not_a_picture",
         ) from error
     with image:
         if image.width * image.height > limits.pixels:
@@ -70,15 +74,23 @@ def decode_picture(
         is_jpeg = image.format in {"JPEG", "MPO"}
         if is_jpeg and content.count(b"\xff\xda") > limits.jpeg_scans:
             raise PictureDecodeError(
-                f"{name} has too many scans: expected at most {limits.jpeg_scans}.",
+                lazy(
+                    "%(name)s has too many scans: expected at most %(limit)s.",
+                    name=name,
+                    limit=limits.jpeg_scans,
+                ),
                 "too_many_scans",
             )
         try:
             return _pixels(image)
         except Exception as error:  # as above
             raise PictureDecodeError(
-                f"{name} is damaged or of a rare kind: expected a whole {FORMAT_NAMES} file with "
-                "8 or 16 bits per colour.",
+                lazy(
+                    "%(name)s is damaged or of a rare kind: expected a whole %(formats)s "
+                    "file with 8 or 16 bits per colour.",
+                    name=name,
+                    formats=FORMAT_NAMES,
+                ),
                 "damaged",
             ) from error
 
@@ -106,6 +118,10 @@ def upright(image: Image.Image) -> Image.Image:
 
 def _too_many_pixels(name: str, limits: PictureLimits) -> PictureDecodeError:
     return PictureDecodeError(
-        f"{name} has too many pixels: expected at most {limits.pixels / 1e6:g} million.",
+        lazy(
+            "%(name)s has too many pixels: expected at most %(limit)s million.",
+            name=name,
+            limit=f"{limits.pixels / 1000000.0:g}",
+        ),
         "too_many_pixels",
     )

@@ -17,6 +17,7 @@ from detector.errors import SourceLostError, SourceOpenError
 from detector.names import printable
 from detector.sources.orientation import file_orientation
 from detector.sources.video_source import VideoSource, plausible_rate
+from detector.texts import lazy
 from detector.types import Frame
 
 if TYPE_CHECKING:
@@ -62,7 +63,9 @@ class Recording(VideoSource):
 
     def __init__(self, path: Path) -> None:
         if not path.is_file():
-            raise SourceOpenError(f"The video {path} is missing: expected a file; check the path.")
+            raise SourceOpenError(
+                lazy("The video %(path)s is missing: expected a file; check the path.", path=path)
+            )
         self._path = path
         # Absolute: FFmpeg takes text before a colon for a protocol.
         with _name_for_opencv(path.absolute()) as name:
@@ -83,9 +86,13 @@ class Recording(VideoSource):
         if self._pending is None:
             self._capture.release()
             raise SourceOpenError(
-                f"{path} holds no picture that can be decoded: expected a video file, received "
-                f"{path.stat().st_size} bytes that are empty, cut off or of another kind; "
-                "record or copy it again."
+                lazy(
+                    "%(path)s holds no picture that can be decoded: expected a video file, "
+                    "received %(size)s bytes that are empty, cut off or of another kind; "
+                    "record or copy it again.",
+                    path=path,
+                    size=path.stat().st_size,
+                )
             )
 
     def read(self) -> Frame | None:
@@ -94,8 +101,13 @@ class Recording(VideoSource):
         if frame is None:
             if self._is_cut_off():
                 raise SourceLostError(
-                    f"{self._path} is cut off: expected {self.frame_count} frames, received "
-                    f"{self._sequence}; what came before the cut was measured."
+                    lazy(
+                        "%(path)s is cut off: expected %(expected)s frames, received "
+                        "%(received)s; what came before the cut was measured.",
+                        path=self._path,
+                        expected=self.frame_count,
+                        received=self._sequence,
+                    )
                 )
             return None
         self._pending = self._decode()

@@ -17,6 +17,7 @@ from detector.errors import SourceLostError, SourceOpenError
 from detector.sources.feeds import NoVideoError, open_feed
 from detector.sources.orientation import OrientationReader
 from detector.sources.video_source import SourceSpec, VideoSource, plausible_rate
+from detector.texts import lazy
 from detector.types import Frame
 
 if TYPE_CHECKING:
@@ -87,7 +88,10 @@ class StreamCapture(VideoSource):
                 raise self._stalled() from error
             except (av.FFmpegError, StopIteration) as error:
                 raise SourceLostError(
-                    f"The {self._spec} gives no more pictures: expected a running source."
+                    lazy(
+                        "The %(source)s gives no more pictures: expected a running source.",
+                        source=self._spec,
+                    )
                 ) from error
             for picture in pictures:
                 self._newest_ns = max(arrived_ns, self._newest_ns + 1)
@@ -98,8 +102,12 @@ class StreamCapture(VideoSource):
 
     def _stalled(self) -> SourceLostError:
         return SourceLostError(
-            f"The {self._spec} stalls: expected pictures all the time, received none for "
-            f"{self.READ_TIMEOUT_MS / 1000:.1f} s or longer.",
+            lazy(
+                "The %(source)s stalls: expected pictures all the time, received none "
+                "for %(seconds)s s or longer.",
+                source=self._spec,
+                seconds=f"{self.READ_TIMEOUT_MS / 1000:.1f}",
+            ),
             "stream_stalled",
         )
 
@@ -114,20 +122,23 @@ def _open_error(spec: SourceSpec, error: Exception) -> SourceOpenError:
         or getattr(error, "cause", "") == "stream_stalled"
     )
     if isinstance(error, av.HTTPUnauthorizedError | av.HTTPForbiddenError):
-        why = (
-            "the server refuses the user name or the password; write both before the host, "
-            "with a colon between them and an @ after them."
+        why = lazy(
+            "the server refuses the user name or the password; write both before the "
+            "host, with a colon between them and an @ after them."
         )
     elif isinstance(error, av.HTTPNotFoundError):
-        why = "the server answers, but has nothing under this path; check the address."
+        why = lazy("the server answers, but has nothing under this path; check the address.")
     elif isinstance(error, ConnectionRefusedError):
-        why = "nothing listens at this host and port; check the address and that the server runs."
+        why = lazy(
+            "nothing listens at this host and port; check the address and that the server runs."
+        )
     else:
-        why = (
-            f"expected a server that answers within {StreamCapture.OPEN_TIMEOUT_MS / 1000:.0f} s "
-            "with a video; check the address and that the server runs."
+        why = lazy(
+            "expected a server that answers within %(seconds)s s with a video; check "
+            "the address and that the server runs.",
+            seconds=f"{StreamCapture.OPEN_TIMEOUT_MS / 1000:.0f}",
         )
     return SourceOpenError(
-        f"The stream {spec.shown} cannot be opened: {why}",
+        lazy("The stream %(stream)s cannot be opened: %(why)s", stream=spec.shown, why=why),
         "stream_stalled" if stalled else "camera_lost",
     )

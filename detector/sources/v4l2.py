@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 from detector.errors import SourceOpenError
+from detector.texts import lazy
 
 DEVICES = Path("/dev")
 
@@ -31,8 +32,13 @@ def camera_index(target: str) -> int:
     if number is None:
         known = ", ".join(map(str, _lasting_links())) or "none"
         raise SourceOpenError(
-            f"Camera {target} is not there: expected the name of a camera that is plugged in "
-            f"(known: {known}); plug it in or choose another with --source."
+            lazy(
+                "Camera %(camera)s is not there: expected the name of a camera that is "
+                "plugged in (known: %(known)s); plug it in or choose another with "
+                "--source.",
+                camera=target,
+                known=known,
+            )
         )
     return int(number[1])
 

@@ -14,11 +14,16 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from detector.errors import SourceOpenError
 from detector.sources.passwords import hide_passwords
+from detector.texts import lazy
 
 if TYPE_CHECKING:
     from detector.types import Frame
 
 DEMO_VIDEO = Path(__file__).parent / "demo" / "viewer.mp4"
+
+
+_SHOWN = (lazy("camera %(camera)s", camera=0), lazy("stream %(stream)s", stream=""), lazy("demo"))
+"""What `str` of a `SourceSpec` returns besides a file's path, for the catalogue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +47,11 @@ class SourceSpec:
             _check_host(text, scheme[1].lower())
             return cls("stream", text)
         raise SourceOpenError(
-            f"Unknown kind of source {text!r}: expected a camera index or device, a video file, "
-            "an http or rtsp address, or 'demo'."
+            lazy(
+                "Unknown kind of source %(value)s: expected a camera index or device, a "
+                "video file, an http or rtsp address, or 'demo'.",
+                value=repr(text),
+            )
         )
 
     @property
@@ -77,9 +85,13 @@ def _check_host(address: str, scheme: str) -> None:
     ):
         return
     raise SourceOpenError(
-        f"Invalid address {hide_passwords(address, keep_user=False)!r}: expected "
-        f"{scheme}://HOST/PATH or {scheme}://HOST:PORT/PATH, with a port from 1 to 65535; in a "
-        "password write / as %2F, ? as %3F and # as %23."
+        lazy(
+            "Invalid address %(address)s: expected %(scheme)s://HOST/PATH or "
+            "%(scheme)s://HOST:PORT/PATH, with a port from 1 to 65535; in a password "
+            "write / as %%2F, ? as %%3F and # as %%23.",
+            address=repr(hide_passwords(address, keep_user=False)),
+            scheme=scheme,
+        )
     )
 
 

@@ -113,7 +113,7 @@ def test(name: str, **options: Any) -> None:
     try:
         with snapshot(engine) as connection:
             found = find_channel(connection, name)
-        send_test(engine, found, sender(settings), datetime.now(UTC))
+        send_test(engine, found, sender(settings), datetime.now(UTC), settings.message_language)
     finally:
         engine.dispose()
     click.echo(f"The test message to {name} was sent. Check that it has arrived.", err=True)

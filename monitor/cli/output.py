@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 import click
 
 from detector.names import printable, printable_json
-from detector.sources.passwords import HidingFormatter
+from monitor.logs import LogFormatter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -69,7 +69,7 @@ def set_up_logging() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("GLOG_minloglevel", "2")
     terminal = logging.StreamHandler(sys.stderr)
-    terminal.setFormatter(HidingFormatter("%(levelname)s: %(message)s"))
+    terminal.setFormatter(LogFormatter("%(levelname)s: %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[terminal], force=True)
 
 

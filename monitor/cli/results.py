@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
-from detector.sources.passwords import HidingFormatter
+from monitor.logs import LogFormatter
 from monitor.reports.terminal.printable_console import PrintableConsole, wide_console
 
 if TYPE_CHECKING:
@@ -188,7 +188,7 @@ def training_bar() -> Iterator[Callable[[RunProgress, dict[str, Any]], None]]:
             bar.update(task, completed=progress.share, figures=_progress_text(progress, figures))
 
         lines = RichHandler(console=console, show_path=False, show_level=False)
-        lines.setFormatter(HidingFormatter("%(message)s"))
+        lines.setFormatter(LogFormatter("%(message)s"))
         root.handlers = [lines]
         try:
             yield update

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from detector.texts import lazy
 from monitor.cli.options import load_settings, output_options
 from monitor.cli.report import after_session, announce, report_after_failure
 from monitor.settings.models import RunSettings
@@ -25,6 +26,18 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _ARGUMENTS = f"{__name__}.arguments"
+
+_SUPERVISORS_WORDS = (
+    lazy(
+        "The kiosk died %(count)s times within %(number)s minutes; at last it %(how)s",
+        count=0,
+        number=0,
+        how="",
+    ),
+    lazy("was stuck and was killed"),
+    lazy("was ended by %(signal)s", signal=""),
+)
+"""Why a supervisor, which has the standard library only, wants no camera: for the catalogue."""
 
 
 class RunCommand(SettingsCommand):
@@ -84,7 +97,7 @@ def run(
     is_dead = not has_screen and screen_named()
     refuse_contradictions(options, settings, has_screen=has_screen)
     # The supervisor gives a reason when it restarts a kiosk that crashed too often.
-    reason = no_camera_because or (None if settings.camera else "started with --no-camera")
+    reason = no_camera_because or (None if settings.camera else lazy("started with --no-camera"))
     settings = settings.model_copy(update={"no_camera": reason})
     kind = "none" if reason is not None else _source_kind(settings.source)
     people = kind not in {"none", "unknown", "file", "demo"}

@@ -31,10 +31,11 @@ def hub_duties(settings: HubSettings) -> tuple[Duty, ...]:
         LakeError: The settings name a lake that is none.
         MediaStoreError: The settings name a media store that is none.
     """
+    deliveries = DeliveryDuty(sender(settings), language=settings.message_language)
     return (
         Duty("alerts", 15, AlertDuty().run),
         Duty("campaigns", 900, campaign_watch(settings.min_viewers)),
-        Duty("deliveries", 5, DeliveryDuty(sender(settings)).run),
+        Duty("deliveries", 5, deliveries.run),
         Duty("shows", 900, renew),
         Duty("media", 10_800, media_cleaner(settings)),
         Duty("upkeep", 3600, account_upkeep(settings.audit_days)),

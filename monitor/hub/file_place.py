@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 
 from pyarrow import fs
 
+from monitor.languages import lazy
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -115,9 +117,14 @@ class FilePlace:
             yield
         except OSError as error:
             raise self._error(
-                f"The {self._what} {self.target} cannot be used ({str(error).splitlines()[0]}); "
-                "check the path, its permissions and, for a bucket, AWS's variables for keys, "
-                "region and endpoint."
+                lazy(
+                    "The %(kind)s %(place)s cannot be used (%(why)s); check the path, its "
+                    "permissions and, for a bucket, AWS's variables for keys, region and "
+                    "endpoint.",
+                    kind=self._what,
+                    place=self.target,
+                    why=str(error).splitlines()[0],
+                )
             ) from error
 
 

@@ -9,6 +9,8 @@ from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
 from typing import TYPE_CHECKING
 
+from monitor.languages import lazy
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -53,10 +55,20 @@ def send_mail(
                     refused.append(recipient)
     except (OSError, smtplib.SMTPException) as error:
         raise MailError(
-            f"The mail server {server.host} cannot be used: {_reason(error)}."
+            lazy(
+                "The mail server %(server)s cannot be used: %(why)s.",
+                server=server.host,
+                why=_reason(error),
+            )
         ) from error
     if refused:
-        raise MailError(f"The mail server {server.host} refused {', '.join(refused)}.")
+        raise MailError(
+            lazy(
+                "The mail server %(server)s refused %(refused)s.",
+                server=server.host,
+                refused=", ".join(refused),
+            )
+        )
 
 
 def _connected(server: MailServer) -> smtplib.SMTP:

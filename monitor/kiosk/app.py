@@ -16,6 +16,7 @@ from monitor.kiosk.headless import TOO_MANY_ERRORS, say_code, with_saved_camera
 from monitor.kiosk.notice import make_notice_screen
 from monitor.kiosk.supervision.heartbeat import Heartbeat
 from monitor.kiosk.window_heartbeat import WindowHeartbeat
+from monitor.languages import lazy
 from monitor.sensor.camera_choice import list_cameras, save_choice, saved_choice
 from monitor.session.runtime import KioskRuntime
 from monitor.settings.paths import sqlite_file
@@ -180,7 +181,7 @@ def _open_window(  # noqa: PLR0917 (the parts of one session, handed over once)
     window.notice.shown.connect(kiosk.measure)
     if settings.notice == "required":
         window.notice.hidden.connect(
-            lambda: kiosk.pause_measuring("notice", "the notice was not on the screen")
+            lambda: kiosk.pause_measuring("notice", lazy("the notice was not on the screen"))
         )
     window.quit_requested.connect(lambda: quitter.quit("the window was closed"))
     window.finished.connect(lambda: quitter.quit(kiosk.ended or "all loops are done"))

@@ -32,12 +32,14 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import get_decimal_symbol, get_group_symbol
 
-from detector.texts import LazyText, later, lazy, nlazy, plazy
+from detector.texts import Later, LazyText, later, lazy, nlazy, plazy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import date
     from typing import Any
+
+    from babel.messages.catalog import Catalog
 
 __all__ = [
     "LazyText",
@@ -163,14 +165,25 @@ def listed(names: Sequence[str]) -> str:
     return format_list([str(name) for name in names], locale="en_GB" if code == ENGLISH else code)
 
 
+def in_english(error: BaseException) -> str:
+    """Return the sentence of an error for programs, logs and the database."""
+    with speaking(ENGLISH):
+        return str(error)
+
+
+@cache
+def catalogue(code: str) -> Catalog:
+    """Return the texts of a language other than English, with their translations."""
+    with (FOLDER / f"{code}.po").open("rb") as source:
+        return read_po(source, locale=code, abort_invalid=True)
+
+
 @cache
 def _catalogue(code: str) -> gettext_files.NullTranslations:
     if code == ENGLISH:
         return gettext_files.NullTranslations()
-    with (FOLDER / f"{code}.po").open("rb") as source:
-        catalogue = read_po(source, locale=code, abort_invalid=True)
     compiled = BytesIO()
-    write_mo(compiled, catalogue)
+    write_mo(compiled, catalogue(code))
     compiled.seek(0)
     return gettext_files.GNUTranslations(compiled)
 
@@ -190,6 +203,13 @@ class _Translator:
 
     def number(self, text: str) -> str:
         return numeral(text)
+
+    def value(self, name: str, value: Any) -> Any:
+        if language() == ENGLISH or isinstance(value, LazyText | Later | int | float):
+            return value
+        from monitor.languages.recognition import translated_value  # noqa: PLC0415 - imports this
+
+        return translated_value(name, str(value))
 
 
 LazyText.translator = _Translator()

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from detector.errors import SourceError, SourceFault, SourceLostError
 from detector.sources.opening import open_source
 from detector.sources.orientation import UPRIGHT, Orientation
+from detector.texts import lazy
 from monitor.backoff import Backoff
 
 if TYPE_CHECKING:
@@ -159,14 +160,26 @@ class Capture:
             return
         silent_s = time.monotonic() - since_s
         if silent_s >= HUNG_S:
-            call = f"a call into its driver did not return for {HUNG_S:.0f} s"
-            raise CaptureHungError(f"The {self._spec} hangs: {call}.")
+            call = lazy(
+                "a call into its driver did not return for %(seconds)s s", seconds=f"{HUNG_S:.0f}"
+            )
+            raise CaptureHungError(
+                lazy("The %(source)s hangs: %(why)s.", source=self._spec, why=call)
+            )
         cause: SourceFault = "stream_stalled" if self._spec.kind == "stream" else "camera_lost"
         if reading and silent_s >= STALL_S:
-            detail = f"The {self._spec} gave no picture for {STALL_S:.1f} s."
+            detail = lazy(
+                "The %(source)s gave no picture for %(seconds)s s.",
+                source=self._spec,
+                seconds=f"{STALL_S:.1f}",
+            )
             self._lose(SourceLostError(detail, cause))
         elif not reading and self._wait_for_source and silent_s >= SLOW_OPENING_S:
-            detail = f"The {self._spec} has not answered for {SLOW_OPENING_S:.0f} s."
+            detail = lazy(
+                "The %(source)s has not answered for %(seconds)s s.",
+                source=self._spec,
+                seconds=f"{SLOW_OPENING_S:.0f}",
+            )
             self._lose(SourceLostError(detail, cause))
 
     def reopen(self) -> None:

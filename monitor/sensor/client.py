@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING, Literal, cast
 
 from detector.emotion.labels import EMOTIONS, LabelSet
 from detector.sources.passwords import hide_passwords
+from detector.texts import lazy
 from monitor.backoff import RestartBackoff
 from monitor.sensor import messages
 from monitor.sensor.child_process import child_environment
@@ -151,7 +152,11 @@ class SensorProcess:
         self._stderr_thread.join(2.0)
         self._stdout.close()
         self._stderr.close()
-        how = f"was ended by signal {-status}" if status < 0 else f"ended with status {status}"
+        how = (
+            lazy("was ended by signal %(status)s", status=-status)
+            if status < 0
+            else lazy("ended with status %(status)s", status=status)
+        )
         # The logs of native libraries explain nothing.
         chatter = re.compile(r"[IWE]\d{4} |INFO:|WARNING:")
         said = [line for line in self._last_words if line.strip() and not chatter.match(line)]
@@ -313,16 +318,18 @@ class SupervisedSensor:
 
     def _pause_before_restart(self) -> float:
         pause_s = self._restarts.pause_s(time.monotonic())
-        health = SensorHealth("restarting", "the sensor is being started again")
+        health = SensorHealth("restarting", lazy("the sensor is being started again"))
         if self._restarts.exhausted:
-            detail = f"the sensor died {self._restarts.deaths} times in a minute"
+            detail = lazy(
+                "the sensor died %(count)s times in a minute", count=self._restarts.deaths
+            )
             health = SensorHealth("unavailable", detail)
         self._on_message(messages.HealthReport(health))
         return pause_s
 
     def _pause_after_error(self) -> float:
         try:
-            self._on_died(SensorDied(time.monotonic_ns(), "internal error, see the log"))
+            self._on_died(SensorDied(time.monotonic_ns(), lazy("internal error, see the log")))
             return self._pause_before_restart()
         except Exception:
             logger.exception("Nobody handles what the sensor says")
@@ -334,6 +341,9 @@ class SupervisedSensor:
                 process = self._process
             if process is not None and process.check():
                 silent_s = process.hang_detector.silent_s
-                detail = f"the sensor was stuck: it said nothing for {silent_s:.1f} s"
+                detail = lazy(
+                    "the sensor was stuck: it said nothing for %(seconds)s s",
+                    seconds=f"{silent_s:.1f}",
+                )
                 logger.warning("%s; killing it", detail.capitalize())
                 self._on_died(SensorDied(time.monotonic_ns(), detail, "sensor_stuck"))

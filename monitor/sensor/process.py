@@ -29,6 +29,7 @@ from detector.sources.freeze_detector import FreezeDetector
 from detector.sources.orientation import Orientation
 from detector.sources.v4l2 import cameras
 from detector.sources.video_source import SourceSpec
+from detector.texts import lazy
 from monitor.sensor import messages
 from monitor.sensor.capture import Capture, FrameQueue
 from monitor.sensor.child_process import disable_core_dumps
@@ -292,8 +293,11 @@ class SensorLoop:
             since_ns, self._size_changed_ns = self._size_changed_ns, frame.captured_ns
             if since_ns is not None and frame.captured_ns - since_ns < CHANGING_S * 1e9:
                 return True
-            sizes = f"from {before[0]} x {before[1]} to {width} x {height}"
-            detail = f"The size of the pictures changed {sizes}."
+            detail = lazy(
+                "The size of the pictures changed from %(before)s to %(after)s.",
+                before=f"{before[0]} x {before[1]}",
+                after=f"{width} x {height}",
+            )
             self._send(messages.SourceLost(frame.captured_ns, detail, "format_changed"))
         return True
 

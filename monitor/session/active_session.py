@@ -17,6 +17,7 @@ from detector.emotion.model_card import read_card, require_expressions
 from detector.emotion.model_store import find_model
 from detector.emotion.prevalence import calibration_of
 from detector.emotion.shadow import require_comparable
+from monitor.languages import nlazy
 from monitor.session.feedback import Feedback, remembering_policy
 from monitor.session.recorder import MeasuringHours, Recorder
 from monitor.settings.models import RecordingSettings, RunSettings
@@ -133,9 +134,21 @@ class ActiveSession:
     @property
     def database_problem(self) -> str | None:
         """What is wrong with the recording, in one sentence; `None` while all is well."""
-        parts = [f"{self.writer.lost} records are lost."] if self.writer.lost else []
+        parts = (
+            [nlazy("%(num)s record is lost.", "%(num)s records are lost.", self.writer.lost)]
+            if self.writer.lost
+            else []
+        )
         if self.writer.error is not None:
-            parts.append(f"{self.writer.waiting} records wait: {self.writer.error}")
+            waiting, why = self.writer.waiting, self.writer.error
+            parts.append(
+                nlazy(
+                    "%(num)s record waits: %(why)s",
+                    "%(num)s records wait: %(why)s",
+                    waiting,
+                    why=why,
+                )
+            )
         return " ".join(parts) or None
 
     def follow_clock(self, watch: ClockWatch) -> timedelta | None:

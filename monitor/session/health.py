@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from detector.sources.passwords import hide_passwords
+from monitor.languages import lazy
 from monitor.logs import default_log
 from monitor.sensor.live import UNMEASURED
 from monitor.session.machine import disk_of, resident_bytes, system_name, temperature_c
@@ -200,8 +201,8 @@ def _camera(settings: RunSettings, session: ActiveSession, router: MessageRouter
     if settings.no_camera is not None:
         return CameraHealth(state="off", since=since, detail=settings.no_camera)
     if health.state == "ended":
-        return CameraHealth(state="off", since=since, detail="the recording is over")
+        return CameraHealth(state="off", since=since, detail=lazy("the recording is over"))
     if not router.is_ready or health.state in UNMEASURED:
-        detail = hide_passwords(health.detail) or "the sensor is not ready yet"
+        detail = hide_passwords(health.detail) or lazy("the sensor is not ready yet")
         return CameraHealth(state="lost", since=since, detail=detail)
     return CameraHealth(state="ok", since=since)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import zstandard
 
+from monitor.languages import lazy
 from monitor.logs import log_path, recent_log
 from monitor.session.painted_ad import as_jpeg, draw_ad
 from monitor.uplink.documents import CommandResult
@@ -90,7 +91,9 @@ class HubCommands:
                 case "logs":
                     return self._logs()
         except (TimeoutError, CancelledError):
-            return _failed(f"The show did not answer within {ANSWER_S:g} s.")
+            return _failed(
+                lazy("The show did not answer within %(seconds)s s.", seconds=f"{ANSWER_S:g}")
+            )
 
     def _in_show(self, work: Callable[[], Answer]) -> Answer:
         future: Future[Answer] = Future()
@@ -104,16 +107,22 @@ class HubCommands:
     def _identify(self, key: HubKey) -> CommandResult:
         show = self.show_name
         if show is None:
-            return _failed("Nobody can see the name: this kiosk runs without a window on a screen.")
+            return _failed(
+                lazy("Nobody can see the name: this kiosk runs without a window on a screen.")
+            )
         self._in_show(lambda: show(key.name, key.site))
-        return CommandResult(succeeded=True, detail="The screen shows its name for 10 seconds.")
+        return CommandResult(
+            succeeded=True, detail=lazy("The screen shows its name for 10 seconds.")
+        )
 
     def _restart(self) -> CommandResult | None:
         player = self.player
         if not self._settings.patient or player is None:
             return _failed(
-                "The kiosk is not supervised, so nothing would start it again; run it with "
-                "--supervised, or install it as a service."
+                lazy(
+                    "The kiosk is not supervised, so nothing would start it again; run it "
+                    "with --supervised, or install it as a service."
+                )
             )
 
         def end() -> None:
@@ -130,20 +139,24 @@ class HubCommands:
         elif player is not None:
             rgb = draw_ad(self._in_show(lambda: player.picture), HEADLESS_SIZE)
         else:
-            return _failed("The show has not begun.")
+            return _failed(lazy("The show has not begun."))
         play = None if player is None else player.current
-        words = "No ad is on the screen." if play is None else f"The ad {play.ad.name[:400]}."
+        words = (
+            lazy("No ad is on the screen.")
+            if play is None
+            else lazy("The ad %(name)s.", name=play.ad.name[:400])
+        )
         return _attached(words, "image/jpeg", as_jpeg(rgb))
 
     def _logs(self) -> CommandResult:
         path = log_path(self._settings.log)
         if path is None:
-            return _failed("The kiosk keeps no log (run.log: none).")
+            return _failed(lazy("The kiosk keeps no log (run.log: none)."))
         text = recent_log(path, MAX_LOG_BYTES)
         if not text:
-            return _failed("The kiosk's log is empty.")
+            return _failed(lazy("The kiosk's log is empty."))
         packed = zstandard.compress(text.encode("utf-8", "replace"), 10)
-        words = "The newest lines of the kiosk's log and its supervisor's."
+        words = lazy("The newest lines of the kiosk's log and its supervisor's.")
         return _attached(words, "application/zstd", packed)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ads.playlists.playlist import parse_hours, within_hours
 from db.write import records
+from monitor.languages import lazy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -155,7 +156,7 @@ class Recorder:
             return
         if self._gap is not None:
             self._writer.submit(records.GapEnded(self._clock.at(captured_ns), self._gap))
-        self._begin_gap("hours", "outside the hours of measuring", captured_ns)
+        self._begin_gap("hours", lazy("outside the hours of measuring"), captured_ns)
 
     def _flag(self, static: list[int], captured_ns: int) -> None:
         for viewer in static:

@@ -6,6 +6,7 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
+from monitor.languages import lazy
 from monitor.sensor.live import UNMEASURED, LiveView, SensorHealth, fault_state
 from monitor.sensor.messages import (
     Ended,
@@ -58,7 +59,7 @@ class MessageRouter:
         # A source that was never there is not lost.
         was_never_there = not self.is_ready and health.state == "reconnecting"
         cause = "" if was_never_there else health.cause
-        return cause or "sensor_starting", health.detail or "the sensor is not ready yet"
+        return cause or "sensor_starting", health.detail or lazy("the sensor is not ready yet")
 
     def show(self, view: LiveView) -> None:
         """Publish a view."""

@@ -17,6 +17,7 @@ from detector.sources.opening import open_source
 from detector.sources.v4l2 import cameras
 from detector.sources.video_source import SourceSpec
 from monitor.errors import SessionFailedError, SetupError
+from monitor.languages import lazy
 from monitor.sensor.camera_choice import lasting_source
 from monitor.sensor.client import SupervisedSensor
 from monitor.sensor.live import LiveView, SensorHealth
@@ -389,7 +390,7 @@ def _find_source(settings: RunSettings) -> str:
     if settings.patient:
         return "0"
     if settings.no_camera is None:
-        _warn_of_demo("No camera was found.", settings)
+        _warn_of_demo(lazy("No camera was found."), settings)
     return "demo"
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from boltons.fileutils import atomic_save
 
-from monitor.languages import _
+from monitor.languages import _, lazy
 from monitor.settings.models import RunSettings
 from monitor.settings.paths import hub_folder, sqlite_file
 from monitor.settings.sources import Setting, SettingsError, SettingsFile, mistakes, settings_of
@@ -51,7 +51,7 @@ def hub_mistakes(values: Mapping[str, Any]) -> list[str]:
     """Return a sentence for every value that a hub may not send; empty if all are right."""
     unknown = [key for key in values if key not in (*SCREEN_KEYS, *SHOW_KEYS)]
     if unknown:
-        return [f"{key} cannot be set by a hub." for key in unknown]
+        return [lazy("%(key)s cannot be set by a hub.", key=key) for key in unknown]
     wrong = mistakes(RunSettings, values)
     return [_("Invalid %(key)s: %(why)s", key=one.key, why=one.why) for one in wrong]
 
@@ -78,7 +78,7 @@ def keep_hub_settings(
         if not wrong:
             right[key] = value
     if right != in_force:
-        remarks.append("The settings apply at the next start of the kiosk.")
+        remarks.append(lazy("The settings apply at the next start of the kiosk."))
     sections: dict[str, dict[str, Any]] = {}
     for key, value in right.items():
         section, _, name = key.partition(".")

@@ -668,6 +668,10 @@ class HubSettings(WebSettings, PublishingSettings):
     )
     """Mail server that sends reports: smtps://user:password@host?from=ads@example.com, or smtp://
     for STARTTLS; safer in $AD_MONITOR_MAIL, where other users cannot see it."""
+    message_language: ReportLanguage = setting(
+        "en", "hub", metavar=f"[{'|'.join(language_codes())}]"
+    )
+    """Language of the alerts and reports that the hub sends to people; programs get English."""
     # A hundred people behind one address watch the wall, which asks every five seconds.
     read_limit: str = "6000 per minute"
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ads.errors import AdsError
+from monitor.languages import lazy
 from monitor.settings.from_hub import keep_hub_settings
 from monitor.uplink.address import HubRefusedError, HubUnreachableError
 from monitor.uplink.media import MAX_DAMAGED, MediaFolder, ShowRefusedError
@@ -184,7 +185,9 @@ class Applier:
             playlist = self._try_out(document)
             if playlist is not None:
                 return replace(playlist, path=self._folder.playlist)
-        raise ShowRefusedError("The media change on the disk after they were verified; check it.")
+        raise ShowRefusedError(
+            lazy("The media change on the disk after they were verified; check it.")
+        )
 
     def _fetch(
         self, link: Link, media: Iterable[MediaEntry], kept: Iterable[MediaEntry]
@@ -231,11 +234,15 @@ class Applier:
             return None
         for ad in playlist.skipped:
             reason = ad.reason.replace(str(ad.path), "its file")
-            raise ShowRefusedError(f"The ad {ad.ad_id} cannot be shown here: {reason}")
+            raise ShowRefusedError(
+                lazy("The ad %(ad)s cannot be shown here: %(why)s", ad=ad.ad_id, why=reason)
+            )
         # A day more, as the screen's day may not be over yet.
         today = (datetime.now(UTC) - timedelta(days=1)).date()
         if all(ad.last_day is not None and ad.last_day < today for ad in playlist.ads):
-            raise ShowRefusedError("None of its ads would ever be shown: their dates are over.")
+            raise ShowRefusedError(
+                lazy("None of its ads would ever be shown: their dates are over.")
+            )
         return playlist
 
     def _damaged(self, playlist: Playlist) -> list[str]:
@@ -248,6 +255,11 @@ class Applier:
         try:
             return self._stage.load(path)
         except AdsError as error:
-            name = "The local playlist" if path is None else "The hub's playlist"
             reason = str(error).replace(f"{self._folder.media}/", "")
-            raise ShowRefusedError(f"{name} cannot be shown: {reason}") from error
+            if path is None:
+                raise ShowRefusedError(
+                    lazy("The local playlist cannot be shown: %(why)s", why=reason)
+                ) from error
+            raise ShowRefusedError(
+                lazy("The hub's playlist cannot be shown: %(why)s", why=reason)
+            ) from error

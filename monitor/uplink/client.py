@@ -20,6 +20,7 @@ from pydantic import BaseModel, ValidationError
 
 from db.transfer.envelope import digest
 from detector.names import printable
+from monitor.languages import lazy
 from monitor.uplink.address import HubRefusedError, HubUnreachableError
 from monitor.uplink.documents import MAX_DOCUMENT_BYTES, SignedDocument
 from monitor.uplink.messages import (
@@ -210,7 +211,9 @@ class HubClient:
         """Return the size of the whole from a header such as `bytes 0-99/1000`."""
         found = re.fullmatch(r"bytes (\d{1,15})-(\d{1,15})/(\d{1,15})", content_range.strip())
         if found is None or int(found[1]) != first:
-            raise HubUnreachableError(f"{self.hub} sends another part of a file than asked for.")
+            raise HubUnreachableError(
+                lazy("%(hub)s sends another part of a file than asked for.", hub=self.hub)
+            )
         return int(found[3])
 
     def _expect(
@@ -235,7 +238,7 @@ class HubClient:
             return model.model_validate_json(body)
         except ValidationError:
             raise HubUnreachableError(
-                f"{self.hub} does not answer as a hub of this program does."
+                lazy("%(hub)s does not answer as a hub of this program does.", hub=self.hub)
             ) from None
 
     def _call(
@@ -261,7 +264,9 @@ class HubClient:
         for part in answer.iter_content(1 << 16 if max_bytes > 1 << 16 else 4096):
             size += len(part)
             if size > max_bytes or time.monotonic() > deadline:
-                raise HubUnreachableError(f"{self.hub} answers too much, or too slowly.")
+                raise HubUnreachableError(
+                    lazy("%(hub)s answers too much, or too slowly.", hub=self.hub)
+                )
             yield part
 
     @contextmanager
@@ -292,38 +297,59 @@ class HubClient:
             raise HubUnreachableError(self._why_not_encrypted(_reason(error))) from error
         except requests.exceptions.ProxyError as error:
             raise HubUnreachableError(
-                f"The proxy on the way to {self.hub} does not work ({_reason(error)}); check "
-                "HTTPS_PROXY and NO_PROXY."
+                lazy(
+                    "The proxy on the way to %(hub)s does not work (%(why)s); check "
+                    "HTTPS_PROXY and NO_PROXY.",
+                    hub=self.hub,
+                    why=_reason(error),
+                )
             ) from error
         except requests.exceptions.Timeout as error:
             raise HubUnreachableError(
-                f"{self.hub} did not answer within {timeout_s:g} s."
+                lazy(
+                    "%(hub)s did not answer within %(seconds)s s.",
+                    hub=self.hub,
+                    seconds=f"{timeout_s:g}",
+                )
             ) from error
         except (OSError, ValueError) as error:
             if self._verify is not None and not os.path.exists(self._verify):  # noqa: PTH110
                 raise HubUnreachableError(
-                    f"There is no file {self._verify}: expected the certificate authority of "
-                    f"{self.hub} there, as --hub-ca (`uplink.ca`) says."
+                    lazy(
+                        "There is no file %(file)s: expected the certificate authority of "
+                        "%(hub)s there, as --hub-ca (`uplink.ca`) says.",
+                        file=self._verify,
+                        hub=self.hub,
+                    )
                 ) from error
             raise HubUnreachableError(
-                f"{self.hub} cannot be reached ({_reason(error)}); check the address and the "
-                "network."
+                lazy(
+                    "%(hub)s cannot be reached (%(why)s); check the address and the network.",
+                    hub=self.hub,
+                    why=_reason(error),
+                )
             ) from error
 
     def _why_not_encrypted(self, reason: str) -> str:
         if "NO_CERTIFICATE" in reason:
-            return (
-                f"{self._verify} holds no certificate ({reason}); name a PEM file with the hub's "
-                "certificate authority with --hub-ca (`uplink.ca`)."
+            return lazy(
+                "%(file)s holds no certificate (%(why)s); name a PEM file with the hub's "
+                "certificate authority with --hub-ca (`uplink.ca`).",
+                file=self._verify,
+                why=reason,
             )
         if "CERTIFICATE" not in reason and "certificate" not in reason:
-            return (
-                f"{self.hub} does not answer over https ({reason}); check the port. Only a hub "
-                "without a certificate has an address that begins with http://."
+            return lazy(
+                "%(hub)s does not answer over https (%(why)s); check the port. Only a "
+                "hub without a certificate has an address that begins with http://.",
+                hub=self.hub,
+                why=reason,
             )
-        return (
-            f"The certificate of {self.hub} is not trusted ({reason}); if the hub has its own "
-            "certificate authority, name its file with --hub-ca (`uplink.ca`)."
+        return lazy(
+            "The certificate of %(hub)s is not trusted (%(why)s); if the hub has its "
+            "own certificate authority, name its file with --hub-ca (`uplink.ca`).",
+            hub=self.hub,
+            why=reason,
         )
 
 
@@ -342,10 +368,14 @@ def _refused(status: int, body: bytes, headers: Any) -> HubRefusedError:
     try:
         detail = _Problem.model_validate_json(body).detail
     except ValidationError:
-        detail = f"The hub answered with the status {status}"
         if status in {404, 405, 501} or status in range(300, 400):
-            detail += ": there is no hub at this address; check it"
-        detail += "."
+            detail = lazy(
+                "The hub answered with the status %(status)s: there is no hub at this address; "
+                "check it.",
+                status=status,
+            )
+        else:
+            detail = lazy("The hub answered with the status %(status)s.", status=status)
     try:
         retry_after_s: float | None = min(max(float(headers.get("Retry-After", "")), 0.0), 3600.0)
     except ValueError:

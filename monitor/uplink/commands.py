@@ -10,6 +10,7 @@ from boltons.fileutils import atomic_save
 from pydantic import AwareDatetime, BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from detector.names import printable
+from monitor.languages import lazy
 from monitor.uplink.address import HubRefusedError
 from monitor.uplink.documents import CommandKind, CommandResult
 
@@ -86,13 +87,15 @@ class CommandLog:
             author = printable(order.author)
             if now >= order.expires_at:
                 logger.info("The hub's command %s of %s came too late.", order.kind, author)
-                late = "The kiosk got the command only after it had expired."
+                late = lazy("The kiosk got the command only after it had expired.")
                 self._end(order.uid, CommandResult(succeeded=False, detail=late))
                 continue
             try:
                 self._write(now)
             except OSError as error:
-                reason = f"The kiosk cannot note the command on its disk ({error.strerror})."
+                reason = lazy(
+                    "The kiosk cannot note the command on its disk (%(why)s).", why=error.strerror
+                )
                 self._results[order.uid] = CommandResult(succeeded=False, detail=reason)
                 known.result = self._results[order.uid]
                 continue
@@ -126,7 +129,10 @@ class CommandLog:
             return self._perform(order)
         except Exception as error:
             logger.exception("The command %s from the hub failed", order.kind)
-            detail = f"The kiosk has an internal error ({type(error).__name__}); see its log."
+            detail = lazy(
+                "The kiosk has an internal error (%(kind)s); see its log.",
+                kind=type(error).__name__,
+            )
             return CommandResult(succeeded=False, detail=detail)
 
     def _end(self, uid: str, result: CommandResult) -> None:
@@ -152,9 +158,11 @@ class CommandLog:
             return
         for known in self._known.values():
             if known.result is None and known.kind == "restart":
-                known.result = CommandResult(succeeded=True, detail="The kiosk has restarted.")
+                known.result = CommandResult(
+                    succeeded=True, detail=lazy("The kiosk has restarted.")
+                )
             elif known.result is None:
-                stopped = "The kiosk stopped before the command was done."
+                stopped = lazy("The kiosk stopped before the command was done.")
                 known.result = CommandResult(succeeded=False, detail=stopped)
 
     def _save(self) -> None:

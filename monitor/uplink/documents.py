@@ -33,6 +33,7 @@ from pydantic import (
 
 from ads.show.blocks import Block
 from monitor.errors import MonitorError
+from monitor.languages import lazy
 from monitor.uplink.messages import Hex
 
 ASK_S = 30.0
@@ -228,8 +229,10 @@ def verify(signed: SignedDocument, key_sha256: str) -> DesiredDocument:
     """
     if not hmac.compare_digest(_signature(signed.document, key_sha256), signed.signature):
         raise DocumentError(
-            "The hub's signature on the document is wrong: it was changed, or made for another "
-            "kiosk or another key."
+            lazy(
+                "The hub's signature on the document is wrong: it was changed, or made "
+                "for another kiosk or another key."
+            )
         )
     try:
         return DesiredDocument.model_validate_json(signed.document)

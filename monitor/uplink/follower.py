@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from monitor.backoff import Backoff
 from monitor.errors import MonitorError
+from monitor.languages import lazy
 from monitor.uplink.address import HubRefusedError, HubUnreachableError
 from monitor.uplink.applying import Applied, Applier, Link
 from monitor.uplink.commands import CommandLog
@@ -169,7 +170,9 @@ class HubFollower:
                 logger.info("The hub was left: the local playlist is shown.")
             self.status = ShowStatus()
         except (MonitorError, OSError) as error:
-            self._complain(f"The hub was left, but its show goes on: {_words(error)}")
+            self._complain(
+                lazy("The hub was left, but its show goes on: %(why)s", why=_words(error))
+            )
             return 30 * TICK_S
         return TICK_S
 
@@ -230,7 +233,7 @@ class HubFollower:
         try:
             document = verified(signed, link.key)
         except DocumentError as error:
-            self._complain(f"The hub's document is refused. {error}")
+            self._complain(lazy("The hub's document is refused. %(why)s", why=error))
             return False
         before = None if self._applied is None else self._applied.document
         # A hub that comes back from a backup has a lower version, but a later time.
@@ -240,8 +243,12 @@ class HubFollower:
             and document.made_at <= before.made_at
         ):
             self._complain(
-                f"The hub's document is refused: version {document.version} was made before "
-                f"version {before.version}, which is in force."
+                lazy(
+                    "The hub's document is refused: version %(version)s was made before "
+                    "version %(before)s, which is in force.",
+                    version=document.version,
+                    before=before.version,
+                )
             )
             return False
         self._serial, self._orders = document.serial, document.commands
@@ -277,7 +284,13 @@ class HubFollower:
             # What has arrived is kept.
             self._begin(*wanted, link)
             self._work_at_s = now_s + pause_s
-            self._complain(f"Version {wanted[1].version} from the hub is not shown: {reason}")
+            self._complain(
+                lazy(
+                    "Version %(version)s from the hub is not shown: %(why)s",
+                    version=wanted[1].version,
+                    why=reason,
+                )
+            )
             self._show(fetching=None)
             self._send("refused", wanted[1], reason)
 
@@ -342,7 +355,7 @@ class HubFollower:
         if isinstance(error, HubRefusedError) and error.status == 401:
             # The sender of the sums says so to people.
             return REVOKED_PAUSE_S
-        self._complain(f"The hub cannot be asked for its show: {error}")
+        self._complain(lazy("The hub cannot be asked for its show: %(why)s", why=error))
         asked_s = error.retry_after_s if isinstance(error, HubRefusedError) else None
         return max(self._backoff.pause_s(), asked_s or 0.0)
 
@@ -362,5 +375,5 @@ def _is_same(one: DesiredDocument, other: DesiredDocument) -> bool:
 
 def _words(error: Exception) -> str:
     if isinstance(error, OSError):
-        return f"The kiosk's disk cannot be used ({error.strerror or error})."
+        return lazy("The kiosk's disk cannot be used (%(why)s).", why=error.strerror or error)
     return str(error)

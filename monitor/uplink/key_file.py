@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from db.transfer.uplink import Joining
 from monitor.errors import MonitorError
+from monitor.languages import lazy
 from monitor.uplink.messages import Hex, Secret
 
 
@@ -80,17 +81,22 @@ def read_key(path: Path) -> HubKey | None:
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as error:
-        raise KeyFileError(f"The key of the hub cannot be read from {path} ({error}).") from error
+        raise KeyFileError(
+            lazy("The key of the hub cannot be read from %(path)s (%(why)s).", path=path, why=error)
+        ) from error
     if others:
         raise KeyFileError(
-            f"Other users can read the key of the hub: run `chmod 600 {path}`, and revoke the key "
-            "on the hub if somebody may have read it."
+            lazy(
+                "Other users can read the key of the hub: run `chmod 600 %(path)s`, and "
+                "revoke the key on the hub if somebody may have read it.",
+                path=path,
+            )
         )
     try:
         return HubKey.model_validate_json(text)
     except ValidationError as error:
         raise KeyFileError(
-            f"{path} is damaged: join the hub again with `ad-monitor join`."
+            lazy("%(path)s is damaged: join the hub again with `ad-monitor join`.", path=path)
         ) from error
 
 
@@ -106,7 +112,11 @@ def write_key(path: Path, key: HubKey) -> None:
             file.write(key.model_dump_json(indent=1) + "\n")
     except OSError as error:
         raise KeyFileError(
-            f"The key of the hub cannot be written to {path} ({error.strerror}); check the folder."
+            lazy(
+                "The key of the hub cannot be written to %(path)s (%(why)s); check the folder.",
+                path=path,
+                why=error.strerror,
+            )
         ) from error
 
 
@@ -119,4 +129,6 @@ def delete_key(path: Path) -> None:
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
-        raise KeyFileError(f"{path} cannot be deleted ({error.strerror}).") from error
+        raise KeyFileError(
+            lazy("%(path)s cannot be deleted (%(why)s).", path=path, why=error.strerror)
+        ) from error

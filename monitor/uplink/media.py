@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from detector.names import printable
 from monitor.errors import MonitorError
+from monitor.languages import lazy
 from monitor.uplink.address import HubRefusedError, HubUnreachableError
 from monitor.uplink.documents import PIECE_BYTES
 
@@ -66,10 +67,21 @@ class MediaFolder:
         all_bytes = sum({one.name: one.size for one in (*entries, *kept)}.values())
         if all_bytes > self._limit:
             own = sum(entry.size for entry in entries)
-            beside = " with those of the show before" if all_bytes > own else ""
+            sizes = {"needed": _size_text(all_bytes), "limit": _size_text(self._limit)}
+            if all_bytes > own:
+                raise ShowRefusedError(
+                    lazy(
+                        "The media need %(needed)s with those of the show before, and this kiosk "
+                        "keeps %(limit)s at most (uplink.media_gb).",
+                        **sizes,
+                    )
+                )
             raise ShowRefusedError(
-                f"The media need {_size_text(all_bytes)}{beside}, and this kiosk keeps "
-                f"{_size_text(self._limit)} at most (uplink.media_gb)."
+                lazy(
+                    "The media need %(needed)s, and this kiosk keeps %(limit)s at most "
+                    "(uplink.media_gb).",
+                    **sizes,
+                )
             )
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -84,8 +96,13 @@ class MediaFolder:
         spare = min(1e9, 0.05 * disk.total)
         if needed and disk.free - needed < spare:
             raise ShowRefusedError(
-                f"The disk is too full for the media: {_size_text(needed)} are to be fetched, "
-                f"{_size_text(disk.free)} are free, and {_size_text(spare)} have to stay free."
+                lazy(
+                    "The disk is too full for the media: %(needed)s are to be fetched, "
+                    "%(free)s are free, and %(spare)s have to stay free.",
+                    needed=_size_text(needed),
+                    free=_size_text(disk.free),
+                    spare=_size_text(spare),
+                )
             )
 
     def sweep(self, kept: Iterable[MediaEntry]) -> None:
@@ -123,9 +140,13 @@ class MediaFolder:
     def unusable(self, error: OSError) -> ShowRefusedError:
         """Return an error of the disk in words."""
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            return ShowRefusedError("The disk is full; free some space on the kiosk.")
+            return ShowRefusedError(lazy("The disk is full; free some space on the kiosk."))
         folder = printable(str(self.path))
-        return ShowRefusedError(f"The folder {folder} cannot be used ({error.strerror}).")
+        return ShowRefusedError(
+            lazy(
+                "The folder %(folder)s cannot be used (%(why)s).", folder=folder, why=error.strerror
+            )
+        )
 
     def download(self, entry: MediaEntry) -> Download:
         """Return what fetches a file, and goes on where an earlier attempt broke off."""
@@ -193,23 +214,27 @@ class Download:
             except HubRefusedError as error:
                 if error.status not in {404, 416}:
                     raise
-                self._count("The hub does not have a file of the show", str(error))
+                self._count(lazy("The hub does not have a file of the show"), str(error))
                 if error.status == 416:
                     self._start_over()
                 raise
         if total != self._entry.size:
             self._start_over()
             self._count(
-                "A file of the show is not as the hub described it",
-                f"expected {self._entry.size} bytes, received {total}",
+                lazy("A file of the show is not as the hub described it"),
+                lazy(
+                    "expected %(expected)s bytes, received %(received)s",
+                    expected=self._entry.size,
+                    received=total,
+                ),
             )
         elif self.arrived == first:
-            raise HubUnreachableError(f"{client.hub} sent nothing of a file.")
+            raise HubUnreachableError(lazy("%(hub)s sent nothing of a file.", hub=client.hub))
 
     def _finish(self) -> bool:
         if self._hash.hexdigest() != self._entry.sha256:
             self._start_over()
-            self._count("A file of the show arrives damaged", "its SHA-256 is wrong")
+            self._count(lazy("A file of the show arrives damaged"), lazy("its SHA-256 is wrong"))
             return False
         try:
             descriptor = os.open(self._part, os.O_RDONLY)
@@ -230,7 +255,13 @@ class Download:
         self._failed += 1
         if self._failed >= MAX_DAMAGED:
             raise ShowRefusedError(
-                f"{what}, {MAX_DAMAGED} times in a row: {self._entry.name[:12]}… ({why})."
+                lazy(
+                    "%(what)s, %(count)s times in a row: %(name)s… (%(why)s).",
+                    what=what,
+                    count=MAX_DAMAGED,
+                    name=self._entry.name[:12],
+                    why=why,
+                )
             )
 
     def _disk_failed(self, error: OSError) -> NoReturn:

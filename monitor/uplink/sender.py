@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from db.transfer.envelope import is_acceptable, pack
 from monitor.backoff import Backoff
+from monitor.languages import lazy
 from monitor.uplink.address import HubUnreachableError
 from monitor.uplink.pace import Pace
 
@@ -156,7 +157,13 @@ class Sender:
 
     def _rewind(self, receipt: Receipt, now_s: float) -> None:
         if self._store.rewind(receipt.expected, datetime.now(UTC)):
-            self._fail(now_s, f"The hub expects record {receipt.expected}, which is sent again.")
+            self._fail(
+                now_s,
+                lazy(
+                    "The hub expects record %(expected)s, which is sent again.",
+                    expected=receipt.expected,
+                ),
+            )
             return
         logger.warning(
             "The hub has lost records that it had confirmed, perhaps as a backup was restored: "

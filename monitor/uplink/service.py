@@ -16,6 +16,7 @@ from db.transfer.uplink import UplinkStore
 from db.write.lock import lock_file
 from monitor.backoff import Backoff
 from monitor.errors import MonitorError
+from monitor.languages import lazy
 from monitor.uplink.address import HubRefusedError, hub_address, plain_warning
 from monitor.uplink.joining import Applicant, PairingCode, enter, facts_of_machine
 from monitor.uplink.key_file import (
@@ -258,7 +259,7 @@ class UplinkService:
     def _note_sent(self, number: int) -> None:
         key = read_key(self._path)
         if key is None or self._key is None or key.key != self._key.key:
-            raise KeyFileError("The kiosk has just joined anew, or left its hub.")
+            raise KeyFileError(lazy("The kiosk has just joined anew, or left its hub."))
         write_key(self._path, key.model_copy(update={"sent": number}))
 
     def _pair(self, hub: str) -> float:
@@ -315,7 +316,11 @@ class UplinkService:
                 self._lock = lock_file(self._lock_path, os.O_RDWR | os.O_CREAT, 0o600)
             except OSError as error:
                 raise KeyFileError(
-                    f"The lock file {self._lock_path} cannot be made ({error.strerror})."
+                    lazy(
+                        "The lock file %(lock_path)s cannot be made (%(why)s).",
+                        lock_path=self._lock_path,
+                        why=error.strerror,
+                    )
                 ) from error
         return self._lock is not None
 

@@ -20,6 +20,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 from db.hub.digests import key_digest
 from db.write.lock import lock_file
 from monitor.errors import MonitorError
+from monitor.languages import lazy
 from monitor.settings.paths import hub_folder
 from monitor.uplink.documents import DesiredDocument, DocumentError, SignedDocument, verify
 from monitor.uplink.key_file import KeyFileError, key_path, lock_path_of, read_key
@@ -158,7 +159,7 @@ def verified(signed: SignedDocument, key: HubKey) -> DesiredDocument:
     """
     document = verify(signed, key_digest(key.key))
     if document.screen != key.screen:
-        raise DocumentError("The hub's document is for another screen.")
+        raise DocumentError(lazy("The hub's document is for another screen."))
     return document
 
 
@@ -231,7 +232,9 @@ def delete_show(database: Path) -> bool:
         finally:
             os.close(lock)
     except OSError as error:
-        raise KeyFileError(f"{folder.path} cannot be deleted ({error.strerror}).") from error
+        raise KeyFileError(
+            lazy("%(path)s cannot be deleted (%(why)s).", path=folder.path, why=error.strerror)
+        ) from error
     return True
 
 

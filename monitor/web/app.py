@@ -16,6 +16,7 @@ from werkzeug.routing import IntegerConverter
 from detector.names import printable
 from monitor.languages import lazy, long_date, numeral, short_date
 from monitor.languages.jinja import spoken
+from monitor.languages.recognition import translated
 from monitor.languages.words import word
 from monitor.reports import formatting as shown
 from monitor.settings.time_zone import common_zone, zone_words
@@ -138,6 +139,7 @@ def page_app(settings: WebSettings, gate: Gate, navigation: Sequence[NavigationE
         "minute": minute,
         "numeral": spoken(numeral),
         "word": spoken(word),
+        "translated": spoken(translated),
         "zone": lambda session: common_zone([session.timezone]),
         "zone_words": zone_words,
     }

@@ -9,6 +9,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from detector.names import printable
+from monitor.languages import _
 from monitor.reports.tables import plain
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def _shown(value: Any) -> str:
     if value is None or value == []:
         return ""
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return _("yes") if value else _("no")
     if isinstance(value, list) and all(isinstance(part, str | int | float) for part in value):
         return ", ".join(map(str, value))
     return str(value) if isinstance(value, str | int | float) else _json(value)

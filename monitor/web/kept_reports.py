@@ -126,4 +126,4 @@ def report_sender(settings: HubSettings) -> ReportDuty:
     def zone(engine: Engine, query: ReportQuery) -> tzinfo:
         return zone_of(engine, Scope(sites=query.sites, groups=query.groups, tags=query.tags))
 
-    return ReportDuty(make, zone, server)
+    return ReportDuty(make, zone, server, settings.message_language)

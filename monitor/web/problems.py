@@ -14,6 +14,7 @@ from db.errors import DatabaseUnavailableError
 from detector.names import printable_json
 from detector.sources.passwords import hide_passwords
 from monitor.languages import lazy
+from monitor.languages.recognition import translated
 from monitor.uplink.messages import HUB_API
 from monitor.web.security import MAX_UPLOAD_BYTES
 
@@ -128,12 +129,16 @@ class ProblemError(Exception):
         self.title = title or TITLES.get(code) or HTTPStatus(status).phrase
 
     def document(self) -> dict[str, str | int]:
-        """Return the problem document; its `type` is a place on the page `/api`."""
+        """Return the problem document; its `type` is a place on the page `/api`.
+
+        Its texts are in the current language, as scripts of pages show them. That of the API, and
+        of whoever asks for no language, is English.
+        """
         return {
             "type": f"/api#problem-{self.code}",
-            "title": self.title,
+            "title": str(self.title),
             "status": self.status,
-            "detail": self.detail,
+            "detail": translated(self.detail),
             "code": self.code,
         }
 
@@ -162,7 +167,7 @@ def _answer(problem: ProblemError) -> Response:
         body, kind = printable_json(problem.document()), "application/problem+json"
     elif isinstance(request.routing_exception, BadRequest):
         # The request names no host that the links of a page could lead to.
-        body, kind = problem.detail, "text/plain; charset=utf-8"
+        body, kind = translated(problem.detail), "text/plain; charset=utf-8"
     else:
         body, kind = render_template("problem.html", problem=problem), "text/html; charset=utf-8"
     return Response(body, problem.status, content_type=kind, headers=problem.headers())

@@ -118,7 +118,7 @@ def disable_channel(connection: Connection, channel_id: int, now: datetime) -> N
     is_in_use = (Channel.id == channel_id, Channel.disabled_at.is_(None))
     connection.execute(update(Channel).where(*is_in_use).values(disabled_at=now))
     waits = (Delivery.channel_id == channel_id, Delivery.next_at.is_not(None))
-    reason = "Not sent: the channel was disabled."
+    reason = lazy("Not sent: the channel was disabled.")
     connection.execute(update(Delivery).where(*waits).values(next_at=None, error=reason))
 
 

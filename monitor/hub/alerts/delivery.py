@@ -15,6 +15,7 @@ from db.hub.alerts.channels import list_channels
 from monitor.backoff import Backoff
 from monitor.hub.alerts.senders import SendError
 from monitor.hub.alerts.wording import one_message, quiet_until, storm_message
+from monitor.languages import ENGLISH, in_english, lazy, speaking
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,6 +40,8 @@ MAX_REFUSALS: Final = 5
 _CLAIM = timedelta(minutes=2)
 """Longer than sending can take; if a process dies while it sends, another one waits so long."""
 
+_GIVEN_UP, _TOO_LATE = lazy("Given up."), lazy("Given up after three days.")
+
 _LOG_KEPT = timedelta(days=90)
 
 
@@ -49,13 +52,19 @@ class DeliveryDuty:
 
     Args:
         send: Sends a message to a channel at a time, or raises `SendError`.
+        language: Code of that in which people are written to.
         budget_s: How long one call of `run` begins to send further messages.
     """
 
     def __init__(
-        self, send: Callable[[KnownChannel, Message, datetime], None], *, budget_s: float = 20.0
+        self,
+        send: Callable[[KnownChannel, Message, datetime], None],
+        *,
+        language: str = ENGLISH,
+        budget_s: float = 20.0,
     ) -> None:
         self._send = send
+        self._language = language
         self._budget_s = budget_s
         self._cleaned: datetime | None = None
 
@@ -96,7 +105,8 @@ class DeliveryDuty:
                 return
             with writing(engine) as connection:
                 if now - head.created_at > KEEP_TRYING:
-                    reason = f"{head.error or 'Not delivered.'} Given up after three days."
+                    reason = head.error or lazy("Not delivered.")
+                    reason = f"{reason} {_TOO_LATE}"
                     deliveries.give_up(connection, [head.id], reason)
                     queue = queue[1:]
                     continue
@@ -112,7 +122,8 @@ class DeliveryDuty:
     ) -> bool:
         """Send one message and note what became of it; return whether others may follow."""
         documents = [delivery.payload for delivery in batch]
-        message = one_message(documents[0]) if len(batch) == 1 else storm_message(documents)
+        with speaking(self._language):
+            message = one_message(documents[0]) if len(batch) == 1 else storm_message(documents)
         head = batch[0]
         try:
             self._try(channel, message, now)
@@ -121,7 +132,7 @@ class DeliveryDuty:
             refused = error.is_refusal and head.attempts + 1 >= MAX_REFUSALS
             with writing(engine) as connection:
                 if refused:
-                    deliveries.give_up(connection, [head.id], f"{error} Given up.")
+                    deliveries.give_up(connection, [head.id], f"{error} {_GIVEN_UP}")
                 else:
                     pause = timedelta(seconds=max(_pause_s(head), error.retry_after_s or 0.0))
                     deliveries.put_off(connection, head.id, now + pause, str(error))
@@ -138,7 +149,9 @@ class DeliveryDuty:
         except Exception as error:
             # Noted like a failure of the receiver, so that what waits is tried again and given up.
             logger.exception("Failed on a message to the channel %s", channel.name)
-            raise SendError(f"Not delivered: the hub failed ({type(error).__name__}).") from error
+            raise SendError(
+                lazy("Not delivered: the hub failed (%(kind)s).", kind=type(error).__name__)
+            ) from error
 
 
 def send_test(
@@ -146,8 +159,11 @@ def send_test(
     channel: KnownChannel,
     send: Callable[[KnownChannel, Message, datetime], None],
     now: datetime,
+    language: str = ENGLISH,
 ) -> None:
     """Send a test message to a channel at once, whatever waits there, and log it.
+
+    It is written in `language`.
 
     Raises:
         SendError: It did not arrive.
@@ -160,15 +176,19 @@ def send_test(
         "screen": None,
         "raised_at": now.isoformat(timespec="seconds"),
         "ended_at": None,
-        "detail": f"This is a test of the channel {channel.name}; nothing is wrong.",
+        "detail": lazy(
+            "This is a test of the channel %(name)s; nothing is wrong.", name=channel.name
+        ),
     }
     failure: SendError | None = None
+    with speaking(language):
+        message = one_message(document)
     try:
-        send(channel, one_message(document), now)
+        send(channel, message, now)
     except SendError as error:
         failure = error
     with writing(engine) as connection:
-        reason = None if failure is None else str(failure)
+        reason = None if failure is None else in_english(failure)
         deliveries.note_test(connection, channel.id, document, now, reason)
     if failure is not None:
         raise failure
@@ -218,7 +238,7 @@ def _without_slept_through(
         if until is not None and datetime.fromisoformat(one.payload["ended_at"]) <= until:
             asleep |= {begin.id, one.id}
     if asleep:
-        reason = "Not sent: raised and over within the quiet hours of the channel."
+        reason = lazy("Not sent: raised and over within the quiet hours of the channel.")
         with writing(engine) as connection:
             deliveries.give_up(connection, asleep, reason)
     return [one for one in queue if one.id not in asleep]

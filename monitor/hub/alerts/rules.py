@@ -15,7 +15,7 @@ from db.engine import snapshot, writing
 from db.hub.alerts.conditions import screen_conditions
 from db.hub.alerts.raised import SCREEN_ALERT_KINDS, end_alert, open_alerts, raise_alert
 from monitor.hub.opening import may_be_open
-from monitor.languages import lazy
+from monitor.languages import lazy, nlazy
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -129,8 +129,11 @@ def _silent(
     last = f"{contact_at:%Y-%m-%d %H:%M} UTC"
     return Finding(
         True,
-        f"The kiosk has not been heard of since {last}: check its power and its network. It keeps "
-        "its sums and sends them when it is back.",
+        lazy(
+            "The kiosk has not been heard of since %(last)s: check its power and its network. It "
+            "keeps its sums and sends them when it is back.",
+            last=last,
+        ),
     )
 
 
@@ -146,8 +149,10 @@ def _camera(screen: ScreenCondition, health: Mapping[str, Any], now: datetime) -
     # Both by the kiosk's clock, which may be wrong.
     if at - since + (now - screen.health_at) <= CAMERA_LOST:
         return _UNKNOWN
-    why = str(camera.get("detail", "")) or "no usable picture comes"
-    return Finding(True, f"Nobody is measured ({why}): check the camera and its cable.")
+    why = str(camera.get("detail", "")) or lazy("no usable picture comes")
+    return Finding(
+        True, lazy("Nobody is measured (%(why)s): check the camera and its cable.", why=why)
+    )
 
 
 def _notice(screen: ScreenCondition, health: Mapping[str, Any], now: datetime) -> Finding:
@@ -160,8 +165,10 @@ def _notice(screen: ScreenCondition, health: Mapping[str, Any], now: datetime) -
         return _UNKNOWN
     return Finding(
         True,
-        "The notice about the camera is not on the screen: check that no other window covers it, "
-        "or inform people in another way.",
+        lazy(
+            "The notice about the camera is not on the screen: check that no other window covers "
+            "it, or inform people in another way."
+        ),
     )
 
 
@@ -175,8 +182,12 @@ def _disk(health: Mapping[str, Any], is_raised: bool) -> Finding:
         return _WELL
     return Finding(
         True,
-        f"Only {free / _GIB:.1f} GB of {total / _GIB:.0f} GB are free: delete files, or keep "
-        "readings for a shorter time (`--retention`).",
+        lazy(
+            "Only %(free)s GB of %(total)s GB are free: delete files, or keep readings for a "
+            "shorter time (`--retention`).",
+            free=f"{free / _GIB:.1f}",
+            total=f"{total / _GIB:.0f}",
+        ),
     )
 
 
@@ -185,11 +196,23 @@ def _clock(offset_s: float | None, is_raised: bool) -> Finding:
         return _UNKNOWN
     if abs(offset_s) <= (20 if is_raised else 30):
         return _WELL
-    way = "ahead" if offset_s > 0 else "behind"
+    duration = _duration(abs(offset_s))
+    if offset_s > 0:
+        return Finding(
+            True,
+            lazy(
+                "The kiosk's clock is %(duration)s ahead: switch on the machine's time "
+                "synchronisation (`timedatectl set-ntp true`).",
+                duration=duration,
+            ),
+        )
     return Finding(
         True,
-        f"The kiosk's clock is {_duration(abs(offset_s))} {way}: switch on the machine's time "
-        "synchronisation (`timedatectl set-ntp true`).",
+        lazy(
+            "The kiosk's clock is %(duration)s behind: switch on the machine's time "
+            "synchronisation (`timedatectl set-ntp true`).",
+            duration=duration,
+        ),
     )
 
 
@@ -201,8 +224,13 @@ def _readings(health: Mapping[str, Any]) -> Finding:
         return _WELL
     return Finding(
         True,
-        f"{lost} records of the session could not be stored: look for the reason with `ad-monitor "
-        "doctor` on the kiosk. The alert ends with the session.",
+        nlazy(
+            "%(num)s record of the session could not be stored: look for the reason with "
+            "`ad-monitor doctor` on the kiosk. The alert ends with the session.",
+            "%(num)s records of the session could not be stored: look for the reason with "
+            "`ad-monitor doctor` on the kiosk. The alert ends with the session.",
+            lost,
+        ),
     )
 
 
@@ -213,24 +241,41 @@ def _not_applied(screen: ScreenCondition, now: datetime) -> Finding:
     if not _is_open(screen, now):
         return _UNKNOWN
     if show.reported_version == show.version and show.state == "refused":
-        why = f" ({show.reason.rstrip('.')})" if show.reason else ""
-        return Finding(
-            True,
-            f"The kiosk cannot show version {show.version}{why}. It goes on with what it showed "
-            "before.",
-            is_certain=True,
-        )
+        if not show.reason:
+            refused = lazy(
+                "The kiosk cannot show version %(version)s. It goes on with what it showed before.",
+                version=show.version,
+            )
+        else:
+            refused = lazy(
+                "The kiosk cannot show version %(version)s (%(why)s). It goes on with what it "
+                "showed before.",
+                version=show.version,
+                why=show.reason.rstrip("."),
+            )
+        return Finding(True, refused, is_certain=True)
     if show.reported_version == show.version and show.state == "fetching":
-        part = "" if show.progress is None else f", {show.progress:.0%} of them so far"
-        return Finding(
-            True,
-            f"The kiosk is still fetching the ads of version {show.version}{part}: check its "
-            "network. It goes on with what it showed before.",
-        )
+        if show.progress is None:
+            slow = lazy(
+                "The kiosk is still fetching the ads of version %(version)s: check its network. It "
+                "goes on with what it showed before.",
+                version=show.version,
+            )
+        else:
+            slow = lazy(
+                "The kiosk is still fetching the ads of version %(version)s, %(share)s of them so "
+                "far: check its network. It goes on with what it showed before.",
+                version=show.version,
+                share=f"{show.progress:.0%}",
+            )
+        return Finding(True, slow)
     return Finding(
         True,
-        f"The kiosk has not fetched version {show.version}: check that its program is as new as "
-        "the hub's. It goes on with what it showed before.",
+        lazy(
+            "The kiosk has not fetched version %(version)s: check that its program is as new as "
+            "the hub's. It goes on with what it showed before.",
+            version=show.version,
+        ),
     )
 
 
@@ -239,8 +284,10 @@ def _set_aside(at: datetime | None, now: datetime) -> Finding:
         return _WELL
     return Finding(
         True,
-        "The kiosk sent something that the hub cannot store, and which is kept apart: bring both "
-        "to the same version. The alert ends a day after the last time.",
+        lazy(
+            "The kiosk sent something that the hub cannot store, and which is kept apart: bring "
+            "both to the same version. The alert ends a day after the last time."
+        ),
     )
 
 
@@ -258,10 +305,13 @@ def _moment(text: object) -> datetime | None:
 
 
 def _duration(seconds: float) -> str:
-    for name, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds / length:.0f} {name}"
-    return f"{seconds:.0f} seconds"
+    if seconds >= 2 * 86400:
+        return nlazy("%(num)s day", "%(num)s days", round(seconds / 86400))
+    if seconds >= 2 * 3600:
+        return nlazy("%(num)s hour", "%(num)s hours", round(seconds / 3600))
+    if seconds >= 2 * 60:
+        return nlazy("%(num)s minute", "%(num)s minutes", round(seconds / 60))
+    return nlazy("%(num)s second", "%(num)s seconds", round(seconds))
 
 
 class AlertDuty:

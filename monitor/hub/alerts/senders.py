@@ -292,7 +292,7 @@ class _Complaints(logging.Handler):
 
     def text(self, url: str) -> str:
         """Return the logged text on one line, without any part of the address."""
-        text = hide_passwords(" ".join(self._lines) or "the service did not take the message")
+        text = hide_passwords(" ".join(self._lines) or lazy("the service did not take the message"))
         parts = re.split(r"[/:@?&=#]+", url.split("://", 1)[-1])
         for part in sorted(filter(lambda part: len(part) >= 6, parts), key=len, reverse=True):
             text = text.replace(part, "***")

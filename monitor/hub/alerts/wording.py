@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from monitor.hub.alerts.rules import WORDS
 from monitor.hub.opening import is_open
-from monitor.languages import lazy
+from monitor.languages import _, lazy, long_date, ngettext
+from monitor.languages.recognition import translated
 from monitor.settings.time_zone import local_zone, zone_or_utc, zone_words
 
 if TYPE_CHECKING:
@@ -31,9 +32,10 @@ class Message(NamedTuple):
 
 
 def one_message(document: dict[str, Any]) -> Message:
-    """Return the message of one event; see `db.hub.alerts.raised.payload`."""
+    """Return the message of one event in the current language; see `payload` in `raised`."""
+    detail = translated(document["detail"])
     if document["event"] == "test":
-        return Message(document["id"], document, "Test of alerts", document["detail"])
+        return Message(document["id"], document, _("Test of alerts"), detail)
     screen, words = document["screen"], kind_words(document["kind"])
     if screen is None:
         campaign = document["campaign"]
@@ -43,12 +45,19 @@ def one_message(document: dict[str, Any]) -> Message:
         place = f"{screen['name']} ({screen['site']})" if screen["site"] else screen["name"]
         zone, page = screen["time_zone"], f"/screens/{screen['id']}"
     since = _local(document["raised_at"], zone)
+    title = f"{words}: {place}"
     if document["event"] == "raised":
-        title, text = f"{words}: {place}", f"{document['detail']}\nSince {since}."
+        begun = _("Since %(when)s.", when=since)
+        text = f"{detail}\n{begun}"
     else:
         until = _local(document["ended_at"], zone)
-        title = f"Over: {words}: {place}"
-        text = f"Raised {since}, ended {until}. It was: {document['detail']}"
+        title = _("Over: %(alert)s", alert=title)
+        text = _(
+            "Raised %(since)s, ended %(until)s. It was: %(detail)s",
+            since=since,
+            until=until,
+            detail=detail,
+        )
     return Message(document["id"], document, title, text, page)
 
 
@@ -60,19 +69,26 @@ def storm_message(documents: Sequence[dict[str, Any]]) -> Message:
         about[document["event"], document["kind"], what].append(document[what]["name"])
     lines = []
     for (event, kind, what), names in about.items():
-        count = f"{len(names)} {what}{'' if len(names) == 1 else 's'}"
-        more = f" and {len(names) - 10} more" if len(names) > 10 else ""
-        over = "" if event == "raised" else "Over: "
-        lines.append(f"{over}{kind_words(kind)}, {count}: {', '.join(names[:10])}{more}")
+        if what == "campaign":
+            count = ngettext("%(num)s campaign", "%(num)s campaigns", len(names))
+        else:
+            count = ngettext("%(num)s screen", "%(num)s screens", len(names))
+        listed = ", ".join(names[:10])
+        if len(names) > 10:
+            listed = _("%(names)s and %(count)s more", names=listed, count=len(names) - 10)
+        line = f"{kind_words(kind)}, {count}: {listed}"
+        lines.append(line if event == "raised" else _("Over: %(alert)s", alert=line))
     raised = sum(document["event"] == "raised" for document in documents)
-    title = f"{raised} alerts raised, {len(documents) - raised} over"
+    over = len(documents) - raised
+    title = ngettext("%(num)s alert raised", "%(num)s alerts raised", raised)
+    title = _("%(raised)s, %(count)s over", raised=title, count=over)
     first = documents[0]
     return Message(first["id"], first, title, "\n".join(lines))
 
 
 def kind_words(kind: str) -> str:
     """Return what people call a kind of alert, also one of a newer version."""
-    return WORDS.get(cast("AlertKind", kind), kind)
+    return str(WORDS.get(cast("AlertKind", kind), kind))
 
 
 def quiet_until(quiet_hours: Sequence[str], time_zone: str, at: datetime) -> datetime | None:
@@ -85,7 +101,7 @@ def quiet_until(quiet_hours: Sequence[str], time_zone: str, at: datetime) -> dat
         return None
     minute = at.replace(second=0, microsecond=0)
     # A week has all the days there are, and the clocks change on some.
-    for _ in range(8 * 24 * 60):
+    for _minute in range(8 * 24 * 60):
         minute += timedelta(minutes=1)
         if not is_open(quiet_hours, time_zone, minute):
             return minute
@@ -104,4 +120,5 @@ def _moment(text: str) -> datetime:
 def _local(text: str, time_zone: str) -> str:
     moment = _moment(text)
     zone = zone_or_utc(time_zone)
-    return f"{moment.astimezone(zone):%d %B %Y, %H:%M} {zone_words(zone, moment)}"
+    there = moment.astimezone(zone)
+    return f"{long_date(there.date())}, {there:%H:%M} {zone_words(zone, moment)}"

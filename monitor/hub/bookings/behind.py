@@ -10,6 +10,7 @@ from db.engine import snapshot, writing
 from db.hub.alerts.raised import end_campaign_alert, open_campaign_alerts, raise_campaign_alert
 from db.hub.shows.campaigns import list_campaigns
 from monitor.hub.bookings.pacing import TOLERANCE, campaign_pacing
+from monitor.languages import lazy
 from monitor.settings.time_zone import local_zone
 
 if TYPE_CHECKING:
@@ -36,18 +37,28 @@ def is_behind(pace: Pacing, *, is_raised: bool) -> bool:
 
 def detail(plan: CampaignPlan, pace: Pacing) -> str:
     """Return how far behind a campaign is, in sentences for people."""
-    what = "plays" if plan.goal_kind == "plays" else "attentive seconds"
-    more = ""
-    if pace.expected is not None and pace.a_day is not None:
-        more = (
-            f" If it goes on like this, it ends with {pace.expected:,.0f}; each day that is left "
-            f"has to bring {pace.a_day:,.0f}."
+    figures = {"done": f"{pace.done:,.0f}", "goal": f"{pace.goal:,.0f}", "due": f"{pace.due:.0%}"}
+    if plan.goal_kind == "plays":
+        reached = lazy(
+            "At midnight it had %(done)s of %(goal)s plays, with %(due)s of its time over: book "
+            "its ads on more screens, at more hours, or with a higher weight.",
+            **figures,
         )
-    return (
-        f"At midnight it had {pace.done:,.0f} of {pace.goal:,.0f} {what}, with {pace.due:.0%} of "
-        "its time over: book its ads on more screens, at more hours, or with a higher weight."
-        f"{more}"
+    else:
+        reached = lazy(
+            "At midnight it had %(done)s of %(goal)s attentive seconds, with %(due)s of its time "
+            "over: book its ads on more screens, at more hours, or with a higher weight.",
+            **figures,
+        )
+    if pace.expected is None or pace.a_day is None:
+        return reached
+    outlook = lazy(
+        "If it goes on like this, it ends with %(expected)s; each day that is left has to bring "
+        "%(a_day)s.",
+        expected=f"{pace.expected:,.0f}",
+        a_day=f"{pace.a_day:,.0f}",
     )
+    return f"{reached} {outlook}"
 
 
 def campaign_watch(min_viewers: int) -> Callable[[Engine, datetime], None]:

@@ -26,6 +26,7 @@ from pyarrow import fs
 
 from monitor.hub.file_place import FilePlace
 from monitor.hub.lake.errors import LakeError
+from monitor.languages import lazy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,7 +59,7 @@ class Lake:
         Raises:
             LakeError: It is neither.
         """
-        self._place = FilePlace(target, "lake", LakeError)
+        self._place = FilePlace(target, lazy("lake"), LakeError)
         self.target = target
         self.files = self._place.files
         self.root = self._place.root

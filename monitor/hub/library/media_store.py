@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from monitor.errors import MonitorError
 from monitor.hub.file_place import UNFINISHED, FilePlace, flush_file
+from monitor.languages import lazy
 from monitor.settings.paths import default_hub_database, sqlite_file
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class MediaStore:
 
     def __init__(self, target: str) -> None:
         self.target = target
-        self._place = FilePlace(target, "media store", MediaStoreError)
+        self._place = FilePlace(target, lazy("media store"), MediaStoreError)
 
     def put(self, file: Path, sha256: str) -> None:
         """Store a file; harmless if the store has it.
@@ -195,7 +196,7 @@ class MediaStore:
                 path = self._part(uid, number)
                 if self._place.size_of(path) != size:
                     raise MediaStoreError(
-                        "A part of the file did not arrive completely. Send the file again."
+                        lazy("A part of the file did not arrive completely. Send the file again.")
                     )
                 with self._place.files.open_input_stream(path) as source:
                     while block := source.read(4 * BLOCK):
@@ -262,7 +263,7 @@ def _move(source: Path, target: Path) -> None:
 
 
 def _missing(sha256: str) -> MediaStoreError:
-    return MediaStoreError(f"The media store has no file {sha256}.")
+    return MediaStoreError(lazy("The media store has no file %(name)s.", name=sha256))
 
 
 def _checked_uid(uid: str) -> str:

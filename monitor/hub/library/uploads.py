@@ -153,21 +153,29 @@ class Uploads:
         expected = min(PART_BYTES, upload.size - upload.received)
         if offset != upload.received or len(content) != expected or upload.problem is not None:
             raise WrongPartError(
-                f"Expected the {expected} bytes from byte {upload.received} on, received "
-                f"{len(content)} from byte {offset} on.",
+                lazy(
+                    "Expected the %(expected)s bytes from byte %(received)s on, received "
+                    "%(count)s from byte %(offset)s on.",
+                    expected=expected,
+                    received=upload.received,
+                    count=len(content),
+                    offset=offset,
+                ),
                 upload.received,
             )
         if not _is_intact(content, checksum):
             raise WrongPartError(
-                "The part was damaged on its way, or its checksum is not one: expected "
-                '"crc32" or "sha256" and hexadecimal digits. Send it again.',
+                lazy(
+                    "The part was damaged on its way, or its checksum is not one: expected "
+                    '"crc32" or "sha256" and hexadecimal digits. Send it again.'
+                ),
                 upload.received,
             )
         self._store.put_part(upload.uid, offset // PART_BYTES, content)
         received = offset + len(content)
         with writing(self._engine) as connection:
             if not uploads.advance(connection, upload, received, now):
-                raise WrongPartError("Another request has sent this part.", received)
+                raise WrongPartError(lazy("Another request has sent this part."), received)
         return received
 
     def finish(self, who: Account, upload: UploadInfo, target: Target, now: datetime) -> Stored:
@@ -180,7 +188,12 @@ class Uploads:
         """
         if upload.received < upload.size:
             raise WrongPartError(
-                f"Expected {upload.size} bytes, received {upload.received}.", upload.received
+                lazy(
+                    "Expected %(size)s bytes, received %(received)s.",
+                    size=upload.size,
+                    received=upload.received,
+                ),
+                upload.received,
             )
         whole, rest = divmod(upload.size, PART_BYTES)
         sizes = [PART_BYTES] * whole + [rest] * bool(rest)
@@ -197,7 +210,7 @@ class Uploads:
             self._store.put(path, sha256)
         with writing(self._engine) as connection:
             if not uploads.remove(connection, upload):
-                raise UploadGoneError("This file has been stored already.")
+                raise UploadGoneError(lazy("This file has been stored already."))
             stored = _store(connection, who, target, examined, now)
         self._store.drop_parts(upload.uid)
         return stored

@@ -11,6 +11,7 @@ from db.errors import DatabaseError
 from db.hub import reports
 from monitor.hub.mail import Attachment, MailError, send_mail
 from monitor.hub.reports.query import ReportQuery, next_sending
+from monitor.languages import ENGLISH, _, in_english, lazy, long_date, speaking
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,6 +38,7 @@ class ReportDuty:
         make: Makes the files of a report; raises `ValueError` with a sentence if it has nothing.
         zone: Returns the time zone of a report's places.
         server: Sends it; `None` without a mail server.
+        language: Code of that in which the report and its mail are written.
     """
 
     def __init__(
@@ -44,10 +46,12 @@ class ReportDuty:
         make: Callable[[Engine, KeptReport, datetime], list[Attachment]],
         zone: Callable[[Engine, ReportQuery], tzinfo],
         server: MailServer | None,
+        language: str = ENGLISH,
     ) -> None:
         self._make = make
         self._zone = zone
         self._server = server
+        self._language = language
 
     def run(self, engine: Engine, now: datetime) -> None:
         """Send the reports that are due now, and forget links that ended long ago."""
@@ -67,17 +71,14 @@ class ReportDuty:
         error = None
         try:
             if self._server is None:
-                raise MailError("The hub has no mail server: set `hub.mail`.")
-            files = self._make(engine, report, now)
-            send_mail(
-                self._server,
-                report.recipients,
-                f"{report.name}, {now:%Y-%m-%d}",
-                "The report is attached.\n",
-                files,
-            )
+                raise MailError(lazy("The hub has no mail server: set `hub.mail`."))
+            with speaking(self._language):
+                files = self._make(engine, report, now)
+                subject = f"{report.name}, {long_date(now.date())}"
+                text = _("The report is attached.")
+            send_mail(self._server, report.recipients, subject, f"{text}\n", files)
         except (MailError, DatabaseError, ValueError) as problem:
-            error = str(problem)
+            error = in_english(problem)
             logger.warning("The report %s was not sent: %s", report.name, error)
         with writing(engine) as connection:
             if error is None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from detector.names import printable
 from detector.sources.passwords import hide_passwords
 from monitor.languages import short_date
+from monitor.languages.recognition import translated
 from monitor.sensor.live import SensorHealth
 from monitor.ui.texts import number_text, percent_text, state_text, viewers_text
 from monitor.uplink.status import ShowStatus, UplinkStatus
@@ -121,7 +122,7 @@ def _measuring(
     health = SensorHealth("starting") if view is None else view.health
     text = state_text(texts, health, was_seen=was_seen)
     if health.detail and health.state != "running":
-        text = f"{text}: {health.detail}"
+        text = f"{text}: {translated(health.detail)}"
     calm: dict[str, Tone] = {"starting": "plain", "running": "good", "ended": "plain"}
     urgent: Tone = "fault" if health.state == "unavailable" else "warning"
     yield Row(texts["panel_sensor"], text, calm.get(health.state, urgent))
@@ -188,7 +189,7 @@ def _ads(texts: Texts, show: AdPlayer, session: SessionFacts | None) -> Iterator
         yield _row(texts, "panel_late", "panel_late_value", count=show.dropped_frames)
     problem = None if session is None else session.playlist_problem()
     if problem:
-        kept = texts["panel_playlist_kept"].format(problem=problem)
+        kept = texts["panel_playlist_kept"].format(problem=translated(problem))
         yield Row(texts["panel_playlist"], kept, "warning")
 
 
@@ -209,7 +210,9 @@ def _problems(texts: Texts, show: AdPlayer, session: SessionFacts | None) -> Ite
     if not problems:
         yield Row("", texts["panel_no_problem"], "good")
     for label, ad_id, sentence in problems[:SHOWN_PROBLEMS]:
-        yield Row(label, texts["panel_problem"].format(ad=ad_id, text=sentence), "warning")
+        yield Row(
+            label, texts["panel_problem"].format(ad=ad_id, text=translated(sentence)), "warning"
+        )
 
 
 def _system(
@@ -219,13 +222,13 @@ def _system(
         named = {"session": str(session.session_id), "site": session.site}
         yield _row(texts, "panel_session", "panel_session_value", **named)
         yield Row(texts["panel_uptime"], uptime(texts, (now_ns - session.began_ns) / 1e9))
-        yield Row(texts["panel_source"], session.source)
+        yield Row(texts["panel_source"], translated(session.source))
         if session.kind == "replay":
             yield Row("", texts["panel_recording"], "warning")
         yield Row(texts["panel_database"], hide_passwords(session.database))
         problem = session.database_problem()
         if problem:
-            yield Row("", problem, "warning")
+            yield Row("", translated(problem), "warning")
         if session.database_folder is not None:
             yield _disk(texts, session.database_folder)
         yield from _hub(texts, session.uplink())
@@ -257,7 +260,7 @@ def _hub(texts: Texts, uplink: UplinkStatus) -> Iterator[Row]:
         yield Row("", texts["panel_hub_lost"].format(count=lost), "warning")
     if uplink.problem and uplink.state != "revoked":
         label = texts["panel_hub"] if state == "off" else ""
-        yield Row(label, uplink.problem, "warning")
+        yield Row(label, translated(uplink.problem), "warning")
 
 
 def _show(texts: Texts, show: ShowStatus) -> Iterator[Row]:
@@ -272,7 +275,7 @@ def _show(texts: Texts, show: ShowStatus) -> Iterator[Row]:
         percent = percent_text(texts, show.fetching)
         yield Row("", texts["panel_show_fetching"].format(percent=percent), share=show.fetching)
     if show.problem:
-        yield Row("", show.problem, "warning")
+        yield Row("", translated(show.problem), "warning")
 
 
 def _disk(texts: Texts, folder: Path) -> Row:

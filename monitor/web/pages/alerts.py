@@ -124,8 +124,9 @@ def test(channel_id: int) -> Response | str:
         channel = _found(connection, channel_id)
     try:
         with here.reports.taken():
-            send = sender(cast("HubSettings", here.settings))
-            send_test(here.engine, channel, send, now())
+            settings = cast("HubSettings", here.settings)
+            send = sender(settings)
+            send_test(here.engine, channel, send, now(), settings.message_language)
     except SendError as error:
         form = {"time_zone": local_zone().key}
         return _channel_page(form, failure=f"{channel.name}: {error}")

@@ -63,7 +63,7 @@ def begin() -> dict[str, Any]:
     try:
         size = int(form.get("size", ""))
     except ValueError:
-        raise BadRequest("Invalid size: expected a number of bytes.") from None
+        raise BadRequest(lazy("Invalid size: expected a number of bytes.")) from None
     target = _target(form.get("creative", ""), form.get("folder", ""))
     upload = _explained(
         lambda: desk().begin(
@@ -98,7 +98,7 @@ def receive(uid: str) -> Response:
     """Take the next part of a file."""
     offset = request.headers.get("Upload-Offset", "")
     if not (offset.isascii() and offset.isdecimal() and len(offset) < 16):
-        raise BadRequest("Invalid header Upload-Offset: expected a number of bytes.")
+        raise BadRequest(lazy("Invalid header Upload-Offset: expected a number of bytes."))
     checksum = request.headers.get("Upload-Checksum", "")
     with hub_services().parts.taken():
         upload, content = _found(uid), request.get_data(cache=False)

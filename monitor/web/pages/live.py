@@ -11,7 +11,8 @@ from db.errors import NoSuchSessionError, ReadingsElsewhereError
 from db.read.live import live_state, open_session_ids
 from detector.emotion.labels import EMOTIONS, colour_names, knows_valence
 from detector.emotion.prevalence import GROUPS
-from monitor.languages import lazy
+from monitor.languages import language, lazy, speaking
+from monitor.languages.recognition import translated
 from monitor.languages.words import WORDS
 from monitor.reports.formatting import utc_text
 from monitor.web.problems import ProblemError
@@ -82,7 +83,9 @@ def events(session_id: int) -> Response:
         return Response(status=204)  # Tells a browser not to reconnect.
     here = services()
     here.take_place()
-    response = Response(_events(here, session_id), content_type="text/event-stream; charset=utf-8")
+    response = Response(
+        _events(here, session_id, language()), content_type="text/event-stream; charset=utf-8"
+    )
     response.headers["Cache-Control"] = "no-store"
     # Keeps a proxy from buffering events.
     response.headers["X-Accel-Buffering"] = "no"
@@ -156,7 +159,9 @@ def live_document(here: Services, session_id: int) -> Live:
             position_s=min(ad.duration_s, _seconds(state.at - ad.started_at)),
         ),
         gaps=[
-            LiveGap(started_at=_text(gap.started_at), cause=gap.cause, detail=gap.detail)
+            LiveGap(
+                started_at=_text(gap.started_at), cause=gap.cause, detail=translated(gap.detail)
+            )
             for gap in state.gaps
         ],
     )
@@ -184,11 +189,13 @@ def curve_points(live: Live, width: float = 300.0, height: float = 100.0) -> lis
     return [" ".join(points) for points in stretches]
 
 
-def _events(here: Services, session_id: int) -> Iterator[str]:
+def _events(here: Services, session_id: int, code: str) -> Iterator[str]:
     yield "retry: 3000\n\n"
     while True:
         try:
-            live = live_document(here, session_id)
+            # The request's own language has ended with it.
+            with speaking(code):
+                live = live_document(here, session_id)
         except ProblemError:
             return  # The session was deleted.
         except Exception as error:

@@ -16,6 +16,7 @@ from monitor.hub.screens.settings_form import FIELDS, form_of
 from monitor.hub.screens.wall import Choice
 from monitor.hub.shows.resolution import Shows
 from monitor.languages import _, lazy, ngettext
+from monitor.languages.recognition import translated
 from monitor.reports.formatting import percent
 from monitor.web.changes import back, changing
 from monitor.web.problems import ProblemError
@@ -186,7 +187,7 @@ def command_words(command: CommandInfo, at: datetime) -> str:
             return _("not done: the kiosk did not ask in time")
         return _("waiting for the kiosk")
     outcome = _("done") if command.succeeded else _("not done")
-    return f"{outcome}: {command.detail}" if command.detail else outcome
+    return f"{outcome}: {translated(command.detail)}" if command.detail else outcome
 
 
 def bulk_words() -> str:

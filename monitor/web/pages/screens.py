@@ -23,6 +23,7 @@ from monitor.hub.screens.settings_form import read_settings
 from monitor.hub.screens.wall import CONDITIONS, Choice, Wall, entry, tile_of
 from monitor.hub.shows.publishing import refresh
 from monitor.languages import language, lazy
+from monitor.languages.recognition import translated
 from monitor.settings.time_zone import local_zone, zone_names, zone_or_utc
 from monitor.web.accounts import current_user
 from monitor.web.changes import Change, back, changing, done, now
@@ -325,7 +326,7 @@ def _machine(now: ScreenNow) -> dict[str, Any]:
     return {
         **{name: entry(health, str, name) for name in names},
         "camera": entry(health, str, "camera", "state"),
-        "camera_detail": entry(health, str, "camera", "detail"),
+        "camera_detail": translated(entry(health, str, "camera", "detail")),
         "notice_shown": entry(health, bool, "notice_shown"),
         "disk_free": free,
         "disk_total": total,

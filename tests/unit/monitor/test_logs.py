@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from detector.sources.passwords import hide_passwords
+from monitor.languages import lazy, speaking
 from monitor.logs import (
     MAX_BYTES,
     OLD_FILES,
@@ -213,3 +214,20 @@ def test_a_package_can_be_kept_to_errors_for_a_while(caplog):
         logger.error("an error")
     logger.warning("another warning")
     assert caplog.messages == ["an error", "another warning"]
+
+
+def test_the_log_is_english_while_a_german_page_is_made(path):
+    file = LogFile(path)
+    with speaking("de"):
+        try:
+            raise ValueError(lazy("internal error, see the log"))
+        except ValueError as error:
+            said = ("%s", (lazy("the sensor is not ready yet"),))
+            line = logging.LogRecord(
+                "name", logging.ERROR, "file", 1, *said, (type(error), error, None)
+            )
+            file.handle(line)
+        assert str(lazy("the sensor is not ready yet")) == "die Messung ist noch nicht bereit"
+    file.close()
+    assert "the sensor is not ready yet" in path.read_text()
+    assert "Messung" not in path.read_text()

@@ -61,7 +61,7 @@ def test_what_is_found_apart_is_what_is_found_here(make_clip, make_image, make_a
     *found, refused = check_apart(digested(*good, tmp_path / "broken.mp4"))
     assert found == [probe(path) for path in good]
     assert isinstance(refused, MediaError)
-    assert "broken.mp4 cannot be decoded as a clip" in str(refused)
+    assert "broken.mp4 cannot be decoded as a video" in str(refused)
 
 
 @pytest.mark.parametrize(

@@ -470,7 +470,7 @@ def test_a_list_of_other_files_is_not_followed(make_clip):
     clip = make_clip("other.mp4", frames=10)
     listed = clip.with_name("list.mp4")
     listed.write_text("ffconcat version 1.0\nfile other.mp4\n")
-    with pytest.raises(MediaError, match="cannot be decoded as a clip"):
+    with pytest.raises(MediaError, match="cannot be decoded as a video"):
         probe(listed)
 
 

@@ -834,7 +834,7 @@ def test_the_show_goes_on_past_every_kind_of_broken_file(
         for play, end in zip(stage.notes.plays, stage.notes.ends, strict=True)
     }
     for name, words in (
-        ("corrupt", "cannot be decoded as a clip"),
+        ("corrupt", "cannot be decoded as a video"),
         ("empty", "is empty; copy the file again"),
         ("giant", "million pixels"),
         ("no-key", "holds no picture that can be decoded"),

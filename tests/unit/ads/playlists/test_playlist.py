@@ -255,7 +255,7 @@ def test_missing_and_broken_media_are_set_aside_with_their_reason(write, make_im
     assert [ad.ad_id for ad in playlist.ads] == ["good"]
     reasons = {ad.ad_id: ad.reason for ad in playlist.skipped}
     assert list(reasons) == ["broken", "gone", "empty", "notes"]
-    assert "cannot be decoded as a clip" in reasons["broken"]
+    assert "cannot be decoded as a video" in reasons["broken"]
     assert "does not exist" in reasons["gone"]
     assert "is empty" in reasons["empty"]
     assert "of no known kind" in reasons["notes"]

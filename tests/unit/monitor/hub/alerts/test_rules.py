@@ -17,6 +17,9 @@ from db.hub.alerts.raised import ALERT_KINDS, SCREEN_ALERT_KINDS, find_alerts
 from db.hub.shows.desired import NewDocument, Reported, note_report, store_documents
 from db.hub.tables import Delivery, KioskKey, Screen, ScreenState
 from monitor.hub.alerts.rules import WORDS, AlertDuty, judge
+from monitor.languages import speaking
+from monitor.languages.recognition import translated
+from tests.helpers.german import english_in
 from tests.helpers.hub_rows import NOON, add_channel, add_screen
 
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
@@ -449,3 +452,38 @@ def test_a_screen_that_is_retired_or_loses_its_kiosk_has_no_open_alerts(engine):
         connection.execute(revoked.values(revoked_at=now))
     duty.run(engine, now)
     assert [ended for *_, ended in alerts(engine)] == [now, now]
+
+
+GIB = 1 << 30
+FULL = {"disk_free_bytes": GIB, "disk_total_bytes": 64 * GIB}
+
+
+@pytest.mark.parametrize(
+    ("screen", "kind"),
+    [
+        (a_screen(200), "silent"),
+        (a_screen(camera=lost(NOON - timedelta(minutes=5))), "camera"),
+        (a_screen(camera=lost(NOON - timedelta(minutes=5), "")), "camera"),
+        (a_screen(notice_shown=False), "notice"),
+        (a_screen(**FULL), "disk"),
+        (a_screen(offset_s=-90), "clock"),
+        (a_screen(offset_s=90_000), "clock"),
+        (a_screen(lost_records=1), "readings"),
+        (a_screen(lost_records=2_000), "readings"),
+        (replace(a_screen(), set_aside_at=NOON), "set_aside"),
+        (replace(a_screen(), show=ShowState(4, 3, "applied", "", None)), "not_applied"),
+        (replace(a_screen(), show=ShowState(3, 3, "fetching", "", 0.25)), "not_applied"),
+        (replace(a_screen(), show=ShowState(3, 3, "fetching", "", None)), "not_applied"),
+        (replace(a_screen(), show=ShowState(3, 3, "refused", "", None)), "not_applied"),
+        (replace(a_screen(), show=ShowState(3, 3, "refused", "its SHA-256 is wrong.", None)),
+         "not_applied"),
+    ],
+)  # fmt: skip
+def test_what_is_stored_of_an_alert_is_english_and_shown_in_german(screen, kind):
+    finding = judge(screen, NOON, LONG_AGO)[kind]
+    assert finding.wrong
+    stored = str.__str__(finding.detail)
+    with speaking("de"):
+        shown = translated(stored)
+    assert english_in(stored)
+    assert english_in(shown.replace("covered", "")) == set()

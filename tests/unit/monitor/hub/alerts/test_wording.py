@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.hub.alerts.wording import kind_words, one_message, quiet_until, storm_message
+from monitor.languages import speaking
+from tests.helpers.german import english_in
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
@@ -37,7 +39,7 @@ def test_an_alert_reads_as_a_sentence_with_the_time_of_the_place():
     message = one_message(document())
     assert message.title == "Disk almost full: Entrance (Berlin)"
     assert message.text == (
-        "The disk is full.\nSince 02 March 2026, 13:00 Europe/Berlin (UTC+01:00)."
+        "The disk is full.\nSince 2 March 2026, 13:00 Europe/Berlin (UTC+01:00)."
     )
 
 
@@ -63,7 +65,7 @@ def test_an_alert_about_a_campaign_names_it_and_leads_to_it(monkeypatch):
     monkeypatch.setenv("TZ", "Europe/Berlin")
     message = one_message(about_campaign())
     assert message.title == "Campaign behind: Spring drinks"
-    assert message.text.startswith("It has 3 of 100 plays.\nSince 02 March 2026, 13:00")
+    assert message.text.startswith("It has 3 of 100 plays.\nSince 2 March 2026, 13:00")
     assert message.page == f"/campaigns/{'cd' * 16}"
     assert one_message(about_campaign("ended")).title == "Over: Campaign behind: Spring drinks"
     storm = storm_message([about_campaign(), document()])
@@ -113,3 +115,23 @@ def test_the_end_of_quiet_hours_is_not_quiet_and_less_than_their_length_away(sec
         assert quiet_until(["22:00-07:00"], "Europe/Berlin", until) is None
         # One hour more when the clocks are set back.
         assert timedelta(0) < until - at <= timedelta(hours=10)
+
+
+def test_messages_are_in_the_language_of_the_moment():
+    detail = {
+        "detail": "Nobody is measured (no usable picture comes): check the camera and its cable."
+    }
+    with speaking("de"):
+        raised = one_message(document() | detail)
+        ended = one_message(document("ended") | detail)
+        storm = storm_message([document() | detail, document("ended"), about_campaign()])
+        test = one_message({"id": "1.test", "event": "test",
+                            "detail": "This is a test of the channel Shop; nothing is wrong."})  # fmt: skip
+    assert raised.title == "Festplatte fast voll: Entrance (Berlin)"
+    assert "Seit 2. März 2026, 13:00 Europe/Berlin (UTC+01:00)." in raised.text
+    assert raised.document["detail"] == detail["detail"]
+    texts = [raised, ended, storm, test]
+    shown = " ".join(f"{one.title} {one.text}" for one in texts)
+    for name in ("Entrance", "Spring drinks", "Shop", "The disk is full."):
+        shown = shown.replace(name, "")
+    assert english_in(shown.replace("It has 3 of 100 plays.", "")) == set()
