@@ -320,6 +320,13 @@ def outcome_spans(engine: Engine) -> list[OutcomeSpan]:
         return [OutcomeSpan(*row) for row in connection.execute(query).tuples()]
 
 
+def last_import(engine: Engine) -> datetime | None:
+    """Return when outcomes were imported last."""
+    query = select(Outcome.imported_at).order_by(Outcome.id.desc()).limit(1)
+    with engine.connect() as connection:
+        return connection.scalar(query)
+
+
 def plays_at(engine: Engine, scope: Scope) -> list[BlockPlay]:
     """Return the plays in a scope, by start."""
     where = places()

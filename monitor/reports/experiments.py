@@ -207,7 +207,8 @@ def result_document(
     for place, site in enumerate(plan.sites):
         mine = sum(block.site == site for block in blocks)
         part = whole.take(whole.site == place)
-        judged = _judged(plan, part, mine, days, is_over=over)
+        is_all = len(plan.sites) == 1
+        judged = found if is_all else _judged(plan, part, mine, days, is_over=over)
         sites.append({"site": site, **_figures(plan, judged, is_withheld=is_withheld)})
     sentence = _sentence(
         plan, found, state_of(plan, now), len(blocks) / max(1, days), ad_names(engine)

@@ -1,6 +1,6 @@
 """Lists over several pages: which page is asked for, and how many there are.
 
-Tested by the lists: sessions, alerts, the audit log and the library.
+Tested by the lists: sessions, alerts, experiments, the audit log and the library.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from boltons.cacheutils import LRU
 from flask import Blueprint, render_template, request
 
 from db.engine import snapshot
@@ -15,7 +16,14 @@ from db.hub.library.catalogue import list_creatives
 from db.hub.library.contents import EVERYTHING, Choice
 from db.hub.screens.registry import screens_at
 from db.hub.shows.desired import hold_plan
-from db.read.experiments import Opening, ad_names, blocks_of, experiments, outcome_names
+from db.read.experiments import (
+    Opening,
+    ad_names,
+    blocks_of,
+    experiments,
+    last_import,
+    outcome_names,
+)
 from monitor.analytics.errors import ExperimentError
 from monitor.analytics.experiments import Spread, opening_zone
 from monitor.analytics.report_data import kinds_left_out
@@ -58,6 +66,7 @@ from monitor.web.experiment_database import (
     sites_of_screens,
     zone_of,
 )
+from monitor.web.paging import asked_page, entries_before, page_count
 from monitor.web.problems import ProblemError
 from monitor.web.rights import requires
 from monitor.web.services import hub_services
@@ -108,8 +117,11 @@ DONE = {
 MAX_BLOCKS = 48
 """Of the table of blocks: those around now."""
 
-MAX_LISTED = 50
-"""Experiments on the page that lists them, the latest first."""
+PAGE_SIZE = 10
+"""Experiments on a page of their list."""
+
+SETTLED = timedelta(weeks=1)
+"""After this time hardly anything is added to what was measured."""
 
 blueprint = Blueprint("experiments", __name__, url_prefix="/experiments")
 
@@ -117,12 +129,22 @@ blueprint = Blueprint("experiments", __name__, url_prefix="/experiments")
 @blueprint.get("")
 def listing() -> str:
     """All experiments, the latest first."""
-    at = now()
+    at, page = now(), asked_page()
     with experiment_database() as engine, hub_services().reports.taken():
-        found = [_row(engine, plan, at) for plan in experiments(engine)[:MAX_LISTED]]
+        plans, imported_at = experiments(engine), last_import(engine)
+        pages, first = page_count(len(plans), PAGE_SIZE, page), entries_before(page, PAGE_SIZE)
+        found = [
+            _kept_row(engine, plan, at, imported_at) for plan in plans[first : first + PAGE_SIZE]
+        ]
         names = ad_names(engine)
     return render_template(
-        "experiments.html", found=found, names=names, done=done(DONE), **_shared()
+        "experiments.html",
+        found=found,
+        names=names,
+        page=page,
+        pages=pages,
+        done=done(DONE),
+        **_shared(),
     )
 
 
@@ -267,19 +289,38 @@ def _last_moment(plan: ExperimentInfo) -> datetime:
     return plan.ends_at - timedelta.resolution
 
 
+def _kept_row(
+    engine: Engine, plan: ExperimentInfo, at: datetime, imported_at: datetime | None
+) -> dict[str, Any]:
+    """Return an experiment for the list, as it was a minute ago, or an hour once it is settled.
+
+    Working out a row takes long, and the same rows are looked at again and again.
+    """
+    rows = hub_services().kept.setdefault("experiments", LRU(max_size=500))
+    state = state_of(plan, at)
+    ended_at = min(plan.stopped_at or plan.ends_at, plan.ends_at)
+    fresh_for = timedelta(hours=1) if ended_at < at - SETTLED else timedelta(minutes=1)
+    key = plan.uid, state, imported_at
+    kept: tuple[datetime, dict[str, Any]] | None = rows.get(key)
+    if kept is None or at - kept[0] >= fresh_for:
+        kept = rows[key] = at, _row(engine, plan, at)
+    return kept[1]
+
+
 def _row(engine: Engine, plan: ExperimentInfo, at: datetime) -> dict[str, Any]:
-    """Return an experiment for the list."""
     result = result_document(engine, plan, at)
-    until = at if plan.stopped_at is None else plan.stopped_at
-    blocks = blocks_of(engine, plan.id)
+    status = status_document(engine, plan, at) if result["state"] == "running" else {}
+    planned = over = result["blocks_planned"]
+    if plan.stopped_at is not None:
+        over = sum(block.ends_at <= plan.stopped_at for block in blocks_of(engine, plan.id))
+    elif result["state"] != "over":
+        over = status.get("blocks_over", 0)
     return {
         "plan": plan,
         "result": result,
-        "over": sum(block.ends_at <= until for block in blocks),
-        "planned": len(blocks),
-        "missing": status_document(engine, plan, at)["missing"]
-        if result["state"] == "running"
-        else [],
+        "over": over,
+        "planned": planned,
+        "missing": status.get("missing", []),
         "zone": opening_zone(plan.opening),
     }
 

@@ -341,6 +341,42 @@ def test_an_answer_at_any_time_says_that_looking_is_allowed_for(own):
     assert "all that are planned would find 6 points" in page
 
 
+def test_the_list_has_pages_and_works_out_a_row_once_in_a_while(own, monkeypatch):
+    browser, _, kiosk, _ = own
+    for number in range(12):
+        store(kiosk, name=f"trial {number}", uid=f"{number:032x}")
+    worked_out, later = [], timedelta()
+
+    def result_document(engine, plan, at):
+        worked_out.append(plan.name)
+        return real(engine, plan, at)
+
+    real = pages.result_document
+    monkeypatch.setattr(pages, "result_document", result_document)
+    monkeypatch.setattr(pages, "now", lambda: datetime.now(UTC) + later)
+    page = browser.get("/experiments").text
+    latest = [f"trial {number}" for number in range(11, 1, -1)]
+    assert re.findall(r">(trial \d+)</a>", page) == worked_out == latest
+    assert browser.get("/experiments").text == page
+    assert len(worked_out) == 10
+    assert "trial 1<" in browser.get("/experiments?page=2").text
+    assert browser.get("/experiments?page=3").status_code == 404
+    assert worked_out == [*latest, "trial 1", "trial 0"]
+
+    file = BytesIO(b"time,value\n2026-03-01 09:00,12\n")
+    browser.post("/experiments/outcomes", data={"file": (file, "till.csv")}, headers=PAGE)
+    browser.get("/experiments?page=2")
+    assert len(worked_out) == 14
+    later = timedelta(minutes=1)
+    browser.get("/experiments?page=2")
+    assert len(worked_out) == 16
+    # Settled ones are kept for an hour.
+    for minutes, count in ((60 * 24 * 30, 18), (60 * 24 * 30 + 59, 18), (60 * 24 * 30 + 61, 20)):
+        later = timedelta(minutes=minutes)
+        browser.get("/experiments?page=2")
+        assert len(worked_out) == count
+
+
 def test_the_pages_speak_german(own):
     store(own[2])
     german = {"Accept-Language": "de"}
