@@ -21,20 +21,20 @@ if TYPE_CHECKING:
     from training.datasets.faces import FaceDataset
 
 FER2013_LICENCES = (
-    "FER2013: data of the Facial Expression Recognition Challenge at ICML 2013 (Goodfellow et "
-    "al.); the pictures come from a web search and their rights stay with their owners.",
-    "FER+ votes (Barsoum et al., 2016), where they were used: published by Microsoft under the "
-    "MIT licence, for the labels only.",
-    "Both are research data: whoever uses a model trained on them commercially should have that "
-    "checked first.",
+    "FER2013: the data of the Facial Expression Recognition Challenge at ICML 2013 (Goodfellow et "
+    "al.). The pictures come from a web search; the rights to them stay with their owners.",
+    "FER+ votes (Barsoum et al., 2016), if they were used: published by Microsoft under the MIT "
+    "licence, which covers the labels only.",
+    "Both are research data: have the rights checked before you use a model trained on them "
+    "commercially.",
 )
 OTHER_LICENCES = (
-    "The training does not know the rights to the pictures it was given: check them before the "
-    "model is used or passed on.",
+    "The rights to the training pictures are not known to the program: check them before you use "
+    "the model or pass it on.",
 )
 FRAMING = (
-    "The network saw the dataset's own crops in training; the camera cuts each face out in the "
-    "same framing, as measured between the detector's boxes and FER2013's crops."
+    "The network was trained on the dataset's own crops. The camera's crops have the same framing, "
+    "measured by comparing the detector's boxes with FER2013's crops."
 )
 
 
@@ -47,22 +47,22 @@ def limits(faces: FaceDataset, per_class: Mapping[str, Mapping[str, float]]) -> 
     found = [
         "It names expressions, not feelings: people smile without joy and grieve with a still "
         "face.",
-        "Faces below 24 pixels, turned far to a side, rolled by more than 20 degrees, noisy, or "
-        "with a covered mouth are read less well.",
+        "It reads some faces less well: those under 24 pixels, turned far to one side, tilted by "
+        "more than 20 degrees, in a noisy picture, or with a covered mouth.",
     ]
     if named:
         worst = ", ".join(named)
-        found.append(f"Found worst, by the share of their faces that are found: {worst}.")
+        found.append(f"It misses these labels most often (share of their faces found): {worst}.")
     absent = [label for label, scores in per_class.items() if scores["support"] == 0]
     if absent:
-        found.append(f"Not measured, for want of rows: {', '.join(absent)}.")
+        found.append(f"Not measured, because no row has them: {', '.join(absent)}.")
     found.append(
-        "The data are photographs found by web search in 2013, labelled by few people each. Groups "
-        "that are rare in them are likely to be read less well; by how much, this run could not "
-        "measure, because the data name no groups."
+        "The data are photographs found by a web search in 2013, each labelled by few people. "
+        "Groups of people that are rare in them are likely to be read less well. This run could "
+        "not measure by how much, because the data name no groups."
         if is_fer2013(faces)
-        else "It was only measured on faces like those it was trained on: people, cameras and "
-        "light that are rare in that folder are likely to be read less well."
+        else "It was measured only on faces like those it was trained on. People, cameras and "
+        "light that are rare among them are likely to be read less well."
     )
     return tuple(found)
 

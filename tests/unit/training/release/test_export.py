@@ -1,6 +1,6 @@
 """What is shipped: the network without contempt, its calibration, and files that belong together.
 
-Also tests `training.release.card_text`.
+Also tests `training.release.card_text`, with `test_card_text.py` for the shipped cards.
 """
 
 from __future__ import annotations
@@ -283,7 +283,7 @@ def test_the_card_can_be_read_by_people(exported: Any) -> None:
     assert all(sentence in text for sentence in (*card.limits, *card.licences, card.framing))
     assert all(f"- `{name}`" in text for name in figures)
     assert "| PublicTest, majority | " in text
-    assert "Rows: training 1,234, twins left out 5." in text
+    assert "Rows: training 1,234, near-duplicates left out 5." in text
     assert "1,239 rows read, 0 left out." in text
     assert "ECE against majority: " in text
     assert "| blur: sigma in pixels, at 48 px | " in text
