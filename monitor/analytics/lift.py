@@ -220,13 +220,14 @@ def _lacking(found: Lift, any_chosen: bool) -> str | None:
                 f"{MIN_PLAYS - count} more {kind} plays with a reward ({count} of {MIN_PLAYS})"
             )
     if found.hours < MIN_HOURS:
+        missing = MIN_HOURS - found.hours
         needs.append(
-            f"{MIN_HOURS - found.hours} more hours with plays of both kinds "
+            f"{missing} more {'hour' if missing == 1 else 'hours'} with plays of both kinds "
             f"({found.hours} of {MIN_HOURS})"
         )
     if not needs:
         return None
-    return f"Withheld: too little was measured; needed are {', '.join(needs)}."
+    return f"Withheld: too little was measured. Still needed: {', '.join(needs)}."
 
 
 def _drawn(differences: Floats, weights: Floats, draws: int, rng: np.random.Generator) -> Floats:

@@ -57,6 +57,6 @@ def backup(target: Path | None, database: str | None, keep: int | None, as_json:
             {"backup": str(copy), "bytes": written, "deleted": [str(path) for path in deleted]}
         )
         return
-    click.echo(f"Backup of {source}: {copy} ({size(written)}), looked through and whole.")
+    click.echo(f"Backup of {source}: {copy} ({size(written)}), verified.")
     for path in deleted:
         click.echo(f"Deleted the old backup {path}.")

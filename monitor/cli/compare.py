@@ -124,7 +124,7 @@ def compare(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Find out whether one ad is better than another, by how much, and how surely.
+    """Find out whether one ad is better than another, by how much, and how sure that is.
 
     Compares the named ads, or all in the database, in pairs; more than eight each with all others
     together. Viewers count, not readings. Where the data cannot tell yet, the result says about

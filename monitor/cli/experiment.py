@@ -171,7 +171,7 @@ plan_options = together(
 def experiment() -> None:
     """Find out whether an ad moves people, or sales, in a place.
 
-    Blocks of time are drawn by lot before they begin, a kiosk shows only the ads of the block's
+    Blocks of time are drawn at random before they begin; in each, a kiosk shows only the ads of its
     arm, and one measure, chosen before, decides.
     """
 

@@ -35,7 +35,7 @@ def join(hub: str, code: str | None, as_json: bool, **options: Any) -> None:
 
     CODE is shown on the hub, on the page of the screen that this kiosk fills. Without one, this
     command shows a code and waits until somebody accepts it on the hub. The sums of the last 30
-    days are sent, too. A kiosk that runs notices by itself.
+    days are sent, too. A running kiosk begins by itself.
     """
     from datetime import UTC, datetime
 

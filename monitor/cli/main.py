@@ -91,7 +91,7 @@ class Commands(click.Group):
 @click.version_option(package_name="ad-reaction-monitor", prog_name=PROGRAM)
 @debug_option
 def cli() -> None:
-    """Faces in front of an ad screen and the ad on it, on one clock."""
+    """Play ads on a screen, and measure how the people in front of it respond."""
 
 
 def main(arguments: list[str] | None = None) -> None:

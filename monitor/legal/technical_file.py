@@ -315,8 +315,8 @@ def _functioning(settings: RunSettings, card: ModelCard) -> tuple[Block, ...]:
             _(
                 "Not part of the card: the training data name no groups. ad-monitor evaluate "
                 "--groups measures with your own labelled pictures how often faces of each group "
-                "are found and how surely they are read, with intervals. The system itself never "
-                "estimates a group."
+                "are found, and with how much confidence they are read, with intervals. The system "
+                "itself never estimates a group."
             )
         ),
         Question(

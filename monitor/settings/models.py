@@ -547,7 +547,7 @@ class RunSettings(RecordingSettings, PublishingSettings):
     )
     """The most that the media of the hub's shows may take on this machine's disk, in gigabytes."""
     mqtt_min_viewers: int = setting(5, "mqtt.min_viewers", "--mqtt-min-viewers", ge=1)
-    """Do not publish how many look or what they feel while fewer viewers are there."""
+    """Do not publish how many look, or their expressions, while fewer viewers are there."""
     console: bool = setting(False, "console.enabled", "--console", first=True)
     """Offer pages for this kiosk alone in the browser: ads, playlists, reports, settings."""
     console_host: str = setting("127.0.0.1", "console.host", "--console-host")
@@ -708,7 +708,7 @@ class TrainSettings(_Settings):
     start: str | None = setting(None, "training", metavar="NAME|FILE")
     """Fine-tune this model instead of starting fresh."""
     teachers: tuple[str, ...] = setting((), "training", "--teacher", metavar="NAME|FILE")
-    """Distil from this model, from both heads if it has two; may be repeated."""
+    """Distil from this model, from both heads if it has two."""
     unlabelled: Path | None = setting(None, "training", metavar="FOLDER|CSV")
     """Further faces, without labels, for the teachers to label."""
     weights: str | None = setting(

@@ -56,4 +56,8 @@ def _with_kinds(errors: Iterable[type[Exception]]) -> set[type[Exception]]:
 
 def _rows(errors: Iterable[type[Exception]]) -> list[str]:
     named = sorted((one.__name__, (one.__doc__ or "").split("\n")[0]) for one in errors)
-    return [f"- {text} (`{name}`)\n" for name, text in named if not text.startswith("Base")]
+    return [
+        f"- {text} (`{name}`)\n"
+        for name, text in named
+        if not (text.startswith("Base") or name.startswith("_"))
+    ]

@@ -53,7 +53,7 @@ def test_rewards_of_another_definition_are_left_out_and_counted(day):
     found = lift(plays)
     assert found.other_reward_plays == 0
     assert lift([*plays, *old]) == replace(found, other_reward_plays=160)
-    assert "needed are" in lift(old).withheld
+    assert "Still needed:" in lift(old).withheld
 
 
 def test_differences_within_hours_are_averaged(day):
@@ -127,9 +127,9 @@ def test_an_hour_belongs_to_its_session(play_of):
 @pytest.mark.parametrize(
     ("hours", "per_hour", "held", "words"),
     [
-        (8, 10, 3, "needed are 6 more held-out plays with a reward (24 of 30)."),
-        (10, 5, 4, "needed are 20 more adaptive plays with a reward (10 of 30)."),
-        (7, 20, 6, "needed are 1 more hours with plays of both kinds (7 of 8)."),
+        (8, 10, 3, "Still needed: 6 more held-out plays with a reward (24 of 30)."),
+        (10, 5, 4, "Still needed: 20 more adaptive plays with a reward (10 of 30)."),
+        (7, 20, 6, "Still needed: 1 more hour with plays of both kinds (7 of 8)."),
         (
             5,
             4,
@@ -137,7 +137,12 @@ def test_an_hour_belongs_to_its_session(play_of):
             "15 more adaptive plays with a reward (15 of 30), "
             "25 more held-out plays with a reward (5 of 30), 3 more",
         ),
-        (9, 20, 0, "needed are 30 more adaptive plays with a reward (0 of 30), 30 more held-out"),
+        (
+            9,
+            20,
+            0,
+            "Still needed: 30 more adaptive plays with a reward (0 of 30), 30 more held-out",
+        ),
     ],
 )
 def test_too_little_is_withheld_and_says_how_much_is_needed(day, hours, per_hour, held, words):

@@ -31,9 +31,10 @@ def command_lines(text):
             words = list(lexer)
         except ValueError:  # such as half of a sentence
             continue
-        if "ad-monitor" not in words:
+        names = [word.rpartition("/")[2] for word in words]
+        if "ad-monitor" not in names:
             continue
-        words = words[words.index("ad-monitor") + 1 :]
+        words = words[names.index("ad-monitor") + 1 :]
         end = next((place for place, word in enumerate(words) if word in ENDS), None)
         yield words[:end]
 
@@ -73,6 +74,7 @@ def test_every_command_and_option_exists(document):
     [
         ("ad-monitor run --sauce 0", "--sauce"),
         ("ad-monitor hub begin", "no command begin"),
+        ("sudo /opt/ad-monitor/.venv/bin/ad-monitor run --sauce 0", "--sauce"),
         ("ad-monitor install --start -- --fullscreen", ""),
         ("cd x && ad-monitor report --all --since 2026-03-01 | head", ""),
     ],
