@@ -59,6 +59,11 @@ def server_engine(url: URL) -> Engine:
         return create_engine(
             url, json_serializer=dump_json, pool_pre_ping=True, connect_args=options
         )
+    except exc.NoSuchModuleError as error:
+        raise DatabaseOpenError(
+            f"{shown(url)} is not the address of a database: expected a path, sqlite:///PATH or "
+            "postgresql+psycopg://USER@HOST/NAME."
+        ) from error
     except (exc.ArgumentError, ImportError) as error:
         raise DatabaseOpenError(
             f"The database {shown(url)} needs a driver that is not "

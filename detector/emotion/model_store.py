@@ -122,7 +122,7 @@ def find_model(name_or_path: str | Path | None = None) -> Path:
 
     Defaults to the model in use; if that is damaged, to the shipped default, with a warning.
     """
-    if not name_or_path:
+    if name_or_path is None:
         model = current_model()
         try:
             if model != shipped_default():

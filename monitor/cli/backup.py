@@ -10,14 +10,15 @@ from detector.sources.passwords import hide_passwords
 from monitor.cli.options import database_option, database_url, existing_database, output_options
 from monitor.cli.output import print_json
 from monitor.cli.stored import size
+from monitor.settings.options import GivenPath, WholeRange
 
 
 @click.command(epilog="Example, each night from cron: ad-monitor backup /media/usb --keep 14")
-@click.argument("target", type=click.Path(path_type=Path), required=False, metavar="[FILE|FOLDER]")
+@click.argument("target", type=GivenPath(path_type=Path), required=False, metavar="[FILE|FOLDER]")
 @database_option
 @click.option(
     "--keep",
-    type=click.IntRange(1),
+    type=WholeRange(1),
     metavar="N",
     help="Keep only the newest N backups in the folder.",
 )

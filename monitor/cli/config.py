@@ -10,7 +10,7 @@ import click
 
 from monitor.cli.options import PROGRAM, WRONG, debug_option, load_with_hub, output_options
 from monitor.cli.output import print_json
-from monitor.settings.options import config_option
+from monitor.settings.options import GivenPath, config_option
 
 if TYPE_CHECKING:
     from monitor.settings.sources import Setting
@@ -23,7 +23,7 @@ def config() -> None:
 
 @config.command(epilog=f"Example: {PROGRAM} config init kiosk.yaml")
 @click.argument(
-    "file", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True), default="kiosk.yaml"
+    "file", type=GivenPath(path_type=Path, dir_okay=False, allow_dash=True), default="kiosk.yaml"
 )
 @click.option("--force", is_flag=True, help="Replace a file that exists.")
 @debug_option
@@ -54,7 +54,7 @@ def init(file: Path, force: bool) -> None:
 
 
 @config.command(epilog=f"Example: {PROGRAM} config check kiosk.yaml")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=GivenPath(path_type=Path))
 @debug_option
 def check(file: Path) -> None:
     """Check a settings file: name everything that is wrong, with its line; the status is then 2."""

@@ -13,7 +13,7 @@ import click
 from monitor.cli.options import FAILED, load_settings, output_options
 from monitor.cli.output import print_result, silence_native_libraries
 from monitor.settings.models import RunSettings
-from monitor.settings.options import config_option, setting_option
+from monitor.settings.options import GivenPath, config_option, setting_option
 
 if TYPE_CHECKING:
     from monitor.kiosk.preview import Preview
@@ -36,7 +36,7 @@ def _size(_context: click.Context, _parameter: click.Parameter, typed: str | Non
 @click.command(epilog="Example: ad-monitor doctor --preview --config kiosk.yaml")
 @click.option(
     "--preview",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=GivenPath(path_type=Path, dir_okay=False),
     is_flag=False,
     flag_value=Path("preview.png"),
     metavar="[FILE]",

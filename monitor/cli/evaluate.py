@@ -10,7 +10,7 @@ import click
 from monitor.cli.options import load_settings, output_options, own_model_options, together
 from monitor.cli.output import print_json, print_result, silence_native_libraries
 from monitor.settings.models import ModelSettings, TrainSettings
-from monitor.settings.options import setting_option, settings_options
+from monitor.settings.options import GivenPath, WholeRange, setting_option, settings_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -49,7 +49,7 @@ def judging_options(split: str = "validation") -> Callable[..., Any]:
         ),
         click.option(
             "--seed",
-            type=click.IntRange(0),
+            type=WholeRange(0),
             help="Seed with which a run split a dataset without published splits. [default: that "
             "of train]",
         ),
@@ -71,7 +71,7 @@ def judging_options(split: str = "validation") -> Callable[..., Any]:
 )
 @click.option(
     "--groups",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    type=GivenPath(path_type=Path, exists=True, dir_okay=False),
     metavar="CSV",
     help="Instead of a dataset, measure photographs by group: a table with the columns file, age, "
     "gender, race (as FairFace has it), or any others.",

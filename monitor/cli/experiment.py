@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from monitor.cli.options import (
+    Moment,
     database_option,
     demos_option,
     moment,
@@ -19,7 +20,7 @@ from monitor.cli.options import (
     together,
 )
 from monitor.cli.output import print_json, print_result
-from monitor.settings.options import NumberRange
+from monitor.settings.options import NumberRange, WholeRange
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from db.read.experiments import BlockInfo, ExperimentInfo
 
-MOMENT = click.DateTime(
+MOMENT = Moment(
     ["%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
 )
 
@@ -157,7 +158,7 @@ plan_options = together(
     ),
     click.option(
         "--seed",
-        type=click.IntRange(0, 2**31 - 1),
+        type=WholeRange(0, 2**31 - 1),
         help="Seed of the draw of the blocks. [default: random, and stored]",
     ),
     demos_option,

@@ -158,6 +158,12 @@ def _print_link(settings: HubSettings, name: str, role: str | None, *, first: bo
     from db.hub.people import accounts
     from monitor.cli.options import existing_database
 
+    if not settings.url and settings.port == 0:
+        raise click.BadParameter(
+            "expected the port of `hub serve`, which is in the link, received 0.",
+            param_hint="--port",
+        )
+    accounts.check_name(name)
     url = settings.database if first else existing_database(settings.database)
     engine = open_database(url, private=True)
     try:

@@ -15,14 +15,14 @@ from monitor.cli.install import (
 )
 from monitor.cli.options import debug_option, load_settings
 from monitor.settings.models import HubSettings
-from monitor.settings.options import config_option
+from monitor.settings.options import GivenPath, config_option
 
 
 @click.command(epilog="Example: ad-monitor hub install --config hub.yaml --start")
 @config_option
 @click.option(
     "--system",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=GivenPath(path_type=Path, file_okay=False),
     metavar="FOLDER",
     help="Write a system unit into this folder, such as /etc/systemd/system, instead of your own.",
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
 import shlex
 import sys
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from monitor.cli.report import announce
 from monitor.cli.run import refuse_contradictions, run
 from monitor.logs import log_path
 from monitor.settings.models import RunSettings
-from monitor.settings.options import config_option
+from monitor.settings.options import GivenPath, config_option
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -46,7 +47,7 @@ def variable_of(text: str) -> tuple[str, str]:
 )
 @click.option(
     "--system",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=GivenPath(path_type=Path, file_okay=False),
     metavar="FOLDER",
     help="Write a system unit into this folder, such as /etc/systemd/system, instead of your own.",
 )
@@ -192,15 +193,28 @@ def _file(
 
 
 def user_of_unit(run_as: str | None) -> str:
-    """Return the user that runs a system unit."""
-    return run_as or os.environ.get("SUDO_USER") or getpass.getuser()
+    """Return the user that runs a system unit: the named one, else this one."""
+    if run_as is None:
+        return os.environ.get("SUDO_USER") or getpass.getuser()
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", run_as):
+        raise click.BadParameter(
+            f"expected the name of a user, such as kiosk, received {run_as!r}.",
+            param_hint="--run-as",
+        )
+    return run_as
 
 
 def say_what_is_missing(folders: Iterable[Path], user: str) -> None:
-    """Say which folders have to be made for a system unit.
+    """Say which user and folders have to be made for a system unit.
 
     The unit opens only existing folders for writing, and they must belong to its user.
     """
+    import pwd
+
+    try:
+        pwd.getpwnam(user)
+    except KeyError:
+        click.echo(f"First create the user who runs it: useradd --system {user}")
     missing = [shlex.quote(str(folder)) for folder in folders if not folder.is_dir()]
     if missing:
         names = " ".join(missing)

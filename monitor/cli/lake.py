@@ -7,13 +7,13 @@ from typing import Any
 
 import click
 
-from monitor.cli.options import PROGRAM, debug_option, load_settings, opened, place_options
+from monitor.cli.options import PROGRAM, Moment, debug_option, load_settings, opened, place_options
 from monitor.cli.output import print_json
 from monitor.settings.models import HubSettings
 from monitor.settings.options import config_option, setting_option
 
 _TARGET = "FOLDER|s3://BUCKET/PREFIX"
-_DAY = click.DateTime(["%Y-%m-%d"])
+_DAY = Moment(["%Y-%m-%d"])
 
 
 def _day(_context: click.Context, _parameter: click.Parameter, typed: datetime | None) -> Any:

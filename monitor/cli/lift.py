@@ -19,6 +19,7 @@ from monitor.cli.options import (
     zone_of_sites,
 )
 from monitor.cli.output import print_result
+from monitor.settings.options import GivenPath
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +39,7 @@ READY = ("uniform", "weighted", "mood", "learned")
 @log_options
 @click.option(
     "--playlist",
-    type=click.Path(path_type=Path),
+    type=GivenPath(path_type=Path),
     help="Playlist with the weights and moods of the policies to judge.",
 )
 @click.option(

@@ -11,7 +11,7 @@ import click
 from monitor.cli.options import PROGRAM, load_settings, output_options, together
 from monitor.cli.output import print_result
 from monitor.settings.models import RunSettings
-from monitor.settings.options import SettingsCommand, settings_options
+from monitor.settings.options import GivenPath, SettingsCommand, settings_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,7 +63,7 @@ def notice() -> None:
     cls=KioskCommand,
     epilog=f"Example: {PROGRAM} notice print sign.pdf --notice-language de",
 )
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False), default=Path("notice.pdf"))
+@click.argument("file", type=GivenPath(path_type=Path, dir_okay=False), default=Path("notice.pdf"))
 @click.option(
     "--paper", type=click.Choice(SHEETS, case_sensitive=False), default="a4", help="Paper size."
 )
@@ -115,7 +115,7 @@ def _print_sign(file: Path, readable_m: float, settings: RunSettings) -> None:
 )
 @click.argument(
     "file",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=GivenPath(path_type=Path, dir_okay=False),
     default=Path("impact-assessment.docx"),
 )
 @_paper_options
@@ -137,7 +137,7 @@ def assessment(file: Path, force: bool, as_json: bool, **options: Any) -> None:
     epilog=f"Example: {PROGRAM} notice technical-file file.pdf --language de",
 )
 @click.argument(
-    "file", type=click.Path(path_type=Path, dir_okay=False), default=Path("technical-file.docx")
+    "file", type=GivenPath(path_type=Path, dir_okay=False), default=Path("technical-file.docx")
 )
 @_paper_options
 def technical_file(file: Path, force: bool, as_json: bool, **options: Any) -> None:

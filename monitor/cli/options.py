@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import math
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import fields, replace
+from datetime import UTC, datetime
 from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,13 +15,12 @@ import click
 
 from monitor.settings.from_hub import read_hub_settings
 from monitor.settings.models import ModelSettings, RunSettings, StoredSettings
-from monitor.settings.options import setting_option
+from monitor.settings.options import GivenPath, WholeRange, setting_option
 from monitor.settings.paths import default_settings_file
 from monitor.settings.sources import Model, SettingsError, SettingsFile, Sources, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from datetime import datetime
 
     from sqlalchemy import Engine
 
@@ -84,7 +84,7 @@ spool_option = setting_option(RunSettings, "spool")
 media_option = click.option(
     "--media",
     "folders",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    type=GivenPath(path_type=Path, exists=True, file_okay=False),
     multiple=True,
     envvar="AD_MONITOR_MEDIA",
     metavar="FOLDER",
@@ -100,14 +100,30 @@ price_option = click.option(
 )
 min_viewers_option = click.option(
     "--min-viewers",
-    type=click.IntRange(1),
+    type=WholeRange(1),
     default=1,
     help="Withhold figures based on fewer viewers; 5 is usual for reports that are shared.",
 )
 
 
+class Moment(click.DateTime):
+    """A date, perhaps with a time, whose errors show examples instead of formats."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> datetime:
+        """Return the moment, without a zone unless its format has one."""
+        typed = None
+        with suppress(click.BadParameter):
+            typed = super().convert(value, param, ctx)
+        # At the ends of the calendar another time zone would leave it.
+        if typed is None or not 1970 <= typed.year < 3000:
+            now = datetime(2026, 3, 1, 9, 30, 15, tzinfo=UTC)
+            examples = " or ".join(now.strftime(form) for form in self.formats if "T" not in form)
+            self.fail(f"expected a date such as {examples}, received {value!r}.", param, ctx)
+        return typed
+
+
 def _moment_option(name: str, when: str) -> Callable[[Any], Any]:
-    kind = click.DateTime(["%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M"])
+    kind = Moment(["%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M"])
     text = f"Only sessions and plays {when}."
     return click.option(name, type=kind, metavar="DATE", help=text)
 
@@ -115,7 +131,7 @@ def _moment_option(name: str, when: str) -> Callable[[Any], Any]:
 workers_options = together(
     click.option(
         "--jobs",
-        type=click.IntRange(1),
+        type=WholeRange(1),
         default=1,
         help="Processes that work at the same time on this machine; results are the same.",
     ),

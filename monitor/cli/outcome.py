@@ -9,7 +9,7 @@ import click
 
 from monitor.cli.options import database_option, opened, output_options, time_zone
 from monitor.cli.output import print_result
-from monitor.settings.options import NumberRange
+from monitor.settings.options import GivenPath, NumberRange
 
 if TYPE_CHECKING:
     from monitor.analytics.outcome_file import OutcomeFile
@@ -41,7 +41,7 @@ def outcome() -> None:
     name="import",
     epilog="Example: ad-monitor outcome import sales.csv --site 'Shop 12' --timezone Europe/Berlin",
 )
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("file", type=GivenPath(path_type=Path, dir_okay=False))
 @click.option("--site", help="Site of lines that name none.")
 @click.option("--name", help="What the figures are. [default: the file's name without its ending]")
 @click.option(

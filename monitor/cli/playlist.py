@@ -10,10 +10,10 @@ import click
 
 from ads.policies import POLICY_NAMES
 from detector.names import printable
-from monitor.cli.options import output_options
+from monitor.cli.options import Moment, output_options
 from monitor.cli.output import print_result
 from monitor.reports.formatting import counted
-from monitor.settings.options import NumberRange
+from monitor.settings.options import GivenPath, NumberRange, WholeRange
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +39,7 @@ def playlist() -> None:
 
 
 @playlist.command(epilog="Example: ad-monitor playlist check summer.yaml --at '2026-12-24 08:00'")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=GivenPath(path_type=Path))
 @click.option(
     "--hours",
     type=NumberRange(0, 7 * 24, min_open=True),
@@ -48,9 +48,7 @@ def playlist() -> None:
 )
 @click.option(
     "--at",
-    type=click.DateTime(
-        ["%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
-    ),
+    type=Moment(["%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]),
     metavar="'YYYY-MM-DD HH:MM'",
     help="Start of the forecast, in the playlist's time zone. [default: now]",
 )
@@ -61,7 +59,7 @@ def playlist() -> None:
     default=POLICY_NAMES[0],
     help="How the next ad is chosen.",
 )
-@click.option("--seed", type=click.IntRange(0), default=0, help="Seed of the policy's draws.")
+@click.option("--seed", type=WholeRange(0), default=0, help="Seed of the policy's draws.")
 @output_options
 def check(
     file: Path, hours: float, at: datetime | None, policy_name: str, seed: int, as_json: bool

@@ -21,6 +21,7 @@ from monitor.cli.options import (
     zone_of_sites,
 )
 from monitor.cli.output import print_json
+from monitor.settings.options import GivenPath
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,12 +44,12 @@ if TYPE_CHECKING:
 @click.option(
     "--csv",
     "csv_file",
-    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    type=GivenPath(path_type=Path, dir_okay=False, allow_dash=True),
     help="Write the rows to this file; - prints them.",
 )
 @click.option(
     "--playlist",
-    type=click.Path(path_type=Path),
+    type=GivenPath(path_type=Path),
     help="Playlist with price_per_thousand_s and the time zone.",
 )
 @price_option

@@ -139,6 +139,18 @@ def purge(
         )
 
 
+def _ask() -> None:
+    try:
+        click.confirm("This cannot be undone. Delete all of it?", abort=True, err=True)
+    except click.Abort as error:
+        if isinstance(error.__context__, EOFError):
+            click.echo(err=True)  # ends the line of the question
+            raise click.UsageError(
+                "Nobody can be asked here, so nothing was deleted: expected an answer, or --yes."
+            ) from None
+        raise
+
+
 def _purge_everything(
     url: str, spool: Path | None, *, dry_run: bool, yes: bool, as_json: bool
 ) -> None:
@@ -165,7 +177,7 @@ def _purge_everything(
             click.echo(f"  {one.path} ({size(one.size_bytes)}): {one.what}")
     if not dry_run:
         if not yes:
-            click.confirm("This cannot be undone. Delete all of it?", abort=True, err=True)
+            _ask()
         if file is None:
             engine = make_engine(url)
             delete_tables(engine)

@@ -10,6 +10,7 @@ import click
 
 from monitor.cli.options import (
     PROGRAM,
+    Moment,
     load_settings,
     output_options,
     workers_of,
@@ -17,7 +18,7 @@ from monitor.cli.options import (
 )
 from monitor.cli.report import after_session, after_sessions, announce, report_after_failure
 from monitor.settings.models import RecordingSettings, ReplaySettings
-from monitor.settings.options import SettingsCommand, settings_options
+from monitor.settings.options import GivenPath, SettingsCommand, settings_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -38,10 +39,10 @@ STARTS = [
     epilog="Example: ad-monitor replay visitors.mp4 --playlist summer.yaml --report "
     "reactions.html, or ad-monitor replay recordings/ --jobs 4",
 )
-@click.argument("video", metavar="VIDEO|FOLDER", type=click.Path(path_type=Path))
+@click.argument("video", metavar="VIDEO|FOLDER", type=GivenPath(path_type=Path))
 @click.option(
     "--started-at",
-    type=click.DateTime(STARTS),
+    type=Moment(STARTS),
     metavar="TIME",
     help="When the recording began, such as '2026-03-29 17:05:30', in the playlist's time zone, "
     "else this machine's, or with an offset such as +0100. [default: as its metadata or the date "

@@ -32,6 +32,7 @@ from monitor.cli.options import (
 )
 from monitor.languages import language_codes
 from monitor.reports import FORMATS, TABLES, TEXT_FORMATS
+from monitor.settings.options import GivenPath, WholeRange
 from monitor.settings.paths import sqlite_file
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ logger = logging.getLogger(__name__)
     epilog="Example: ad-monitor report 3 --format html,pdf,pptx -o reactions.html, or "
     "ad-monitor report --all --site 'Shop 12'"
 )
-@click.argument("session", type=click.IntRange(1), required=False)
+@click.argument("session", type=WholeRange(1), required=False)
 @click.option(
     "--all",
     "everything",
@@ -90,7 +91,7 @@ logger = logging.getLogger(__name__)
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    type=GivenPath(path_type=Path, dir_okay=False, allow_dash=True),
     help="File to write, or - to print; several formats each get their own ending. [default: "
     "session-N.html here; JSON and CSV are printed]",
 )

@@ -11,7 +11,7 @@ from monitor.cli.evaluate import read_faces
 from monitor.cli.options import debug_option, load_settings
 from monitor.cli.output import silence_native_libraries
 from monitor.settings.models import ModelSettings, TrainSettings
-from monitor.settings.options import setting_option, settings_options
+from monitor.settings.options import GivenPath, WholeRange, setting_option, settings_options
 
 if TYPE_CHECKING:
     from training.evaluation.review import LabelReview
@@ -27,7 +27,7 @@ HOST = "127.0.0.1"
 @setting_option(TrainSettings, "votes")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=GivenPath(path_type=Path, dir_okay=False),
     required=True,
     metavar="FILE",
     help="Overlay to write: a CSV that train and evaluate read. One that exists is continued.",
@@ -43,14 +43,14 @@ HOST = "127.0.0.1"
 )
 @click.option(
     "--limit",
-    type=click.IntRange(1),
+    type=WholeRange(1),
     help="Show this many faces. [default: those that are probably labelled wrong]",
 )
 @setting_option(TrainSettings, "find_faces")
 @settings_options(ModelSettings, config=False)
 @click.option(
     "--port",
-    type=click.IntRange(0, 65535),
+    type=WholeRange(0, 65535),
     default=0,
     help="Port of the page on this machine; 0 for any free one.",
 )

@@ -10,7 +10,7 @@ import click
 from ads.policies import POLICY_NAMES
 from monitor.cli.options import output_options
 from monitor.cli.output import print_result
-from monitor.settings.options import NumberRange
+from monitor.settings.options import GivenPath, NumberRange, WholeRange
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,20 +22,18 @@ if TYPE_CHECKING:
 
 
 @click.command(epilog="Example: ad-monitor simulate --plays 2000 --runs 10 -o curves.html")
-@click.argument("file", required=False, type=click.Path(path_type=Path))
+@click.argument("file", required=False, type=GivenPath(path_type=Path))
 @click.option(
     "--playlist",
-    type=click.Path(path_type=Path),
+    type=GivenPath(path_type=Path),
     help="Ads, with their days, hours and caps. [default: those of FILE]",
 )
 @click.option("--policy", type=click.Choice(POLICY_NAMES), default="learn", help="Policy to try.")
 @click.option(
     "--against", type=click.Choice(POLICY_NAMES), default="shuffle", help="Policy to compare with."
 )
-@click.option("--plays", type=click.IntRange(1), default=2000, help="Plays per run.")
-@click.option(
-    "--runs", type=click.IntRange(1), default=10, help="Runs, each with another audience."
-)
+@click.option("--plays", type=WholeRange(1), default=2000, help="Plays per run.")
+@click.option("--runs", type=WholeRange(1), default=10, help="Runs, each with another audience.")
 @click.option(
     "--holdout",
     type=NumberRange(0, 1),
@@ -44,13 +42,11 @@ if TYPE_CHECKING:
 @click.option(
     "--floor", type=NumberRange(0, 1), help="Share of choices spread evenly. [default: 0.05]"
 )
-@click.option(
-    "--seed", type=click.IntRange(0), default=0, help="Seed of the audiences and the draws."
-)
+@click.option("--seed", type=WholeRange(0), default=0, help="Seed of the audiences and the draws.")
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=GivenPath(path_type=Path, dir_okay=False),
     help="Draw the curves: .html, .svg or .png.",
 )
 @output_options

@@ -235,6 +235,21 @@ def _address(value: str) -> str:
     return value.rstrip("/")
 
 
+def _proxy(value: str | None) -> str | None:
+    from ipaddress import ip_address  # noqa: PLC0415
+
+    if value is None:
+        return None
+    try:
+        return str(ip_address(value))
+    except ValueError:
+        wrong = lazy(
+            "expected the IP address of the proxy, such as 127.0.0.1, received %(value)s",
+            value=repr(value),
+        )
+        raise ValueError(wrong) from None
+
+
 def _token(value: str | None) -> str | None:
     if value is not None and len(value) < 16:
         raise ValueError(
@@ -297,6 +312,7 @@ MailAddress = Annotated[str | None, AfterValidator(_mail)]
 DiscoveryPrefix = Annotated[str, AfterValidator(_discovery)]
 Venue = Annotated[str, AfterValidator(_venue)]
 Address = Annotated[str, AfterValidator(_address)]
+Proxy = Annotated[str | None, AfterValidator(_proxy)]
 Token = Annotated[str | None, AfterValidator(_token)]
 Issuer = Annotated[str | None, AfterValidator(_issuer)]
 GroupRole = Annotated[str, AfterValidator(_group_role)]
@@ -601,8 +617,8 @@ class WebSettings(ModelSettings, StoredSettings):
     """Further name under which the page may be requested, such as that of a proxy."""
     secure_cookies: bool = setting(False, "web.https")
     """The page is reached only by https, through a proxy."""
-    trusted_proxy: str | None = setting(None, "web")
-    """Address of the proxy, whose X-Forwarded-For, -Host and -Proto are believed."""
+    trusted_proxy: Proxy = setting(None, "web")
+    """IP address of the proxy, whose X-Forwarded-For, -Host and -Proto are believed."""
     allowed_hosts: tuple[str, ...] = ("localhost",)
     rate_limit: str = "60 per minute"
     read_limit: str = "1200 per minute"

@@ -48,7 +48,7 @@ def _click_type(setting: Setting) -> Any:
     if isinstance(kind, tuple):
         return click.Choice(kind)
     if kind in {int, float}:
-        make = click.IntRange if kind is int else NumberRange
+        make = WholeRange if kind is int else NumberRange
         return make(
             limits.get("ge", limits.get("gt")),
             limits.get("le", limits.get("lt")),
@@ -58,8 +58,19 @@ def _click_type(setting: Setting) -> Any:
     if kind is tuple:
         return str
     if kind is Path:
-        return _GivenPath(path_type=Path)
-    return _given_text if setting.name in {"database", "model"} else kind
+        return GivenPath(path_type=Path)
+    return given_text if setting.name in {"database", "model"} else kind
+
+
+class WholeRange(click.IntRange):
+    """A range of whole numbers whose errors say which are expected."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> int:
+        """Return the number."""
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(_expected("a whole number", self, value), param, ctx)
 
 
 class NumberRange(click.FloatRange):
@@ -67,20 +78,33 @@ class NumberRange(click.FloatRange):
 
     def convert(self, value: Any, param: Any, ctx: Any) -> float:
         """Return the number."""
-        number = super().convert(value, param, ctx)
+        try:
+            number = super().convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(_expected("a number", self, value), param, ctx)
         if not math.isfinite(number):
-            self.fail(f"expected a finite number, received {value}.", param, ctx)
+            self.fail(_expected("a finite number", self, value), param, ctx)
         return number
 
 
-class _GivenPath(click.Path):
+def _expected(what: str, bounds: click.IntRange | click.FloatRange, value: Any) -> str:
+    least, most = (None if one is None else f"{one:.10g}" for one in (bounds.min, bounds.max))
+    low = "above" if bounds.min_open else "of at least" if most is None else "from"
+    high = "below" if bounds.max_open else "to" if low == "from" else "and at most"
+    words = [what, *([low, least] if least else []), *([high, most] if most else [])]
+    return f"expected {' '.join(words)}, received {value!r}."
+
+
+class GivenPath(click.Path):
     """A path that an empty variable of a script does not turn into this folder."""
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        return super().convert(_given_text(value) if value == "" else value, param, ctx)
+        """Return the path."""
+        return super().convert(given_text(value) if value == "" else value, param, ctx)
 
 
-def _given_text(value: str) -> str:
+def given_text(value: str) -> str:
+    """Return a text; refuse an empty one."""
     if not value.strip():
         raise click.BadParameter("expected a path or a name, received an empty text.")
     return value
@@ -124,7 +148,7 @@ def setting_option(model: type[BaseModel], name: str, **attributes: Any) -> Call
 
 config_option = click.option(
     "--config",
-    type=click.Path(path_type=Path),
+    type=GivenPath(path_type=Path),
     metavar="FILE",
     help="Settings file; `ad-monitor config init` writes one. By default kiosk.yaml in your "
     "settings folder, if it is there. Options and environment variables (AD_MONITOR_...) override "

@@ -295,7 +295,7 @@ class Sources:
         variable = (os.environ if self.environ is None else self.environ).get(setting.variable)
         if variable:
             mark = os.pathsep if setting.holds_paths else ","
-            parts = [part.strip() for part in variable.split(mark)]
+            parts = [part.strip() for part in variable.split(mark) if part.strip()]
             return (
                 parts if setting.kind is tuple else variable,
                 lazy("environment variable %(name)s", name=setting.variable),
@@ -311,14 +311,14 @@ class Sources:
 def _relative_to(folder: Path, setting: Setting, value: Any) -> Any:
     """Make relative paths in the file begin in its folder."""
     if setting.holds_paths and isinstance(value, list):
-        return [str(folder / str(part)) for part in value]
+        return [str(folder / str(part)) if part != "" else part for part in value]
     plain = (
         setting.key in {"data.database", "hub.database"}
         and isinstance(value, str)
         and "://" not in value
     )
     is_log = setting.key == "run.log" and value != "none"
-    if isinstance(value, str) and (setting.holds_paths or plain or is_log):
+    if isinstance(value, str) and value and (setting.holds_paths or plain or is_log):
         return str(folder / value)
     return value
 
@@ -385,6 +385,9 @@ def _make(
             # Pydantic takes true for 1.
             wrong.append(Mistake(setting.key, origin, _why(setting, value, None)))
             continue
+        if _lacks_text(setting, value):
+            wrong.append(Mistake(setting.key, origin, _expected_some(setting)))
+            continue
         values_of = values if len(setting.path) == 1 else values.setdefault(setting.path[0], {})
         plain = values_of[setting.name] = _in_utf8(setting, value)
         if plain != value and setting.key in _FILES_AS_TEXT:
@@ -424,6 +427,20 @@ def _in_utf8(setting: Setting, value: Any) -> Any:
     if not isinstance(value, str) or not re.search(r"[\ud800-\udfff]", value):
         return value
     return Path(value) if setting.holds_paths else printable(value)
+
+
+def _lacks_text(setting: Setting, value: Any) -> bool:
+    """Return whether a text is empty, as of an unset variable, where that is no choice."""
+    parts = value if isinstance(value, list | tuple) else [value]
+    is_choice = isinstance(setting.kind, tuple) or setting.field.get_default() == ""
+    return not is_choice and any(isinstance(part, str) and not part.strip() for part in parts)
+
+
+def _expected_some(setting: Setting) -> str:
+    return _(
+        "expected %(what)s, received an empty text; leave it out for the default.",
+        what=lazy("text") if setting.kind is tuple else setting.expected,
+    )
 
 
 def _why(setting: Setting, value: Any, problem: ErrorDetails | None) -> str:

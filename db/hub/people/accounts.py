@@ -99,6 +99,23 @@ def has_administrator(connection: Connection) -> bool:
     return connection.scalar(query) is not None
 
 
+def check_name(name: str) -> None:
+    """Refuse a name that no account can have.
+
+    Raises:
+        AccountError: It is empty, too long, has control characters or spaces at its ends.
+    """
+    if not name or len(name) > MAX_NAME_LENGTH or name != name.strip() or not name.isprintable():
+        raise AccountError(
+            lazy(
+                "Invalid name: expected 1 to %(most)s printable characters "
+                "without spaces at the ends, received %(name)s.",
+                most=MAX_NAME_LENGTH,
+                name=repr(name),
+            )
+        )
+
+
 def invite(
     connection: Connection,
     name: str,
@@ -121,18 +138,9 @@ def invite(
         email: Address for mail; `None` keeps it.
 
     Raises:
-        AccountError: The name is empty, too long, has control characters or spaces at its ends, or
-            the role is unknown.
+        AccountError: No account can have the name (see `check_name`), or the role is unknown.
     """
-    if not name or len(name) > MAX_NAME_LENGTH or name != name.strip() or not name.isprintable():
-        raise AccountError(
-            lazy(
-                "Invalid name: expected 1 to %(most)s printable characters "
-                "without spaces at the ends, received %(name)s.",
-                most=MAX_NAME_LENGTH,
-                name=repr(name),
-            )
-        )
+    check_name(name)
     if role is not None and role not in ROLES:
         raise AccountError(
             lazy(

@@ -162,7 +162,9 @@ def test_empty_file_becomes_a_database(path):
         ("", "expected a path or a database URL"),
         (":memory:", "a file that outlives the program"),
         ("sqlite://", "a file that outlives the program"),
-        ("nonsense://x/y", "needs a driver that is not installed"),
+        ("https://hub.example.com", "is not the address of a database: expected a path"),
+        ("oracle+nonsense://x/y", "is not the address of a database: expected a path"),
+        ("oracle://x/y", "needs a driver that is not installed"),
         ("a://b:c:d", "Invalid database URL"),
         ("/proc/nowhere/x.db", "folder of the database .* cannot be used"),
         (

@@ -312,10 +312,11 @@ def test_only_names_are_looked_up(name: str) -> None:
     assert find_stored(name) is None
 
 
-def test_an_unknown_model_is_named_with_the_own_ones(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["", "sphinx"])
+def test_an_unknown_model_is_named_with_the_own_ones(tmp_path: Path, name: str) -> None:
     install(make_model(tmp_path, "mine"))
-    with pytest.raises(ModelLoadError, match=rf"no model 'sphinx': .*{DEFAULT_MODEL}.*mine"):
-        find_model("sphinx")
+    with pytest.raises(ModelLoadError, match=rf"no model '{name}': .*{DEFAULT_MODEL}.*mine"):
+        find_model(name)
 
 
 @settings(

@@ -161,8 +161,8 @@ def test_the_database_is_asked_for_the_site_and_the_time(run, asked):
         (("--hour", "morning"), "received 'morning'"),
         (("--weekday", "monday"), "expected some of mon, tue"),
         (("--measure", "joy"), "There is no measure 'joy' in these sessions, because no model"),
-        (("--relevant", "0"), "0.0 is not in the range x>0"),
-        (("--relevant", "inf"), "expected a finite number, received inf."),
+        (("--relevant", "0"), "expected a number above 0, received '0'"),
+        (("--relevant", "inf"), "expected a finite number above 0, received 'inf'"),
         (("--timezone", "Mars"), "such as Europe/Berlin, received 'Mars'"),
     ],
 )

@@ -160,6 +160,9 @@ def test_purge_everything(run, database, tmp_path, monkeypatch):
 
     assert "This would delete" in done(run("purge", "--everything", "--dry-run")).stdout
     assert run("purge", "--everything", answer="n\n").exit_code == 1
+    nobody = run("purge", "--everything", answer="")
+    assert nobody.exit_code == 2
+    assert "nothing was deleted: expected an answer, or --yes" in " ".join(nobody.stderr.split())
     assert database.exists()
 
     result = done(run("purge", "--everything", answer="y\n"))

@@ -45,6 +45,20 @@ def test_init_makes_one_administrator(run):
     assert run("users") == "admin: admin, has not set a password yet\n"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "fails", "sentence"),
+    [
+        (("--port", "0"), SystemExit, ""),
+        (("--name", ""), AccountError, "expected 1 to 100 printable characters"),
+        (("--name", " anna"), AccountError, "received ' anna'"),
+    ],
+)
+def test_init_without_a_usable_link_leaves_no_database(run, tmp_path, arguments, fails, sentence):
+    assert sentence in run("init", *arguments, fails=fails)
+    assert list(tmp_path.iterdir()) == []
+    run("init", "--port", "0", "--url", "https://hub.example.com")
+
+
 def test_invite_makes_and_changes_accounts(run, tmp_path):
     run("init", "--name", "zoe")
     assert run("invite", "anna", "--role", "editor").startswith("http://127.0.0.1:8080/invitation#")

@@ -99,6 +99,8 @@ def test_the_folder_in_which_records_wait_may_be_written(config, tmp_path, asked
     system = ("--system", str(tmp_path / "system"), "--run-as", "kiosk")
     done = start(*system, *options)
     assert f"install -d -o kiosk '{spool}'\n" in done.output
+    assert "First create the user who runs it: useradd --system kiosk\n" in done.output
+    assert "useradd" not in start("--system", str(tmp_path / "system"), *options).output
     assert not spool.exists(), "it would be root's"
     done = start(*options)
     assert done.exit_code == 0, done.output
@@ -112,10 +114,12 @@ def test_the_folder_in_which_records_wait_may_be_written(config, tmp_path, asked
     ("arguments", "sentence"),
     [
         (("--", "--sauce", "0"), "No such option"),
-        (("--", "--loops", "none"), "not a valid integer"),
+        (("--", "--loops", "none"), "expected a whole number of at least 1, received 'none'"),
         (("--", "stray"), "unexpected extra argument"),
         (("--autostart", "--system", "x"), "leave one out"),
         (("--run-as", "me"), "needs --system"),
+        (("--system", "x", "--run-as", ""), "expected the name of a user, such as kiosk"),
+        (("--system", "x", "--run-as", "me\nExecStart=x"), "expected the name of a user"),
         (("--start", "--autostart"), "--start is for"),
         (("--uninstall", "--", "--headless"), "takes no options"),
         (("--environment", "QT"), "expected NAME=VALUE"),

@@ -53,7 +53,7 @@ def test_bounds_and_defaults_come_from_the_models():
     assert "[default: the camera chosen before, else the first one, else demo]" in output
     done = invoke("--camera-angle", "5", of=run)
     assert done.exit_code == 2
-    assert "5.0 is not in the range 20<=x<=170" in done.output
+    assert "expected a number from 20 to 170, received '5'." in done.output
 
 
 @pytest.mark.parametrize(
@@ -110,12 +110,44 @@ def test_show_says_where_each_value_comes_from(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "typed", [("sessions", "--db", ""), ("purge", "--db", " "), ("run", "--playlist", "")]
+    ("typed", "name"),
+    [
+        (("sessions", "--db", ""), "--db"),
+        (("purge", "--db", " "), "--db"),
+        (("run", "--playlist", ""), "--playlist"),
+        (("run", "--config", ""), "--config"),
+        (("report", "-o", ""), "--output"),
+        (("backup", ""), "[FILE|FOLDER]"),
+        (("config", "check", ""), "FILE"),
+        (("install", "--system", ""), "--system"),
+    ],
 )
-def test_an_empty_path_names_neither_the_default_nor_a_folder(typed):
+def test_an_empty_path_names_neither_the_default_nor_a_folder(typed, name):
     refused = CliRunner().invoke(cli, typed)
     assert refused.exit_code == 2
-    assert f"'{typed[1]}': expected a path or a name, received an empty text" in refused.output
+    assert "expected a path or a name, received an empty text" in refused.output
+    assert name in refused.output
+
+
+@pytest.mark.parametrize(
+    ("typed", "sentence"),
+    [
+        (("report", "latest"), "expected a whole number of at least 1, received 'latest'"),
+        (("report", "0"), "expected a whole number of at least 1, received '0'"),
+        (("run", "--loops", ""), "expected a whole number of at least 1, received ''"),
+        (("serve", "--port", "99999"), "expected a whole number from 0 to 65535, received '99999'"),
+        (("run", "--volume", "loud"), "expected a number from 0 to 1, received 'loud'"),
+        (("run", "--duration", "0"), "expected a number above 0, received '0'"),
+        (
+            ("run", "--farthest", "60"),
+            "expected a number above 0 and at most 50, received '60'",
+        ),
+    ],
+)
+def test_numbers_out_of_their_range_are_told_the_range(typed, sentence):
+    refused = CliRunner().invoke(cli, typed)
+    assert refused.exit_code == 2
+    assert sentence in " ".join(refused.output.split())
 
 
 def test_init_on_a_full_disk_keeps_the_file_that_was_there(tmp_path, monkeypatch):
@@ -142,4 +174,5 @@ def test_init_on_a_full_disk_keeps_the_file_that_was_there(tmp_path, monkeypatch
 def test_numbers_are_finite(typed):
     refused = CliRunner().invoke(cli, typed)
     assert refused.exit_code == 2
-    assert "expected a finite number, received" in refused.output
+    assert "expected a finite number " in refused.output
+    assert f"received '{typed[-1]}'" in refused.output

@@ -142,6 +142,21 @@ def test_a_number_is_a_camera_and_a_comment_is_the_default(make_file):
             ":2: invalid window.language: expected one of de, en, received 'tlh'.",
         ),
         (
+            "camera:\n  source: ''\n",
+            ":2: invalid camera.source: expected text, received an empty text; leave it out for "
+            "the default.",
+        ),
+        ("ads:\n  playlist: ''\n", ":2: invalid ads.playlist: expected a path, received an empty"),
+        ("data:\n  database: ''\n", ":2: invalid data.database: expected text, received an empty"),
+        ("data:\n  site: ' '\n", ":2: invalid data.site: expected text, received an empty text"),
+        (
+            "web:\n  trusted_proxy: proxy.local\n",
+            ":2: invalid web.trusted_proxy: expected the IP address of the proxy, such as "
+            "127.0.0.1, received 'proxy.local'.",
+        ),
+        ("web:\n  host: ''\n", ":2: invalid web.host: expected text, received an empty text"),
+        ("web:\n  media: ['']\n", ":2: invalid web.media: expected text, received an empty text"),
+        (
             "web:\n  networks: [lan]\n",
             ":2: invalid web.networks: expected a network such as 192.168.1.0/24, received 'lan'.",
         ),
@@ -155,6 +170,12 @@ def test_one_sentence_with_the_line_on_what_is_wrong(make_file, text, sentence):
     with pytest.raises(SettingsError) as error:
         load(model, Sources({}, file, {}))
     assert str(error.value) == found
+
+
+def test_empty_parts_of_a_variable_are_no_folders():
+    environ = {"AD_MONITOR_MEDIA": f"/ads{os.pathsep}", "AD_MONITOR_CAMPAIGN": ""}
+    assert load(WebSettings, Sources({}, None, environ)).folders == (Path("/ads"),)
+    assert load(RunSettings, Sources({"campaign": ""}, None, environ)).campaign == ""
 
 
 def test_all_mistakes_are_found_at_once(make_file):
