@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 from sqlalchemy import exc
 
 from db.error_classes import describe, is_damage
-from db.errors import BackupError, BackupSourceError, BackupTargetError
+from db.errors import BackupError, BackupSourceError, BackupTargetError, DatabaseOpenError
 from db.paths import SIDE_FILES, sync
 from db.sqlite_file import is_ours, sqlite_engine
 from db.upkeep.quarantine import identity
@@ -59,6 +59,7 @@ def back_up(
     Raises:
         BackupTargetError: Another file has that name.
         BackupSourceError: The database is damaged.
+        DatabaseOpenError: It never was a database of this program.
         BackupError: The backup failed.
     """
     _check_target(database, target)
@@ -85,6 +86,10 @@ def back_up(
         return target.stat().st_size
     except (sqlite3.Error, exc.DBAPIError) as error:
         text = describe(error)
+        if is_damage(error) and not is_ours(database):
+            raise DatabaseOpenError(
+                f"The file {database} is no database of this program: name one with --db."
+            ) from error
         if is_damage(error):
             raise _damaged(database, text) from error
         raise BackupError(

@@ -67,7 +67,8 @@ def check(file: Path) -> None:
         click.echo(f"Error: {mistake}", err=True)
     if mistakes:
         sys.exit(WRONG)
-    click.echo(f"{file} is valid and sets {len(read.values)} settings.")
+    count = len(read.values)
+    click.echo(f"{file} is valid and sets {count} setting{'' if count == 1 else 's'}.")
 
 
 @config.command(epilog=f"Example: {PROGRAM} config show --config kiosk.yaml -- --site 'Shop 12'")

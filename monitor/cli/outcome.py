@@ -105,7 +105,7 @@ def import_outcomes(
             f"{file} has {len(found.refused)} lines that cannot be read, and nothing was imported. "
             f"Line {first.line}: {first.why}."
         )
-    with opened(database, read_only=False) as engine:
+    with opened(database, read_only=False, existing=True) as engine:
         with writing(engine) as connection:
             replaced = store_outcomes(connection, found.rows, datetime.now(UTC))
         _, sites = known_ads_and_sites(engine)

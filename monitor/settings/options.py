@@ -102,6 +102,10 @@ class GivenPath(click.Path):
         """Return the path."""
         return super().convert(given_text(value) if value == "" else value, param, ctx)
 
+    def split_envvar_value(self, rv: str) -> list[str]:
+        """Return the paths of a variable; one that ends in the mark between them has no more."""
+        return [path for path in super().split_envvar_value(rv) if path]
+
 
 def given_text(value: str) -> str:
     """Return a text; refuse an empty one."""

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from db.engine import open_database
-from db.errors import BackupError
+from db.errors import BackupError, DatabaseOpenError
 from db.read.sessions import load_session
 from db.upkeep import backup
 from db.upkeep.backup import back_up, delete_oldest, made_backups, made_name, unfinished_backups
@@ -92,6 +92,14 @@ def test_a_backup_is_replaced_only_by_a_whole_one(path, engine, make, tmp_path):
         back_up(path, target)
     assert readings_in(target) == 2 * 93
     assert sorted(file.name for file in tmp_path.iterdir()) == ["copy.db", "kiosk.db"]
+
+
+def test_a_file_that_was_never_a_database_is_not_called_damaged(tmp_path):
+    letter = tmp_path / "letter.txt"
+    letter.write_text("This is somebody's letter.")
+    with pytest.raises(DatabaseOpenError, match=r"letter\.txt is no database of this program"):
+        back_up(letter, tmp_path / "copy.db")
+    assert [file.name for file in tmp_path.iterdir()] == ["letter.txt"]
 
 
 def test_a_row_that_belongs_to_nothing_is_damage(path, engine, make, tmp_path):

@@ -355,6 +355,9 @@ def test_import(shop, tmp_path, complaint):
         "outcome", "import", file, *options, "--columns", "when=Date"
     )
     assert "cannot be read" in complaint("outcome", "import", tmp_path / "none.csv", *options)
+    nowhere = tmp_path / "typed-wrong.db"
+    assert "There is no database" in complaint("outcome", "import", file, *options, "--db", nowhere)
+    assert not nowhere.exists()
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ def test_check_names_every_mistake_and_ends_with_2(tmp_path):
     assert len(done.output.splitlines()) == 2
     assert f"{file}:2: invalid window.volume" in done.output
     file.write_text("window:\n  volume: 1\n")
-    assert "is valid and sets 1 settings" in invoke("check", file).output
+    assert "is valid and sets 1 setting.\n" in invoke("check", file).output
 
 
 def test_show_says_where_each_value_comes_from(tmp_path, monkeypatch):
@@ -148,6 +148,12 @@ def test_numbers_out_of_their_range_are_told_the_range(typed, sentence):
     refused = CliRunner().invoke(cli, typed)
     assert refused.exit_code == 2
     assert sentence in " ".join(refused.output.split())
+
+
+def test_a_variable_with_paths_may_end_in_their_mark(tmp_path):
+    variable = {"AD_MONITOR_MEDIA": f"{tmp_path}{os.pathsep}"}
+    done = CliRunner(env=variable).invoke(cli, ["report", "--db", str(tmp_path / "none.db")])
+    assert "There is no database" in str(done.exception)
 
 
 def test_init_on_a_full_disk_keeps_the_file_that_was_there(tmp_path, monkeypatch):
