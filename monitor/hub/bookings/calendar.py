@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ads.playlists.playlist import Hours
 from db.hub.shows.bookings import bookings_of
-from monitor.hub.shows.listing import times_of
+from monitor.hub.shows.listing import booked_times
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -80,9 +80,7 @@ def pieces_on(bookings: Iterable[BookingInfo], day: date) -> tuple[Piece, ...]:
     """
     spans = []
     for booking in bookings:
-        plan = booking.plan
-        when = times_of(plan.days, list(plan.hours), plan.first_day, plan.last_day)
-        spans += [(start, end, booking) for start, end in when.spans_on(day)]
+        spans += [(*span, booking) for span in booked_times(booking.plan).spans_on(day)]
     bounds = sorted({bound for start, end, _ in spans for bound in (start, end)})
     pieces: list[Piece] = []
     for start, end in pairwise(bounds):

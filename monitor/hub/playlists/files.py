@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from ads.errors import PlaylistError
-from ads.playlists.loader import DEFAULT_IMAGE_DURATION_S
 from ads.playlists.playlist_file import colour_of, read_playlist_file
 from monitor.hub.playlists.body import AD_FIELDS, HEAD_FIELDS, LISTS, check_body
+from monitor.hub.shows.resolution import entry_of
 from monitor.languages import _
 
 if TYPE_CHECKING:
@@ -254,19 +254,7 @@ _KEPT = {*AD_FIELDS, *LISTS, "first_day", "last_day"} - {"from", "until"}
 def _entry(
     ad: Mapping[str, Any], creative: PlannedCreative, version: ApprovedVersion, file: str
 ) -> Body:
-    entry: Body = {"id": creative.ad_id, "file": file, "name": creative.name}
-    entry |= {key: ad[key] for key in (*AD_FIELDS, *LISTS) if key in ad}
-    if version.moods:
-        entry.setdefault("moods", list(version.moods))
-    duration_s = version.duration_s
-    if duration_s is None and version.kind == "image":
-        duration_s = DEFAULT_IMAGE_DURATION_S
-    if duration_s is not None:
-        entry.setdefault("duration_s", duration_s)
-    length_s = entry.get("duration_s") or version.length_s
-    brand = [at_s for at_s in version.brand_at_s if length_s is None or at_s <= length_s]
-    if brand:
-        entry["brand_at_s"] = brand
+    entry = entry_of(creative, version, ad, file)
     first = max(filter(None, (ad.get("from"), _day(version.first_day))), default=None)
     last = min(filter(None, (ad.get("until"), _day(version.last_day))), default=None)
     entry |= {key: day for key, day in (("from", first), ("until", last)) if day is not None}

@@ -16,6 +16,8 @@ from ads.playlists.playlist import DAYS, Hours, parse_hours
 if TYPE_CHECKING:
     from datetime import date
 
+    from db.hub.shows.bookings import BookingPlan
+
 _DAY = 24 * 60
 _ALL = frozenset(range(7))
 
@@ -89,6 +91,11 @@ def times_of(
     """
     known = frozenset(map(DAYS.index, days)) or _ALL
     return Times(known, parse_hours(hours), first_day, last_day)
+
+
+def booked_times(plan: BookingPlan) -> Times:
+    """Return the times for which something is booked."""
+    return times_of(plan.days, list(plan.hours), plan.first_day, plan.last_day)
 
 
 def common_times(one: Times, other: Times) -> list[Times]:

@@ -19,7 +19,8 @@ from pydantic import ValidationError
 
 from ads.playlists.loader import DEFAULT_IMAGE_DURATION_S
 from ads.playlists.playlist_file import SHOWN_KEYS, Entry, colour_of
-from monitor.hub.shows.listing import Times, common_times, times_of
+from db.hub.shows.bookings import bookings_of
+from monitor.hub.shows.listing import booked_times, common_times, times_of
 from monitor.languages import LazyText, _, lazy
 from monitor.languages import short_date as day_words
 from monitor.settings.time_zone import zone_or_utc
@@ -29,14 +30,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from db.hub.shows.bookings import BookingInfo, BookingPlan
+    from db.hub.shows.bookings import BookingInfo
     from db.hub.shows.desired import ApprovedVersion, Plan, PlannedCreative, PlannedScreen
+    from monitor.hub.shows.listing import Times
 
 Why = Literal[
     "unknown", "archived", "pending", "rejected", "draft", "never", "ended", "same_id", "invalid"
 ]
 
-_OF_AD = ("weight", "max_per_hour", "price_per_thousand_s", "moods", "duration_s", *SHOWN_KEYS)
+_OF_AD = (
+    *("weight", "max_per_hour", "hours", "from", "until", "priority", "takeover"),
+    *("fit", "volume", "mute", "duration_s", "price_per_thousand_s", "days", "moods"),
+)
 """Keys of an ad in a playlist that are passed on as they are."""
 
 
@@ -139,9 +144,7 @@ class Shows:
     def show_of(self, screen: PlannedScreen) -> Show:
         """Return what a screen is to show."""
         place = screen.screen.place
-        bookings = [
-            one for one in self._plan.bookings if one.plan.targets(screen.screen.uid, place)
-        ]
+        bookings = bookings_of(self._plan.bookings, screen.screen.uid, place)
         key = (place.time_zone, *(one.uid for one in bookings))
         if key not in self._made:
             self._made[key] = desired_show(
@@ -262,14 +265,14 @@ class _Collector:
             self._leave_out(creative.uid, creative.name, booking, "same_id", other.name)
             return
         try:
-            entry = _entry(creative, version, ad, self._file(version))
+            entry = entry_of(creative, version, ad, self._file(version))
             checked = Entry.model_validate(entry)
             asked = times_of(checked.days, checked.hours, checked.first_day, checked.last_day)
         except (ValidationError, ValueError) as error:
             self._leave_out(creative.uid, creative.name, booking, "invalid", _mistake(error))
             return
         own = asked.within(version.first_day, version.last_day)
-        found = [] if own is None else common_times(own, _times(booking.plan))
+        found = [] if own is None else common_times(own, booked_times(booking.plan))
         open_ones = [one for one in found if not one.is_over(self._ended)]
         if not open_ones:
             last = max((one.last_day for one in found if one.last_day), default="")
@@ -300,13 +303,19 @@ class _Collector:
         self.left_out.append(LeftOut(uid, name, booking.playlist_name, why, detail))
 
 
-def _entry(
+def entry_of(
     creative: PlannedCreative, version: ApprovedVersion, ad: Mapping[str, Any], file: str
 ) -> dict[str, Any]:
-    """Return an entry of a playlist file, with the times of the playlist alone."""
-    entry: dict[str, Any] = {"id": creative.ad_id, "name": creative.name, "file": file}
-    given = (*_OF_AD, "days", "hours", "from", "until", "priority", "takeover")
-    entry |= {key: ad[key] for key in given if ad.get(key) not in (None, [], "")}
+    """Return an ad of a body as an entry of a playlist file, with the times of the playlist alone.
+
+    Args:
+        creative: The ad in the library.
+        version: What is shown of it.
+        ad: What the body says about it.
+        file: Name of the version's file.
+    """
+    entry: dict[str, Any] = {"id": creative.ad_id, "file": file, "name": creative.name}
+    entry |= {key: ad[key] for key in _OF_AD if ad.get(key) not in (None, [], "")}
     if "moods" not in entry and version.moods:
         entry["moods"] = list(version.moods)
     if "duration_s" not in entry and version.duration_s is not None:
@@ -318,10 +327,6 @@ def _entry(
     if brand:
         entry["brand_at_s"] = brand
     return entry
-
-
-def _times(plan: BookingPlan) -> Times:
-    return times_of(plan.days, list(plan.hours), plan.first_day, plan.last_day)
 
 
 def _words(when: Times) -> dict[str, Any]:
