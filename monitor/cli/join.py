@@ -81,8 +81,6 @@ def join(hub: str, code: str | None, as_json: bool, **options: Any) -> None:
 
 def database_file(url: str) -> Path:
     """Return the file of a kiosk's database; refuse one on a server."""
-    from pathlib import Path
-
     from detector.sources.passwords import hide_passwords
     from monitor.errors import SetupError
     from monitor.settings.paths import sqlite_file
@@ -93,7 +91,7 @@ def database_file(url: str) -> Path:
             "A kiosk that joins a hub keeps its readings in a file of its own: expected an SQLite "
             f"file, received {hide_passwords(url)}. Name one with --db, also for `run`."
         )
-    return Path(file).absolute()
+    return file.absolute()
 
 
 def _wait_until_accepted(applicant: Applicant) -> Membership:

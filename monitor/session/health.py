@@ -9,7 +9,6 @@ import os
 import platform
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -165,7 +164,7 @@ def read_health(
     seen = session.feedback.figures(now_ns, min_viewers) if is_measuring else None
     health, play, writer = router.view.health, player.current, session.writer
     file = sqlite_file(settings.database)
-    disk = disk_of(default_log() if file is None else Path(file))
+    disk = disk_of(default_log() if file is None else file)
     pids = [os.getpid(), *([] if sensor_pid is None else [sensor_pid])]
     return KioskHealth(
         at=datetime.now(UTC),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from hashlib import sha256
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from detector.sources.passwords import hide_passwords
@@ -20,6 +19,7 @@ from monitor.uplink.stored_show import StoredBlocks, stored_playlist
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from sqlalchemy.engine import Engine
 
@@ -61,7 +61,8 @@ class Publishing:
         self._announce = announce
         self._has_begun = False
         file = sqlite_file(settings.database)
-        self._hub_blocks = None if file is None else StoredBlocks(Path(file).absolute())
+        self._database = None if file is None else file.absolute()
+        self._hub_blocks = None if self._database is None else StoredBlocks(self._database)
         self._publisher: MqttPublisher | None = None
         self._service: UplinkService | None = None
         self._follower: HubFollower | None = None
@@ -74,8 +75,7 @@ class Publishing:
 
     def playlist_of_hub(self) -> Path | None:
         """Return the playlist that the hub sent, see `stored_playlist`; may wait for a disk."""
-        file = sqlite_file(self._settings.database)
-        return None if file is None else stored_playlist(Path(file).absolute())
+        return None if self._database is None else stored_playlist(self._database)
 
     def blocks_of_hub(self) -> tuple[Block, ...]:
         """Return the blocks of experiments that the hub sent, see `StoredBlocks.read`."""
@@ -83,23 +83,44 @@ class Publishing:
 
     def start(self, engine: Engine) -> None:
         """Speak to the hub from now on; before the session begins, which may get another name."""
-        self._service = make_uplink(
-            self._settings,
+        settings = self._settings
+        if self._database is None:
+            if settings.hub is not None:
+                logger.warning(
+                    "The hub is not joined: a kiosk that joins one keeps its readings in a file of "
+                    "its own, and this one keeps them on a server."
+                )
+            return
+        self._service = UplinkService(
             engine,
+            self._database,
+            Wishes(
+                settings.hub,
+                settings.upload,
+                settings.upload_min_viewers,
+                settings.hub_ca,
+                settings.site,
+            ),
             lambda min_viewers: self._health(min_viewers) if self._has_begun else None,
             self._announce,
-            lambda serial: None if self._follower is None else self._follower.hint(serial),
+            hint=lambda serial: None if self._follower is None else self._follower.hint(serial),
         )
-        if self._service is not None:
-            self._service.prepare()
-            self._service.start()
+        self._service.prepare()
+        self._service.start()
 
     def begin(self) -> None:
         """Tell how the kiosk is from now on: its session and show have begun."""
         self._has_begun = True
-        if self._service is not None:
-            self._follower = make_follower(
-                self._settings, self._service, self._stage, self._perform
+        service, settings = self._service, self._settings
+        if service is not None and self._database is not None:
+            self._follower = HubFollower(
+                self._database,
+                lambda: service.membership,
+                lambda key: connect(key.hub, settings.hub_ca or key.ca),
+                self._stage,
+                self._perform,
+                limit_bytes=settings.hub_media_gb * 1e9,
+                settings=read_hub_settings(settings.database),
             )
             self._follower.start()
         self._publisher = start_publishing(self._settings, self._health)
@@ -149,61 +170,9 @@ def start_publishing(
     return publisher
 
 
-def make_uplink(
-    settings: RunSettings,
-    engine: Engine,
-    health: Callable[[int], KioskHealth | None],
-    announce: Callable[[str], None],
-    hint: Callable[[int | None], None],
-) -> UplinkService | None:
-    """Return what keeps the kiosk in touch with its hub; `None` if its database is on a server.
-
-    Args:
-        settings: Of the kiosk.
-        engine: Of its database.
-        health: Returns the state for a least number of viewers; `None` before the session.
-        announce: Called with each code that is to be accepted on the hub, from another thread.
-        hint: As in `UplinkService`.
-    """
-    file = sqlite_file(settings.database)
-    if file is None:
-        if settings.hub is not None:
-            logger.warning(
-                "The hub is not joined: a kiosk that joins one keeps its readings in a file of its "
-                "own, and this one keeps them on a server."
-            )
-        return None
-    wishes = Wishes(
-        settings.hub,
-        settings.upload,
-        settings.upload_min_viewers,
-        settings.hub_ca,
-        settings.site,
-    )
-    return UplinkService(engine, Path(file).absolute(), wishes, health, announce, hint=hint)
-
-
-def make_follower(
-    settings: RunSettings,
-    service: UplinkService,
-    stage: Stage,
-    perform: Callable[[CommandOrder, HubKey], CommandResult | None],
-) -> HubFollower:
-    """Return what does the wishes of the hub that a service speaks to; see `HubFollower`."""
-    return HubFollower(
-        Path(settings.database.removeprefix("sqlite:///")).absolute(),
-        lambda: service.membership,
-        lambda key: connect(key.hub, settings.hub_ca or key.ca),
-        stage,
-        perform,
-        limit_bytes=settings.hub_media_gb * 1e9,
-        settings=read_hub_settings(settings.database),
-    )
-
-
 def device_id(database: str) -> str:
     """Return the id of the kiosk that uses a database on this machine: 16 hexadecimal digits."""
     file = sqlite_file(database)
     # Two kiosks on one machine have a database each.
-    place = hide_passwords(database) if file is None else str(Path(file).absolute())
+    place = hide_passwords(database) if file is None else str(file.absolute())
     return sha256(f"{machine_id()} {place}".encode("utf-8", "surrogateescape")).hexdigest()[:16]
