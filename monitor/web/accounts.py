@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from flask import current_app, g, redirect, render_template, request, url_for
 from flask_limiter.util import get_remote_address
-from werkzeug.exceptions import Forbidden, TooManyRequests
+from werkzeug.exceptions import Forbidden
 
 from db.engine import writing
 from db.hub.attempts import AttemptLimit, count_attempt, forgive
@@ -27,7 +27,6 @@ from monitor.web.connections import ConnectionLimits, origin_of
 from monitor.web.gates import (
     OPEN,
     SAFE_METHODS,
-    WRONG_TOKENS,
     Gate,
     ask_to_log_in,
     bearer_token,
@@ -320,11 +319,8 @@ class AccountGate(Gate):
             )
 
     def _key_of(self, key: str, *, counts: bool) -> tuple[Account, KnownKey] | None:
-        visitor, now = get_remote_address(), datetime.now(UTC)
-        if not self.counts.test(WRONG_TOKENS, "token", visitor):
-            raise TooManyRequests(
-                lazy("Too many wrong tokens came from this address: wait a minute."), retry_after=60
-            )
+        self.check_tries()
+        now = datetime.now(UTC)
         with self._engine.connect() as connection:
             found = api_keys.owner_of(connection, key, now)
         last = None if found is None else found[1].last_used_at

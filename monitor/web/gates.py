@@ -87,16 +87,19 @@ class Gate(ABC):
 
     def is_right(self, given: str, expected: bytes | None, *, counts: bool = True) -> bool:
         """Whether a token is the expected one; too many wrong ones end the request."""
-        visitor = get_remote_address()
-        if not self.counts.test(WRONG_TOKENS, "token", visitor):
-            raise TooManyRequests(
-                lazy("Too many wrong tokens came from this address: wait a minute."), retry_after=60
-            )
+        self.check_tries()
         if expected is not None and hmac.compare_digest(given.encode(), expected):
             return True
         if counts:
-            self.counts.hit(WRONG_TOKENS, "token", visitor)
+            self.counts.hit(WRONG_TOKENS, "token", get_remote_address())
         return False
+
+    def check_tries(self) -> None:
+        """Refuse a visitor from whose address too many wrong tokens came."""
+        if not self.counts.test(WRONG_TOKENS, "token", get_remote_address()):
+            raise TooManyRequests(
+                lazy("Too many wrong tokens came from this address: wait a minute."), retry_after=60
+            )
 
     def _is_from_elsewhere(self) -> bool:
         site = request.headers.get("Sec-Fetch-Site")

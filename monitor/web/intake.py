@@ -7,7 +7,7 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, request
 
 from db.errors import DatabaseUnavailableError
 from db.hub.intake import Arrival
@@ -15,12 +15,14 @@ from db.migrations import HEAD
 from db.transfer.envelope import MAX_BYTES, EnvelopeError, digest, salvage, unpack
 from monitor.hub.intake.committer import CommitterFullError
 from monitor.uplink.messages import HUB_API, Receipt
-from monitor.web.kiosk_calls import calling_kiosk, no_key
+from monitor.web.kiosk_calls import answer, calling_kiosk, no_key
 from monitor.web.problems import DATABASE_AWAY, ProblemError
 from monitor.web.rights import for_kiosks
 from monitor.web.services import hub_services
 
 if TYPE_CHECKING:
+    from flask import Response
+
     from db.hub.intake import Outcome, Sender
 
 LIMIT_S = 20.0
@@ -46,11 +48,7 @@ def envelopes() -> Response:
         time=datetime.now(UTC),
         desired=outcome.desired,
     )
-    return Response(
-        receipt.model_dump_json(),
-        409 if outcome.is_missing else 200,
-        content_type="application/json",
-    )
+    return answer(receipt, 409 if outcome.is_missing else 200)
 
 
 def _arrival(sender: Sender) -> Arrival:

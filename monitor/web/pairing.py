@@ -7,6 +7,7 @@ screen and nothing else.
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -48,9 +49,7 @@ def pairing_calls(database: Callable[[], Engine]) -> Blueprint:
         asked = read_message(PairingRequest)
         with _refusals(), writing(database()) as connection:
             offer = pairing.ask(connection, _applicant(asked), datetime.now(UTC))
-        return answer(
-            PairingOffer(code=offer.code, claim=offer.claim, expires_at=offer.expires_at), 201
-        )
+        return answer(PairingOffer(**asdict(offer)), 201)
 
     @calls.post("/pairings/claim")
     @for_kiosks(max_body=MAX_BODY)
@@ -117,12 +116,4 @@ def _refusals() -> Iterator[None]:
 
 
 def _membership(found: pairing.Joined) -> Response:
-    return answer(
-        Membership(
-            key=found.key,
-            screen=found.screen,
-            name=found.name,
-            site=found.site,
-            time_zone=found.time_zone,
-        )
-    )
+    return answer(Membership(**asdict(found)))
