@@ -60,32 +60,27 @@ def add(
     """
     from datetime import UTC, datetime
 
-    from db.engine import open_database, writing
+    from db.engine import writing
     from db.hub.audit import COMMAND_LINE, note
-    from monitor.cli.options import existing_database
     from monitor.hub.alerts.channel_form import described, read_channel, store_channel
     from monitor.hub.alerts.senders import policy_of
     from monitor.hub.forms import FormError
 
     settings = load_settings(HubSettings, options)
-    database = existing_database(settings.database)
-    if url == "-":
-        url = click.prompt("URL", hide_input=True, err=True)
-    typed = {"name": name, "url": url, "time_zone": time_zone}
-    typed["quiet_hours"] = ", ".join(quiet_hours)
-    try:
-        read = read_channel(typed, kinds, policy_of(settings.networks))
-    except FormError as error:
-        raise click.UsageError(" ".join(error.problems.values())) from error
-    engine = open_database(database)
-    try:
+    with opened(settings.database, read_only=False, existing=True) as engine:
+        if url == "-":
+            url = click.prompt("URL", hide_input=True, err=True)
+        typed = {"name": name, "url": url, "time_zone": time_zone}
+        typed["quiet_hours"] = ", ".join(quiet_hours)
+        try:
+            read = read_channel(typed, kinds, policy_of(settings.networks))
+        except FormError as error:
+            raise click.UsageError(" ".join(error.problems.values())) from error
         with writing(engine) as connection:
             now = datetime.now(UTC)
             added = store_channel(connection, read, now)
             target, after = f"channel {added.name}", described(added)
             note(connection, COMMAND_LINE, "channel.add", target, now, after=after)
-    finally:
-        engine.dispose()
     if added.secret:
         click.echo(added.secret)
     click.echo(
@@ -102,20 +97,16 @@ def test(name: str, **options: Any) -> None:
     """Send a test message to a channel; fail if it is refused."""
     from datetime import UTC, datetime
 
-    from db.engine import open_database, snapshot
+    from db.engine import snapshot
     from db.hub.alerts.channels import find_channel
-    from monitor.cli.options import existing_database
     from monitor.hub.alerts.delivery import send_test
     from monitor.hub.alerts.senders import sender
 
     settings = load_settings(HubSettings, options)
-    engine = open_database(existing_database(settings.database))
-    try:
+    with opened(settings.database, read_only=False, existing=True) as engine:
         with snapshot(engine) as connection:
             found = find_channel(connection, name)
         send_test(engine, found, sender(settings), datetime.now(UTC), settings.message_language)
-    finally:
-        engine.dispose()
     click.echo(f"The test message to {name} was sent. Check that it has arrived.", err=True)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ads.policies import ADAPTIVE_NAMES
 from db.engine import shown_address
 from db.upkeep.inventory import NEVER
 from detector.names import is_blank
@@ -240,7 +241,7 @@ def _risks(settings: RunSettings) -> tuple[Block, ...]:
             _("Models that sort people by sex, age or origin are refused"),
         ),
     ]
-    if settings.policy in facts.FOLLOWS_AUDIENCE:
+    if settings.policy in ADAPTIVE_NAMES:
         rows.append(
             (
                 _("Ads follow the mood of those who are there"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ads.policies import ADAPTIVE_NAMES
 from db.upkeep.inventory import WORDS
 from detector.sources.passwords import hide_passwords
 from monitor.languages import _, lazy, listed, ngettext
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
     from monitor.settings.models import RunSettings
 
 Rows = tuple[tuple[str, ...], ...]
-
-FOLLOWS_AUDIENCE = {"mood", "learn"}
-"""Policies that choose ads by the audience that is there."""
 
 ABOUT_PEOPLE = {
     "readings": True,
@@ -98,7 +96,7 @@ def zones(settings: RunSettings) -> str:
 
 def choice(settings: RunSettings) -> str:
     """Say whether the audience has a say in the next ad."""
-    if settings.policy in FOLLOWS_AUDIENCE:
+    if settings.policy in ADAPTIVE_NAMES:
         return _(
             "%(policy)s: it follows the audience that is there, as a group", policy=settings.policy
         )

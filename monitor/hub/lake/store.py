@@ -89,8 +89,7 @@ class Lake:
 
     def delete(self, path: str) -> None:
         """Delete a file that is no longer true."""
-        with self._place.explained():
-            self.files.delete_file(path)
+        self._place.delete(path)
 
     def read_state(self) -> dict[str, Any]:
         """Return what the last writing noted; empty without any, or where it cannot be read."""
