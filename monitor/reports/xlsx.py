@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from xlsxwriter import Workbook
+    from xlsxwriter.chart import Chart
     from xlsxwriter.worksheet import Worksheet
 
 CHARTED = 20
@@ -178,19 +179,20 @@ def _overview(book: _Book, sheet: Worksheet) -> None:
 def _charts(book: _Book, sheet: Worksheet, row: int) -> None:
     """Put the charts of valence and faces below the overview."""
     shown = book.ads[:CHARTED]
-    last = len(shown)
-    size = {"width": 900, "height": 120 + 24 * last}
-    few = last if len(book.ads) > last else 0
-    chart_title = (
-        _("Valence of the %(count)s most positive ads", count=few)
-        if few
-        else _("Valence of all ads")
-    )
-    described = (
-        _("Bars: valence of the %(count)s most positive ads", count=few)
-        if few
-        else _("Bars: valence of all ads")
-    )
+    few = len(shown) if len(book.ads) > len(shown) else 0
+    height = 120 + 24 * len(shown)
+    for chart, title, described in (_valence_chart(book, shown, few), _faces_chart(book, few)):
+        chart.set_title({"name": title, "name_font": {"size": 13}})
+        chart.set_size({"width": 900, "height": height})
+        sheet.insert_chart(row, 0, chart, {"description": described})
+        row += 2 + height // 20
+
+
+def _valence_chart(book: _Book, shown: list[dict[str, Any]], few: int) -> tuple[Chart, str, str]:
+    """Return bars of the valence of the first ads, with a title and a description.
+
+    `few` is how many of the ads they are, 0 for all.
+    """
     chart = book.workbook.add_chart({"type": "bar"})
     found = [summary.valence(ad) for ad in shown]
     known = all(each[key] is not None for each in found for key in each)
@@ -202,30 +204,29 @@ def _charts(book: _Book, sheet: Worksheet, row: int) -> None:
     chart.add_series(
         {
             "name": _("Valence"),
-            "categories": [_("Ads"), 1, 0, last, 0],
-            "values": [_("Ads"), 1, 2, last, 2],
+            "categories": [_("Ads"), 1, 0, len(shown), 0],
+            "values": [_("Ads"), 1, 2, len(shown), 2],
             "fill": {"color": ACCENT},
             "gap": 60,
             **({"x_error_bars": errors, "y_error_bars": errors} if known else {}),
         }
     )
-    chart.set_title({"name": chart_title, "name_font": {"size": 13}})
     # The first ad on top, and the names beside the axis of negative values.
     chart.set_y_axis({"reverse": True, "label_position": "low"})
     chart.set_x_axis({"num_format": "+0.00;-0.00;0", "label_position": "high", **LIGHT})
     chart.set_legend({"none": True})
-    chart.set_size(size)
-    sheet.insert_chart(row, 0, chart, {"description": described})
-    chart_title = (
-        _("Faces in front of the %(count)s most positive ads", count=few)
-        if few
-        else _("Faces in front of all ads")
-    )
-    described = (
-        _("Bars: faces in front of the %(count)s most positive ads", count=few)
-        if few
-        else _("Bars: faces in front of all ads")
-    )
+    if few:
+        return (
+            chart,
+            _("Valence of the %(count)s most positive ads", count=few),
+            _("Bars: valence of the %(count)s most positive ads", count=few),
+        )
+    return chart, _("Valence of all ads"), _("Bars: valence of all ads")
+
+
+def _faces_chart(book: _Book, few: int) -> tuple[Chart, str, str]:
+    """Return bars of the faces in front of the first ads; see `_valence_chart`."""
+    last = few or len(book.ads)
     chart = book.workbook.add_chart({"type": "bar", "subtype": "percent_stacked"})
     for place, (group, colour) in enumerate(Faces.of(book.document).colours.items()):
         chart.add_series(
@@ -237,13 +238,16 @@ def _charts(book: _Book, sheet: Worksheet, row: int) -> None:
                 "gap": 60,
             }
         )
-    chart.set_title({"name": chart_title, "name_font": {"size": 13}})
     chart.set_y_axis({"reverse": True})
     chart.set_x_axis({"label_position": "high", "num_format": "0%", **LIGHT})
     chart.set_legend({"position": "bottom"})
-    chart.set_size(size)
-    below = row + 2 + size["height"] // 20
-    sheet.insert_chart(below, 0, chart, {"description": described})
+    if few:
+        return (
+            chart,
+            _("Faces in front of the %(count)s most positive ads", count=few),
+            _("Bars: faces in front of the %(count)s most positive ads", count=few),
+        )
+    return chart, _("Faces in front of all ads"), _("Bars: faces in front of all ads")
 
 
 def _ads(book: _Book) -> None:

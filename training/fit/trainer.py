@@ -95,10 +95,20 @@ def fit(
 ) -> tuple[keras.Model, list[dict[str, Any]]]:
     """Train, or resume, the run whose state lies in a folder.
 
-    `build` makes the network for a picture size; `callbacks` make further callbacks. Returns the
-    network with the averaged weights of the best epoch, at the last stage's size, and the history,
-    one entry per epoch. Raises `TrainingDivergedError`, or `TrainingError` if the settings do not
-    match rows or network.
+    Args:
+        build: Makes the network for pictures of a side in pixels.
+        training, validation: The faces to learn from, and those that choose the best epoch.
+        folder: Of the run; it is created if there is none.
+        settings: As when the run began, if it is resumed.
+        callbacks: Make further callbacks.
+
+    Returns:
+        The network with the averaged weights of the best epoch, at the last stage's size, and the
+        history, one entry per epoch.
+
+    Raises:
+        TrainingDivergedError: The loss is no number any more.
+        TrainingError: The settings do not match rows or network.
     """
     folder.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(settings.seed)
@@ -108,20 +118,7 @@ def fit(
         logger.info("Resuming after epoch %d", state["epochs_done"])
     history: list[dict[str, Any]] = state["history"]
     (folder / "settings.json").write_text(json.dumps(asdict(settings), indent=1), encoding="utf-8")
-    devices = replicas()
-    if settings.batch_size % devices:
-        raise TrainingError(
-            f"A batch of {settings.batch_size} cannot be shared by {devices} devices: expected a "
-            f"multiple of {devices}."
-        )
-    # JAX would compile again for the smaller last batch of an epoch.
-    only_whole = devices > 1 or keras.config.backend() == "jax"
-    steps = (len(training) + (0 if only_whole else settings.batch_size - 1)) // settings.batch_size
-    if steps == 0:
-        raise TrainingError(
-            f"Too few faces to train on: expected at least {settings.batch_size}, received "
-            f"{len(training)}."
-        )
+    steps, only_whole = _steps_per_epoch(len(training), settings.batch_size)
     progress = RunProgress(
         settings.stages,
         steps,
@@ -183,6 +180,24 @@ def fit(
     model = _at_size(build, settings.stages[-1].side_px, model)
     model.set_weights(read_weights(folder / BEST))
     return model, history
+
+
+def _steps_per_epoch(faces: int, batch_size: int) -> tuple[int, bool]:
+    """Return how many batches an epoch has, and whether only whole ones are drawn."""
+    devices = replicas()
+    if batch_size % devices:
+        raise TrainingError(
+            f"A batch of {batch_size} cannot be shared by {devices} devices: expected a multiple "
+            f"of {devices}."
+        )
+    # JAX would compile again for the smaller last batch of an epoch.
+    only_whole = devices > 1 or keras.config.backend() == "jax"
+    steps = faces // batch_size if only_whole else -(-faces // batch_size)
+    if steps == 0:
+        raise TrainingError(
+            f"Too few faces to train on: expected at least {batch_size}, received {faces}."
+        )
+    return steps, only_whole
 
 
 def _at_size(build: Callable[[int], keras.Model], side_px: int, model: keras.Model) -> keras.Model:

@@ -20,6 +20,7 @@ import pytest
 from training.datasets.labels import Head, one_hot
 from training.errors import TrainingDivergedError, TrainingError
 from training.fit import augmentation as views
+from training.fit import trainer
 from training.fit.augmentation import NO_AUGMENTATION
 from training.fit.callbacks import Checkpoint, Progress, WeightAverage, validation_scores
 from training.fit.schedule import RunProgress, Stage
@@ -244,6 +245,21 @@ def test_a_run_that_diverges_says_so(tmp_path: Path, faces: Faces) -> None:
     )
     with diverged, np.errstate(all="ignore"):
         fit(few_layers, rows(faces(32, 1)), rows(faces(7, 2)), tmp_path, settings)
+
+
+@pytest.mark.parametrize(
+    ("devices", "expected"),
+    [
+        (3, "A batch of 16 cannot be shared by 3 devices: expected a multiple of 3"),
+        (2, "Too few faces to train on: expected at least 16, received 15"),
+    ],
+)
+def test_batches_that_cannot_be_made_are_refused(
+    tmp_path: Path, faces: Faces, monkeypatch: pytest.MonkeyPatch, devices: int, expected: str
+) -> None:
+    monkeypatch.setattr(trainer, "replicas", lambda: devices)
+    with pytest.raises(TrainingError, match=expected):
+        fit(few_layers, rows(faces(15, 1)), rows(faces(7, 2)), tmp_path, TINY)
 
 
 def test_unknown_optimizers_are_refused(tmp_path: Path, faces: Faces) -> None:
