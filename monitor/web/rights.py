@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from flask import Blueprint
+
 View = TypeVar("View", bound="Callable[..., Any]")
 
 READERS = ("viewer", "editor", "approver", "operator")
@@ -41,6 +43,21 @@ def requires(*roles: str, scope: str | None = None) -> Callable[[View], View]:
 def for_people(view: View) -> View:
     """Decorate a view that no key for a program opens, such as the pages of accounts."""
     view.is_for_people = True  # type: ignore[attr-defined]
+    return view
+
+
+def view_for_people(blueprint: Blueprint, *roles: str) -> Callable[..., Callable[[View], View]]:
+    """Return what registers views of a blueprint that `requires` these roles and are `for_people`.
+
+    It takes the rule of a view and, if that is not `POST`, its method.
+    """
+
+    def view(rule: str, method: str = "POST") -> Callable[[View], View]:
+        def register(made: View) -> View:
+            return blueprint.route(rule, methods=[method])(for_people(requires(*roles)(made)))
+
+        return register
+
     return view
 
 

@@ -86,7 +86,6 @@ class Choice:
 class Snapshot:
     """All screens at one moment; `kept` holds what pages have made of it."""
 
-    at: datetime
     tiles: tuple[Tile, ...]
     kept: dict[Any, Any] = field(default_factory=dict)
 
@@ -134,7 +133,7 @@ class Wall:
             with self._database().connect() as connection:
                 screens = read_wall(connection)
             tiles = [tile_of(screen, now, self._min_viewers) for screen in screens]
-            snapshot = Snapshot(now, tuple(sorted(tiles, key=_by_place)))
+            snapshot = Snapshot(tuple(sorted(tiles, key=_by_place)))
             if changes == self._changes:
                 self._snapshot, self._read_at = snapshot, began
             return snapshot

@@ -27,11 +27,11 @@ from monitor.web.accounts import account_gate, current_user
 from monitor.web.changes import back, changing, done, now
 from monitor.web.language import keep_language
 from monitor.web.problems import ProblemError
-from monitor.web.rights import EVERYBODY, SCOPES, for_people, requires
+from monitor.web.rights import EVERYBODY, SCOPES, view_for_people
 from monitor.web.services import hub_services
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from werkzeug.wrappers import Response
 
@@ -56,16 +56,7 @@ DONE = {
 
 blueprint = Blueprint("account", __name__, url_prefix="/account")
 
-_everybody = requires(*EVERYBODY)
-
-
-def _view(rule: str, method: str = "POST") -> Callable[[Any], Any]:
-    """Register a view that everybody may use for themselves, and no key for programs."""
-
-    def register(view: Any) -> Any:
-        return blueprint.route(rule, methods=[method])(for_people(_everybody(view)))
-
-    return register
+_view = view_for_people(blueprint, *EVERYBODY)
 
 
 @_view("", "GET")

@@ -44,7 +44,6 @@ def page() -> str:
         last=until - timedelta(hours=12),
         min_viewers=here.settings.min_viewers,
         zone=zone,
-        now=now(),
     )
 
 

@@ -77,7 +77,6 @@ def listing() -> str:
         now_open=now_open,
         open_count=open_count,
         past=past,
-        past_count=past_count,
         page=page,
         pages=page_count(past_count, PAGE_SIZE, page),
         which=which,
@@ -177,7 +176,6 @@ def log() -> str:
     return render_template(
         "alert_deliveries.html",
         logged=[(one, _title(one)) for one in logged],
-        count=count,
         names=names,
         channel=channel,
         page=page,

@@ -22,11 +22,11 @@ from monitor.web.accounts import account_gate
 from monitor.web.changes import back, changing, done, now
 from monitor.web.pages.account import shared
 from monitor.web.problems import ProblemError
-from monitor.web.rights import for_people, requires
+from monitor.web.rights import view_for_people
 from monitor.web.services import hub_address, hub_services
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from sqlalchemy.engine import Connection
     from werkzeug.wrappers import Response
@@ -46,16 +46,7 @@ DONE = {
 
 blueprint = Blueprint("people", __name__, url_prefix="/admin")
 
-_administrators = requires("admin")
-
-
-def _view(rule: str, method: str = "POST") -> Callable[[Any], Any]:
-    """Register a view for administrators, and for no key of a program."""
-
-    def register(view: Any) -> Any:
-        return blueprint.route(rule, methods=[method])(for_people(_administrators(view)))
-
-    return register
+_view = view_for_people(blueprint, "admin")
 
 
 @_view("/accounts", "GET")

@@ -32,7 +32,7 @@ from monitor.web.kept_reports import figures_csv, figures_of, report_sender, sco
 from monitor.web.problems import ProblemError
 from monitor.web.reports import with_policy
 from monitor.web.rights import open_to_all, requires
-from monitor.web.services import hub_services
+from monitor.web.services import hub_address, hub_services
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -205,8 +205,7 @@ def share() -> str | tuple[str, int]:
         )
         after = {"title": title, "days": int(days), "query": query.model_dump(mode="json")}
         change.note("link.create", f"link {uid[:8]}", after=after)
-    base = _settings().url or request.url_root
-    link = base.rstrip("/") + url_for("builder.shared", token=token)
+    link = hub_address() + url_for("builder.shared", token=token)
     return render_template("shared_link.html", link=link, title=title, days=int(days)), 201
 
 
@@ -308,7 +307,6 @@ def _figures_page(
         problem=problem,
         problems=wrong,
         form=form or {},
-        query=query,
         arguments={} if query is None else _arguments(query),
         reach=_reach(found),
         rhythms=RHYTHMS,

@@ -83,15 +83,13 @@ class _ReviewPages:
         """Show a face, its label, and what votes and model say."""
         place = self._place(number)
         face = self._review.face(place)
-        counts = self._review.counts
         return render_template(
             "review.html",
             face=face,
             picture=picture_of(face.image),
             number=number,
             total=len(self._review),
-            decided=sum(counts.values()),
-            counts=counts,
+            decided=sum(self._review.counts.values()),
             votes=_shares(face.votes),
             labels=list(zip_longest(self._review.labels, label_keys(len(self._review.labels)))),
             keys=KEYS,

@@ -104,7 +104,6 @@ def wall() -> str:
         groups=sorted({place.group for place in places if place.group}),
         tags=sorted({tag for place in places for tag in place.tags}),
         total=len(places),
-        at=snapshot.at,
         live=Markup(_rendered(snapshot, choice).html),  # noqa: S704 (by a template)
         poll=url_for("screens.poll", **_arguments(choice)),
         may_change=_may_change(),

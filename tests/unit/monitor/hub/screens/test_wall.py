@@ -105,7 +105,7 @@ def test_screens_are_chosen_by_place_and_condition():
         screen=replace(SCREEN.screen, place=Place("Door", site="Side Street", tags=("window",))),
         **NEVER,
     )
-    snapshot = Snapshot(NOW, (here, other))
+    snapshot = Snapshot((here, other))
 
     def chosen(**choice):
         return [tile for tile in snapshot.tiles if Choice(**choice).takes(tile)]
