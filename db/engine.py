@@ -232,8 +232,13 @@ def _keeping_copy(path: Path, revision: str) -> Iterator[Path]:
         raise DatabaseDamagedError(str(error)) from error
     except BackupError as error:
         raise DatabaseUnavailableError(
-            f"The database {path} has the older schema {revision} and is not brought up to date "
-            f"before a copy of it is beside it. {error}"
+            lazy(
+                "The database %(path)s has the older schema %(revision)s and is not "
+                "brought up to date before a copy of it is beside it. %(why)s",
+                path=path,
+                revision=revision,
+                why=error,
+            )
         ) from error
     waiting = unfinished_name(copy)
     _rename(copy, waiting)
@@ -262,7 +267,7 @@ def _rename(copy: Path, name: Path) -> None:
 def _parse(url: str) -> URL:
     if not url:
         raise DatabaseOpenError(
-            "Invalid database: expected a path or a database URL, received an empty text."
+            lazy("Invalid database: expected a path or a database URL, received an empty text.")
         )
     if "://" not in url:
         return URL.create("sqlite", database=url)
@@ -275,8 +280,11 @@ def _parse(url: str) -> URL:
             raise ValueError("port out of range")
     except (exc.ArgumentError, ValueError) as error:
         raise DatabaseOpenError(
-            "Invalid database URL: expected a path, sqlite:///PATH or postgresql+psycopg://…, "
-            f"received {url!r}."
+            lazy(
+                "Invalid database URL: expected a path, sqlite:///PATH or "
+                "postgresql+psycopg://…, received %(url)s.",
+                url=repr(url),
+            )
         ) from error
     if parsed.drivername in {"postgresql", "postgres"}:
         # As psql writes it; SQLAlchemy would take another driver.
@@ -288,8 +296,11 @@ def _file_of(url: URL) -> Path:
     database = url.database or ""
     if database in {"", ":memory:"} or database.startswith("file:"):
         raise DatabaseOpenError(
-            "Invalid database: expected the path of a file that outlives the program, received "
-            f"{str(url)!r}."
+            lazy(
+                "Invalid database: expected the path of a file that outlives the "
+                "program, received %(url)s.",
+                url=repr(str(url)),
+            )
         )
     # Absolute, so that a later change of the working folder does not move the database.
     return Path(os.path.abspath(Path(database).expanduser()))  # noqa: PTH100 (resolve() would follow links)

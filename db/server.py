@@ -66,9 +66,13 @@ def server_engine(url: URL) -> Engine:
         ) from error
     except (exc.ArgumentError, ImportError) as error:
         raise DatabaseOpenError(
-            f"The database {shown(url)} needs a driver that is not "
-            f"installed ({error}); install it (`pip install ad-reaction-monitor[postgresql]` for "
-            "PostgreSQL) or use a file."
+            lazy(
+                "The database %(database)s needs a driver that is not installed "
+                "(%(why)s); install it (`pip install ad-reaction-monitor[postgresql]` "
+                "for PostgreSQL) or use a file.",
+                database=shown(url),
+                why=error,
+            )
         ) from error
 
 

@@ -33,7 +33,7 @@ ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "monitor" / "languages"
 
 MODULES = ("monitor.languages", "detector.texts")
-FOLDERS = ("ads", "db", "detector", "monitor")
+FOLDERS = ("ads", "db", "detector", "monitor", "training")
 
 KEYWORDS = {
     "_": None,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import inspect
 
 from db.errors import DatabaseOpenError, SchemaVersionError
+from detector.texts import lazy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,10 +44,21 @@ def identify(name: str, tables: set[str], versions: Sequence[str]) -> str | None
         if len(versions) == 1 and versions[0] in REVISIONS:
             return versions[0]
         raise SchemaVersionError(
-            f"The database {name} has the schema {', '.join(versions)}, and this program knows "
-            f"schemas up to {HEAD}; update the program, or choose another path."
+            lazy(
+                "The database %(database)s has the schema %(schema)s, and this program "
+                "knows schemas up to %(known)s; update the program, or choose another "
+                "path.",
+                database=name,
+                schema=", ".join(versions),
+                known=HEAD,
+            )
         )
-    raise DatabaseOpenError(f"The database {name} belongs to another program; choose another path.")
+    raise DatabaseOpenError(
+        lazy(
+            "The database %(database)s belongs to another program; choose another path.",
+            database=name,
+        )
+    )
 
 
 def current_revision(connection: Connection, name: str) -> str | None:
@@ -67,11 +79,20 @@ def require_head(revision: str | None, name: str) -> None:
         SchemaVersionError: Its schema is older than this program's.
     """
     if revision is None:
-        raise DatabaseOpenError(f"The database {name} holds no sessions yet; record one first.")
+        raise DatabaseOpenError(
+            lazy(
+                "The database %(database)s holds no sessions yet; record one first.", database=name
+            )
+        )
     if revision != HEAD:
         raise SchemaVersionError(
-            f"The database {name} has the older schema {revision}, expected {HEAD}; `ad-monitor "
-            "upgrade` with the same --db brings it up to date."
+            lazy(
+                "The database %(database)s has the older schema %(schema)s, expected "
+                "%(known)s; `ad-monitor upgrade` with the same --db brings it up to date.",
+                database=name,
+                schema=revision,
+                known=HEAD,
+            )
         )
 
 

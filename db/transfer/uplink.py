@@ -27,6 +27,7 @@ from db.transfer.queue import (
     waiting,
 )
 from db.transfer.records import make_records
+from detector.texts import lazy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -246,5 +247,5 @@ def _guarded() -> Iterator[None]:
         if not (is_environment(error) or is_damage(error)):
             raise
         raise DatabaseUnavailableError(
-            f"The database cannot be used now ({describe(error)})."
+            lazy("The database cannot be used now (%(why)s).", why=describe(error))
         ) from error

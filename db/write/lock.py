@@ -20,6 +20,7 @@ from sqlalchemy import exc, text
 from db.engine import sqlite_path
 from db.errors import DatabaseWriteError
 from db.server import SESSION_LOCKS
+from detector.texts import lazy
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,8 +67,12 @@ def acquire(engine: Engine, session_id: int) -> SessionLock | None:
         descriptor = lock_file(path, os.O_RDWR | os.O_CREAT)
     except OSError as error:
         raise DatabaseWriteError(
-            f"The lock file {path} cannot be made ({error.strerror}); check the folder of the "
-            "database."
+            lazy(
+                "The lock file %(path)s cannot be made (%(why)s); check the folder of "
+                "the database.",
+                path=path,
+                why=error.strerror,
+            )
         ) from error
     return None if descriptor is None else FileLock(path, descriptor)
 

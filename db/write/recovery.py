@@ -267,9 +267,14 @@ def close_interrupted_sessions(engine: Engine) -> list[int]:
                     closed.append(session_id)
         except exc.DBAPIError as error:
             raise DatabaseWriteError(
-                f"The interrupted session {session_id} in the database {engine.url.database} could "
-                f"not be closed ({describe(error)}); check the disk and that no other program "
-                "holds it."
+                lazy(
+                    "The interrupted session %(session)s in the database %(database)s could "
+                    "not be closed (%(why)s); check the disk and that no other program holds "
+                    "it.",
+                    session=session_id,
+                    database=engine.url.database,
+                    why=describe(error),
+                )
             ) from error
         finally:
             lock.release()

@@ -219,12 +219,19 @@ class SessionWriter:
             )
             self._thread.join(timeout)
             if self._thread.is_alive():
-                rest = "the records that still wait may be lost; check the disk of the database"
+                rest: str = lazy(
+                    "the records that still wait may be lost; check the disk of the database"
+                )
                 if self._is_persisted and self.waiting_on_disk:
                     rest = self._where_the_rest_waits()
                 raise DatabaseWriteError(
-                    f"The thread db-writer of session {self.session_id} did not end within "
-                    f"{timeout:g} s; {rest}."
+                    lazy(
+                        "The thread db-writer of session %(session)s did not end within "
+                        "%(seconds)s s; %(what)s.",
+                        session=self.session_id,
+                        seconds=f"{timeout:g}",
+                        what=rest,
+                    )
                 )
             self._state = State.CLOSED
             if (error := self.error) is not None:

@@ -11,6 +11,7 @@ from detector.sources.recording import PacedRecording, Recording
 from detector.sources.stream import StreamCapture
 from detector.sources.turned import TurnedSource
 from detector.sources.video_source import DEMO_VIDEO, SourceSpec, VideoSource
+from detector.texts import lazy
 
 
 def open_source(
@@ -32,7 +33,10 @@ def _open(spec: SourceSpec, *, lossless: bool) -> VideoSource:
     if spec.is_live:
         if lossless:
             raise SourceOpenError(
-                f"The {spec} is live and cannot be replayed: expected a video file."
+                lazy(
+                    "The %(source)s is live and cannot be replayed: expected a video file.",
+                    source=spec,
+                )
             )
         return CameraCapture(spec) if spec.kind == "camera" else StreamCapture(spec)
     path = DEMO_VIDEO if spec.kind == "demo" else Path(spec.target)

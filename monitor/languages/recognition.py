@@ -21,6 +21,7 @@ from monitor.languages import (
     catalogue,
     gettext,
     language,
+    lazy,
     long_date,
     ntemplate,
     numeral,
@@ -48,6 +49,30 @@ NAMES = frozenset(
     + ["session", "site", "stream", "url", "value", "version"]
 )
 """Placeholders whose numbers are names, or are shown as they were typed."""
+
+OTHERS_SENTENCES = (
+    lazy("Connection refused"),
+    lazy("File exists"),
+    lazy("Input/output error"),
+    lazy("Invalid data found when processing input"),
+    lazy("Is a directory"),
+    lazy("No route to host"),
+    lazy("No space left on device"),
+    lazy("No such file or directory"),
+    lazy("Permission denied"),
+    lazy("Read-only file system"),
+    lazy("attempt to write a readonly database"),
+    lazy("could not find expected ':'"),
+    lazy("database disk image is malformed"),
+    lazy("database is locked"),
+    lazy("database or disk is full"),
+    lazy("did not find expected ',' or ']'"),
+    lazy("did not find expected key"),
+    lazy("disk I/O error"),
+    lazy("found unexpected end of stream"),
+    lazy("unable to open database file"),
+)
+"""What the system, FFmpeg, SQLite and libyaml say most often; our sentences quote it."""
 
 MIN_LETTERS = 5
 """A text with fewer letters besides its placeholders would be found in any sentence."""

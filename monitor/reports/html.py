@@ -20,6 +20,7 @@ from monitor.analytics.norms import EMOTION_FIGURES
 from monitor.analytics.score import PARTS
 from monitor.fonts import STACK, fallback_css, font_face_css
 from monitor.languages import numeral
+from monitor.languages.recognition import translated
 from monitor.languages.words import word
 from monitor.palette import ACCENT, INK, LINE, MUTED
 from monitor.reports import formatting, summary, wording
@@ -185,6 +186,7 @@ def environment() -> Environment:
     filters = [getattr(formatting, name) for name in numbers.split()]
     filters += [getattr(wording, name) for name in words]
     filters += [summary.needed, summary.share_words, summary.score_words, word, numeral]
+    filters.append(translated)
     found.filters |= {each.__name__: spoken(each) for each in filters}
     found.filters |= {"title": wording.title, "valence_at": summary.valence_at}
     found.filters |= {"image_url": _image_url, "px": px}

@@ -565,6 +565,7 @@ LABELS = {
     "mean_valence": lazy("mean valence"),
     "attraction_ratio": lazy("attraction ratio"),
     "conversion": lazy("conversion"),
+    "dwell_share": lazy("dwell share"),
     "expressiveness": lazy("expressiveness"),
     "impact": lazy("impact"),
     "attraction": lazy("attraction"),

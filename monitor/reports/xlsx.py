@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from monitor.languages import _, pgettext
+from monitor.languages.recognition import translated
 from monitor.languages.words import capitalised, word
 from monitor.palette import ACCENT, EMOTION_COLOURS, LINE
 from monitor.reports import summary, wording
@@ -495,7 +496,7 @@ def _gaps(book: _Book) -> None:
             gap["end"],
             wording.gap_seconds(gap),
             word(gap["cause"]),
-            gap["detail"],
+            translated(gap["detail"]) or None,
         ]
         for gap in book.document["gaps"]
     ]

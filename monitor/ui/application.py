@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import logging
 
-from PyQt5.QtCore import QCoreApplication, QMessageLogContext, Qt, QtMsgType, qInstallMessageHandler
+from PyQt5.QtCore import (
+    QCoreApplication,
+    QLibraryInfo,
+    QMessageLogContext,
+    Qt,
+    QtMsgType,
+    QTranslator,
+    qInstallMessageHandler,
+)
 from PyQt5.QtGui import QFont, QFontDatabase
 from PyQt5.QtWidgets import QApplication
 
@@ -36,6 +44,15 @@ def create_application(*, offscreen: bool = False) -> QApplication:
     # The quitter ends the loop, after the threads were joined.
     application.setQuitOnLastWindowClosed(False)
     return application
+
+
+def speak(language: str) -> None:
+    """Let Qt's own words, such as those of a dialog for files, be in a language, if it has them."""
+    application = QCoreApplication.instance()
+    translator = QTranslator(application)
+    folder = QLibraryInfo.location(QLibraryInfo.LibraryLocation.TranslationsPath)
+    if application is not None and translator.load(f"qtbase_{language}", folder):
+        application.installTranslator(translator)
 
 
 def load_font() -> QFont:

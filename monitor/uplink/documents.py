@@ -240,7 +240,10 @@ def verify(signed: SignedDocument, key_sha256: str) -> DesiredDocument:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"]))
         raise DocumentError(
-            f"The hub's document cannot be read: {f'{where}: ' if where else ''}{first['msg']}."
+            lazy(
+                "The hub's document cannot be read: %(what)s.",
+                what=": ".join(filter(None, (where, first["msg"]))),
+            )
         ) from None
 
 

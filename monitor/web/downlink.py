@@ -17,6 +17,7 @@ from db.hub.shows.desired import Reported, find_desired, note_report, serial_of
 from db.read.experiments import blocks_at_site
 from monitor.hub.intake.attachments import AttachmentError, check_attachment
 from monitor.hub.library.media_store import MediaStoreError
+from monitor.languages import lazy
 from monitor.uplink.documents import (
     MAX_ATTACHMENT_BYTES,
     PIECE_BYTES,
@@ -72,7 +73,7 @@ def media(sha256: str) -> Response:
         raise ProblemError(
             404,
             "not_found",
-            "What this screen is to show needs no such file: ask for the document again.",
+            lazy("What this screen is to show needs no such file: ask for the document again."),
         )
     headers = {"Accept-Ranges": "bytes", "ETag": f'"{sha256}"'}
     asked = _asked_range(size, sha256)
@@ -108,7 +109,10 @@ def report() -> Response:
             raise ProblemError(
                 409,
                 "unknown_version",
-                f"There is no version {said.version} for this screen: ask for the document again.",
+                lazy(
+                    "There is no version %(version)s for this screen: ask for the document again.",
+                    version=said.version,
+                ),
             )
     return Response(status=204)
 
@@ -122,7 +126,7 @@ def command(uid: str) -> Response:
         _serial(connection, sender)
         found = find_command(connection, sender.screen_id, uid)
     if found is None:
-        raise ProblemError(404, "not_found", "This screen was not asked to do that.")
+        raise ProblemError(404, "not_found", lazy("This screen was not asked to do that."))
     if result.attachment is not None:
         try:
             check_attachment(found.kind, result.attachment_type, result.attachment)
@@ -228,7 +232,7 @@ def _blocks(sender: Sender, sha256: str, start: int, end: int) -> Generator[byte
             raise ProblemError(
                 503,
                 "media_away",
-                "The hub cannot read this file now; try again later.",
+                lazy("The hub cannot read this file now; try again later."),
                 retry_after_s=60,
             ) from None
 

@@ -14,6 +14,7 @@ from db.hub.intake import Arrival
 from db.migrations import HEAD
 from db.transfer.envelope import MAX_BYTES, EnvelopeError, digest, salvage, unpack
 from monitor.hub.intake.committer import CommitterFullError
+from monitor.languages import lazy
 from monitor.uplink.messages import HUB_API, Receipt
 from monitor.web.kiosk_calls import answer, calling_kiosk, no_key
 from monitor.web.problems import DATABASE_AWAY, ProblemError
@@ -61,9 +62,12 @@ def _arrival(sender: Sender) -> Arrival:
         raise ProblemError(
             415,
             "unknown_media",
-            "Expected Content-Type application/json with Content-Encoding zstd, received "
-            f"{request.mimetype or 'none'!r} with "
-            f"{request.headers.get('Content-Encoding', 'none')!r}.",
+            lazy(
+                "Expected Content-Type application/json with Content-Encoding zstd, "
+                "received %(received)s with %(encoding)s.",
+                received=repr(request.mimetype or "none"),
+                encoding=repr(request.headers.get("Content-Encoding", "none")),
+            ),
         )
     packed = request.get_data(cache=False)
     stated = request.headers.get("Content-Digest", "")
@@ -71,8 +75,10 @@ def _arrival(sender: Sender) -> Arrival:
         raise ProblemError(
             400,
             "damaged",
-            "The envelope was damaged on the way: its Content-Digest is another one. Send it "
-            "again.",
+            lazy(
+                "The envelope was damaged on the way: its Content-Digest is another one. "
+                "Send it again."
+            ),
         )
     fault = ""
     try:
@@ -84,14 +90,20 @@ def _arrival(sender: Sender) -> Arrival:
         envelope = salvaged
     if envelope.kiosk != sender.kiosk:
         raise ProblemError(
-            403, "forbidden", "The envelope is of another kiosk than the key: expected its own."
+            403,
+            "forbidden",
+            lazy("The envelope is of another kiosk than the key: expected its own."),
         )
     if envelope.revision > HEAD:
         raise ProblemError(
             503,
             "hub_too_old",
-            f"The kiosk has the schema {envelope.revision}, newer than the hub's {HEAD}: "
-            "update the hub. The kiosk keeps its records until then.",
+            lazy(
+                "The kiosk has the schema %(revision)s, newer than the hub's %(head)s: "
+                "update the hub. The kiosk keeps its records until then.",
+                revision=envelope.revision,
+                head=HEAD,
+            ),
             retry_after_s=600,
         )
     return Arrival(sender, envelope, packed, fault)

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from db.hub.digests import key_digest
 from db.hub.intake import find_sender
+from monitor.languages import lazy
 from monitor.web.gates import bearer_token, unauthorized
 from monitor.web.problems import ProblemError
 from monitor.web.services import hub_services
@@ -45,8 +46,10 @@ def calling_kiosk() -> Sender:
 def no_key() -> Exception:
     """Return the refusal of a kiosk whose key is unknown or was revoked."""
     return unauthorized(
-        "The key of this kiosk is unknown, or was revoked: join the hub again with "
-        "`ad-monitor join`."
+        lazy(
+            "The key of this kiosk is unknown, or was revoked: join the hub again "
+            "with `ad-monitor join`."
+        )
     )
 
 
@@ -62,7 +65,13 @@ def read_message(model: type[Message]) -> Message:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"])) or "body"
         raise ProblemError(
-            400, "bad_request", f"Invalid {where}: {first['msg']}. The page /api shows the calls."
+            400,
+            "bad_request",
+            lazy(
+                "Invalid %(field)s: %(why)s. The page /api shows the calls.",
+                field=where,
+                why=first["msg"],
+            ),
         ) from None
 
 

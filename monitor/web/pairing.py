@@ -16,6 +16,7 @@ from flask_limiter.util import get_remote_address
 
 from db.engine import writing
 from db.hub.screens import pairing
+from monitor.languages import lazy
 from monitor.uplink.messages import (
     HUB_API,
     POLL_S,
@@ -64,7 +65,9 @@ def pairing_calls(database: Callable[[], Engine]) -> Blueprint:
             raise ProblemError(
                 410,
                 "code_expired",
-                "The code has expired, or its key was collected already. Ask for another one.",
+                lazy(
+                    "The code has expired, or its key was collected already. Ask for another one."
+                ),
             )
         return _membership(found)
 
@@ -79,8 +82,11 @@ def pairing_calls(database: Callable[[], Engine]) -> Blueprint:
             raise ProblemError(
                 403,
                 "wrong_code",
-                "The code is wrong, was used, or has expired: expected one that this hub made for "
-                "a screen in the last ten minutes. Make a new one on the screen's page.",
+                lazy(
+                    "The code is wrong, was used, or has expired: expected one that this hub "
+                    "made for a screen in the last ten minutes. Make a new one on the "
+                    "screen's page."
+                ),
             )
         return _membership(found)
 
@@ -91,7 +97,9 @@ def pairing_calls(database: Callable[[], Engine]) -> Blueprint:
         with writing(database()) as connection:
             known = pairing.leave(connection, bearer_token() or "", datetime.now(UTC))
         if not known:
-            raise ProblemError(401, "key_revoked", "The kiosk's key is unknown or was revoked.")
+            raise ProblemError(
+                401, "key_revoked", lazy("The kiosk's key is unknown or was revoked.")
+            )
         return Response(status=204)
 
     return calls

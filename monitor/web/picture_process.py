@@ -25,6 +25,7 @@ import numpy as np
 
 from detector.errors import DetectorError, PictureDecodeError
 from detector.image_analysis import PictureFace
+from monitor.languages import lazy
 from monitor.sensor.child_process import child_environment, disable_core_dumps
 from monitor.web.picture_reader import PictureReader, SeenPicture, load_picture_classifier
 
@@ -74,7 +75,10 @@ class PictureProcess:
         answer = self._exchange(struct.pack(">Q", len(content)), content)
         if answer is None:
             raise PictureDecodeError(
-                "The picture takes too much time or memory to read: use a smaller or simpler one.",
+                lazy(
+                    "The picture takes too much time or memory to read: use a smaller or "
+                    "simpler one."
+                ),
                 "too_costly",
             )
         head, copy, crops = answer

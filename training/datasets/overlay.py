@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, cast, get_args
 import numpy as np
 from boltons.fileutils import atomic_save
 
+from detector.texts import lazy
 from training.datasets.faces import VOTE_LABELS
 from training.datasets.report import counted
 from training.errors import DatasetError
@@ -94,8 +95,12 @@ class LabelOverlay:
                 file.write(text.getvalue().encode())
         except OSError as error:
             raise DatasetError(
-                f"Cannot write the overlay {path}: {error.strerror or error}. Check the folder and "
-                "its free space, or name another file with --out."
+                lazy(
+                    "Cannot write the overlay %(path)s: %(why)s. Check the folder and its free "
+                    "space, or name another file with --out.",
+                    path=path,
+                    why=error.strerror or error,
+                )
             ) from error
 
     @classmethod

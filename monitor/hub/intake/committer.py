@@ -17,6 +17,7 @@ from db.error_classes import describe, is_conflict, is_environment
 from db.errors import DatabaseUnavailableError
 from db.hub.intake import store_arrivals
 from detector.sources.passwords import hide_passwords
+from monitor.languages import lazy
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
@@ -143,7 +144,7 @@ class Committer:
                     "Envelopes cannot be stored now: %s", hide_passwords(describe(error))
                 )
                 failure: Exception = DatabaseUnavailableError(
-                    "The hub's database cannot be used now."
+                    lazy("The hub's database cannot be used now.")
                 )
             elif len(batch) > 1:  # One of them is to blame; the others must not suffer.
                 for one in batch:

@@ -224,7 +224,11 @@ class MediaStore:
     def _path(self, sha256: str) -> str:
         if not _SHA256.fullmatch(sha256):
             raise MediaStoreError(
-                f"Invalid name of a media file: expected 64 hexadecimal digits, received {sha256!r}"
+                lazy(
+                    "Invalid name of a media file: expected 64 hexadecimal digits, received "
+                    "%(name)s",
+                    name=repr(sha256),
+                )
             )
         return f"{self._place.root}/{sha256[:2]}/{sha256}"
 
@@ -268,5 +272,7 @@ def _missing(sha256: str) -> MediaStoreError:
 
 def _checked_uid(uid: str) -> str:
     if not re.fullmatch(r"[0-9a-f]{32}", uid):
-        raise MediaStoreError(f"Invalid upload: expected 32 hexadecimal digits, received {uid!r}.")
+        raise MediaStoreError(
+            lazy("Invalid upload: expected 32 hexadecimal digits, received %(uid)s.", uid=repr(uid))
+        )
     return uid

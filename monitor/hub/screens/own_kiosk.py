@@ -14,6 +14,7 @@ from db.hub.screens import pairing, registry
 from db.transfer.uplink import UplinkStore
 from detector.names import printable
 from monitor.errors import SetupError
+from monitor.languages import lazy
 from monitor.settings.time_zone import local_zone
 from monitor.uplink.joining import enter, facts_of_machine
 from monitor.uplink.key_file import HubKey, key_path, read_key, write_key
@@ -140,8 +141,11 @@ def _place(order: ConsoleOrder, name: str) -> registry.Place:
 def _kiosk(order: ConsoleOrder) -> Iterator[UplinkStore]:
     if not order.database.exists():
         raise DatabaseOpenError(
-            f"The kiosk has not made its database {order.database} yet: start it with "
-            "`ad-monitor run`."
+            lazy(
+                "The kiosk has not made its database %(database)s yet: start it with "
+                "`ad-monitor run`.",
+                database=order.database,
+            )
         )
     engine = open_database(str(order.database))
     try:

@@ -9,9 +9,10 @@ from PyQt5.QtCore import QSize, Qt, pyqtSlot
 from PyQt5.QtWidgets import QDialog, QHBoxLayout, QLabel, QPushButton, QStackedWidget, QVBoxLayout
 
 from monitor.languages import speaking
+from monitor.languages.recognition import translated
 from monitor.session.first_run import DEMO, Draft, take_ads
 from monitor.ui import style
-from monitor.ui.application import APPLICATION_NAME
+from monitor.ui.application import APPLICATION_NAME, speak
 from monitor.ui.first_run.steps import (
     AdsStep,
     CameraStep,
@@ -66,6 +67,7 @@ class SetupWizard(QDialog):
         super().__init__()
         self.draft = Draft(source=cameras[0].source if cameras else DEMO)
         self._language = language
+        speak(language)
         texts = self._texts = texts_for(language)
         self._folder = ads
         self._finish = finish
@@ -158,7 +160,7 @@ class SetupWizard(QDialog):
         refused = take_ads(self._folder, contents)
         self.ads.show_files()
         with speaking(self._language):
-            self.problem.setText("\n".join(str(one) for one in refused[:3]))
+            self.problem.setText("\n".join(translated(one) for one in refused[:3]))
 
     def _lay_out(self, scale: float) -> None:
         self.title.setFont(text_font(26 * scale, bold=True))

@@ -83,3 +83,54 @@ def test_of_an_entry_that_two_branches_added_the_translation_counts() -> None:
     for both in (entry % b"" + entry % b"Los", entry % b"Los" + entry % b""):
         assert list(problems(HEAD + both, expected)) == []
         assert update(HEAD + both, expected).endswith(b'msgid "Go"\nmsgstr "Los"\n')
+
+
+SHOWN = {
+    *("MediaError", "MissingMediaError", "HangingMediaError", "UnreadMediaError", "PlaylistError"),
+    *("YamlFileError", "YamlProblemError", "SourceOpenError", "SourceLostError", "SensorDied"),
+    *("SensorHealth", "CameraHealth", "PictureDecodeError", "Finding", "CommandResult"),
+    *("ShowRefusedError", "HubUnreachableError", "HubRefusedError", "KeyFileError"),
+    *("DocumentError", "MailError", "SendError", "MediaStoreError", "ProblemError", "FormError"),
+    *("WrongPartError", "UploadGoneError", "DatabaseOpenError", "DatabaseUnavailableError"),
+    *("DatabaseDamagedError", "DatabaseWriteError", "NoSuchSessionError", "SessionGoneError"),
+    *("ReadingsElsewhereError", "SchemaVersionError", "ChannelError", "AccountError"),
+}
+"""What carries a sentence that a page, the window, a mail or the hub shows."""
+
+ONLY_IN_THE_TERMINAL = (
+    *(
+        "monitor/cli/",
+        "monitor/kiosk/doctor.py",
+        "monitor/web/api.py",
+        "detector/image_analysis.py",
+    ),
+    "ads/playlists/playlist.py",
+)
+
+
+def test_what_is_shown_somewhere_is_a_text_of_the_catalogues():
+    """If this fails: wrap the sentence in `lazy`, `make languages`, and translate it."""
+    plain = []
+    for path in (path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")):
+        name = path.relative_to(ROOT).as_posix()
+        if name.startswith(ONLY_IN_THE_TERMINAL):
+            continue
+        for call in ast.walk(ast.parse(path.read_bytes())):
+            if isinstance(call, ast.Call) and _called(call) in SHOWN:
+                values = [*call.args, *(keyword.value for keyword in call.keywords)]
+                plain += [
+                    f"{name}:{one.lineno}" for one in values if len(_literal(one).split()) > 3
+                ]
+    assert plain == []
+
+
+def _called(call: ast.Call) -> str:
+    return getattr(call.func, "id", getattr(call.func, "attr", ""))
+
+
+def _literal(value: ast.expr) -> str:
+    """Return what is written of a text, also in an f-string; empty for another value."""
+    if isinstance(value, ast.JoinedStr):
+        return " ".join(_literal(part) for part in value.values)
+    is_text = isinstance(value, ast.Constant) and isinstance(value.value, str)
+    return value.value if is_text else ""

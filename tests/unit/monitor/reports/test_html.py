@@ -15,6 +15,7 @@ import pytest
 
 from ads.media.thumbnails import Thumbnail
 from detector.names import printable
+from monitor.languages import speaking
 from monitor.reports import formatting, html, wording
 from monitor.reports.document import build_report
 from monitor.reports.faces import Faces
@@ -26,6 +27,7 @@ from monitor.reports.figures import (
     valence_range,
 )
 from monitor.reports.thumbnails import Thumbnails
+from tests.helpers.german import english_in, shown_texts
 
 FACES = Faces.of({"report": {}})
 VOID = {"meta", "link", "br", "hr", "img", "input"}
@@ -613,3 +615,18 @@ def test_names_of_old_databases_are_escaped(document):
     page = html.render_html(document | {"ads": ads})
     assert r"a\x1b[31m\u202eb\x07" in page
     assert page == printable(page, keep="\n")
+
+
+def test_a_german_report_has_no_english_word(maker):
+    made = maker(length=60.0, site="Halle")
+    for number, name in enumerate(("Eistee", "Kuchen")):
+        play = made.play(made.ad(f"spot-{number}", 4.0, name=name), number * 6.0, 4.0)
+        for viewer in range(1, 8):
+            for step in range(16):
+                at = number * 6.0 + step / 4
+                made.reading(play, viewer, at, step / 4, HAPPY if number else SAD)
+    made.gap(40.0, 45.5, "camera_lost", "The camera 0 gave no picture for 1.7 s.")
+    with speaking("de"):
+        page = html.render_html(build_report(made.data()))
+    english = {text: english_in(text) for text in shown_texts(page)}
+    assert {text: words for text, words in english.items() if words} == {}

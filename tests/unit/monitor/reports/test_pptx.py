@@ -13,6 +13,7 @@ from monitor.languages import speaking
 from monitor.reports import pptx as slides
 from monitor.reports.document import build_report
 from monitor.reports.thumbnails import SAMPLES, Thumbnails
+from tests.helpers.german import english_in
 
 NAMES = ("final_final_3_" * 12, "<b>Sommer & Co</b>", "ชาเย็น", "a\x07b\x00", "🔥", "=1+1", "G", "H")
 HAPPY = (0.05, 0.0, 0.0, 0.8, 0.05, 0.0, 0.1)
@@ -106,3 +107,17 @@ def test_the_slides_speak_the_language(document):
     assert texts(deck.slides[1]).startswith("Was zu tun ist")
     assert "es fehlen etwa 12 Betrachter" in texts(deck.slides[1])
     assert "Wie diese Zahlen entstehen" in texts(deck.slides[-1])
+
+
+def test_german_slides_have_no_english_word(maker):
+    made = maker(length=60.0, site="Halle")
+    for number, name in enumerate(("Eistee", "Kuchen")):
+        play = made.play(made.ad(f"spot-{number}", 4.0, name=name), number * 6.0, 4.0)
+        for viewer in range(1, 8):
+            for step in range(8):
+                at = number * 6.0 + step / 2
+                made.reading(play, viewer, at, step / 2, (0.1, 0.0, 0.0, 0.8, 0.0, 0.0, 0.1))
+    with speaking("de"):
+        deck = opened(slides.render_pptx(build_report(made.data())))
+    english = {texts(slide): english_in(texts(slide)) for slide in deck.slides}
+    assert {text: words for text, words in english.items() if words} == {}

@@ -10,6 +10,7 @@ import pytest
 from monitor.languages import speaking
 from monitor.reports.document import build_report
 from monitor.reports.xlsx import render_xlsx
+from tests.helpers.german import english_in
 
 NAMES = ("=cmd|'/c calc'!A1", "http://example.org/x", "+1", "a\x07b\x00", "@SUM(A1)", "0123")
 HAPPY = (0.05, 0.0, 0.0, 0.8, 0.05, 0.0, 0.1)
@@ -84,3 +85,18 @@ def test_the_workbook_speaks_the_language(document):
     heads = [cell.value for cell in book["Spots"][1]]
     assert heads[:4] == ["Spot", "Was zu tun ist", "Valenz", "von"]
     assert len(set(heads)) == len(heads)
+
+
+def test_a_german_workbook_has_no_english_word(maker):
+    made = maker(length=60.0, site="Halle")
+    play = made.play(made.ad("spot-1", 4.0, name="Eistee"), 0.0, 4.0)
+    for viewer in range(1, 8):
+        made.reading(play, viewer, viewer / 4, viewer / 4, HAPPY)
+    made.gap(40.0, 45.5, "camera_lost", "The camera 0 gave no picture for 1.7 s.")
+    with speaking("de"):
+        german = openpyxl.load_workbook(io.BytesIO(render_xlsx(build_report(made.data()))))
+    cells = [cell.value for sheet in german for row in sheet.iter_rows() for cell in row]
+    texts = {*german.sheetnames, *(value for value in cells if isinstance(value, str))}
+    assert "Kamera 0: seit 1,7 s kein Bild." in texts
+    english = {text: english_in(text) for text in texts}
+    assert {text: words for text, words in english.items() if words} == {}

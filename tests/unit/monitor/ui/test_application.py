@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PyQt5.QtCore import QCoreApplication, QTranslator
 from PyQt5.QtGui import QFontDatabase, QFontInfo, QRawFont
 
 from monitor.fonts import FAMILY
@@ -102,3 +103,13 @@ def test_a_missing_file_is_logged_and_the_system_s_fonts_are_used(
     assert application.load_font().family() == FAMILY
     assert "Cannot load the font" in caplog.text
     assert QFontDatabase().families()
+
+
+def test_qts_own_words_are_in_the_language_of_the_window(qapp):
+    assert QCoreApplication.translate("QPlatformTheme", "Cancel") == "Cancel"
+    application.speak("de")
+    translator = qapp.findChildren(QTranslator)[-1]
+    try:
+        assert QCoreApplication.translate("QPlatformTheme", "Cancel") == "Abbrechen"
+    finally:
+        qapp.removeTranslator(translator)

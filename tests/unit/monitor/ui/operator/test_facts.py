@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from monitor.languages import speaking
 from monitor.sensor.live import LiveView, SensorHealth
 from monitor.ui.operator.facts import (
     MIN_FREE_GB,
@@ -18,6 +19,7 @@ from monitor.ui.operator.facts import (
 )
 from monitor.ui.texts import texts_for
 from monitor.uplink.status import ShowStatus, UplinkStatus
+from tests.helpers.german import english_in
 
 ENGLISH, GERMAN = texts_for("en"), texts_for("de")
 HOUR_NS = 3_600_000_000_000
@@ -384,3 +386,48 @@ def test_the_panel_says_which_show_is_on(session, player, show, expected):
     group = rows(player, session=given)[ENGLISH["panel_system"]]
     found = group.get(ENGLISH["panel_show"], [])
     assert [(row.text, row.tone, row.share) for row in found] == expected
+
+
+def test_a_german_panel_has_no_english_word(player, session, make_view):
+    hub = UplinkStatus(
+        "joined",
+        hub="https://hub.example.com",
+        screen="Kasse 3",
+        problem="https://hub.example.com did not answer within 10 s.",
+        show=ShowStatus(
+            problem="Version 7 from the hub is not shown: The disk is full; free some space on the "
+            "kiosk."
+        ),
+    )
+    left_out = [
+        ("tea", "/ads/tea.mp4 cannot be decoded as a video (Invalid data); replace the file."),
+        ("cup", "/ads/cup.svg is a drawing or picture of a kind that cannot be shown; export it as "
+        "PNG."),
+    ]  # fmt: skip
+    facts = replace(
+        session,
+        site="Filiale 12",
+        playlist_problem=lambda: (
+            "The playlist /ads/list.yaml is not valid YAML: the key 'ads' is "
+            "written twice in line 3, column 1; correct the file."
+        ),
+        database_problem=lambda: (
+            "2 records wait: Session 12 could not be written to the database "
+            "/data/monitor.db (database is locked); check the disk and that no other program holds it."
+        ),
+        left_out=lambda: left_out,
+        uplink=lambda: hub,
+    )
+    lost = "The camera 0 stalls: expected pictures all the time, received none for 5.0 s or longer."
+    view = LiveView(SensorHealth("reconnecting", lost, cause="camera_lost"))
+    with speaking("de"):
+        found = rows(player, texts=GERMAN, view=view, session=facts)
+    texts = [row.text for section in found.values() for label in section.values() for row in label]
+    shown = "\n".join(texts)
+    assert (
+        "Kamera 0: Die \u00dcbertragung stockt, seit 5,0 s oder l\u00e4nger kam kein Bild." in shown
+    )
+    # What others say of their errors, and the place of this test.
+    for other in ("Invalid data", "database is locked", session.database):
+        shown = shown.replace(other, "")
+    assert english_in(shown) == set()
