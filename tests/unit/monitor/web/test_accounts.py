@@ -14,7 +14,6 @@ from flask.testing import FlaskClient
 
 from db.engine import open_database, writing
 from db.hub.people import accounts
-from monitor.hub.people import passwords
 from monitor.settings.models import HubSettings
 from monitor.web.accounts import BY_ADDRESS, current_user
 from monitor.web.app import close_app
@@ -22,17 +21,11 @@ from monitor.web.hub_app import create_hub_app
 from monitor.web.rights import for_kiosks, open_to_all, requires
 from monitor.web.security import judge
 
-argon2 = pytest.importorskip("argon2", reason="the extra `hub` is not installed")
-
 PASSWORD = "four unrelated words here"  # noqa: S105 (of this test only)
+pytestmark = pytest.mark.usefixtures("cheap_passwords")
+
 PAGE = {"Origin": "http://localhost"}
 BROWSER = {"Accept": "text/html"}
-
-
-@pytest.fixture(autouse=True)
-def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
-    cheap = argon2.PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
-    monkeypatch.setattr(passwords, "hasher", lambda: cheap)
 
 
 def pages() -> Blueprint:

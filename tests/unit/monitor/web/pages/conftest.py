@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from flask.testing import FlaskClient
     from sqlalchemy.engine import Engine
 
+    from monitor.web.kiosk_console import Console
+
 START = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
 
 
@@ -232,9 +234,15 @@ def worker_of(app: Flask):
 
 
 @pytest.fixture
-def app(tmp_path: Path) -> Iterator[Flask]:
-    """The application of a hub."""
-    app = create_hub_app(HubSettings(database=str(tmp_path / "hub.db")))
+def console() -> Console | None:
+    """What the application knows of its kiosk: nothing, as it is that of a hub."""
+    return None
+
+
+@pytest.fixture
+def app(tmp_path: Path, console: Console | None) -> Iterator[Flask]:
+    """The application of a hub, or of the console of one kiosk."""
+    app = create_hub_app(HubSettings(database=str(tmp_path / "hub.db")), console)
     yield app
     close_app(app)
 
@@ -261,6 +269,11 @@ def as_(app: Flask, engine: Engine) -> Callable[[str], FlaskClient]:
         return browser
 
     return log_in
+
+
+@pytest.fixture
+def admin(as_: Callable[[str], FlaskClient]) -> FlaskClient:
+    return as_("admin")
 
 
 @pytest.fixture

@@ -12,25 +12,19 @@ from db.engine import writing
 from db.hub.console_tables import ApiKey
 from db.hub.people import accounts
 from db.hub.tables import AuditEntry, User, UserToken
-from monitor.hub.people import passwords, second_factor
+from monitor.hub.people import second_factor
 from monitor.hub.people.second_factor import code_at
 from monitor.settings.models import HubSettings
 from monitor.web.accounts import CODES_BY_ADDRESS
 from monitor.web.app import close_app
 from monitor.web.hub_app import create_hub_app
 
-argon2 = pytest.importorskip("argon2", reason="the extra `hub` is not installed")
+pytestmark = pytest.mark.usefixtures("cheap_passwords")
 
 PAGE = {"Origin": "http://localhost"}
 BROWSER = {"Accept": "text/html"}
 PASSWORD = "four unrelated words here"  # noqa: S105 (of this test only)
 OTHER = "five other unrelated words here"
-
-
-@pytest.fixture(autouse=True)
-def cheap_passwords(monkeypatch):
-    cheap = argon2.PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
-    monkeypatch.setattr(passwords, "hasher", lambda: cheap)
 
 
 def member(app, engine, name="anna", role="viewer"):

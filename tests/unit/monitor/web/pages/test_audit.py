@@ -18,11 +18,6 @@ START = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def admin(as_):
-    return as_("admin")
-
-
-@pytest.fixture
 def entries(engine):
     with writing(engine) as connection:
         place = {"name": "Till", "site": "Köln", "tags": ["a", "b"]}

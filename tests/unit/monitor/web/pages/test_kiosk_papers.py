@@ -7,20 +7,13 @@ import io
 import docx
 import pytest
 
-from db.engine import writing
-from db.hub.people import accounts
 from db.hub.tables import ROLES
 from monitor.legal.formats import FORMATS
 from monitor.legal.sign import SHEETS, Sign
 from monitor.reports.pdf import PdfUnavailableError
 from monitor.settings.console_order import ConsoleOrder
-from monitor.settings.models import HubSettings
-from monitor.web.app import close_app
-from monitor.web.changes import now
-from monitor.web.hub_app import create_hub_app
 from monitor.web.kiosk_console import Console
 from monitor.web.pages import kiosk_papers
-from monitor.web.services import EXTENSION
 
 WHOLE = """
 notice:
@@ -44,30 +37,6 @@ def console(tmp_path):
 
 
 @pytest.fixture
-def app(tmp_path, console):
-    app = create_hub_app(HubSettings(database=str(tmp_path / "console.db")), console)
-    yield app
-    close_app(app)
-
-
-@pytest.fixture
-def login(app):
-    def make(role):
-        client = app.test_client()
-        with writing(app.extensions[EXTENSION].engine) as connection:
-            _token, account = accounts.invite(connection, role, role, now())
-            client.set_cookie("ad_monitor_hub", accounts.begin_login(connection, account, now()))
-        return client
-
-    return make
-
-
-@pytest.fixture
-def admin(login):
-    return login("admin")
-
-
-@pytest.fixture
 def printed(monkeypatch):
     asked = []
 
@@ -80,10 +49,10 @@ def printed(monkeypatch):
 
 
 @pytest.mark.usefixtures("printed")
-def test_only_administrators_get_them(app, login, console):
+def test_only_administrators_get_them(app, as_, console):
     console.order.settings_file.write_text(WHOLE)
     for role in ROLES:
-        client = login(role)
+        client = as_(role)
         for address in ADDRESSES:
             expected = 200 if role == "admin" else 403
             assert client.get(address).status_code == expected, (role, address)

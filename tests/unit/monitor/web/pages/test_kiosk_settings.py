@@ -8,15 +8,10 @@ import re
 import pytest
 from sqlalchemy import text as sql
 
-from db.engine import writing
-from db.hub.people import accounts
 from db.hub.tables import ROLES
 from monitor.settings.console_order import ConsoleOrder
-from monitor.settings.models import SECTIONS, HubSettings
+from monitor.settings.models import SECTIONS
 from monitor.settings.sources import SettingsFile, all_settings
-from monitor.web.app import close_app
-from monitor.web.changes import now
-from monitor.web.hub_app import create_hub_app
 from monitor.web.kiosk_console import Console
 from monitor.web.pages.kiosk_settings import TITLES
 from monitor.web.services import EXTENSION
@@ -32,30 +27,6 @@ def console(tmp_path):
         options={"volume": 0.4},
     )
     return Console(order)
-
-
-@pytest.fixture
-def app(tmp_path, console):
-    app = create_hub_app(HubSettings(database=str(tmp_path / "console.db")), console)
-    yield app
-    close_app(app)
-
-
-@pytest.fixture
-def login(app):
-    def make(role):
-        client = app.test_client()
-        with writing(app.extensions[EXTENSION].engine) as connection:
-            _token, account = accounts.invite(connection, role, role, now())
-            client.set_cookie("ad_monitor_hub", accounts.begin_login(connection, account, now()))
-        return client
-
-    return make
-
-
-@pytest.fixture
-def admin(login):
-    return login("admin")
 
 
 def form_of(client, section):
@@ -85,9 +56,9 @@ def test_the_sections_have_titles():
     assert list(TITLES) == list(SECTIONS)
 
 
-def test_only_administrators_see_and_change_settings(app, login):
+def test_only_administrators_see_and_change_settings(app, as_):
     for role in ROLES:
-        client = login(role)
+        client = as_(role)
         expected = 200 if role == "admin" else 403
         assert client.get("/settings").status_code == expected
         assert client.get("/settings/data").status_code == expected

@@ -23,11 +23,6 @@ PASSWORD = "four unrelated words here"  # noqa: S105 (of this test only)
 
 
 @pytest.fixture
-def admin(as_):
-    return as_("admin")
-
-
-@pytest.fixture
 def folder(engine):
     with writing(engine) as connection:
         return folders.create_folder(connection, "North Agency", datetime.now(UTC)).id

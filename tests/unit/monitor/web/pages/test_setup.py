@@ -4,31 +4,22 @@ from __future__ import annotations
 
 import io
 
-import argon2
 import cv2
 import numpy as np
 import pytest
 import yaml
 
 from db.hub.people import accounts
-from monitor.hub.people import passwords
 from monitor.settings.console_order import ConsoleOrder
-from monitor.settings.models import HubSettings
 from monitor.settings.sources import SettingsFile
-from monitor.web.app import close_app
-from monitor.web.hub_app import create_hub_app
 from monitor.web.kiosk_console import Console
 from monitor.web.services import EXTENSION
+
+pytestmark = pytest.mark.usefixtures("cheap_passwords")
 
 PAGE = {"Origin": "http://localhost"}
 SHOWN = "a-secret-of-the-window"
 LONG_ENOUGH = "four unrelated words here"
-
-
-@pytest.fixture(autouse=True)
-def cheap_passwords(monkeypatch):
-    cheap = argon2.PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
-    monkeypatch.setattr(passwords, "hasher", lambda: cheap)
 
 
 @pytest.fixture(autouse=True)
@@ -44,13 +35,6 @@ def console(tmp_path):
         database=tmp_path / "kiosk.db", settings_file=tmp_path / "kiosk.yaml", setup=SHOWN
     )
     return Console(order)
-
-
-@pytest.fixture
-def app(tmp_path, console):
-    app = create_hub_app(HubSettings(database=str(tmp_path / "console.db")), console)
-    yield app
-    close_app(app)
 
 
 @pytest.fixture
