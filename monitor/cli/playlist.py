@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from ads.playlists.playlist import Ad, Playlist, SkippedAd
     from ads.show.forecast import Forecast
 
+    Say = Callable[[Any], None]
+
 MAX_ROWS = 100
 """Rows printed of a list of ads; nobody reads more."""
 
@@ -179,19 +181,27 @@ def _fields(of: Any, *names: str) -> dict[str, Any]:
 def _print_tables(playlist: Playlist, coming: Forecast, unmeasured: int) -> None:
     from functools import partial
 
+    from monitor.reports.terminal.printable_console import wide_console
+
+    say = partial(wide_console().print, highlight=False)
+    _say_ads(say, playlist, coming.begin.date())
+    if unmeasured:
+        say(f"[dim]{unmeasured} videos: not measured whether this machine keeps up with them[/dim]")
+    _say_plays(say, playlist, coming)
+    _say_shares(say, coming)
+    _say_problems(say, playlist, coming.begin.date())
+
+
+def _say_ads(say: Say, playlist: Playlist, today: date) -> None:
     from rich.markup import escape
 
     from monitor.cli.results import table_of
-    from monitor.reports.terminal.printable_console import wide_console
 
-    console = wide_console()
-    say = partial(console.print, highlight=False)
     zone = playlist.timezone or "this machine's time zone"
     say(
         f"[bold]{escape(str(playlist.path))}[/bold]: {_count(playlist)} ads can be played "
         f"({escape(zone)}, cross-fade {playlist.cross_fade_s:g} s)"
     )
-    today = coming.begin.date()
     ads = (
         (
             *map(escape, (ad.ad_id, ad.name, ad.kind)),
@@ -201,11 +211,17 @@ def _print_tables(playlist: Playlist, coming: Forecast, unmeasured: int) -> None
         )
         for ad in playlist.ads[:MAX_ROWS]
     )
-    numbers: tuple[str, ...] = ("seconds", "weight")
-    console.print(table_of(ads, "ad", "name", "kind", *numbers, "rules", right=numbers))
+    numbers = ("seconds", "weight")
+    say(table_of(ads, "ad", "name", "kind", *numbers, "rules", right=numbers))
     _say_more(say, len(playlist.ads), MAX_ROWS, "ads")
-    if unmeasured:
-        say(f"[dim]{unmeasured} videos: not measured whether this machine keeps up with them[/dim]")
+
+
+def _say_plays(say: Say, playlist: Playlist, coming: Forecast) -> None:
+    """Print the plays to come, and the spans without any among them."""
+    from rich.markup import escape
+
+    from monitor.cli.results import table_of
+
     same_day = coming.end.date() == coming.begin.date()
     end_text = coming.end.strftime("%H:%M" if same_day else "%A %Y-%m-%d %H:%M")
     say(f"\n[bold]{coming.begin:%A %Y-%m-%d %H:%M} to {end_text}[/bold]")
@@ -227,7 +243,7 @@ def _print_tables(playlist: Playlist, coming: Forecast, unmeasured: int) -> None
     rows.sort(key=lambda row: row[0])
     plays = ((f"{at:%H:%M:%S}", *cells) for at, *cells in rows[:MAX_PLAY_ROWS])
     numbers = ("seconds", "share so far", "by weight")
-    console.print(table_of(plays, "time", "ad", *numbers, "why", right=numbers))
+    say(table_of(plays, "time", "ad", *numbers, "why", right=numbers))
     _say_more(say, len(rows), MAX_PLAY_ROWS, "plays")
     if coming.is_cut:
         say(
@@ -235,6 +251,13 @@ def _print_tables(playlist: Playlist, coming: Forecast, unmeasured: int) -> None
             f"{coming.wanted_end:%A %Y-%m-%d %H:%M}: {len(coming.plays)} plays of "
             f"{len(playlist.ads)} ads were worked out. Ask for the rest with --at."
         )
+
+
+def _say_shares(say: Say, coming: Forecast) -> None:
+    from rich.markup import escape
+
+    from monitor.cli.results import table_of
+
     say("\n[bold]Share of voice[/bold]")
     voices = coming.shares
     if len(voices) > MAX_ROWS:
@@ -250,9 +273,8 @@ def _print_tables(playlist: Playlist, coming: Forecast, unmeasured: int) -> None
         for voice in voices[:MAX_ROWS]
     )
     numbers = ("plays", "seconds", "share", "by weight")
-    console.print(table_of(shares, "ad", *numbers, right=numbers))
+    say(table_of(shares, "ad", *numbers, right=numbers))
     _say_more(say, len(voices), MAX_ROWS, "ads")
-    _say_problems(say, playlist, today)
 
 
 def _warnings(playlist: Playlist, today: date) -> list[str]:
@@ -289,7 +311,7 @@ def _left_out(skipped: SkippedAd) -> str:
     return f"{skipped.ad_id} is left out: {skipped.reason}"
 
 
-def _say_problems(say: Callable[[str], None], playlist: Playlist, today: date) -> None:
+def _say_problems(say: Say, playlist: Playlist, today: date) -> None:
     """Print warnings, then errors, and how many there are."""
     from rich.markup import escape
 
@@ -309,7 +331,7 @@ def _say_problems(say: Callable[[str], None], playlist: Playlist, today: date) -
     )
 
 
-def _say_more(say: Callable[[str], None], count: int, shown: int, what: str) -> None:
+def _say_more(say: Say, count: int, shown: int, what: str) -> None:
     """Say how many rows of a long list were not printed."""
     if count > shown:
         say(f"[dim]... {count - shown} more {what}; --json has all of them[/dim]")

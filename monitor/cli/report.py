@@ -124,26 +124,7 @@ def report(
     from monitor.reports.export import report_bytes, write_report
     from monitor.session.first_run import ads_folder
 
-    ending = "" if output is None else output.suffix.lstrip(".").lower()
-    if formats is None:
-        formats = "html" if output is None or str(output) == "-" else ending
-        if not as_json and formats not in FORMATS:
-            raise click.BadParameter(
-                f"expected a file that ends in {', '.join(f'.{name}' for name in FORMATS)}, "
-                f"received {str(output)!r}: rename it, or say --format.",
-                param_hint="-o",
-            )
-    wanted = ["json"] if as_json else [name.strip() for name in formats.split(",") if name.strip()]
-    if len(wanted) > 1 and str(output) == "-":
-        raise click.BadParameter("only one format can be printed.", param_hint="-o")
-    if not wanted or set(wanted) - set(FORMATS):
-        raise click.BadParameter(
-            f"expected {', '.join(FORMATS)}, received {formats!r}.", param_hint="--format"
-        )
-    if len(wanted) == 1 and ending in FORMATS and ending != wanted[0]:
-        raise click.BadParameter(
-            f"expected a file that ends in .{wanted[0]}, received {str(output)!r}.", param_hint="-o"
-        )
+    wanted = _wanted_formats(formats, output, as_json)
     typed = scope_of(options)
     several = everything or typed != Scope()
     if session is not None and several:
@@ -191,6 +172,31 @@ def report(
         from monitor.reports.terminal import print_report
 
         print_report(document)
+
+
+def _wanted_formats(formats: str | None, output: Path | None, as_json: bool) -> list[str]:
+    """Return the formats to make, at least one; refuse a file that does not go with them."""
+    ending = "" if output is None else output.suffix.lstrip(".").lower()
+    if formats is None:
+        formats = "html" if output is None or str(output) == "-" else ending
+        if not as_json and formats not in FORMATS:
+            raise click.BadParameter(
+                f"expected a file that ends in {', '.join(f'.{name}' for name in FORMATS)}, "
+                f"received {str(output)!r}: rename it, or say --format.",
+                param_hint="-o",
+            )
+    wanted = ["json"] if as_json else [name.strip() for name in formats.split(",") if name.strip()]
+    if len(wanted) > 1 and str(output) == "-":
+        raise click.BadParameter("only one format can be printed.", param_hint="-o")
+    if not wanted or set(wanted) - set(FORMATS):
+        raise click.BadParameter(
+            f"expected {', '.join(FORMATS)}, received {formats!r}.", param_hint="--format"
+        )
+    if len(wanted) == 1 and ending in FORMATS and ending != wanted[0]:
+        raise click.BadParameter(
+            f"expected a file that ends in .{wanted[0]}, received {str(output)!r}.", param_hint="-o"
+        )
+    return wanted
 
 
 def _pictures(
