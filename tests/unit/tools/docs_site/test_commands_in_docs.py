@@ -31,10 +31,10 @@ def command_lines(text):
             words = list(lexer)
         except ValueError:  # such as half of a sentence
             continue
-        names = [word.rpartition("/")[2] for word in words]
-        if "ad-monitor" not in names:
+        calls = [word.removeprefix("/opt/ad-monitor/.venv/bin/") for word in words]
+        if "ad-monitor" not in calls:
             continue
-        words = words[names.index("ad-monitor") + 1 :]
+        words = words[calls.index("ad-monitor") + 1 :]
         end = next((place for place, word in enumerate(words) if word in ENDS), None)
         yield words[:end]
 
