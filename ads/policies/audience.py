@@ -74,7 +74,7 @@ def has_same_reward(context: Mapping[str, Any]) -> bool:
 class Reward:
     """What a play was worth, from 0 to 1, and the viewer seconds behind it.
 
-    docs/explanation/metrics.md has the formula.
+    docs/explanation/comparisons.md has the formula.
     """
 
     value: float

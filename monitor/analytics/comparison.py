@@ -5,7 +5,7 @@ p-values allow for viewers who react in groups, for schedules that differ and fo
 choose by the audience (`monitor.analytics.samples`), for the number of comparisons made at once,
 and, unless asked otherwise, for looking again every day. A verdict never contradicts them. Where
 the data cannot tell yet, it says how many viewers are lacking; where nothing repairs the
-comparison, why there is none. `docs/explanation/metrics.md` has the formulas and sources.
+comparison, why there is none. `docs/explanation/comparisons.md` has the formulas and sources.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ Monitoring: TypeAlias = Literal["always-valid", "fixed"]
 class Comparison:
     """Two ads compared by one measure. Figures that are not known, or withheld, are NaN.
 
-    The fields are the keys of `ad-monitor compare --json` in `docs/explanation/metrics.md`; the
+    The fields are the keys of `ad-monitor compare --json` in `docs/explanation/comparisons.md`; the
     difference is first minus second. `second` is None where the first ad is compared with all
     others; `verdict` is None when withheld.
     """

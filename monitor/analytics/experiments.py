@@ -6,7 +6,7 @@ the same kind (Monday to Friday, or the weekend) the second has the first one's 
 the arms share every hour of the day and every day evenly, however much these differ.
 
 The unit of the analysis is the block. `docs/how-to/experiments.md` explains it for the people
-who run one, `docs/explanation/metrics.md` has the formulas.
+who run one, `docs/explanation/comparisons.md` has the formulas.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 The hold-out is an experiment: a fixed share, drawn by lot, of the choices that could look at the
 audience does not. Mean rewards are subtracted within each hour of a session, and the differences
 averaged with the weights `n_a n_h / (n_a + n_h)`, so plays are compared with plays of the same
-place and time only (Imbens and Rubin 2015; see `docs/explanation/metrics.md`).
+place and time only (Imbens and Rubin 2015; see `docs/explanation/comparisons.md`).
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Each choice was logged with the probability of every candidate, so rewards can be weighted as if
 another policy had chosen. Three estimates of the mean reward of a play: inverse propensity (IPS),
 self-normalised (SNIPS) and doubly robust (DR), the last with a cross-fitted ridge regression of the
-rewards. `docs/explanation/metrics.md` has the formulas, their sources, and what they do not say.
+rewards. `docs/explanation/comparisons.md` has the formulas, and what they do not say.
 
 An adaptive policy chooses by earlier rewards, so the plays are not independent: the estimates stay
 unbiased, but the intervals are approximate.

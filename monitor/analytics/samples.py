@@ -4,7 +4,7 @@ Each viewer of an ad gives one value, split over the **groups** in which the vie
 is a stretch of at most ten minutes of one session whose viewers may have reacted to each other, or
 to the same moment of the shop. Plays that an adaptive policy chose by its audience are weighted by
 the inverse of the logged probability of the choice, and ads are compared within **strata**, the
-same site and time of day. `docs/explanation/metrics.md` has the reasons and the simulations.
+same site and time of day. `docs/explanation/comparisons.md` has the reasons and the simulations.
 """
 
 from __future__ import annotations

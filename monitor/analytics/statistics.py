@@ -6,7 +6,7 @@ whose intervals and p-values hold at one look or, with an `effect`, at all looks
 
 Often the same people see several plays within an hour of one session, so estimates from the play
 log draw and add up **hours**: the plays of one session that began in one hour of UTC.
-`docs/explanation/metrics.md` has the formulas and the sources named here.
+`docs/explanation/comparisons.md` has the formulas and the sources named here.
 """
 
 from __future__ import annotations

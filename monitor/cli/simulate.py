@@ -65,7 +65,7 @@ def simulate(
 ) -> None:
     """Try a policy on a described audience, and compare its regret with another's.
 
-    FILE describes the audience (YAML; see docs/explanation/metrics.md); the default is built in.
+    FILE describes the audience in YAML (see docs/explanation/comparisons.md); one is built in.
     With a playlist and without FILE, the audience's tastes and its attention to each ad are redrawn
     for every run.
     """

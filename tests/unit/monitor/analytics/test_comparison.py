@@ -322,7 +322,7 @@ def test_documents_are_json(two_ads):
 
 
 def test_every_key_is_documented():
-    text = (Path(__file__).parents[4] / "docs" / "explanation" / "metrics.md").read_text(
+    text = (Path(__file__).parents[4] / "docs" / "explanation" / "comparisons.md").read_text(
         encoding="utf-8"
     )
     section = text.partition("## Comparing ads")[2].partition("\n## ")[0]

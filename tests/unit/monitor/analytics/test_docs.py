@@ -1,4 +1,4 @@
-"""Every figure of the document is explained in `docs/explanation/metrics.md`."""
+"""Every figure of a report, and every column of its tables, is explained in the documentation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from detector.emotion.labels import EMOTIONS
 from monitor.reports.document import build_report
 from monitor.reports.tables import COLUMNS, TABLES
 
-DOCS = Path(__file__).parents[4] / "docs" / "explanation" / "metrics.md"
+DOCS = Path(__file__).parents[4] / "docs"
+EXPLANATIONS = ("explanation/metrics.md", "explanation/comparisons.md")
 IDENTITY = {
     "sha256",
     "id",
@@ -29,7 +30,7 @@ IDENTITY = {
 
 
 def test_every_key_is_documented(any_session):
-    text = DOCS.read_text(encoding="utf-8")
+    text = "".join((DOCS / page).read_text(encoding="utf-8") for page in EXPLANATIONS)
     known = set(re.findall(r"[a-z_0-9]+", " ".join(re.findall(r"`([^`]+)`", text))))
     report = build_report(any_session.data())
     keys = set().union(
@@ -46,7 +47,7 @@ def test_every_key_is_documented(any_session):
 
 @pytest.mark.parametrize("table", TABLES)
 def test_the_columns_of_the_tables_are_documented(table):
-    text = re.sub(r"\s+", " ", DOCS.read_text(encoding="utf-8"))
+    text = re.sub(r"\s+", " ", (DOCS / "reference/report-files.md").read_text(encoding="utf-8"))
     named = [
         f"p_{EMOTIONS[0]} … p_{EMOTIONS[-1]}" if name == f"p_{EMOTIONS[0]}" else name
         for name in COLUMNS[table]

@@ -110,7 +110,7 @@ def test_an_ad_is_not_compared_with_itself_or_its_file():
 
 def test_the_weights_add_up_and_are_published():
     assert sum(part.weight for part in PARTS) == pytest.approx(1.0)
-    text = (Path(__file__).parents[4] / "docs" / "explanation" / "metrics.md").read_text(
+    text = (Path(__file__).parents[4] / "docs" / "explanation" / "comparisons.md").read_text(
         encoding="utf-8"
     )
     for part in PARTS:

@@ -15,7 +15,7 @@ from tools.docs_site.commands import all_commands
 
 DOCS = Path(__file__).parents[4] / "docs"
 PAGE = (DOCS / "reference" / "json.md").read_text(encoding="utf-8")
-MEASURES = (DOCS / "explanation" / "metrics.md").read_text(encoding="utf-8")
+EXPLANATIONS = ("explanation/metrics.md", "explanation/comparisons.md")
 HEADINGS = re.findall(r"^### (.*)$", PAGE, re.MULTILINE)
 PLAN = ("--treatment", "summer", "--site", "Hall <1>", "--timezone", "UTC", "--spread", "20%")
 QUICK = [
@@ -103,8 +103,9 @@ def test_every_key_is_in_the_section_of_its_command(folder, arguments, monkeypat
     ]
     section = section_of(command)
     known = names_in(section)
-    if "explanation/metrics.md" in section:
-        known |= names_in(MEASURES)
+    for page in EXPLANATIONS:
+        if page in section:
+            known |= names_in((DOCS / page).read_text(encoding="utf-8"))
     if command.startswith("experiment"):
         known |= names_in(section_of("experiment plan"))
     known |= {"left_out", "withheld", "replay", "demo"}  # the head of the page

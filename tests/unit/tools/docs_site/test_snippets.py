@@ -77,7 +77,7 @@ def test_the_zones(tmp_path):
 
 
 def test_the_simulated_audience(tmp_path):
-    text = block("docs/explanation/metrics.md", "attention:")
+    text = block("docs/explanation/comparisons.md", "attention:")
     assert read_audience(written(tmp_path, text)).ads[0].id == "comfort"
 
 
