@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import signal
 import termios
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
+
+
+def is_read(stream: TextIO) -> bool:
+    """Return whether somebody reads a stream: it is a terminal, and no window covers it.
+
+    The text console from which an X server was started lies behind that server.
+    """
+    try:
+        return not re.fullmatch(r"/dev/(tty\d+|console)", os.ttyname(stream.fileno()))
+    except (OSError, ValueError):
+        return False
 
 
 def end_signals() -> tuple[signal.Signals, ...]:

@@ -25,7 +25,7 @@ from ads.playlists.playlist_file import (
 )
 from ads.playlists.yaml_file import shortened
 from detector.emotion.labels import EMOTIONS
-from detector.texts import lazy
+from detector.texts import later, lazy
 
 if TYPE_CHECKING:
     from ads.media.types import MediaInfo
@@ -87,7 +87,7 @@ def load_playlist(
 
     def skip(entry: Entry, file: Path, reason: MediaError) -> None:
         is_pending = isinstance(reason, UnreadMediaError)
-        left_out = SkippedAd(entry.ad_id, file, str(reason), is_pending)
+        left_out = SkippedAd(entry.ad_id, file, reason.args[0], is_pending)
         skipped[left_out] = None
 
     filler, filler_entry = _filler(head)
@@ -116,17 +116,20 @@ def load_playlist(
     if others:
         logger.warning("%s", others_sentence(path, others))
     if not ads:
-        reasons = " ".join(f"[{ad.ad_id}] {ad.reason}" for ad in [*skipped, *others][:3])
         raise PlaylistError(
             lazy(
                 "Nothing in the playlist %(path)s can be played; expected at least one "
                 "working file. %(why)s",
                 path=path,
-                why=reasons,
+                why=later(_reasons, [*skipped, *others][:3]),
             )
         )
     left_out = (*skipped, *others)
     return Playlist(path, tuple(ads), left_out, head.timezone, head.cross_fade_s, filler)
+
+
+def _reasons(ads: Sequence[SkippedAd]) -> str:
+    return " ".join(f"[{ad.ad_id}] {ad.reason}" for ad in ads)
 
 
 def _filler(head: PlaylistHead) -> tuple[Filler | None, Entry | None]:

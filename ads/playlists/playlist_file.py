@@ -276,7 +276,7 @@ def read_playlist_file(path: Path) -> tuple[PlaylistHead, list[Entry]]:
             path, lazy("playlist"), *models, labels=labels, expected=expected, form=form
         )
     except YamlFileError as error:
-        raise PlaylistError(str(error), error.others) from None
+        raise PlaylistError(error.args[0], error.others) from None
 
 
 def _hinted(expected: str | None, hint: str) -> str:

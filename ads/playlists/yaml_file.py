@@ -103,7 +103,7 @@ class YamlDocument:
         return node, line, 0
 
 
-def read_yaml(path: Path, what: str, expected: str = "a YAML file") -> YamlDocument:
+def read_yaml(path: Path, what: str, expected: str = lazy("a YAML file")) -> YamlDocument:
     """Read a regular file of at most `MAX_BYTES`; any problem is a `YamlFileError`.
 
     It is text in UTF-8, or in UTF-16 or UTF-32 with a byte order mark. A name that ends in `.json`
@@ -245,7 +245,7 @@ def read_yaml_list(
                 )
             )
         except YamlFileError as error:
-            wrong.append(str(error))
+            wrong.append(error.args[0])
     if wrong:
         raise YamlFileError(wrong[0], tuple(wrong[1:]))
     return checked_head, checked

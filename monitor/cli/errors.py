@@ -1,8 +1,57 @@
-"""Which errors are the caller's fault, and their text."""
+"""Which errors are the caller's fault, their text, and their exit status."""
 
 from __future__ import annotations
 
 import errno
+import logging
+
+import click
+
+from detector.names import printable
+from detector.sources.passwords import hide_passwords
+from monitor.cli.options import FAILED, PROGRAM, WRONG
+
+logger = logging.getLogger(__name__)
+
+
+def tell(error: Exception) -> int:
+    """Say on standard error how a command failed; return its exit status."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        click.echo(error.format_message(), err=True)
+        return WRONG
+    status = status_of(error)
+    if logging.getLogger().level == logging.DEBUG and not isinstance(error, click.ClickException):
+        logger.exception("Failed", exc_info=error)
+    else:
+        complain(sentence_of(error))
+    return status
+
+
+def complain(message: str) -> None:
+    """Write an error to standard error, without passwords."""
+    click.echo(f"Error: {printable(hide_passwords(message))}", err=True)
+
+
+def status_of(error: Exception) -> int:
+    """Return the exit status of a command that failed."""
+    is_wrong = isinstance(error, click.UsageError) or is_callers_mistake(error)
+    return WRONG if is_wrong else FAILED
+
+
+def sentence_of(error: Exception) -> str:
+    """Return what the error says, or that the program has a bug, in the current language."""
+    if isinstance(error, click.UsageError):
+        command = error.ctx.command_path if error.ctx else PROGRAM
+        message = " ".join(error.format_message().split())  # Click lists choices by line
+        return f"{message.rstrip('.')}. Try `{command} --help`."
+    if isinstance(error, click.ClickException):
+        return error.format_message()
+    if is_callers_mistake(error) or is_known(error):
+        return one_sentence(error)
+    return (
+        f"Internal error ({type(error).__name__}: {error}). This is a bug in the program; "
+        "run it again with --debug to see where."
+    )
 
 
 def callers_mistakes() -> tuple[type[Exception], ...]:

@@ -1,8 +1,7 @@
-"""The command line, and the only place that turns an error into an exit status."""
+"""The command line."""
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from importlib import import_module
@@ -11,14 +10,9 @@ from typing import Any
 
 import click
 
-from detector.names import printable
-from detector.sources.passwords import hide_passwords
-from monitor.cli.errors import is_callers_mistake, is_known, one_sentence
-from monitor.cli.options import DONE, FAILED, PROGRAM, WRONG, debug_option
+from monitor.cli.errors import complain, tell
+from monitor.cli.options import DONE, FAILED, PROGRAM, debug_option
 from monitor.cli.output import make_streams_printable, set_up_logging
-
-logger = logging.getLogger(__name__)
-
 
 COMMANDS = (
     "run",
@@ -104,33 +98,9 @@ def main(arguments: list[str] | None = None) -> None:
     status = DONE
     try:
         cli.main(args=arguments, prog_name=PROGRAM, standalone_mode=False)
-    except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message(), err=True)
-        status = WRONG
-    except click.UsageError as error:
-        command = error.ctx.command_path if error.ctx else PROGRAM
-        message = " ".join(error.format_message().split())  # Click lists choices by line
-        _complain(f"{message.rstrip('.')}. Try `{command} --help`.")
-        status = WRONG
-    except click.ClickException as error:
-        _complain(error.format_message())
-        status = FAILED
     except (KeyboardInterrupt, click.Abort):
-        _complain("Stopped.")
+        complain("Stopped.")
         status = FAILED
-    except Exception as error:
-        status = WRONG if is_callers_mistake(error) else FAILED
-        if logging.getLogger().level == logging.DEBUG:
-            logger.exception("Failed")
-        elif status == WRONG or is_known(error):
-            _complain(one_sentence(error))
-        else:
-            _complain(
-                f"Internal error ({type(error).__name__}: {error}). This is a bug in the program; "
-                "run it again with --debug to see where."
-            )
+    except Exception as error:  # noqa: BLE001 (every one becomes an exit status)
+        status = tell(error)
     sys.exit(status)
-
-
-def _complain(message: str) -> None:
-    click.echo(f"Error: {printable(hide_passwords(message))}", err=True)

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _ARGUMENTS = f"{__name__}.arguments"
+_HEARTBEAT = f"{__name__}.heartbeat"
+_IS_OVER = f"{__name__}.is_over"
 
 _SUPERVISORS_WORDS = (
     lazy(
@@ -41,7 +43,44 @@ _SUPERVISORS_WORDS = (
 
 
 class RunCommand(SettingsCommand):
-    """Keeps its arguments, so that the supervisor can start the same command."""
+    """Keeps its arguments, to start the same command again; tells in a window why it cannot."""
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        """Parse the arguments; if they are wrong, say so in the window, too."""
+        given = list(args)
+        try:
+            return super().make_context(info_name, args, parent, **extra)
+        except click.UsageError as error:
+            from monitor.cli.start_fault import explain
+
+            lenient = {
+                "resilient_parsing": True,
+                "ignore_unknown_options": True,
+                "allow_extra_args": True,
+            }
+            as_far = super().make_context(info_name, list(given), parent, **lenient)
+            explain(error, given, as_far.params)
+            raise
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the kiosk; if it cannot start, say so in the window, too."""
+        try:
+            return super().invoke(ctx)
+        except (click.Abort, click.exceptions.Exit, BrokenPipeError):
+            raise
+        except Exception as error:
+            from monitor.cli.start_fault import explain
+
+            began = ctx.meta.get(_IS_OVER) or getattr(error, "session_id", None)
+            if not began:
+                explain(error, ctx.meta[_ARGUMENTS], ctx.params, ctx.meta.get(_HEARTBEAT))
+            raise
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the arguments, and keep them."""
@@ -72,7 +111,7 @@ def run(
     from monitor.terminal import stay_after_hangup
     from monitor.ui.texts import default_language
 
-    heartbeat = Heartbeat.from_environment()
+    heartbeat = context.meta[_HEARTBEAT] = Heartbeat.from_environment()
     if heartbeat.supervised:
         stay_after_hangup()
     settings = load_settings(
@@ -100,14 +139,7 @@ def run(
     reason = no_camera_because or (None if settings.camera else lazy("started with --no-camera"))
     settings = settings.model_copy(update={"no_camera": reason})
     kind = "none" if reason is not None else _source_kind(settings.source)
-    people = kind not in {"none", "unknown", "file", "demo"}
-    if kind == "file":
-        _say_replay(settings)
-    if people and (settings.headless or not has_screen):
-        click.echo(
-            "No notice is visible in this mode. Inform people in front of the camera another way.",
-            err=True,
-        )
+    _say_kind(kind, settings, is_seen=has_screen and not settings.headless)
     if is_dead and heartbeat.supervised:
         # The display may be started later, or again.
         click.echo(
@@ -138,6 +170,7 @@ def run(
                     console=console,
                     first=first,
                 )
+        context.meta[_IS_OVER] = True
         if console.is_set_up():
             console.close()
             _start_again(context.meta[_ARGUMENTS])
@@ -148,15 +181,22 @@ def run(
         after_session(session_id, settings, as_json)
 
 
-def _say_replay(settings: RunSettings) -> None:
+def _say_kind(kind: str, settings: RunSettings, *, is_seen: bool) -> None:
+    """Say what a source of this kind means for the session, or for people without a window."""
     from detector.names import printable
 
-    file = printable(str(settings.source))
-    click.echo(
-        f"{file} is a recording: the session is a replay, which comparisons, norms and proof of "
-        "play take only with --replays.",
-        err=True,
-    )
+    if kind == "file":
+        file = printable(str(settings.source))
+        click.echo(
+            f"{file} is a recording: the session is a replay, which comparisons, norms and proof "
+            "of play take only with --replays.",
+            err=True,
+        )
+    elif kind not in {"none", "unknown", "demo"} and not is_seen:
+        click.echo(
+            "No notice is visible in this mode. Inform people in front of the camera another way.",
+            err=True,
+        )
 
 
 def _source_kind(source: str | None) -> str:
@@ -203,8 +243,10 @@ def _start_screen(settings: RunSettings, *, is_seen: bool) -> Iterator[WaitingSc
 
     application = create_application()
     first = open_start_screen(settings)
-    yield first
-    first.dismiss()
+    try:
+        yield first
+    finally:
+        first.dismiss()
     del application  # no window outlives it
 
 

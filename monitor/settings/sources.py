@@ -11,7 +11,7 @@ import difflib
 import os
 import re
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -214,7 +214,7 @@ class SettingsFile:
         self.unknown: list[str] = []
         try:
             self._document: YamlDocument = (
-                read_yaml(path, "settings file") if text is None else parse_yaml(text)
+                read_yaml(path, lazy("settings file")) if text is None else parse_yaml(text)
             )
         except YamlFileError as error:
             raise SettingsError(str(error)) from None
@@ -279,16 +279,20 @@ class SettingsFile:
 class Sources:
     """What users have set: options by name (`None` or empty if not given), file, environment.
 
-    `hub` holds what the hub wishes, by key; whatever is set on this machine comes first.
+    `hub` holds what the hub wishes, by key; whatever is set on this machine comes first. `ignored`
+    are keys that count as not set.
     """
 
     options: Mapping[str, Any]
     file: SettingsFile | None = None
     environ: Mapping[str, str] | None = None
     hub: Mapping[str, Any] = field(default_factory=dict)
+    ignored: frozenset[str] = frozenset()
 
     def find(self, setting: Setting) -> tuple[Any, str] | None:
         """Return the value that applies and its origin; `None` if nobody set it."""
+        if setting.key in self.ignored:
+            return None
         option = self.options.get(setting.name)
         if setting.option is not None and option is not None and option != ():
             return option, lazy("option %(name)s", name=setting.option)
@@ -335,6 +339,15 @@ def load(model: type[Model], sources: Sources, **computed: Any) -> Model:
     if made is None:
         raise SettingsError(wrong[0].sentence)
     return made
+
+
+def load_usable(model: type[Model], sources: Sources, **computed: Any) -> Model:
+    """Make settings like `load`, with the defaults in the place of values that are wrong."""
+    made, wrong = _make(model, sources, computed)
+    if made is not None:
+        return made
+    ignored = sources.ignored | {one.key for one in wrong}
+    return load_usable(model, replace(sources, ignored=ignored), **computed)
 
 
 def check(file: SettingsFile) -> list[str]:

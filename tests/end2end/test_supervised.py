@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from tools.pictures.kiosk import still, virtual_screen
+
 SOAK = Path(__file__).parents[1] / "soak"
 
 
@@ -225,3 +227,31 @@ def test_random_kills(tmp_path):
         pytest.skip(done.stderr)
     assert done.returncode == 0, done.stdout + done.stderr
     assert json.loads(done.stdout)["kills"] == 10
+
+
+@pytest.mark.skipif(shutil.which("Xvfb") is None, reason="Xvfb is not installed")
+@pytest.mark.slow
+def test_a_kiosk_that_cannot_start_says_so_until_its_playlist_is_there(
+    program, make_playlist, wait_for
+):
+    with virtual_screen() as display:
+        program.environment.update({"DISPLAY": display, "QT_QPA_PLATFORM": "xcb"})
+        black = still(display)
+        process = program.start(
+            *("run", "--supervised", "--no-camera", "--fullscreen"),
+            *("--playlist", "playlist.yaml", "--log", "run.log"),
+            stdin=subprocess.DEVNULL,
+        )
+        log = program.folder / "run.log"
+        wait_for(
+            lambda: log.exists() and "its window says so: There is no playlist" in log.read_text(),
+            what="the fault",
+        )
+        wait_for(lambda: still(display) != black, what="the window")
+        make_playlist([1.0])
+        wait_for(lambda: program.rows("SELECT 1 FROM plays"), what="the first ad")
+        process.send_signal(signal.SIGTERM)
+        _, complaints = process.communicate(timeout=120)
+    assert process.returncode == 0, complaints
+    assert complaints.count("Error: There is no playlist at") >= 1
+    assert_whole(program)

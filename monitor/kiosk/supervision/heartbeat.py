@@ -28,6 +28,8 @@ class Phase(Enum):
     """Reading the playlist, opening the database, waiting for the sensor."""
     SHOWING = b"."
     """The loop turns, and the window paints."""
+    EXPLAINING = b"e"
+    """It cannot start, and its window says why; a restart would mend nothing."""
     RESTARTING = b"a"
     """About to end, to be started again at once."""
     CLOSING = b"c"

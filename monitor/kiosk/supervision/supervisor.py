@@ -47,6 +47,7 @@ class Limits:
     closing_s: float = 60.0  # also from being asked to end until the report begins
     reporting_s: float = 900.0
     restarting_s: float = 60.0
+    explaining_s: float = 60.0
 
     def of(self, phase: Phase) -> float:
         """Return the limit of a phase."""
@@ -61,6 +62,7 @@ class Ending:
     status: int  # negative for a signal
     stuck: bool = False
     showed: bool = False
+    explained: bool = False  # whether somebody saw why it could not start
     renewed: bool = False  # whether it ended to be started again at once
 
     @property
@@ -153,7 +155,8 @@ class Supervisor:
 
         Returns:
             0 if the kiosk ended as asked, by its options, its operator or a signal; 2 if it refused
-            its command line or a file before the show ever began; else its own exit status.
+            its command line or a file before the show ever began, or somebody closed the window
+            that explained it; else its own exit status.
         """
         for end in (self._awake, self._wake):
             end.setblocking(False)
@@ -184,8 +187,8 @@ class Supervisor:
                 continue
             if ending.status == DONE and not ending.stuck:
                 return DONE
-            if ending.status == WRONG and not showed:
-                # Time does not mend what somebody has just typed.
+            if ending.status == WRONG and (ending.explained or not showed):
+                # Time does not mend what somebody has just typed, or has closed the window about.
                 return WRONG
             gave_up_before = self._restarts.ads_only
             pause_s = self._restarts.died(time.monotonic())
@@ -234,7 +237,7 @@ class Supervisor:
 
     def _watch(self, process: subprocess.Popen[bytes], reader: int) -> Ending:
         phase, heard_s = Phase.STARTING, time.monotonic()
-        showed = renewed = False
+        showed = explained = renewed = False
         while True:
             self._sleep(TICK_S, reader)
             now_s = time.monotonic()
@@ -248,9 +251,14 @@ class Supervisor:
                 self._notifier.status(
                     f"Only the ads: {self._reason}" if self._restarts.ads_only else "The show runs"
                 )
+            if phase is Phase.EXPLAINING and not explained:
+                explained = True
+                self._notifier.ready()
+                self._notifier.status("The kiosk cannot start: its window and the log say why")
             status = process.poll()
             if status is not None:
-                return Ending(status, showed=showed, renewed=renewed and status == DONE)
+                renewed = renewed and status == DONE
+                return Ending(status, showed=showed, explained=explained, renewed=renewed)
             self._forward(process)
             if self._asked is not None and phase is not Phase.REPORTING:
                 heard_s, limit_s = self._asked_at_s, self._limits.closing_s

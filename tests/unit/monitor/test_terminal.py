@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pty
 import signal
@@ -13,6 +14,7 @@ import pytest
 
 from monitor.terminal import (
     end_signals,
+    is_read,
     leave_terminal,
     stay_after_hangup,
 )
@@ -68,3 +70,17 @@ def test_what_was_a_terminal_is_nowhere_and_the_rest_stays() -> None:
     os.close(terminal)
     assert child.communicate(timeout=30) == (b"whole", None)
     assert child.returncode == 0
+
+
+def test_somebody_reads_a_terminal_but_no_file_and_no_console_behind_a_window(
+    tmp_path, monkeypatch
+) -> None:
+    controller, terminal = os.openpty()
+    with os.fdopen(terminal, "w") as stream, (tmp_path / "log").open("w") as file:
+        assert is_read(stream)
+        assert not is_read(file)
+        for name in ("/dev/tty1", "/dev/console"):
+            monkeypatch.setattr(os, "ttyname", lambda _descriptor, name=name: name)
+            assert not is_read(stream)
+    os.close(controller)
+    assert not is_read(io.StringIO())

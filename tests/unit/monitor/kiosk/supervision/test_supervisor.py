@@ -171,6 +171,26 @@ def test_who_asks_for_it_is_started_again_at_once_and_has_not_died(supervised):
     assert "is started again" not in said
 
 
+EXPLAIN = "heartbeat.beat(Phase.EXPLAINING) or time.sleep(0.5)"
+
+
+def test_who_closes_the_window_that_explains_a_failure_is_obeyed(supervised):
+    # Also if the show ran before; without the window that is a death.
+    what = f"show(0.1) or sys.exit(1) if starts == 1 else {EXPLAIN} or sys.exit(2)"
+    status, said = supervised.run(what)
+    assert status == WRONG
+    assert len(supervised.starts) == 2
+    assert said.count("is started again") == 1
+
+
+def test_what_was_mended_meanwhile_is_tried_again(supervised):
+    what = f"{EXPLAIN} or heartbeat.beat(Phase.RESTARTING) if starts < 3 else show(0.1)"
+    status, said = supervised.run(what)
+    assert status == DONE
+    assert len(supervised.starts) == 3
+    assert "is started again" not in said
+
+
 def test_measuring_is_tried_again_later(supervised):
     process = supervised.start(
         "show() if '--ads-only' in sys.argv or starts > 2 else sys.exit(1)",
