@@ -132,7 +132,7 @@ def report(album: Album, program: Program) -> None:
 
 
 def hub(album: Album, program: Program) -> None:
-    """Photograph the wall of a hub's screens."""
+    """Photograph the wall of a hub's screens, and an experiment at one of its sites."""
     database = str(program.home / "hub.db")
     _, _, code = program.run("hub", "init", "--db", database).partition("/invitation")
     with program.running("hub", "serve", "--db", database, "--port", "0") as running:
@@ -142,6 +142,24 @@ def hub(album: Album, program: Program) -> None:
         set_password(tab, f"{home}/invitation{code.split()[0]}")
         tab.goto(f"{home}/screens")
         album.take(tab, "screens", dark=True)
+        shop.run_experiment(program.home / "hub.db")
+        experiments(album, tab)
+
+
+def experiments(album: Album, tab: Page) -> None:
+    """Photograph an experiment that has decided, and the plan of another one."""
+    tab.get_by_role("link", name="Experiments").first.click()
+    tab.get_by_role("link", name=shop.EXPERIMENT).click()
+    tab.wait_for_selector("h1")
+    album.take(tab, "experiment", dark=True)
+    tab.get_by_role("link", name="Experiments").first.click()
+    tab.get_by_role("link", name="Plan an experiment").click()
+    tab.get_by_role("group", name="On trial").locator("[value=sample-brume]").check()
+    tab.get_by_label(shop.STATIONS[0].site).check()
+    tab.get_by_label("What decides").select_option("sales")
+    tab.get_by_role("button", name="What does it take?").click()
+    tab.wait_for_selector("text=What it takes")
+    album.take(tab, "experiment-plan")
 
 
 def classify(album: Album, program: Program) -> None:

@@ -1,4 +1,4 @@
-"""What a shop's kiosk and a hub of twelve screens have recorded, for pictures of full pages.
+"""What a shop's kiosk and a hub of eight screens have recorded, for pictures of full pages.
 
 The numbers are drawn by lot from a fixed seed, with known effects of each ad.
 """
@@ -6,23 +6,31 @@ The numbers are drawn by lot from a fixed seed, with known effects of each ad.
 from __future__ import annotations
 
 import csv
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 import cv2
 import numpy as np
 
 from ads.playlists.loader import load_playlist
-from db.engine import open_database
+from ads.playlists.playlist import DAYS
+from db.engine import open_database, writing
 from db.hub.screens.registry import Place
+from db.read.experiments import Opening
 from db.transfer.envelope import pack
+from db.write.experiments import store_experiment, store_outcomes
 from db.write.records import ModelRecord, PlayEnded, PlayStarted, SessionEnded, SessionRecord
 from db.write.session_writer import SessionWriter
 from detector.emotion.model_card import read_card
 from detector.emotion.model_store import find_model
+from monitor.analytics.experiments import draw_blocks
+from monitor.reports.experiment_plans import new_plan, planned
 from monitor.session.recorder import ad_record
 from monitor.version import VERSION
+from tests.helpers.experiments import outcomes_of, sales_of
 from tests.helpers.kiosk_health import make_health
 from tests.helpers.making import reading_record
 from tests.helpers.simulated_kiosks import Line, SimulatedKiosk
@@ -34,6 +42,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ads.playlists.playlist import Ad
+    from db.read.experiments import BlockInfo
 
 SAMPLES = Path(__file__).parents[2] / "ads" / "sample"
 OPENED = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
@@ -152,6 +161,66 @@ def _crop(drawn: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint
     flat = (face[:, :, :3] * opacity + rng.uniform(90, 220) * (1 - opacity)) * rng.uniform(0.7, 1)
     grey = cv2.cvtColor(flat.astype(np.uint8), cv2.COLOR_RGB2GRAY)
     return np.asarray(cv2.resize(grey, (48, 48), interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
+EXPERIMENT, RISE = "Summer sells", 0.15
+
+
+def run_experiment(database: Path) -> None:
+    """Record an experiment at the first site of the hub: it has run for 12 days, and sales rise."""
+    now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    begin = datetime.combine(now - timedelta(days=12), time(), ZoneInfo("Europe/Berlin"))
+    site, rng = STATIONS[0].site, np.random.default_rng(7)
+    made = new_plan(
+        treatment=["sample-solina"],
+        control=[],
+        sites=[site],
+        measure="sales",
+        relevant=0.1,
+        stopping="always_valid",
+        block_min=60,
+        wash_out_min=5,
+        opening=Opening("08:00-20:00", DAYS, "Europe/Berlin"),
+        since=begin,
+        until=None,
+        now=begin,
+        seed=7,
+        name=EXPERIMENT,
+        hypothesis="Solina sells lemonade",
+        uid="5e" * 16,
+    )
+    past = draw_blocks(replace(made, starts_at=begin - timedelta(days=28), ends_at=begin))
+    engine = open_database(str(database))
+    try:
+        with writing(engine) as connection:
+            store_outcomes(connection, outcomes_of(past, sales_of(past, rng, noise=0.2)), begin)
+        made, blocks, _ = planned(engine, made, begin, open_end=True)
+        over = [block for block in blocks if block.ends_at <= now]
+        sold = sales_of(over, rng, lift=RISE, noise=0.2)
+        with writing(engine) as connection:
+            store_experiment(connection, made, blocks)
+            store_outcomes(connection, outcomes_of(over, sold), now)
+        session = SessionRecord("run", site, "0", over[0].starts_at, VERSION)
+        ads = load_playlist(SAMPLES / "playlist.yaml").ads
+        with SessionWriter(engine, session, full_wait_s=60.0) as writer:
+            for record in [*map(ad_record, ads), *_plays_in(over, ads)]:
+                writer.submit(record)
+            writer.close(SessionEnded(now, "finished", 0, 0, 10.0), 120.0)
+    finally:
+        engine.dispose()
+
+
+def _plays_in(blocks: list[BlockInfo], ads: tuple[Ad, ...]) -> Iterator[Any]:
+    """Yield a play every quarter of an hour, in each block only of ads that it may show."""
+    number = 0
+    for block in blocks:
+        shown = [ad for ad in ads if block.arm == "treatment" or ad.ad_id != "sample-solina"]
+        for turn in range(4):
+            number += 1
+            ad, start = shown[turn % len(shown)], block.starts_at + turn * timedelta(minutes=15)
+            yield PlayStarted(number, ad.ad_id, start, "shuffled", 1 / len(shown))
+            end = start + timedelta(seconds=ad.duration_s)
+            yield PlayEnded(number, end, "finished", 1000 * ad.duration_s)
 
 
 class Station(NamedTuple):

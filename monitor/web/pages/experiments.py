@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from boltons.cacheutils import LRU
@@ -170,6 +171,7 @@ def page(name: str) -> str:
         left_out=kinds_left_out(result["left_out"]),
         measure=measure_name(plan),
         relevant=effect_text(plan, plan.relevant),
+        effect=partial(effect_text, plan, form="signed"),
         power=plan_sentence(plan) if plan.power.get("days") else "",
         block_states=BLOCK_STATES,
         stopping=STOPPING,

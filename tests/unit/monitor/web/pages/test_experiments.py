@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 
+import numpy as np
 import pytest
 from sqlalchemy import select
 
@@ -17,7 +18,7 @@ from db.hub.people import accounts
 from db.hub.screens import registry
 from db.hub.tables import AuditEntry, Screen
 from db.read.experiments import blocks_at_site, blocks_of, experiments, outcome_names
-from db.write.experiments import store_experiment
+from db.write.experiments import store_experiment, store_outcomes
 from monitor.analytics.errors import ExperimentError
 from monitor.analytics.experiments import draw_blocks
 from monitor.settings.console_order import ConsoleOrder
@@ -27,7 +28,7 @@ from monitor.web.app import close_app
 from monitor.web.hub_app import create_hub_app
 from monitor.web.kiosk_console import Console
 from monitor.web.pages import experiments as pages
-from tests.helpers.experiments import make_plan
+from tests.helpers.experiments import make_plan, outcomes_of, sales_of
 from tests.helpers.hub_shows import add_creative
 from tests.helpers.making import Make
 
@@ -386,6 +387,22 @@ def test_the_pages_speak_german(own):
         assert "Blöcke" in page
     page = own[0].get("/experiments/new", query_string=FORM | {"plan": 1}, headers=german).text
     assert "finden einen Effekt, der" in text_of(page)
+
+
+def test_the_effect_at_each_site_is_written_as_in_the_sentence(hub_page, engine):
+    make = {"measure": "outcome", "outcome": "sales", "treatment": ("summer",), "control": ()}
+    plan = make_plan(**make, sites=("Foyer", "Hall"), power={"blocks": 672})
+    blocks = draw_blocks(plan)
+    sold = sales_of(blocks, np.random.default_rng(1), lift=0.2, noise=0.1)
+    with writing(engine) as connection:
+        store_experiment(connection, plan, blocks)
+        store_outcomes(connection, outcomes_of(blocks, sold), plan.ends_at)
+    page = text_of(hub_page.get("/experiments/tea").text)
+    assert re.search(r"It works: sales \d+\.\d% higher .*, p < 0\.0001", page.replace("&lt;", "<"))
+    for site in ("Foyer", "Hall"):
+        assert re.search(rf"{site} \+\d+\.\d% \+\d+\.\d% to \+\d+\.\d% 336 of 336", page)
+    german = text_of(hub_page.get("/experiments/tea", headers={"Accept-Language": "de"}).text)
+    assert re.search(r"Hall \+\d+,\d\s% \+\d+,\d\s% bis \+\d+,\d\s%", german)
 
 
 def test_readers_see_and_do_not_change(own):
