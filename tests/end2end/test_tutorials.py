@@ -72,6 +72,8 @@ class Terminal:
             process.wait(20)
 
     def run(self, commands: str, expected: list[str]) -> None:
+        exported = re.findall(r"^export (AD_MONITOR_\w+)=(\S+)$", commands, re.MULTILINE)
+        self.environment.update(exported)
         done = subprocess.run(
             ["bash", "-e", "-c", commands],
             cwd=self.home,

@@ -151,7 +151,7 @@ def experiments(album: Album, tab: Page) -> None:
     tab.get_by_role("link", name="Experiments").first.click()
     tab.get_by_role("link", name=shop.EXPERIMENT).click()
     tab.wait_for_selector("h1")
-    album.take(tab, "experiment", dark=True)
+    album.take(tab, "experiment")
     tab.get_by_role("link", name="Experiments").first.click()
     tab.get_by_role("link", name="Plan an experiment").click()
     tab.get_by_role("group", name="On trial").locator("[value=sample-brume]").check()

@@ -193,10 +193,10 @@ def run_experiment(database: Path) -> None:
     engine = open_database(str(database))
     try:
         with writing(engine) as connection:
-            store_outcomes(connection, outcomes_of(past, sales_of(past, rng, noise=0.2)), begin)
+            store_outcomes(connection, outcomes_of(past, sales_of(past, rng, noise=0.12)), begin)
         made, blocks, _ = planned(engine, made, begin, open_end=True)
         over = [block for block in blocks if block.ends_at <= now]
-        sold = sales_of(over, rng, lift=RISE, noise=0.2)
+        sold = sales_of(over, rng, lift=RISE, noise=0.12)
         with writing(engine) as connection:
             store_experiment(connection, made, blocks)
             store_outcomes(connection, outcomes_of(over, sold), now)
