@@ -90,13 +90,13 @@ def cli() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and end the process with its status."""
-    if os.path.expanduser("~") == "~":  # noqa: PTH111 (Path.home() raises)
-        # A service without a home keeps its files where it was started.
-        os.environ["HOME"] = str(Path.cwd())
-    make_streams_printable()
-    set_up_logging()
     status = DONE
     try:
+        if os.path.expanduser("~") == "~":  # noqa: PTH111 (Path.home() raises)
+            # A service without a home keeps its files where it was started.
+            os.environ["HOME"] = str(Path.cwd())
+        make_streams_printable()
+        set_up_logging()
         cli.main(args=arguments, prog_name=PROGRAM, standalone_mode=False)
     except (KeyboardInterrupt, click.Abort):
         complain("Stopped.")

@@ -39,6 +39,28 @@ def test_a_reader_that_has_enough_is_no_fault():
     assert (done.returncode, done.stderr) == (0, "")
 
 
+_STOPPED_WHILE_IMPORTING = """
+import runpy, sys
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == sys.argv[1]:
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Finder())
+runpy.run_module("monitor", run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("module", ["babel.localtime", "monitor.cli.main"])
+def test_ctrl_c_before_the_program_has_begun(module):
+    done = subprocess.run(
+        [sys.executable, "-c", _STOPPED_WHILE_IMPORTING, module],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (1, "Error: Stopped.\n")
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_output_that_finds_no_space_is_no_bug():
     with Path("/dev/full").open("w") as full:
