@@ -128,6 +128,14 @@ def parse_outcomes(content: bytes, file: str, form: OutcomeForm | None = None) -
     """
     form = form or OutcomeForm()
     text = _text(content)
+    if "\0" in text:
+        raise OutcomeFileError(
+            lazy(
+                "%(file)s is not text: expected a CSV file; export the table from its spreadsheet "
+                "as CSV.",
+                file=file,
+            )
+        )
     separator = _separator(text)
     name = form.name or PurePath(file).stem
     lines, refused = _lines(text, separator, form.columns, form.site, name)

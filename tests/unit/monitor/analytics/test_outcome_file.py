@@ -111,6 +111,7 @@ def test_a_line_of_the_same_time_replaces_the_earlier_one(read):
         ("when,what\nsoon,much\n", "names no column time, value"),
         ("", "no outcome that can be read"),
         ("time,value\n", "no outcome that can be read"),
+        ("PK\x03\x04\x14\x00\x06\x00[Content_Types].xml", "sales.csv is not text.*as CSV"),
     ],
 )
 def test_what_cannot_be_told_apart_is_refused(read, text, words):
