@@ -109,7 +109,8 @@ def logging_to(path: Path | None) -> Iterator[LogFile | None]:
     try:
         file = None if path is None else LogFile(path)
     except OSError as error:
-        logger.warning("No log in %s (%s); name another place with --log", path, error)
+        why = error.strerror or error
+        logger.warning("No log in %s (%s); name another place with --log", path, why)
         file = None
     if file is None:
         yield None

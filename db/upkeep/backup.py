@@ -168,7 +168,7 @@ def delete_oldest(database: Path, folder: Path, keep: int) -> list[Path]:
             path.unlink()
     except OSError as error:
         raise BackupError(
-            f"An old backup cannot be deleted ({error}); delete it by hand."
+            f"The old backup {path} cannot be deleted ({error.strerror}); delete it by hand."
         ) from error
     return surplus
 

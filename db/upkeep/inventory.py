@@ -301,7 +301,9 @@ def delete_files(database: Path | None, files: Sequence[StoredFile]) -> None:
         for file in files:
             file.path.unlink(missing_ok=True)
     except OSError as error:
-        raise PurgeError(f"A file cannot be deleted ({error}); delete it by hand.") from error
+        raise PurgeError(
+            f"{file.path} cannot be deleted ({error.strerror}); delete it by hand."
+        ) from error
 
 
 def delete_tables(engine: Engine) -> None:

@@ -264,8 +264,8 @@ def _litert_file(model: Path, card: ModelCard) -> Path:
                 file.write(part)
     except OSError as error:
         raise ModelLoadError(
-            f"The CPU form of {model.name} cannot be kept in {cached.parent} ({error}): make that "
-            "folder writable."
+            f"The CPU form of {model.name} cannot be kept in {cached.parent} ({error.strerror}): "
+            "make that folder writable."
         ) from error
     return cached
 

@@ -73,9 +73,10 @@ def read_card(model: Path) -> ModelCard:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "not text in UTF-8"
         raise ModelLoadError(
             f"The model {model} has no card: expected {path.name} beside it, as the training "
-            f"writes it ({error})."
+            f"writes it ({why})."
         ) from error
     try:
         card = ModelCard.model_validate_json(text)

@@ -182,8 +182,8 @@ def install(model: Path) -> Path:
                     shutil.copyfileobj(opened, file)
     except OSError as error:
         raise ModelStoreError(
-            f"The model {model.name} cannot be kept in {folder} ({error}): make that folder "
-            f"writable, or name another one in {STORE_VARIABLE}."
+            f"The model {model.name} cannot be kept in {folder} ({error.strerror}): make that "
+            f"folder writable, or name another one in {STORE_VARIABLE}."
         ) from error
     return folder / model.name
 
@@ -210,8 +210,8 @@ def record(entry: Promotion) -> None:
                 os.close(handle)
     except OSError as error:
         raise ModelStoreError(
-            f"The log of promotions {folder / LOG} cannot be written ({error}): make it writable, "
-            f"or name another folder in {STORE_VARIABLE}."
+            f"The log of promotions {folder / LOG} cannot be written ({error.strerror}): make it "
+            f"writable, or name another folder in {STORE_VARIABLE}."
         ) from error
 
 

@@ -79,6 +79,12 @@ def doctor(
 
     settings = load_settings(RunSettings, options, language=default_language())
     if preview is not None:
+        if preview.suffix.lower() != ".png":
+            # Anything else is a file of another kind that would be lost.
+            raise click.BadParameter(
+                f"expected a file that ends in .png, received {str(preview)!r}.",
+                param_hint="--preview",
+            )
         _preview(settings, preview, preview_size, as_json)
         return
     if preview_size is not None:

@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
+from detector.names import printable
 from monitor.logs import LogFormatter
 from monitor.reports.terminal.printable_console import PrintableConsole, wide_console
 
@@ -42,10 +43,12 @@ def print_faces(images: Sequence[dict[str, Any]]) -> None:
     """Print the faces of each picture with a bar of the confidence."""
     console = wide_console()
     for image in images:
-        found = (
-            f"not read: {image['error']}" if "error" in image else f"{len(image['faces'])} face(s)"
-        )
-        console.print(f"[bold]{escape(image['image'])}[/bold]: {escape(found)}", highlight=False)
+        count = len(image["faces"])
+        found = f"{count} face{'' if count == 1 else 's'}"
+        if "error" in image:
+            found = f"not read: {image['error']}"
+        name = escape(printable(image["image"]))
+        console.print(f"[bold]{name}[/bold]: {escape(found)}", highlight=False)
         table = Table(box=None, show_header=False, pad_edge=True)
         for face in image["faces"]:
             bar = "█" * round(20 * face["confidence"])

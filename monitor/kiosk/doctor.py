@@ -118,7 +118,8 @@ def _camera(source: str | None, rotate: int) -> Iterator[Finding]:
     except DetectorError as error:
         yield Finding("camera", "fail", str(error), "Check the source and run the doctor again.")
         return
-    pictures = f"{wanted} gives pictures at {rate:.0f} frames a second; {faces} face(s) in view"
+    seen = f"{faces} face{'' if faces == 1 else 's'} in view"
+    pictures = f"{wanted} gives pictures at {rate:.0f} frames a second; {seen}"
     yield Finding("camera", "ok", pictures)
     if turn:
         sideways = f"faces are found more clearly in the picture turned clockwise by {turn} degrees"

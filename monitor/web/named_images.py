@@ -58,12 +58,12 @@ def expand(names: Iterable[str]) -> list[str]:
             ) from error
         if _is_address(name) or is_file:
             found.append(name)
-        elif is_folder:
+        elif is_folder and name:
             found += _pictures_below(path)
         else:
             raise SetupError(
-                f"There is no picture {name}: expected a file, a folder, or an http or https "
-                "address."
+                f"There is no picture {name or repr(name)}: expected a file, a folder, or an http "
+                "or https address."
             )
     return found
 

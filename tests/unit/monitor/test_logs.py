@@ -172,7 +172,7 @@ def test_a_place_that_cannot_be_used_is_told_of(tmp_path, caplog):
     (tmp_path / "file").write_text("")
     with logging_to(tmp_path / "file" / "run.log") as file:
         assert file is None
-    assert "name another place with --log" in caplog.text
+    assert "run.log (File exists); name another place with --log" in caplog.text
     with logging_to(None) as file:
         assert file is None
 

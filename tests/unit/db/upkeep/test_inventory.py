@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
+from pathlib import Path
+
 import pytest
 
 from db.engine import make_engine, open_database
@@ -102,6 +106,17 @@ def test_nothing_of_another_program(path, tmp_path):
     with pytest.raises(PurgeError, match="not a database of this program, and stays"):
         delete_files(path, files_of(path, None))
     assert path.exists()
+
+
+def test_a_file_that_cannot_be_deleted_is_named(path, monkeypatch):
+    open_database(str(path)).dispose()
+
+    def refuse(self, **_options):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self))
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(PurgeError, match=rf"^{path} cannot be deleted \(Permission denied\); del"):
+        delete_files(path, files_of(path, None))
 
 
 def test_a_damaged_database_is_ours_to_delete(path):

@@ -172,10 +172,13 @@ def test_a_store_that_cannot_be_written_is_named(tmp_path: Path, store: Path) ->
     model = make_model(tmp_path / "run", "mine")
     store.write_text("a file where a folder should be")
     with pytest.raises(
-        ModelStoreError, match="make that folder writable, or name another one in AD_MONITOR_MODELS"
+        ModelStoreError,
+        match=r" \(File exists\): make that folder writable, or name another one in AD_MONITOR",
     ):
         install(model)
-    with pytest.raises(ModelStoreError, match=r"The log of promotions .* cannot be written"):
+    with pytest.raises(
+        ModelStoreError, match=r"log of promotions .* cannot be written \(File exists\)"
+    ):
         record(promoted("mine", model))
     assert issubclass(ModelStoreError, DetectorError)
 

@@ -43,6 +43,14 @@ def test_without_a_terminal_a_line_a_minute(
     assert lines[1].startswith("60.0%: epoch 3, step 40 of 100, 48 px")
 
 
+def test_a_picture_is_one_line_whatever_its_name(capsys: pytest.CaptureFixture[str]) -> None:
+    face = {"label": "happy", "confidence": 0.9, "uncertain": False, "box": (1, 2, 3, 4)}
+    results.print_faces([{"image": "a\n[b].png", "faces": [face]}, {"image": "c.png", "faces": []}])
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == r"a\n[b].png: 1 face"
+    assert said[-1] == "c.png: 0 faces"
+
+
 @pytest.mark.parametrize("taken", [0.125, None])
 def test_scores_hold_for_other_mixes_of_labels_too(
     taken: float | None, capsys: pytest.CaptureFixture[str]

@@ -34,7 +34,7 @@ def sideways(tmp_path_factory):
 def test_a_turned_camera_is_noticed(sideways, rotate):
     findings = {finding.name: finding for finding in _camera(sideways, rotate)}
     if rotate == 90:
-        assert "1 face(s)" in findings["camera"].found
+        assert "; 1 face in view" in findings["camera"].found
         assert "mount" not in findings
     else:
         assert findings["mount"].state == "warn"

@@ -80,6 +80,7 @@ def test_what_is_asked_for_is_there_too(draw):
     [
         (("--preview-size", "wide"), "such as 1080x1920"),
         (("--preview-size", "10x10"), "from 240 to 8192"),
+        (("--preview", "kiosk.yaml"), "a file that ends in .png, received 'kiosk.yaml'"),
         (("--notice-language", "xx"), "expected one of de, en"),
     ],
 )

@@ -70,9 +70,9 @@ def test_an_address_that_is_spelt_wrong_gets_a_sentence(address: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["file:///etc/hostname", "ftp://example.org/a.png", "data:image/png;base64,AAAA"]
+    "name", ["", "file:///etc/hostname", "ftp://example.org/a.png", "data:image/png;base64,AAAA"]
 )
-def test_other_schemes_are_no_addresses(name: str) -> None:
+def test_what_is_neither_a_file_nor_an_address_is_refused(name: str) -> None:
     with pytest.raises(SetupError, match="expected a file, a folder, or an http or https address"):
         expand([name])
 
