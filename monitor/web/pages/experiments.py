@@ -26,7 +26,7 @@ from db.read.experiments import (
     outcome_names,
 )
 from monitor.analytics.errors import ExperimentError
-from monitor.analytics.experiments import Spread, opening_zone
+from monitor.analytics.experiments import Spread, opening_zone, slots_of
 from monitor.analytics.report_data import kinds_left_out
 from monitor.hub.experiments.plan_form import (
     hidden_fields,
@@ -287,8 +287,9 @@ def _planned(engine: Engine, asked: AskedPlan) -> tuple[ExperimentInfo, list[Blo
 
 
 def _last_moment(plan: ExperimentInfo) -> datetime:
-    """Return a moment of its last day; one that ends at midnight ends with the day before."""
-    return plan.ends_at - timedelta.resolution
+    """Return a moment of the last day with blocks; one that ends at midnight is the day before."""
+    slots = slots_of(plan.opening, plan.block_s, plan.starts_at, plan.ends_at)
+    return (slots[-1].ends_at if slots else plan.ends_at) - timedelta.resolution
 
 
 def _kept_row(

@@ -28,7 +28,7 @@ from monitor.web.app import close_app
 from monitor.web.hub_app import create_hub_app
 from monitor.web.kiosk_console import Console
 from monitor.web.pages import experiments as pages
-from tests.helpers.experiments import make_plan, outcomes_of, sales_of
+from tests.helpers.experiments import MONDAY, make_plan, outcomes_of, sales_of
 from tests.helpers.hub_shows import add_creative
 from tests.helpers.making import Make
 
@@ -302,6 +302,15 @@ def test_a_last_day_is_the_last_day_that_is_shown(untouched):
         untouched[0].get("/experiments/new", query_string=FORM | days | {"plan": "1"}).text
     )
     assert f"to {last.day} {last:%B %Y}" in page
+
+
+def test_the_last_day_of_an_experiment_is_one_with_blocks(hub_page, engine):
+    seven = MONDAY + timedelta(hours=7)
+    plan = make_plan(starts_at=seven, ends_at=seven + 14 * DAY)
+    with writing(engine) as connection:
+        store_experiment(connection, plan, draw_blocks(plan))
+    page = text_of(hub_page.get("/experiments/tea").text)
+    assert "2 March 2026 to 15 March 2026, 08:00-20:00, UTC" in page
 
 
 def test_what_a_plan_promises_is_the_effect_that_its_blocks_find(untouched):
