@@ -331,8 +331,8 @@ def test_test_rows_stand_first_and_chose_nothing(
     text = with_test.with_suffix(".md").read_text()
     assert "| PublicTest, majority | test | " in text
     assert "| held out of Training, majority | validation | " in text
-    assert "Test rows chose nothing" in text
-    assert "Test rows" not in without.with_suffix(".md").read_text()
+    assert "The test rows decided nothing" in text
+    assert "The test rows" not in without.with_suffix(".md").read_text()
     found = json.loads((with_test.parent / "scores.json").read_text())["models"]["tiny"]
     score = found["scores"]["PublicTest, majority"]
     assert sum(found["reliability"]["after"]["counts"]) == score["n"]
