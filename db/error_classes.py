@@ -56,6 +56,6 @@ def is_busy(error: BaseException) -> bool:
 
 def describe(error: BaseException) -> str:
     """Return the message of the driver, or of Python, on one line."""
-    if isinstance(error, exc.DBAPIError):
-        return " ".join(str(error.orig).split())
+    if isinstance(error, exc.DBAPIError | sqlite3.Error):
+        return " ".join(str(getattr(error, "orig", error)).split())
     return f"{type(error).__name__}: {' '.join(str(error).split())}"

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import delete, exists, func, or_, select
 
 from db.engine import sqlite_path, writing
-from db.error_classes import describe, is_busy
+from db.error_classes import describe, is_busy, says
 from db.errors import PurgeError
 from db.read.rollups import store_roll_ups
 from db.schema import Play, Reading, Session, ShadowCount
@@ -203,7 +203,7 @@ def shrink(engine: Engine) -> None:
     A kiosk that writes waits meanwhile, and loses nothing.
 
     Raises:
-        PurgeError: Another program is writing.
+        PurgeError: Another program is writing, or there is not that much space.
     """
     with engine.connect() as connection:
         raw = connection.connection.driver_connection
@@ -213,11 +213,15 @@ def shrink(engine: Engine) -> None:
             raw.execute("VACUUM")
             raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         except Exception as error:
-            if not is_busy(error):
+            if is_busy(error):
+                advice = "try again when no other program is writing"
+            elif says(str(error), "full"):
+                advice = "that needs as much free space as the file takes"
+            else:
                 raise
             raise PurgeError(
                 f"The database {engine.url.database} cannot be made smaller now "
-                f"({describe(error)}); try again when no other program is writing."
+                f"({describe(error)}); {advice}."
             ) from error
 
 

@@ -108,6 +108,13 @@ def _is_of_the_machine(error: Exception) -> bool:
     return isinstance(error, OSError) and error.errno in _OF_THE_MACHINE
 
 
+def _is_of_the_database(error: Exception) -> bool:
+    """Return whether a database failed that could be opened: a full disk, a lock, damage."""
+    from db.error_classes import is_damage, is_environment
+
+    return is_environment(error) or is_damage(error)
+
+
 def one_sentence(error: Exception) -> str:
     """Return what the error says, in one sentence."""
     from ads.playlists.yaml_file import shortened
@@ -122,6 +129,13 @@ def one_sentence(error: Exception) -> str:
         return (
             f"{what} cannot be read or written ({error.strerror}): check the disk, its "
             "free space and the permissions."
+        )
+    if _is_of_the_database(error):
+        from db.error_classes import describe
+
+        return (
+            f"The database cannot be read or written ({describe(error)}): check the disk, its free "
+            "space and the permissions, and that no other program holds it."
         )
     return str(MissingExtraError()) if lacks_extra(error) else str(error)
 
@@ -140,4 +154,9 @@ def is_known(error: Exception) -> bool:
     """Return whether the error is one of ours, or the machine's: `one_sentence` is for people."""
     from detector.errors import lacks_extra
 
-    return lacks_extra(error) or isinstance(error, known_failures()) or _is_of_the_machine(error)
+    return (
+        lacks_extra(error)
+        or isinstance(error, known_failures())
+        or _is_of_the_machine(error)
+        or _is_of_the_database(error)
+    )

@@ -7,9 +7,11 @@ import struct
 import time
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from unittest.mock import MagicMock
 
 import pytest
 
+from db.engine import make_engine
 from db.errors import PurgeError
 from db.read.rollups import read_log, store_roll_ups
 from db.read.scope import Scope
@@ -249,6 +251,16 @@ def test_the_file_is_not_made_smaller_while_somebody_writes(path, engine, make, 
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(PurgeError, match=r"cannot be made smaller now .*try again"):
             shrink(engine)
+
+
+def test_a_full_disk_leaves_no_room_to_make_the_file_smaller(path):
+    full = MagicMock(url=make_engine(str(path)).url)
+    connection = full.connect.return_value.__enter__.return_value.connection.driver_connection
+    connection.execute.side_effect = sqlite3.OperationalError("database or disk is full")
+    with pytest.raises(
+        PurgeError, match=r"now \(database or disk is full\); that needs as much free space as"
+    ):
+        shrink(full)
 
 
 def test_a_server_needs_none_of_this(engine, make):

@@ -1,11 +1,13 @@
 """Errors that no command is the only cause of; others are tested by their commands."""
 
 import os
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from monitor.cli.errors import is_callers_mistake, is_known, one_sentence
 
@@ -15,6 +17,16 @@ def test_a_missing_extra_is_named():
     assert is_known(error)
     assert not is_callers_mistake(error)
     assert "make train-setup" in one_sentence(error)
+
+
+@pytest.mark.parametrize("words", ["database or disk is full", "database is locked"])
+def test_a_database_that_fails_later_is_no_bug(words):
+    raised = sqlite3.OperationalError(words)
+    error = OperationalError("INSERT INTO plays", {}, raised)
+    assert is_known(error)
+    assert not is_callers_mistake(error)
+    assert one_sentence(error).startswith(f"The database cannot be read or written ({words}): che")
+    assert not is_known(OperationalError("SELECT 1", {}, sqlite3.OperationalError("no such table")))
 
 
 def test_any_other_missing_module_is_a_bug():
