@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+import requests
 
 from db.engine import open_database
 
@@ -30,14 +31,18 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
     running = server.ThreadedMotoServer(port=0)
     running.start()
-    host, port = running.get_host_and_port()
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "test")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    client = boto3.client("s3", endpoint_url=f"http://{host}:{port}")
-    place = {"LocationConstraint": "eu-central-1"}
-    client.create_bucket(Bucket="ads", CreateBucketConfiguration=place)
-    yield "s3://ads/lake"
-    running.stop()
+    try:
+        host, port = running.get_host_and_port()
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            monkeypatch.setenv(name, "test")
+        monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+        monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        # Servers of one process share their buckets.
+        requests.post(f"http://{host}:{port}/moto-api/reset", timeout=60).raise_for_status()
+        client = boto3.client("s3", endpoint_url=f"http://{host}:{port}")
+        place = {"LocationConstraint": "eu-central-1"}
+        client.create_bucket(Bucket="ads", CreateBucketConfiguration=place)
+        yield "s3://ads/lake"
+    finally:
+        running.stop()
