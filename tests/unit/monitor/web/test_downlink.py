@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
@@ -13,7 +12,6 @@ from typing import Any
 
 import pytest
 import zstandard
-from flask import Flask
 from flask.testing import FlaskClient
 from openapi_spec_validator import validate
 from PIL import Image
@@ -26,14 +24,11 @@ from db.hub.shows.commands import add_commands, find_attachment, list_commands
 from db.hub.shows.desired import find_desired
 from db.transfer.envelope import pack
 from monitor.hub.shows.publishing import refresh
-from monitor.settings.models import HubSettings
 from monitor.uplink.documents import PIECE_BYTES, SignedDocument, verify
 from monitor.uplink.messages import HUB_API
-from monitor.web.app import close_app
-from monitor.web.hub_app import create_hub_app
 from monitor.web.hub_calls import HUB_CALLS
 from monitor.web.openapi import description
-from monitor.web.services import EXTENSION, HubServices
+from monitor.web.services import HubServices
 from tests.helpers.hub_shows import add_creative, add_playlist
 from tests.helpers.simulated_kiosks import PATH, SimulatedKiosk
 
@@ -41,24 +36,6 @@ CLIP = bytes(range(256)) * (PIECE_BYTES // 128)
 """Two pieces and a bit."""
 SHA256 = hashlib.sha256(CLIP).hexdigest()
 NOW = datetime.now(UTC)
-
-
-@pytest.fixture
-def app(tmp_path: Path) -> Iterator[Flask]:
-    app = create_hub_app(HubSettings(database=str(tmp_path / "hub.db")))
-    yield app
-    close_app(app)
-
-
-@pytest.fixture
-def here(app: Flask) -> HubServices:
-    found: HubServices = app.extensions[EXTENSION]
-    return found
-
-
-@pytest.fixture
-def hub(app: Flask) -> FlaskClient:
-    return app.test_client()
 
 
 @pytest.fixture

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
 import zstandard
-from flask import Flask
 from flask.testing import FlaskClient
 from openapi_spec_validator import validate
 from sqlalchemy import func, select, update
@@ -26,26 +23,8 @@ from monitor.web.app import close_app
 from monitor.web.hub_app import create_hub_app
 from monitor.web.hub_calls import HUB_CALLS
 from monitor.web.openapi import description
-from monitor.web.services import EXTENSION, HubServices
+from monitor.web.services import HubServices
 from tests.helpers.simulated_kiosks import PATH, SimulatedKiosk
-
-
-@pytest.fixture
-def app(tmp_path: Path) -> Iterator[Flask]:
-    app = create_hub_app(HubSettings(database=str(tmp_path / "hub.db")))
-    yield app
-    close_app(app)
-
-
-@pytest.fixture
-def here(app: Flask) -> HubServices:
-    found: HubServices = app.extensions[EXTENSION]
-    return found
-
-
-@pytest.fixture
-def hub(app: Flask) -> FlaskClient:
-    return app.test_client()
 
 
 @pytest.fixture

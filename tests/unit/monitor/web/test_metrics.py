@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
-from flask.testing import FlaskClient
 
 from db.engine import writing
 from db.hub.people import accounts
@@ -29,11 +28,6 @@ def app(tmp_path: Path) -> Iterator[Flask]:
     app = create_hub_app(HubSettings(database=str(tmp_path / "hub.db"), token=TOKEN))
     yield app
     close_app(app)
-
-
-@pytest.fixture
-def hub(app: Flask) -> FlaskClient:
-    return app.test_client()
 
 
 def test_prometheus_reads_with_the_token(hub):

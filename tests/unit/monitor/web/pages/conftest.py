@@ -28,9 +28,8 @@ from detector.emotion.labels import EMOTIONS
 from detector.emotion.model_card import read_card
 from detector.emotion.model_store import shipped_default
 from detector.image_analysis import PictureFace
-from monitor.settings.models import HubSettings, WebSettings
+from monitor.settings.models import WebSettings
 from monitor.web.app import close_app, create_app
-from monitor.web.hub_app import create_hub_app
 from monitor.web.services import EXTENSION
 from tests.helpers.hub_rows import add_screen, fill_screen
 from tests.helpers.making import reading_record
@@ -42,8 +41,6 @@ if TYPE_CHECKING:
     from flask import Flask
     from flask.testing import FlaskClient
     from sqlalchemy.engine import Engine
-
-    from monitor.web.kiosk_console import Console
 
 START = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
 
@@ -231,20 +228,6 @@ def running(database: str) -> Iterator[Running]:
 
 def worker_of(app: Flask):
     return app.extensions[EXTENSION].worker
-
-
-@pytest.fixture
-def console() -> Console | None:
-    """What the application knows of its kiosk: nothing, as it is that of a hub."""
-    return None
-
-
-@pytest.fixture
-def app(tmp_path: Path, console: Console | None) -> Iterator[Flask]:
-    """The application of a hub, or of the console of one kiosk."""
-    app = create_hub_app(HubSettings(database=str(tmp_path / "hub.db")), console)
-    yield app
-    close_app(app)
 
 
 @pytest.fixture
