@@ -38,7 +38,7 @@ CHECKED_EVERY_S = 60
 
 def scope_of(engine: Engine, query: ReportQuery, now: datetime) -> Scope:
     """Return the plays that a question is about, as it is asked at a moment."""
-    places = Scope(sites=query.sites, groups=query.groups, tags=query.tags)
+    places = _places(query)
     today = now.astimezone(zone_of(engine, places)).date()
     return replace(on_days(engine, places, *query.days(today)), ads=query.ads)
 
@@ -124,6 +124,10 @@ def report_sender(settings: HubSettings) -> ReportDuty:
         ]
 
     def zone(engine: Engine, query: ReportQuery) -> tzinfo:
-        return zone_of(engine, Scope(sites=query.sites, groups=query.groups, tags=query.tags))
+        return zone_of(engine, _places(query))
 
     return ReportDuty(make, zone, server, settings.message_language)
+
+
+def _places(query: ReportQuery) -> Scope:
+    return Scope(sites=query.sites, groups=query.groups, tags=query.tags)

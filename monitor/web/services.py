@@ -270,6 +270,8 @@ class HubServices(Services):
         media_of: The sizes of the files that a screen's document names, by screen and version.
     """
 
+    settings: HubSettings
+
     def __init__(
         self,
         settings: WebSettings,
@@ -304,7 +306,7 @@ class HubServices(Services):
         """Where the files of the library lie."""
         from monitor.hub.library.media_store import media_store  # noqa: PLC0415 (slow to import)
 
-        return media_store(cast("HubSettings", self.settings))
+        return media_store(self.settings)
 
     def close(self) -> None:
         """Stop the worker and close the database; harmless when repeated."""
@@ -331,5 +333,4 @@ def hub_services() -> HubServices:
 
 def hub_address() -> str:
     """Return where people and kiosks reach the hub, without a slash at the end."""
-    settings = cast("HubSettings", services().settings)
-    return settings.url or request.url_root.rstrip("/")
+    return hub_services().settings.url or request.url_root.rstrip("/")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, render_template, request
 
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
     from db.hub.alerts.channels import KnownChannel
     from db.hub.alerts.deliveries import LoggedDelivery
-    from monitor.settings.models import HubSettings
 
 PAGE_SIZE = 50
 
@@ -123,7 +122,7 @@ def test(channel_id: int) -> Response | str:
         channel = _found(connection, channel_id)
     try:
         with here.reports.taken():
-            settings = cast("HubSettings", here.settings)
+            settings = here.settings
             send = sender(settings)
             send_test(here.engine, channel, send, now(), settings.message_language)
     except SendError as error:

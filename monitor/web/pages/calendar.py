@@ -261,16 +261,13 @@ def _book(uid: str | None) -> Response | tuple[str, int] | str:
                 outcome = preview(connection, now())
             return _booking_page(uid, values, outcome=outcome)
         with changing() as change:
-            before = None
-            if uid is None:
+            before, name = None, uid
+            if name is None:
                 made = bookings.add_booking(change.connection, plan, change.user.name, change.at)
                 name = made.uid
             else:
-                _found(change.connection, uid)
-                before, name = (
-                    _noted(bookings.change_booking(change.connection, uid, plan).plan),
-                    uid,
-                )
+                _found(change.connection, name)
+                before = _noted(bookings.change_booking(change.connection, name, plan).plan)
             refresh(change.connection, change.user.name, change.at)
             action = "booking.add" if uid is None else "booking.change"
             change.note(action, f"booking {name[:8]}", before, _noted(plan))

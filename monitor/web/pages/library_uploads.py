@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 
     from db.hub.library.contents import FolderInfo
     from db.hub.library.uploads import UploadInfo
-    from monitor.settings.models import HubSettings
 
 SENDERS = ("editor", "agency")
 """Roles that send files, besides administrators."""
@@ -169,7 +168,7 @@ def send() -> AnyResponse:
 def desk() -> Uploads:
     """Return what takes files into the library of the hub of the current request."""
     here = hub_services()
-    max_bytes = round(cast("HubSettings", here.settings).max_upload * 1e9)
+    max_bytes = round(here.settings.max_upload * 1e9)
     return Uploads(here.engine, here.media, max_bytes)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, render_template, request, url_for
 
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from werkzeug.wrappers import Response
 
     from db.hub.people.accounts import Account, Member
-    from monitor.settings.models import HubSettings
 
 DONE = {
     "changed": lazy("Saved. It counts from the next click on."),
@@ -283,7 +282,7 @@ def _found(connection: Connection, user_id: int) -> Member:
 def _mail_link(address: str, account: Account, link: str) -> str:
     """Send a link to the person if the hub has a mail server; return what became of it."""
     here = hub_services()
-    server = cast("HubSettings", here.settings).mail
+    server = here.settings.mail
     if server is None or not address:
         return ""
     with speaking(account.language or language()):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, render_template, request, url_for
 
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from werkzeug.wrappers import Response as AnyResponse
 
     from db.hub.reports import KeptReport
-    from monitor.settings.models import HubSettings
 
 MAX_LISTED_ADS = 200
 LINK_DAYS = (1, 7, 30, 90)
@@ -120,7 +119,7 @@ def save() -> AnyResponse | str | tuple[str, int]:
     try:
         query = read_query(typed)
         keeping = read_keeping({**request.form})
-        if keeping.rhythm and _settings().mail is None:
+        if keeping.rhythm and hub_services().settings.mail is None:
             wrong = _("The hub has no mail server yet: it is the setting hub.mail.")
             raise FormError({"rhythm": wrong})
     except FormError as error:
@@ -171,7 +170,7 @@ def send(uid: str) -> AnyResponse:
             409, "in_use", lazy("This report has no recipients: save it again with some.")
         )
     with here.reports.taken():
-        failure = report_sender(_settings()).send(here.engine, report, now())
+        failure = report_sender(hub_services().settings).send(here.engine, report, now())
     if failure is not None:
         raise ProblemError(502, "not_sent", failure)
     return back("builder.listing", "sent")
@@ -313,7 +312,7 @@ def _figures_page(
         link_days=LINK_DAYS,
         min_viewers=here.settings.min_viewers,
         may_keep=current_user().may(*KEEPING),
-        has_mail=_settings().mail is not None,
+        has_mail=hub_services().settings.mail is not None,
         **_choices(typed),
     )
     return (page, 400) if wrong else page if problem is None else (page, problem.status)
@@ -384,7 +383,3 @@ def _found(connection: Connection, uid: str) -> KeptReport:
     if report is None or (report.owner_id != user.id and user.role != "admin"):
         raise ProblemError(404, "not_found", lazy("There is no such report of yours."))
     return report
-
-
-def _settings() -> HubSettings:
-    return cast("HubSettings", hub_services().settings)
