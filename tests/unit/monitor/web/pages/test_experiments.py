@@ -410,7 +410,11 @@ def test_the_effect_at_each_site_is_written_as_in_the_sentence(hub_page, engine)
     assert re.search(r"It works: sales \d+\.\d% higher .*, p < 0\.0001", page.replace("&lt;", "<"))
     for site in ("Foyer", "Hall"):
         assert re.search(rf"{site} \+\d+\.\d% \+\d+\.\d% to \+\d+\.\d% 336 of 336", page)
-    german = text_of(hub_page.get("/experiments/tea", headers={"Accept-Language": "de"}).text)
+    german = {"Accept-Language": "de"}
+    # Rows of the list are kept, each shown in the language of who looks.
+    for headers, words in ((german, r"um \d+,\d\s% höher"), ({}, r"sales \d+\.\d% higher")):
+        assert re.search(words, text_of(hub_page.get("/experiments", headers=headers).text))
+    german = text_of(hub_page.get("/experiments/tea", headers=german).text)
     assert re.search(r"Hall \+\d+,\d\s% \+\d+,\d\s% bis \+\d+,\d\s%", german)
 
 
