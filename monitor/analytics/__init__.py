@@ -2,5 +2,3 @@
 
 SEGMENTS = ("site", "hour", "weekday", "source")
 """What comparisons can be restricted by."""
-
-WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")

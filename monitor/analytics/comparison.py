@@ -279,8 +279,8 @@ def compare_ads(
         relevant: The smallest difference that matters, above 0; None: that of the measure.
         by: Compare in each of these `SEGMENTS` in which both ads ran, instead of once over all.
         zone: Of hours and weekdays; None: each session's own.
-        hours, weekdays, sources: Only plays in these hours of day (0 to 23), on these `WEEKDAYS`,
-            or of sessions with these sources; None: all.
+        hours, weekdays, sources: Only plays in these hours of day (0 to 23), on these days, such as
+            `mon`, or of sessions with these sources; None: all.
         fixed: Intervals and p-values for one look at an amount of data that was fixed before,
             instead of those that hold however often one looks.
         with_rest: Compare each ad with all others together instead of in pairs; None: with more

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ads.playlists.playlist import DAYS
 from db.read.formulas import WATCHED_2_S, WATCHER_ATTENTION_S
 from db.read.sessions import had_screen
-from monitor.analytics import WEEKDAYS
 from monitor.analytics.metrics import microseconds
 from monitor.analytics.report_data import places_to_withhold, zones_of
 from monitor.analytics.samples import BLOCK_S
-from monitor.analytics.statistics import UNKNOWN, Estimate, clustered_mean, known
+from monitor.analytics.statistics import UNKNOWN, Estimate, clustered_mean, known, numbered
 from monitor.languages import lazy
 
 if TYPE_CHECKING:
@@ -197,7 +197,7 @@ def multipliers(
         entries.append(
             {
                 "site": site,
-                "weekday": WEEKDAYS[weekday],
+                "weekday": DAYS[weekday],
                 "hour": hour,
                 "plays": int(mine.sum()),
                 "days": days,
@@ -230,8 +230,7 @@ def mean_of_plays(values: Floats, day: Ints, block: Ints) -> Estimate:
         day, block: Shape `(n,)`, on which day and in which ten minutes it began, as any numbers.
     """
     clusters = day if np.unique(day).size >= MIN_DAYS else block
-    numbers = np.unique(clusters, return_inverse=True)[1].astype(np.int64)
-    return clustered_mean(values, np.ones(values.size), numbers)
+    return clustered_mean(values, np.ones(values.size), numbered(clusters))
 
 
 def blocks_of(plays: Sequence[PlayInfo]) -> Ints:

@@ -32,6 +32,7 @@ from monitor.analytics.statistics import (
     looking_drift,
     looking_interval,
     looking_p_value,
+    numbered,
 )
 from monitor.languages import lazy
 from monitor.settings.time_zone import local_zone, zone_or_utc
@@ -270,11 +271,11 @@ def estimate(values: BlockValues, *, relative: bool) -> Effect | None:
     if pairs - constants < 3:
         return None
     weight = values.weight / values.weight.mean()
-    pair = _numbered(values.pair)
+    pair = numbered(values.pair)
     found = clustered_difference(scaled, weight, values.treated, pair, pair)
     by_day = _days_differ(scaled, weight, values, pair)
     if by_day:
-        day = _numbered(values.day)
+        day = numbered(values.day)
         found = clustered_difference(scaled, weight, values.treated, day, day)
     if not found.error > 0:
         return None
@@ -315,7 +316,7 @@ def _compared(
         return _compared(sold, relative=True) if sold.value.size else None
     whole = float(np.average(values.value, weights=values.weight))
     scaled = values.value / level if relative else values.value - level + whole
-    pair = _numbered(values.pair)
+    pair = numbered(values.pair)
     places = np.full((int(pair.max()) + 1, 2), -1)
     places[pair, values.treated.astype(int)] = values.stratum
     apart = places[places[:, 0] != places[:, 1]]
@@ -329,12 +330,8 @@ def _in_both_arms(group: Ints, treated: Bools) -> Bools:
     return np.asarray(np.isin(group, both), dtype=np.bool_)
 
 
-def _numbered(groups: Ints) -> Ints:
-    return np.asarray(np.unique(groups, return_inverse=True)[1], dtype=np.int64)
-
-
 def _group_means(values: Floats, weight: Floats, group: Ints) -> Floats:
-    index = _numbered(group)
+    index = numbered(group)
     sums = np.bincount(index, weights=weight * values)
     return np.asarray((sums / np.bincount(index, weights=weight))[index], dtype=np.float64)
 

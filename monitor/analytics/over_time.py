@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ads.playlists.playlist import DAYS
 from detector.emotion.prevalence import corrected_valence
-from monitor.analytics import WEEKDAYS
 from monitor.analytics.currency import blocks_of
 from monitor.analytics.metrics import audience, group_scores, slow_sessions, take, viewer_means
 from monitor.analytics.report_data import places_to_withhold, zones_of
-from monitor.analytics.statistics import UNKNOWN, Interval, clustered_mean, known
+from monitor.analytics.statistics import UNKNOWN, Interval, clustered_mean, known, numbered
 from monitor.languages import lazy
 
 if TYPE_CHECKING:
@@ -117,8 +117,8 @@ def _valence(entries: ExposureArrays, block: dict[int, int], min_viewers: int) -
     # Exposures are sorted by play, so the first entry of a viewer is the first play.
     first = np.unique(entries.viewer_id[read], return_index=True)[1]
     groups = np.array([block[play] for play in entries.play_id[read][first][scored].tolist()])
-    numbers = np.unique(groups, return_inverse=True)[1].astype(np.int64)
-    found = clustered_mean(corrected_valence(scores), np.ones(len(scores)), numbers).interval()
+    ones = np.ones(len(scores))
+    found = clustered_mean(corrected_valence(scores), ones, numbered(groups)).interval()
     return Interval(*np.clip([found.value, found.low, found.high], -1.0, 1.0).tolist())
 
 
@@ -130,7 +130,7 @@ def day_hours(multipliers: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """
     cells: dict[tuple[int, int], list[dict[str, Any]]] = {}
     for entry in multipliers:
-        cells.setdefault((WEEKDAYS.index(entry["weekday"]), entry["hour"]), []).append(entry)
+        cells.setdefault((DAYS.index(entry["weekday"]), entry["hour"]), []).append(entry)
     found = []
     for (weekday, hour), entries in sorted(cells.items()):
         plays = sum(entry["plays"] for entry in entries)
@@ -138,7 +138,7 @@ def day_hours(multipliers: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         exposures = None if None in counts else sum(counts)
         found.append(
             {
-                "weekday": WEEKDAYS[weekday],
+                "weekday": DAYS[weekday],
                 "hour": hour,
                 "plays": plays,
                 "exposures": exposures,

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
+from ads.playlists.playlist import DAYS
 from ads.policies import ADAPTIVE_NAMES, POLICY_NAMES
-from monitor.analytics import WEEKDAYS
 from monitor.analytics.report_data import zones_of
+from monitor.analytics.statistics import numbered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -130,7 +131,7 @@ class PlaySamples:
         for play in sorted(data.plays, key=lambda play: (play.session_id, play.started_at)):
             session = sessions[play.session_id]
             local = zones.local(play.started_at, session.id)
-            weekday = WEEKDAYS[local.weekday()]
+            weekday = DAYS[local.weekday()]
             if not counts(session, local.hour, weekday):
                 continue
             plays.append(play)
@@ -147,7 +148,7 @@ class PlaySamples:
             times.append((slot, (site, weekday, hour), (site, hour), (site, hour // 6), site))
         ad_ids = {ad_id: place for place, ad_id in enumerate(dict.fromkeys(ad_of_row.values()))}
         order: list[Any] = list(set(segments))
-        order.sort(key=WEEKDAYS.index if by == "weekday" else None)
+        order.sort(key=DAYS.index if by == "weekday" else None)
         ids = np.array([play.id for play in plays], dtype=np.int64)
         by_id = np.argsort(ids, kind="stable")
         of_plays = np.flatnonzero(np.isin(data.exposures.play_id, ids))
@@ -159,7 +160,7 @@ class PlaySamples:
         ad = np.array([ad_ids[ad_of_row[play.ad_row_id]] for play in plays], dtype=np.int64)
         uncut = _inverse_probabilities(plays, sessions, ad)
         strata = np.array(
-            [_numbered(level) for level in zip(*times, strict=True)], dtype=np.int64
+            [_numbered_as_seen(level) for level in zip(*times, strict=True)], dtype=np.int64
         ).reshape(len(STRATA), len(plays))
         groups = np.stack(groups_of(plays, play_of_row, viewer))
         none = np.empty(0)
@@ -170,13 +171,13 @@ class PlaySamples:
             segment=np.array([order.index(value) for value in segments], dtype=np.int64),
             weight=np.minimum(uncut, MAX_WEIGHT),
             uncut=uncut,
-            hour=24 * np.array(_numbered(site for *_, site in times), np.int64)
+            hour=24 * np.array(_numbered_as_seen(site for *_, site in times), np.int64)
             + np.array([hour for _, _, (_, hour), _, _ in times], np.int64),
             strata=strata,
             groups=groups,
             nested=np.array(
                 [
-                    [_numbered_array(group * (len(plays) + 1) + level) for level in strata]
+                    [numbered(group * (len(plays) + 1) + level) for level in strata]
                     for group in groups
                 ]
             ),
@@ -299,13 +300,9 @@ def _changes(keys: Ints | Bools) -> Bools:
     return np.concatenate([np.ones(min(1, keys.size), np.bool_), keys[1:] != keys[:-1]])
 
 
-def _numbered(keys: Iterable[Any]) -> list[int]:
+def _numbered_as_seen(keys: Iterable[Any]) -> list[int]:
     places: dict[Any, int] = {}
     return [places.setdefault(key, len(places)) for key in keys]
-
-
-def _numbered_array(keys: Ints) -> Ints:
-    return np.asarray(np.unique(keys, return_inverse=True)[1], dtype=np.int64)
 
 
 def _inverse_probabilities(
@@ -326,7 +323,7 @@ def _inverse_probabilities(
     if not adaptive.any():
         return np.ones(len(plays))
     session = np.array([play.session_id for play in plays], dtype=np.int64)
-    cell = _numbered_array(session * (int(ad.max()) + 1) + ad)
+    cell = numbered(session * (int(ad.max()) + 1) + ad)
     share = np.bincount(cell)[cell] / np.bincount(session)[session]
     return np.asarray(1 / np.where(adaptive, chances, share))
 
@@ -374,4 +371,4 @@ def groups_of(plays: Sequence[PlayInfo], play: Ints, viewer: Ints) -> tuple[Ints
         if new:
             begun, session = start, each.session_id
         chains.append((chains[-1] if chains else -1) + new)
-    return np.array(_numbered(blocks), np.int64), np.array(chains, np.int64)
+    return np.array(_numbered_as_seen(blocks), np.int64), np.array(chains, np.int64)

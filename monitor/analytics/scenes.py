@@ -21,6 +21,7 @@ from monitor.analytics.statistics import (
     clustered_mean,
     holm,
     known,
+    numbered,
 )
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ def _viewer_scenes(
     # Entries are sorted by play, so a viewer's first one is of the first play.
     first = np.full(viewers.size, np.iinfo(np.int64).max)
     np.minimum.at(first, index, seconds.play_id)
-    return np.unique(first, return_inverse=True)[1].astype(np.int64), {
+    return numbered(first), {
         "attention": ratio(seconds.attentive, seconds.readings, slice(None)),
         "valence_corrected": ratio(score, seconds.emotion_readings, read),
     }
@@ -153,8 +154,7 @@ def _mean(values: Floats, groups: Ints, min_viewers: int) -> Estimate | None:
     some = np.isfinite(values)
     if int(some.sum()) < max(min_viewers, 1):
         return None
-    numbers = np.unique(groups[some], return_inverse=True)[1].astype(np.int64)
-    return clustered_mean(values[some], np.ones(int(some.sum())), numbers)
+    return clustered_mean(values[some], np.ones(int(some.sum())), numbered(groups[some]))
 
 
 def within(interval: Interval, lowest: float, highest: float) -> Interval:

@@ -55,6 +55,11 @@ def known(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
+def numbered(keys: Ints) -> Ints:
+    """Number keys by their order from 0, `(n,)`: equal ones get the same number."""
+    return np.asarray(np.unique(keys, return_inverse=True)[1], dtype=np.int64)
+
+
 def to_document(record: Any) -> Any:
     """Return a dataclass as a JSON object with its fields as keys; NaN becomes None."""
     if isinstance(record, float):

@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from monitor.analytics import SEGMENTS, WEEKDAYS
+from ads.playlists.playlist import DAYS
+from monitor.analytics import SEGMENTS
 from monitor.cli.options import (
     database_option,
     in_zone,
@@ -57,10 +58,10 @@ def hours_of(text: str) -> frozenset[int]:
 
 
 def weekdays_of(text: str) -> frozenset[str]:
-    """Return days of the week as `WEEKDAYS` names them; commas separate several."""
+    """Return days of the week as `DAYS` names them; commas separate several."""
     found = frozenset(part.strip().lower() for part in text.split(","))
-    if found - set(WEEKDAYS):
-        raise click.BadParameter(f"expected some of {', '.join(WEEKDAYS)}, received {text!r}.")
+    if found - set(DAYS):
+        raise click.BadParameter(f"expected some of {', '.join(DAYS)}, received {text!r}.")
     return found
 
 

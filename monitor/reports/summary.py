@@ -11,8 +11,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from ads.playlists.playlist import DAYS
 from detector.emotion.prevalence import GROUPS
-from monitor.analytics import WEEKDAYS
 from monitor.languages import _, lazy, ngettext
 from monitor.languages.words import word
 from monitor.reports.faces import as_shown
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 DAY_NAMES = dict(
     zip(
-        WEEKDAYS,
+        DAYS,
         (
             lazy("Monday"),
             lazy("Tuesday"),

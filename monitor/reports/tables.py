@@ -17,11 +17,12 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from ads.playlists.playlist import DAYS
 from db.read.formulas import WATCHER_ATTENTION_S, group_starts
 from detector.emotion.labels import EMOTIONS
 from detector.emotion.prevalence import GROUPS, corrected_valence, shares
 from detector.names import printable
-from monitor.analytics import WEEKDAYS, proof_of_play, scenes
+from monitor.analytics import proof_of_play, scenes
 from monitor.analytics.currency import is_verified
 from monitor.analytics.errors import ReportError
 from monitor.analytics.metrics import (
@@ -422,7 +423,7 @@ def _ad_play_rows(document: dict[str, Any], data: ReportData) -> Iterator[list[A
         impressions: float | None = end - first
         if not measured[play.id]:
             local = zones.local(play.started_at, session.id)
-            impressions = usual.get((session.site, WEEKDAYS[local.weekday()], local.hour))
+            impressions = usual.get((session.site, DAYS[local.weekday()], local.hour))
         yield [
             None,
             session.site,

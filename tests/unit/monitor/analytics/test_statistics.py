@@ -24,6 +24,7 @@ from monitor.analytics.statistics import (
     looking_drift,
     looking_interval,
     looking_p_value,
+    numbered,
     viewers_lacking,
 )
 
@@ -318,3 +319,8 @@ def test_viewers_in_groups_lack_more_by_the_design_effect():
     spread = found.first_spread**2 + found.second_spread**2
     assert found.design_effect > 1.5
     assert 100 + lacking == pytest.approx(z**2 * spread * found.design_effect / 0.05**2, rel=0.01)
+
+
+def test_keys_are_numbered_in_their_order():
+    assert numbered(np.array([7, 3, 7, 9])).tolist() == [1, 0, 1, 2]
+    assert numbered(np.array([], dtype=np.int64)).size == 0
