@@ -65,6 +65,8 @@ def _click_type(setting: Setting) -> Any:
 class WholeRange(click.IntRange):
     """A range of whole numbers whose errors say which are expected."""
 
+    name = "n"  # what the help calls a value: N
+
     def convert(self, value: Any, param: Any, ctx: Any) -> int:
         """Return the number."""
         try:
@@ -75,6 +77,8 @@ class WholeRange(click.IntRange):
 
 class NumberRange(click.FloatRange):
     """A range that refuses nan, which is below no bound and above none, and infinity."""
+
+    name = "x"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> float:
         """Return the number."""
@@ -193,8 +197,11 @@ class SettingsCommand(click.Command):
         for parameter in self.get_params(ctx):
             setting = getattr(parameter, "setting", None)
             record = parameter.get_help_record(ctx)
-            if record is None or (
-                setting and _ALL not in ctx.meta and not self.is_important(setting)
+            # Arguments are in the line of usage, and explained below it.
+            if (
+                isinstance(parameter, click.Argument)
+                or record is None
+                or (setting and _ALL not in ctx.meta and not self.is_important(setting))
             ):
                 continue
             section = SECTIONS[setting.key.split(".")[0]] if setting else ""

@@ -18,7 +18,7 @@ from monitor.web.problems import TITLES
 from tests.helpers.hub_routes import table
 from tests.helpers.hub_routes.table import all_routes
 from tools.docs_site import commands
-from tools.docs_site.commands import UndocumentedError, commands_page
+from tools.docs_site.commands import UndocumentedError, all_commands, commands_page
 from tools.docs_site.exit_statuses import exit_statuses_page
 from tools.docs_site.http_api import http_api_page
 
@@ -128,3 +128,10 @@ def test_links_within_a_page_lead_somewhere(http_api):
     for page in (commands_page(), http_api):
         anchors = set(re.findall(r"\{ #([\w-]+) \}", page))
         assert set(re.findall(r"\]\(#([\w-]+)\)", page)) <= anchors
+
+
+def test_help_explains_what_it_lists():
+    for name, command in all_commands():
+        options = command.get_help(click.Context(command, info_name=name)).partition("ptions:\n")[2]
+        assert "RANGE" not in options, name
+        assert re.search(r"^  \[?[A-Z|]+\]?$", options, re.MULTILINE) is None, name
