@@ -28,6 +28,8 @@ def started(monkeypatch):
         lambda given, heartbeat, is_set_up: settings.append((given, None)),
     )
     monkeypatch.setattr("monitor.sensor.child_process.disable_core_dumps", lambda: None)
+    # A wrong option would be explained in a real window, which needs a display.
+    monkeypatch.setattr("monitor.cli.start_fault.explain", lambda *_: None)
     monkeypatch.setattr(qt_environment.DisplayProbe, "succeeded", lambda _: True)
     for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
         monkeypatch.delenv(name, raising=False)
