@@ -61,8 +61,11 @@ def server_engine(url: URL) -> Engine:
         )
     except exc.NoSuchModuleError as error:
         raise DatabaseOpenError(
-            f"{shown(url)} is not the address of a database: expected a path, sqlite:///PATH or "
-            "postgresql+psycopg://USER@HOST/NAME."
+            lazy(
+                "%(database)s is not the address of a database: expected a path, "
+                "sqlite:///PATH or postgresql+psycopg://USER@HOST/NAME.",
+                database=shown(url),
+            )
         ) from error
     except (exc.ArgumentError, ImportError) as error:
         raise DatabaseOpenError(

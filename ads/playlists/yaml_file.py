@@ -239,7 +239,7 @@ def read_yaml_list(
                 validate(
                     entry,
                     raw,
-                    lazy("%(what)s in the %(where)s", what=name, where=where),
+                    f"{name} in the {where}",
                     expected,
                     sources,
                 )
@@ -359,12 +359,11 @@ def _trap(
         number = given.strip().replace(",", ".")
         if re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d{1,3})?", number):
             plain = f"{float(number):.10g}"
-            reads = (
-                lazy("%(value)s is text", value=given)
-                if source
-                else lazy("%(value)s is text in quotes", value=repr(given))
+            if source:
+                return lazy("%(value)s is text, so write %(plain)s", value=given, plain=plain)
+            return lazy(
+                "%(value)s is text in quotes, so write %(plain)s", value=repr(given), plain=plain
             )
-            return lazy("%(what)s, so write %(number)s", what=reads, number=plain)
     return ""
 
 

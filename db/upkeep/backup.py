@@ -17,6 +17,7 @@ from db.errors import BackupError, BackupSourceError, BackupTargetError, Databas
 from db.paths import SIDE_FILES, sync
 from db.sqlite_file import is_ours, sqlite_engine
 from db.upkeep.quarantine import identity
+from detector.texts import lazy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -88,12 +89,19 @@ def back_up(
         text = describe(error)
         if is_damage(error) and not is_ours(database):
             raise DatabaseOpenError(
-                f"The file {database} is no database of this program: name one with --db."
+                lazy(
+                    "The file %(database)s is no database of this program: name one with --db.",
+                    database=database,
+                )
             ) from error
         if is_damage(error):
             raise _damaged(database, text) from error
         raise BackupError(
-            f"The backup {target} cannot be made ({text}); check the disk and the permissions."
+            lazy(
+                "The backup %(path)s cannot be made (%(why)s); check the disk and the permissions.",
+                path=target,
+                why=text,
+            )
         ) from error
     except OSError as error:
         raise BackupError(

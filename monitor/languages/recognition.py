@@ -74,8 +74,11 @@ OTHERS_SENTENCES = (
 )
 """What the system, FFmpeg, SQLite and libyaml say most often; our sentences quote it."""
 
-MIN_LETTERS = 5
-"""A text with fewer letters besides its placeholders would be found in any sentence."""
+MIN_LETTERS = 8
+"""A text with fewer letters besides its placeholders would be found in any sentence.
+
+Half of them are enough before the first placeholder, and a few beside a number.
+"""
 
 _PLACEHOLDER = re.compile(r"%\((\w+)\)[sd]|(%%)")
 _NUMBER = re.compile(r"-?(\d{1,3}(,\d{3})+|\d+)(\.\d+)?(?P<percent>%)?( [kMG]?B| ms| s)?")
@@ -219,7 +222,8 @@ def _texts(code: str) -> tuple[dict[str, Message], list[_Pattern]]:
                 continue
             fixed = _PLACEHOLDER.sub("", one)
             letters = _letters(fixed)
-            if letters >= MIN_LETTERS or (letters > 1 and NUMBERS.intersection(pieces)):
+            is_known = letters >= MIN_LETTERS or 2 * _letters(pieces[0]) >= MIN_LETTERS
+            if is_known or (letters > 1 and NUMBERS.intersection(pieces)):
                 ends = (pieces[0], pieces[-1])
                 patterns.append(_Pattern(letters, len(fixed), *ends, _filled(one), message))
     # Of two with the same words, the one with more around its values says more of them.
@@ -242,6 +246,8 @@ def _filled(text: str) -> re.Pattern[str]:
             parts.append("%")
         else:
             kind = r"-?\d[\d.,]*" if name in NUMBERS else ".*?"
+            if name in {"camera", "stream"}:
+                kind = r"\S+"
             if name == "hint":  # It follows on a list.
                 kind = "(?:[;.].*)?"
             parts.append(f"(?P={name})" if name in seen else f"(?P<{name}>{kind})")

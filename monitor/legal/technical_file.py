@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from detector.sources.passwords import hide_passwords
 from monitor.languages import _, language, lazy, listed, long_date
+from monitor.languages.recognition import translated
 from monitor.languages.words import capitalised, word
 from monitor.legal import facts
 from monitor.legal.paper import Heading, Items, Paper, Question, Table, Text
@@ -262,16 +263,23 @@ def _model_rows(card: ModelCard) -> tuple[tuple[str, str], ...]:
         (_("Labels"), listed([word(label) for label in card.labels])),
         (_("Architecture"), str(training.get("architecture", unknown))),
         (_("Parameters"), whole(training.get("parameters"))),
-        (_("Training data"), str(training.get("data", unknown))),
+        (_("Training data"), translated(str(training.get("data", unknown)))),
         (_("Rows"), counted or unknown),
         (_("Taught by"), listed([str(name) for name in training.get("teachers", ())]) or _("none")),
-        (_("Computed on"), str(training.get("device", unknown))),
+        (_("Computed on"), translated(str(training.get("device", unknown)))),
         (_("Minutes of training"), whole(round(training.get("minutes_spent", 0))) or unknown),
         (_("Finished"), str(training.get("finished_at", unknown))),
         (_("Temperature of the calibration"), decimal(card.temperature, 4)),
         ("SHA-256", card.sha256),
     ]
     return tuple(found)
+
+
+_CARD_SENTENCES = (
+    lazy("fer2013.csv.xz with fer2013new.csv"),
+    lazy("TensorFlow on the CPU, float32"),
+)
+"""What cards say in words, for the catalogue."""
 
 
 def _card_word(name: str) -> str:
