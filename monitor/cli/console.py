@@ -166,7 +166,7 @@ def _first_link(engine: Engine, page: str) -> str | None:
     from monitor.hub.screens.own_kiosk import CONSOLE
 
     with writing(engine) as connection:
-        if any(member.has_password for member in accounts.members(connection)):
+        if any(member.account.has_password for member in accounts.members(connection)):
             return None
         now = datetime.now(UTC)
         token, account = accounts.invite(connection, ADMINISTRATOR, "admin", now)

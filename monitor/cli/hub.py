@@ -85,7 +85,7 @@ def users(**options: Any) -> None:
     for one in found:
         if one.disabled_at is not None:
             state = f"disabled since {one.disabled_at:%Y-%m-%d}"
-        elif not one.has_password and not one.has_single_sign_on:
+        elif not one.account.has_password and not one.has_single_sign_on:
             state = "has not set a password yet"
         else:
             state = "not logged in"

@@ -171,7 +171,7 @@ def _has_account(order: ConsoleOrder) -> bool:
         return False
     with engine.connect() as connection:
         found = has_administrator(connection) and any(
-            one.has_password for one in members(connection)
+            one.account.has_password for one in members(connection)
         )
     engine.dispose()
     return found

@@ -31,32 +31,43 @@ SHOWN_MS = 10_000
 """How long the name of the screen is shown."""
 
 
-class HelpCard(PaintedWidget):
+class _PassingCard(PaintedWidget):
+    """A card that hides by itself."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.timeout.connect(self.hide)
+        self.hide()
+
+    def show_for(self, ms: int) -> None:
+        """Show the card for some milliseconds."""
+        self.show()
+        self.raise_()
+        self._timer.start(ms)
+
+    def stop(self) -> None:
+        self._timer.stop()
+        self.hide()
+
+
+class HelpCard(_PassingCard):
     """List the keys and what they do for some seconds."""
 
     def __init__(self, texts: Mapping[str, str], parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._texts = texts
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.timeout.connect(self.hide)
         topics = ("next", "pause", "overlay", "fullscreen", "operator", "help", "quit")
         self.rows = tuple((texts[f"key_{topic}"], texts[f"help_{topic}"]) for topic in topics)
-        self.hide()
 
     @pyqtSlot()
     def toggle(self) -> None:
         if self.isVisible():
             self.stop()
         else:
-            self.show()
-            self.raise_()
             # Long enough to read seven lines; then a kiosk that is left alone shows the ad again.
-            self._timer.start(8000)
-
-    def stop(self) -> None:
-        self._timer.stop()
-        self.hide()
+            self.show_for(8000)
 
     def natural_size(self, room: QSize) -> QSize:
         """Return the size for all keys, within a room."""
@@ -157,28 +168,18 @@ class PausedBadge(PaintedWidget):
         draw_text(painter, words, self._text, size, style.TEXT, bold=True)
 
 
-class NameCard(PaintedWidget):
+class NameCard(_PassingCard):
     """Say in large letters over the ad which screen of the hub this is, for some seconds."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.name = self.site = ""
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.timeout.connect(self.hide)
-        self.hide()
 
     def show_name(self, name: str, site: str) -> None:
         """Show the name of a screen, and of its site if it has one."""
         self.name, self.site = printable(name), printable(site)
         self.refresh()
-        self.show()
-        self.raise_()
-        self._timer.start(SHOWN_MS)
-
-    def stop(self) -> None:
-        self._timer.stop()
-        self.hide()
+        self.show_for(SHOWN_MS)
 
     def draw(self, painter: QPainter, rect: QRectF) -> None:
         width, height = 0.9 * rect.width(), 0.3 * rect.height()

@@ -87,11 +87,6 @@ class Member:
     folder: str
     has_single_sign_on: bool
 
-    @property
-    def has_password(self) -> bool:
-        """Whether its link has been followed."""
-        return self.account.has_password
-
 
 def has_administrator(connection: Connection) -> bool:
     """Whether there is an administrator, also one who has not set a password yet."""

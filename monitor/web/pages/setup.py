@@ -255,7 +255,7 @@ class _SetupPages:
             [account] = [
                 member.account
                 for member in accounts.members(connection)
-                if member.has_password and member.account.role == "admin"
+                if member.account.has_password and member.account.role == "admin"
             ][:1]
         session.clear()
         response = redirect(url_for("setup.done"), 303)
@@ -288,7 +288,7 @@ class _SetupPages:
     def _has_account() -> bool:
         with hub_services().engine.connect() as connection:
             found = accounts.members(connection)
-        return any(one.has_password and one.account.role == "admin" for one in found)
+        return any(one.account.has_password and one.account.role == "admin" for one in found)
 
     def _is_visitor(self) -> bool:
         mark, own = session.get("setup"), self._console.visitor

@@ -136,7 +136,7 @@ def test_the_five_steps_write_the_file_and_make_the_account(app, browser, consol
     assert browser.get("/screens").status_code == 200  # logged in
     with app.extensions[EXTENSION].engine.connect() as connection:
         [member] = accounts.members(connection)
-    assert (member.account.name, member.account.role, member.has_password) == (
+    assert (member.account.name, member.account.role, member.account.has_password) == (
         "admin",
         "admin",
         True,
