@@ -62,6 +62,14 @@ class Recording(VideoSource):
     """A longer gap in a transport stream is no outage: another recording was joined to it."""
 
     def __init__(self, path: Path) -> None:
+        if path.is_dir():
+            raise SourceOpenError(
+                lazy(
+                    "%(path)s is a folder: expected a video file; `ad-monitor replay` also takes a "
+                    "folder of them.",
+                    path=path,
+                )
+            )
         if not path.is_file():
             raise SourceOpenError(
                 lazy("The video %(path)s is missing: expected a file; check the path.", path=path)

@@ -20,9 +20,19 @@ if TYPE_CHECKING:
     from monitor.uplink.messages import Membership
 
 
+def code_of(text: str) -> str:
+    """Return a screen's code; the hub says whether it is right."""
+    if not 1 <= len(text.strip()) <= 40:
+        raise click.BadParameter(
+            "expected the code that the hub shows for the screen, such as K7M-2QX, received "
+            f"{text[:40]!r}."
+        )
+    return text
+
+
 @click.command(epilog="Example: ad-monitor join https://hub.example.com K7M-2QX --db kiosk.db")
 @click.argument("hub")
-@click.argument("code", required=False)
+@click.argument("code", type=code_of, required=False)
 @setting_option(RunSettings, "database")
 @setting_option(RunSettings, "site")
 @setting_option(RunSettings, "upload")

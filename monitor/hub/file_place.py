@@ -53,7 +53,10 @@ class FilePlace:
         self.is_local = "://" not in target and bool(target)
         if self.is_local:
             self.files: fs.FileSystem = fs.LocalFileSystem()
-            self.root = str(Path(target).expanduser().absolute())
+            folder = Path(target).expanduser().absolute()
+            if folder.exists() and not folder.is_dir():
+                raise error(f"Invalid {what}: expected a folder, received the file {folder}.")
+            self.root = str(folder)
         elif address.scheme == "s3" and address.netloc and "@" not in address.netloc:
             self.files = _bucket_files()
             self.root = f"{address.netloc}{address.path}".rstrip("/")

@@ -42,7 +42,7 @@ def listen(host: str, port: int) -> socket.socket:
         )[0]
     except OSError as error:
         raise SetupError(
-            f"Invalid --host: {host!r} is not a name or address of this machine ({error})."
+            f"Invalid --host: {host!r} is not a name or address of this machine ({error.strerror})."
         ) from error
     listening = socket.socket(family, kind, protocol)
     try:

@@ -50,9 +50,10 @@ class Certificate:
             self._changed = self._times()
             self.context.load_cert_chain(*self._files)
         except (OSError, ssl.SSLError) as error:
-            names = " and ".join(map(str, self._files))
+            names = " and ".join(dict.fromkeys(map(str, self._files)))
+            why = error.reason if isinstance(error, ssl.SSLError) else error.strerror
             raise SetupError(
-                f"The certificate cannot be used ({error}): expected PEM files with a certificate "
+                f"The certificate cannot be used ({why}): expected PEM files with a certificate "
                 f"and its key without a password, received {names}."
             ) from error
 

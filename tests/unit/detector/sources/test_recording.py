@@ -309,9 +309,10 @@ def test_a_text_is_not_played_as_a_film_of_its_letters(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("open_it", [Recording, PacedRecording])
 def test_a_missing_file_and_a_folder(tmp_path: Path, open_it: Any) -> None:
-    for path in (tmp_path / "missing.mp4", tmp_path):
-        with pytest.raises(SourceOpenError, match=r"is missing: expected a file; check the path\."):
-            open_it(path)
+    with pytest.raises(SourceOpenError, match=r"is missing: expected a file; check the path\."):
+        open_it(tmp_path / "missing.mp4")
+    with pytest.raises(SourceOpenError, match=f"^{tmp_path} is a folder: expected a video file"):
+        open_it(tmp_path)
 
 
 def test_a_paced_recording_keeps_time(make_clip: Clip) -> None:

@@ -139,6 +139,13 @@ def test_what_is_no_hub_is_refused(run, arguments, words, database):
     assert read_key(key_path(database)) is None
 
 
+@pytest.mark.parametrize("code", ["", " ", "X" * 41])
+def test_what_is_no_code_is_refused_before_the_hub_is_asked(run, code):
+    result = run("join", "http://127.0.0.1:9", code)
+    assert result.exit_code == 2
+    assert "expected the code that the hub shows for the screen" in result.output
+
+
 def test_a_wrong_code_says_what_to_do(run, hub, address, database):
     result = run("join", address, "222222")
     assert "The code is wrong." in str(result.exception)

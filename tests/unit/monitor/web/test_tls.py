@@ -170,6 +170,11 @@ def test_a_renewed_certificate_is_used_without_a_restart(tmp_path):
 def test_files_that_are_no_certificate_are_refused(tmp_path, files):
     nothing = tmp_path / "nothing.pem"
     nothing.write_text("nothing")
-    for wrong in ((tmp_path / "missing.pem", None), (nothing, None), (files[0], nothing)):
-        with pytest.raises(SetupError, match="The certificate cannot be used"):
+    missing = tmp_path / "missing.pem"
+    for wrong, why in (
+        ((missing, None), rf"\(No such file or directory\).* received {missing}\.$"),
+        ((nothing, None), rf"received {nothing}\.$"),
+        ((files[0], nothing), rf"received {files[0]} and {nothing}\.$"),
+    ):
+        with pytest.raises(SetupError, match=f"The certificate cannot be used .*{why}"):
             Certificate(*wrong)

@@ -123,6 +123,8 @@ def test_what_is_no_store_is_refused(target):
 
 def test_a_folder_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("")
+    with pytest.raises(MediaStoreError, match=f"expected a folder, received the file {tmp_path}"):
+        MediaStore(str(tmp_path / "file"))
     store = MediaStore(str(tmp_path / "file" / "media"))
     with pytest.raises(MediaStoreError, match="cannot be used"):
         store.put_part(UID, 0, b"")
