@@ -74,6 +74,7 @@ def lift(
     from monitor.analytics.statistics import to_document
     from monitor.reports.terminal import print_lift
 
+    listed = None if playlist is None else load_playlist(playlist)
     with opened(database) as engine:
         typed = scope_of(options)
         scope = in_zone(typed, zone_of_sites(engine, None, typed))
@@ -82,7 +83,6 @@ def lift(
     say_left_out(others)
     with workers_of(jobs, address) as workers:
         found, check = measure(plays, workers=workers), check_log(plays)
-    listed = load_playlist(playlist) if judged and playlist else None
     values = _judged(plays, judged, listed) if judged else []
     print_result(
         as_json,

@@ -210,13 +210,18 @@ def test_lift_judges_other_policies(kiosk, playlist):
             ["--policy-to-judge", "mood"],
             "To judge the policy mood, name the playlist with --playlist",
         ),
-        (["--since", "yesterday"], "'yesterday' does not match"),
+        (["--since", "yesterday"], "expected a date such as 2026-03-01 or"),
     ],
 )
 def test_lift_wrongly_asked(kiosk, options, words):
     result = run("lift", "--db", kiosk, *options)
     assert result.exit_code == 2
     assert words in " ".join(result.stderr.split())
+
+
+def test_a_playlist_that_is_not_there_is_told_of_at_once(kiosk):
+    result = run("lift", "--db", kiosk, "--playlist", "none.yaml")
+    assert "There is no playlist at" in str(result.exception)
 
 
 def test_a_playlist_of_other_ads_cannot_be_judged(kiosk, tmp_path, playlist):
