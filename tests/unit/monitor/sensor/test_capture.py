@@ -255,7 +255,7 @@ def test_an_address_that_does_not_answer_holds_up_neither_start_nor_stop(
     assert [error.cause for error in losses] == (["stream_stalled"] if patient else [])
     watch = Stopwatch()
     assert not capture.stop()
-    assert watch.seconds < 1.5
+    assert watch.seconds < 3.5, "a camera would have had 4 s"
     answers.set()
 
 
