@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PROGRAM = [sys.executable, "-m", "monitor"]
-LIMIT_S = 240
+LIMIT_S = 600
 
 
 class Program:

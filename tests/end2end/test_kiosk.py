@@ -42,35 +42,48 @@ def assert_closed(program: Any, reason: str) -> None:
 
 @pytest.mark.parametrize("mode", MODES)
 def test_one_loop_with_the_demo_viewer(program, make_playlist, mode):
-    playlist = make_playlist([2.5, 3.0])
-    done = program.run(
-        "run",
-        *mode,
-        "--source",
-        "demo",
-        "--playlist",
-        str(playlist),
-        "--loops",
-        "1",
-        "--report",
-        "reaction.html",
-    )
+    # A busy machine sees few frames in a short loop, and proves nothing then: it gets a longer one.
+    for longer in (1, 5, 25):
+        for file in program.folder.glob("monitor.db*"):
+            file.unlink()
+        playlist = make_playlist([2.5 * longer, 3.0 * longer])
+        done = program.run(
+            *("run", *mode, "--source", "demo", "--playlist", str(playlist), "--loops", "1"),
+            *("--report", "reaction.html", "--overwrite-report"),
+        )
+        [(frames,)] = program.rows("SELECT frames FROM sessions")
+        if frames >= 20:
+            break
     assert re.search(r"^Report: .*reaction\.html$", done.stderr, re.MULTILINE)
     page = (program.folder / "reaction.html").read_text()
     assert page.count("<svg") >= 2
     assert program.rows("SELECT outcome FROM plays ORDER BY number") == [("finished",)] * 2
     assert_closed(program, "all loops are done")
     # One viewer, a reading of each frame but ten a second at most, credited to the play that was
-    # on;
-    # how many frames there are depends on what else the machine does.
-    assert program.rows("SELECT count(*) FROM viewers") == [(1,)]
-    [(counted, credited)] = program.rows("SELECT count(*), count(play_id) FROM readings")
-    [(frames,)] = program.rows("SELECT frames FROM sessions")
+    # on; how many frames there are depends on what else the machine does. Where two of them are
+    # seconds apart, the same face may come back as another viewer, but never beside itself.
+    twice = """SELECT count(*) FROM viewers a JOIN viewers b ON a.id < b.id
+               WHERE a.first_seen_at < b.last_seen_at AND b.first_seen_at < a.last_seen_at"""
+    assert program.rows(twice) == [(0,)]
+    [(viewers, counted, credited)] = program.rows(
+        "SELECT count(DISTINCT viewer_id), count(*), count(play_id) FROM readings"
+    )
+    assert viewers <= 1 + pauses(program)
     assert counted >= max(5, 0.3 * frames)
     assert credited >= 0.9 * counted
     wrong = """SELECT count(*) FROM readings r JOIN plays p ON p.id = r.play_id
                WHERE r.at < p.started_at OR r.at >= p.ended_at"""
     assert program.rows(wrong) == [(0,)]
+
+
+def pauses(program: Any) -> int:
+    """Return how often two readings are 0.8 s apart or more: a track is not kept for longer."""
+    [(found,)] = program.rows(
+        """SELECT count(*) FROM (
+             SELECT julianday(at) - julianday(lag(at) OVER (ORDER BY at)) AS days FROM readings
+           ) WHERE days * 86400 >= 0.8"""
+    )
+    return found
 
 
 @pytest.mark.parametrize(

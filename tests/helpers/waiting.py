@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def wait_until(
     question: Callable[[], Any],
-    limit_s: float = 120.0,
+    limit_s: float = 300.0,
     what: str = "what was waited for",
     *,
     every_s: float = 0.01,
