@@ -79,6 +79,8 @@ def set_password(tab, link):
 
 def send_ads(tab, check, *, has_script):
     tab.get_by_role("link", name="Upload ads").click()
+    tab.wait_for_selector("#file", state="attached")
+    tab.wait_for_load_state()  # the script that sends files is there
     tab.set_input_files("#file", [SAMPLES / name for name in FILES])
     if has_script:
         tab.wait_for_selector("#reload")
@@ -99,6 +101,7 @@ def approve(tab, check):
 
 def open_from_menu(tab, name):
     """Follow a link of the menu, which narrow screens open first."""
+    tab.wait_for_load_state()  # without its styles a wide page has the button, too
     if (menu := tab.get_by_role("button", name="Menu")).is_visible():
         menu.click()
     tab.get_by_role("link", name=name).first.click()
