@@ -1,4 +1,4 @@
-"""Pass passwords to a child process through its input: every user can read its command line."""
+"""Pass passwords to another process through its input: every user can read its command line."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import sys
 from typing import TYPE_CHECKING
 
 from detector.sources.passwords import hide_passwords
-from monitor.kiosk.supervision.supervisor import PASSWORDS_VARIABLE
+from monitor.kiosk.supervision.supervisor import PASSWORDS_VARIABLE, kiosk_command
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping, Sequence
-    from typing import TextIO
+    from typing import NoReturn, TextIO
 
 
 def without_passwords(command: Sequence[str]) -> tuple[list[str], bytes]:
@@ -39,3 +39,16 @@ def with_passwords(
         is_next = bool(secret) and argument == hide_passwords(secret[0])
         whole.append(secret.pop(0) if is_next else argument)
     return whole
+
+
+def become(command: Sequence[str]) -> NoReturn:
+    """Become the program anew, with another command and the passwords in it."""
+    shown, secret = without_passwords(command)
+    if secret:
+        reader, writer = os.pipe()
+        os.write(writer, secret)
+        os.close(writer)
+        os.dup2(reader, 0)
+        os.environ[PASSWORDS_VARIABLE] = "1"
+    program = kiosk_command(shown)
+    os.execv(program[0], program)  # noqa: S606 (its own arguments)

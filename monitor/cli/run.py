@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -306,10 +305,10 @@ def refuse_console(settings: RunSettings, order: ConsoleOrder | None = None) -> 
 
 def _start_again(arguments: Sequence[str]) -> None:
     """Become the kiosk anew, with the settings that its set-up has written."""
-    from monitor.kiosk.supervision.supervisor import kiosk_command
+    from monitor.cli.arguments import become
 
     click.echo("The kiosk starts again with its settings.", err=True)
-    os.execv(sys.executable, kiosk_command(["run", *arguments]))  # noqa: S606 (its own arguments)
+    become(["run", *arguments])
 
 
 def _supervise(arguments: Sequence[str], settings: RunSettings) -> int:

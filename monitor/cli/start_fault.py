@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import shlex
 import sys
 from pathlib import Path
@@ -150,10 +149,10 @@ def _usage(error: click.UsageError) -> str:
 
 def _try_again(arguments: Sequence[str], heartbeat: Heartbeat) -> None:
     """Start the kiosk once more: by its supervisor, or in the place of this process."""
+    from monitor.cli.arguments import become
     from monitor.kiosk.supervision.heartbeat import Phase
-    from monitor.kiosk.supervision.supervisor import kiosk_command
 
     if heartbeat.supervised:
         heartbeat.beat(Phase.RESTARTING)
         sys.exit(DONE)
-    os.execv(sys.executable, kiosk_command(["run", *arguments]))  # noqa: S606 (its own arguments)
+    become(["run", *arguments])

@@ -2,6 +2,8 @@
 
 import io
 import json
+import subprocess
+import sys
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -34,3 +36,28 @@ def test_the_child_has_every_argument(given_arguments, added):
     stream = io.StringIO(secret.decode())
     assert with_passwords([*shown, *added], environ, stream) == [*given_arguments, *added]
     assert environ == {}
+
+
+BECOMING = """
+import sys
+from monitor.cli import arguments
+
+READ = "import sys; from monitor.cli.arguments import with_passwords as whole; "
+READ += "print(sys.argv[1:], whole(sys.argv[1:]))"
+arguments.kiosk_command = lambda command: [sys.executable, "-c", READ, *command]
+arguments.become(sys.argv[1:])
+"""
+
+
+def test_a_process_that_becomes_another_passes_its_passwords_on():
+    command = ["run", "--source", "rtsp://a:S3@h/x", "--db=http://a:S4@h"]
+    shown, _ = without_passwords(command)
+    for given_command, seen in ((command, shown), (["run"], ["run"])):
+        done = subprocess.run(
+            [sys.executable, "-c", BECOMING, *given_command],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert done.stdout == f"{seen} {given_command}\n"
