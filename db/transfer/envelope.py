@@ -56,7 +56,7 @@ class Envelope(BaseModel):
         first, last: The numbers that it stands for; rows that were deleted have no record.
         revision: Of the schema of the database that it comes from.
         records: As `db.transfer.records` makes them, by rising number.
-        health: How the kiosk is, a `monitor.session.health.KioskHealth`.
+        health: How the kiosk is, a `monitor.health.KioskHealth`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)

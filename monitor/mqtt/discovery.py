@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from detector.emotion.prevalence import GROUPS
 
 if TYPE_CHECKING:
-    from monitor.session.health import KioskHealth
+    from monitor.health import KioskHealth
 
 ONLINE, OFFLINE = "online", "offline"
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
+    from monitor.health import KioskHealth
     from monitor.mqtt.discovery import Device
-    from monitor.session.health import KioskHealth
     from monitor.settings.broker import Broker
 
 logger = logging.getLogger(__name__)

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
 
     from ads.show.blocks import Block
+    from monitor.health import KioskHealth
     from monitor.mqtt.publisher import MqttPublisher
-    from monitor.session.health import KioskHealth
     from monitor.settings.models import RunSettings
     from monitor.uplink.applying import Stage
     from monitor.uplink.documents import CommandOrder, CommandResult

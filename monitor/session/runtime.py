@@ -26,7 +26,7 @@ from monitor.session.active_session import ActiveSession, ready_database, requir
 from monitor.session.clock import ClockWatch, SessionClock
 from monitor.session.experiments import BlockWatcher
 from monitor.session.feedback import plays_since, recent_starts
-from monitor.session.health import KioskHealth, read_health
+from monitor.session.health import read_health
 from monitor.session.hub_commands import HubCommands
 from monitor.session.measuring import MeasuringSwitch
 from monitor.session.playlist_loading import load_ads
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from db.write.records import SessionKind
     from detector.emotion.labels import LabelSet
     from detector.emotion.prevalence import PrevalenceCalibration
+    from monitor.health import KioskHealth
     from monitor.settings.models import RunSettings
     from monitor.uplink.status import UplinkStatus
 

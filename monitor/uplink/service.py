@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
 
     from db.transfer.uplink import Upload
-    from monitor.session.health import KioskHealth
+    from monitor.health import KioskHealth
     from monitor.uplink.client import HubClient
 
 logger = logging.getLogger(__name__)

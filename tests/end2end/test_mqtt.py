@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from monitor.session.health import KioskHealth
+from monitor.health import KioskHealth
 from monitor.version import VERSION
 from tests.helpers.mosquitto import PASSWORD, Listener, mosquitto  # noqa: F401
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from monitor.session.health import CameraHealth, KioskHealth
+from monitor.health import CameraHealth, KioskHealth
 
 
 def make_health(**more: object) -> KioskHealth:

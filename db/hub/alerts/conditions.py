@@ -45,7 +45,7 @@ class ScreenCondition:
             while no kiosk may speak for the screen, or none has run yet.
         health_at: When the health arrived.
         clock_offset_s: By how much the kiosk's clock was ahead then.
-        health: As `monitor.session.health.KioskHealth` describes it.
+        health: As `monitor.health.KioskHealth` describes it.
         set_aside_at: When something from it last could not be stored.
         show: What it is to show, and what its kiosk said of that; `None` before anything was
             published.

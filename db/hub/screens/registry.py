@@ -172,7 +172,7 @@ def store_health(
     Args:
         connection: In a transaction.
         screen_id: Row id of the screen for which the kiosk speaks.
-        health: As `monitor.session.health.KioskHealth` describes it, in JSON's types.
+        health: As `monitor.health.KioskHealth` describes it, in JSON's types.
         received_at: When it arrived, by the hub's clock; aware.
 
     Returns:

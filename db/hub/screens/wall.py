@@ -41,7 +41,7 @@ class ScreenNow:
             `None` if none ever was.
         received_at: When it last said how it is; `None` if it never did.
         clock_offset_s: Its clock then, less the hub's.
-        health: As `monitor.session.health.KioskHealth` describes it; `None` if it never said.
+        health: As `monitor.health.KioskHealth` describes it; `None` if it never said.
         alerts: Those that are open, oldest first.
     """
 

@@ -11,11 +11,11 @@ from pydantic import ValidationError
 from db.engine import snapshot
 from db.hub.screens.wall import read_wall
 from db.transfer.origins import own_row
+from monitor.health import KioskHealth
 from monitor.hub.alerts.rules import SILENCE
 from monitor.hub.duties import MIN_LEASE_S
 from monitor.mqtt.discovery import Device
 from monitor.mqtt.publisher import MqttPublisher
-from monitor.session.health import KioskHealth
 from monitor.settings.broker import Broker
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from monitor.mqtt.discovery import Device, discovery_payload
 from tests.helpers.kiosk_health import make_health
 
 if TYPE_CHECKING:
-    from monitor.session.health import KioskHealth
+    from monitor.health import KioskHealth
 
 DEVICE = Device("0123456789abcdef", "Ad screen Shop 12", "building/ads")
 

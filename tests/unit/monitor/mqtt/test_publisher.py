@@ -22,7 +22,7 @@ from tests.helpers.waiting import Stopwatch
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from monitor.session.health import KioskHealth
+    from monitor.health import KioskHealth
     from tests.helpers.mosquitto import Mosquitto
 
 DEVICE = Device("0123456789abcdef", "Ad screen Shop 12", "ad-monitor")

@@ -11,11 +11,11 @@ from pydantic import ValidationError
 
 from detector.types import AnalysedFrame
 from monitor.errors import SessionFailedError
+from monitor.health import KioskHealth
 from monitor.sensor.client import SensorDied
 from monitor.sensor.live import SensorHealth
 from monitor.sensor.messages import Ended, FrameRead, HealthReport, SourceLost
 from monitor.session import runtime as kiosk_module
-from monitor.session.health import KioskHealth
 from monitor.session.runtime import KioskRuntime
 from monitor.version import VERSION
 from tests.helpers.scripted_kiosk import FakeSensor
