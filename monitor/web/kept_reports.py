@@ -64,9 +64,10 @@ def figures_of(engine: Engine, query: ReportQuery, min_viewers: int, now: dateti
     try:
         data = load_report_data(engine, scope, seconds=False)
     except EmptyScopeError:
-        raise ProblemError(
-            404, "no_session", lazy("Nothing was shown there in these days. Choose others.")
-        ) from None
+        why = lazy("Nothing was shown there in these days. Choose others.")
+        if query.period in {"yesterday", "week", "month"}:
+            why = lazy("Nothing was shown there in these days, which end yesterday.")
+        raise ProblemError(404, "no_session", why) from None
     found = break_down(data, query.measure, query.division, min_viewers=min_viewers)
     if query.measure in {*COUNTS, *measures_of(data.labels)}:
         return found

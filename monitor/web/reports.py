@@ -231,8 +231,8 @@ def comparison_document(
     sessions = session_ids_with(engine, ads, scope)
     if not sessions:
         raise ProblemError(
-            404,
-            "no_ad",
+            400,
+            "not_comparable",
             lazy(
                 "Only replays and sessions of the demo viewer showed %(ads)s, which do "
                 "not count; `ad-monitor compare --replays --demos` compares them.",

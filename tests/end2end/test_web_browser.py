@@ -228,6 +228,10 @@ def test_sessions_reports_and_comparison(program, serve, visit):
     write_past_session(str(program.database))
     seen = visit(serve())
     tab = seen.go("/sessions")
+    label = tab.locator("label[for=site]")
+    assert label.bounding_box()["height"] < 1.9 * float(
+        label.evaluate("one => parseFloat(getComputedStyle(one).fontSize)")
+    ), "the label of the search is broken into two lines"
     tab.click("text=Foyer")
     tab.wait_for_selector(".web-bar")
     with tab.expect_download() as download:

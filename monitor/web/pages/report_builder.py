@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, render_template, request, url_for
 
@@ -32,6 +33,7 @@ from monitor.web.kept_reports import figures_csv, figures_of, report_sender, sco
 from monitor.web.problems import ProblemError
 from monitor.web.reports import with_policy
 from monitor.web.rights import open_to_all, requires
+from monitor.web.security import is_local
 from monitor.web.services import hub_address, hub_services
 
 if TYPE_CHECKING:
@@ -205,7 +207,15 @@ def share() -> str | tuple[str, int]:
         after = {"title": title, "days": int(days), "query": query.model_dump(mode="json")}
         change.note("link.create", f"link {uid[:8]}", after=after)
     link = hub_address() + url_for("builder.shared", token=token)
-    return render_template("shared_link.html", link=link, title=title, days=int(days)), 201
+    page = render_template(
+        "shared_link.html",
+        link=link,
+        title=title,
+        days=int(days),
+        is_local=is_local(urlsplit(link).hostname or ""),
+        is_console=here.console is not None,
+    )
+    return page, 201
 
 
 @blueprint.post("/reports/links/<string(length=32):uid>/revoke")

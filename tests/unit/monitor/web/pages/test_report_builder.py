@@ -12,6 +12,7 @@ from db.engine import writing
 from db.hub.console_tables import SavedReport, SharedDocument
 from db.hub.tables import AuditEntry
 from db.write.records import ModelRecord
+from monitor.web.pages import report_builder
 from monitor.web.services import EXTENSION
 from tests.helpers.hub_rows import add_screen, fill_screen
 from tests.helpers.mail_server import mail_server
@@ -85,6 +86,29 @@ def test_a_question_without_an_answer_says_so(as_, shops):
     assert "Expected a date such as" in answer.text
     answer = viewer.get("/reports/figures", query_string=ALL | {"measure": "beauty"})
     assert answer.status_code == 400
+
+
+@pytest.mark.parametrize("period", ["yesterday", "week", "month"])
+def test_on_the_first_day_the_empty_report_offers_all_days(as_, engine, tmp_path, period):
+    session = write_session(str(tmp_path / "hub.db"), "Till", datetime.now(UTC))
+    fill_screen(engine, session, add_screen(engine, "Till", site="Till site"))
+    viewer = as_("viewer")
+    answer = viewer.get("/reports/figures", query_string={"period": period, "measure": "plays"})
+    assert "Nothing was shown there in these days, which end yesterday." in answer.text
+    (way,) = re.findall(r'<a class="button" href="([^"]+)">All days</a>', answer.text)
+    answer = viewer.get(way.replace("&amp;", "&"))
+    assert answer.status_code == 200
+    assert "The summer ad" in answer.text
+    assert "measure=plays" in way
+
+
+def test_the_one_column_of_figures_has_the_name_of_its_measure(as_, shops):
+    viewer = as_("viewer")
+    for division, head in (("none", "Happy faces"), ("screen", "All")):
+        asked = ALL | {"measure": "happy_share", "division": division}
+        page = viewer.get("/reports/figures", query_string=asked).text
+        heads = page[page.index("<thead>") : page.index("</thead>")]
+        assert f'<th scope="col" class="n">{head}</th>' in heads
 
 
 def test_figures_as_csv_hold_no_formula(as_, shops, engine):
@@ -179,6 +203,18 @@ def test_a_link_shows_one_frozen_document_to_anybody(app, editor, shops, tmp_pat
     # The link opens this document and nothing else.
     assert stranger.get("/reports").status_code in {302, 303, 401}
     assert stranger.get("/shared/").status_code in {401, 404}
+
+
+@pytest.mark.parametrize(
+    ("host", "is_warned"),
+    [("localhost", True), ("127.0.0.1:8080", True), ("hub.example.com", False)],
+)
+def test_a_link_that_nobody_else_can_open_says_so(editor, shops, monkeypatch, host, is_warned):
+    monkeypatch.setattr(report_builder, "hub_address", lambda: f"http://{host}")
+    answer = editor.post("/reports/share", data=SHARE, headers=PAGE)
+    assert f"<code>http://{host}/shared/" in answer.text
+    assert ("opens on this machine only" in answer.text) == is_warned
+    assert ("hub.url" in answer.text) == is_warned
 
 
 def test_a_link_withholds_what_few_viewers_did(app, editor, shops):

@@ -6,7 +6,10 @@ import json
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import update
 
+from db.engine import open_database, writing
+from db.schema import Session
 from monitor.web.pages.sessions import interval_rows
 from monitor.web.services import EXTENSION, Places
 
@@ -179,6 +182,18 @@ def test_compare(client, database):
     assert wrong.status_code == 404
     assert "No play of nothing" in wrong.text
     assert wrong.text.count('type="checkbox"') == 2
+
+
+def test_ads_of_demonstrations_exist_but_cannot_be_compared(client, database):
+    write_session(database, "Foyer")
+    engine = open_database(database)
+    with writing(engine) as connection:
+        connection.execute(update(Session).values(session_kind="demo"))
+    engine.dispose()
+    answer = client.get("/compare?ad=summer&ad=winter")
+    assert answer.status_code == 400
+    assert "These ads cannot be compared." in answer.text
+    assert "Only replays and sessions of the demo viewer showed summer, winter" in answer.text
 
 
 def test_too_few_viewers_are_withheld(client, database):
