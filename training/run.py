@@ -288,12 +288,20 @@ def _refuse_another_plan(
     for part in ("plan", "settings"):
         for key, value in wanted[part].items():
             if kept[part].get(key) != value:
+                was, now = _in_words(key, kept[part].get(key)), _in_words(key, value)
                 raise TrainingError(
                     f"The folder {out} holds a run with other settings: {key.replace('_', ' ')} "
-                    f"was {kept[part].get(key)!r}, now it is {value!r}. Resume with the same ones, "
-                    "or name another folder."
+                    f"was {was}, now it is {now}. Resume with the same ones, or name another "
+                    "folder with --out."
                 )
     return kept | wanted
+
+
+def _in_words(key: str, value: Any) -> str:
+    """Return a stored setting as a user writes it."""
+    if key == "stages" and value:
+        return ",".join(f"{stage['side_px']}:{stage['epochs']}" for stage in value)
+    return repr(value)
 
 
 def _measured_precision(
@@ -341,10 +349,17 @@ def _builder(
             f"The architecture {architecture.name} has no pretrained part: leave --weights out."
         )
 
+    is_said = False
+
     def build(side_px: int) -> keras.Model:
+        nonlocal is_said
         network = architecture.build(sizes, side_px=side_px, **options)
         if plan.start is not None:
-            start_from(network, find_model(plan.start), heads[0], heads[1:])
+            model = find_model(plan.start)
+            transfer = start_from(network, model, heads[0], heads[1:])
+            if not is_said:  # it is built again for each stage
+                logger.info("Starting from %s: %s", model.stem, transfer)
+            is_said = True
         return network
 
     return build

@@ -257,6 +257,8 @@ def _once_a_minute() -> Callable[[RunProgress, dict[str, Any]], None]:
 
 
 def _progress_text(progress: RunProgress, figures: dict[str, Any]) -> str:
+    if progress.finished:
+        return "trained; now measuring"
     epoch, step = divmod(progress.steps, progress.steps_per_epoch)
     shown = [
         f"epoch {epoch + 1}, step {step} of {progress.steps_per_epoch}",

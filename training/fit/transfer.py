@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from training.datasets.labels import Head
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -89,9 +86,7 @@ def start_from(
             started.add(other.name)
     for name in network.output_names:
         (copied if name in started else left).append(name)
-    transfer = Transfer(tuple(copied), tuple(left), labels)
-    logger.info("Starting from %s: %s", card.name, transfer)
-    return transfer
+    return Transfer(tuple(copied), tuple(left), labels)
 
 
 def _copy_output(

@@ -210,6 +210,13 @@ class _Writer:
     def write(
         self, network: keras.Model, part: _Part, curves: Sequence[str], *, litert: bool, h5: bool
     ) -> tuple[Path, dict[str, Any]]:
+        if self.measure_conditions:
+            logger.info(
+                "Measuring %s on %d faces, also when they are small, dark, blurred or covered: "
+                "about a minute",
+                self.name,
+                len(self.measured),
+            )
         model = self.folder / f"{self.name}.keras"
         side = int(network.input_shape[1])
         save_packed(network, model)

@@ -140,8 +140,10 @@ def promote(
     )
     record(entry)
     if refused:
+        advice = "One trained with more pictures or for more epochs may be better. "
         raise PromotionRefusedError(
-            f"{card.name} was not promoted: {' '.join(reasons)} (--force promotes it anyway.)"
+            f"{card.name} was not promoted; {current.stem} stays in use. {' '.join(reasons)} "
+            f"{advice if comparison and worse else ''}(--force promotes it anyway.)"
         )
     if reasons:
         logger.warning("%s was promoted by force although: %s", card.name, " ".join(reasons))

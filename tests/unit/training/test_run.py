@@ -14,11 +14,14 @@ import numpy as np
 import pytest
 
 from detector.emotion.classifier import load_classifier
+from detector.emotion.labels import EMOTIONS
 from detector.emotion.model_card import read_card
+from detector.emotion.model_store import DEFAULT_MODEL
 from tests.helpers.classifiers import write_card
 from training import run
-from training.architectures import compact
+from training.architectures import compact, find_architecture
 from training.datasets.faces import FaceDataset
+from training.datasets.labels import Head
 from training.errors import DatasetError, TrainingError
 from training.fit.augmentation import NO_AUGMENTATION
 from training.fit.schedule import Stage
@@ -77,6 +80,7 @@ def test_a_plan_leaves_a_model_that_others_can_use(
         )
     assert "52 rows read" in caplog.text
     assert "1 training faces also occur in another split and are dropped" in caplog.text
+    assert "Measuring mood on 12 faces" in caplog.text
     assert shares[-1] == 1
     card = read_card(model)
     assert (card.name, card.labels) == ("mood", ("happy", "sad"))
@@ -124,6 +128,8 @@ def test_the_same_plan_goes_on_and_another_one_is_refused(
         train(replace(plan, targets="original"), tmp_path / "run", settings=SHORT)
     with pytest.raises(TrainingError, match="other settings: seed was 20261121, now it is 1"):
         train(plan, tmp_path / "run", settings=replace(SHORT, seed=1))
+    with pytest.raises(TrainingError, match="settings: stages was 48:1, now it is 40:2,48:3"):
+        train(plan, tmp_path / "run", settings=replace(SHORT, stages=(Stage(40, 2), Stage(48, 3))))
 
 
 def test_weights_are_only_for_networks_that_have_pretrained_ones(
@@ -260,6 +266,21 @@ def test_teachers_label_what_has_no_label(
     assert rows.heads[0].known.tolist() == [True] * 39 + [False] * 3
     with pytest.raises(TrainingError, match="learnt from teachers: name at least one"):
         train(replace(plan, teachers=()), tmp_path / "other", settings=SHORT)
+
+
+def test_a_start_is_named_once_however_often_the_network_is_built(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tiny: None
+) -> None:
+    monkeypatch.setattr(run, "start_from", lambda *_args: "33 layers start from trained weights")
+    head = Head("original", EMOTIONS, np.zeros((0, 7), np.float32), np.zeros(0, np.bool_))
+    plan = TrainingPlan(Path("faces"), start=DEFAULT_MODEL)
+    with caplog.at_level("INFO", logger="training"):
+        build = run._builder(plan, find_architecture("compact"), [head])
+        build(32)
+        build(48)
+    assert caplog.messages == [
+        f"Starting from {DEFAULT_MODEL}: 33 layers start from trained weights"
+    ]
 
 
 def test_a_start_that_learnt_the_rows_that_choose_is_named(

@@ -27,6 +27,18 @@ def test_the_bar_moves_within_an_epoch(
     assert "epoch 2, step 30 of 100, 32 px, loss 1.234" in said
 
 
+def test_the_bar_of_a_trained_model_says_that_it_is_measured(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "120")
+    with training_bar() as tell:
+        tell(progress_of(400), {"loss": 1.234})
+    said = capsys.readouterr().err
+    assert "100.0%  trained; now measuring" in said
+    assert "epoch 5" not in said
+
+
 def test_without_a_terminal_a_line_a_minute(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -134,7 +134,8 @@ def test_every_format_shows_the_labels(written, labels):
     assert "corrected for the mix of faces" not in page
     assert "and in no second did attention certainly fall." in page
     assert "disgust and fear" not in page
-    assert "which comes with the program" not in page
+    assert "model card, the file beside the model" in page
+    assert "probabilities are calibrated" not in page
     assert (">Valence</text>" in page) == has_valence
     assert ('>Valence</th><th scope="col" class="faces"' in page) == has_valence
     ads = to_csv(table_of("ads", document, data)).splitlines()
