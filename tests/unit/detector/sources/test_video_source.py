@@ -5,11 +5,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import numpy as np
 import pytest
 
 from detector.errors import DetectorError, SourceError, SourceLostError, SourceOpenError
+from detector.sources import video_source
 from detector.sources.recording import PacedRecording, Recording
 from detector.sources.stream import StreamCapture
 from detector.sources.video_source import SourceSpec, VideoSource
@@ -84,6 +86,12 @@ def test_unusual_addresses_are_taken(text: str) -> None:
 def test_sources_name_themselves() -> None:
     names = [str(SourceSpec.parse(text)) for text in ("1", "demo", "clip.mp4", "http://host/x")]
     assert names == ["camera 1", "demo", "clip.mp4", "stream http://host/x"]
+
+
+def test_each_kind_has_its_words_in_the_catalogue() -> None:
+    kinds = get_args(get_type_hints(SourceSpec)["kind"])
+    named = {text.one.split()[0] for text in video_source._SHOWN}
+    assert named == set(kinds) - {"file"}, "a file is its path"
 
 
 @pytest.fixture(params=["recording", "paced", "looped", "stream"])
