@@ -233,6 +233,7 @@ def _session_facts(kiosk: KioskRuntime, settings: RunSettings, guard: ErrorGuard
         errors=lambda: guard.count,
         kind=kiosk.session_kind,
         uplink=lambda: kiosk.uplink,
+        names_source=settings.source is not None,
     )
 
 

@@ -147,7 +147,7 @@ def take_ads(folder: Path, files: Iterable[tuple[str, bytes]]) -> list[str]:
             if ending not in KNOWN_ENDINGS:
                 expected = lazy(
                     "by its ending it is neither a picture nor a video: expected .jpg, .png, .mp4 "
-                    "or another common one"
+                    "or another common one; export slides as pictures"
                 )
                 refused.append(_refusal(name, expected))
                 continue

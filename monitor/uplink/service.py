@@ -234,6 +234,7 @@ class UplinkService:
             waiting=state.waiting,
             lost=state.lost,
             problem=sender.problem,
+            is_console=key.console,
         )
 
     def _resume(self, key: HubKey) -> HubKey:

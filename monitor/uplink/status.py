@@ -43,6 +43,7 @@ class UplinkStatus:
         waiting, lost: Records that the hub does not have yet, and that it will never have.
         problem: What is wrong, in a sentence; `None` while all is well.
         show: Which show is on.
+        is_console: Whether the hub is no hub of many screens, but this kiosk's own console.
     """
 
     state: Literal["off", "pairing", "joined", "revoked"] = "off"
@@ -54,3 +55,4 @@ class UplinkStatus:
     lost: int = 0
     problem: str | None = None
     show: ShowStatus = ShowStatus()
+    is_console: bool = False

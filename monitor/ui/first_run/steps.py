@@ -12,6 +12,7 @@ from PyQt5.QtWidgets import (
     QCheckBox,
     QComboBox,
     QFileDialog,
+    QHBoxLayout,
     QLabel,
     QLineEdit,
     QListWidget,
@@ -24,7 +25,7 @@ from PyQt5.QtWidgets import (
 from ads.media.types import KNOWN_ENDINGS
 from detector.sources.passwords import hide_passwords
 from monitor.languages import languages as named_languages
-from monitor.session.first_run import DEMO, NO_CAMERA, ads_in, is_address
+from monitor.session.first_run import DEMO, NO_CAMERA, ads_in, is_address, remove_ad
 from monitor.settings.forms import problem_with
 from monitor.settings.time_zone import local_zone, zone_names
 from monitor.ui import style
@@ -193,8 +194,22 @@ class AdsStep(Step):
         self.choose.clicked.connect(self._on_choose)
         self.list = QListWidget()
         self.list.setAccessibleName(texts["setup_ads_title"])
+        self.list.setSelectionMode(QListWidget.SelectionMode.ExtendedSelection)
+        self.list.itemSelectionChanged.connect(self._on_selected)
+        self.remove = QPushButton(texts["setup_remove"])
+        self.remove.setEnabled(False)
+        self.remove.clicked.connect(self._on_remove)
         hint = self._label(texts["setup_ads_hint"].format(folder=folder), soft=True)
-        self._add(self.samples, self.own_ads, self.choose, self.list, hint)
+        buttons = QWidget()
+        row = QHBoxLayout(buttons)
+        row.setContentsMargins(0, 0, 0, 0)
+        for button in (self.choose, self.remove):
+            button.setFont(text_font(style.PANEL_TEXT * scale))
+            row.addWidget(button)
+        self._add(self.samples, self.own_ads, buttons, self.list, hint)
+        # The list has the room that is left, instead of the space below the page.
+        self._layout.setStretchFactor(self.list, 1)
+        self._layout.setStretch(self._layout.count() - 1, 0)
         self.show_files()
         if not self.list.count():
             self.samples.setChecked(True)
@@ -209,6 +224,16 @@ class AdsStep(Step):
         """Take which ads are shown."""
         draft.own_ads = self.own_ads.isChecked()
         return self._texts["setup_no_ads"] if draft.own_ads and not self.list.count() else ""
+
+    @pyqtSlot()
+    def _on_selected(self) -> None:
+        self.remove.setEnabled(bool(self.list.selectedItems()))
+
+    @pyqtSlot()
+    def _on_remove(self) -> None:
+        for item in self.list.selectedItems():
+            remove_ad(self._folder, item.text())
+        self.show_files()
 
     @pyqtSlot()
     def _on_choose(self) -> None:

@@ -10,7 +10,7 @@ from PyQt5.QtWidgets import QDialog, QHBoxLayout, QLabel, QPushButton, QStackedW
 
 from monitor.languages import speaking
 from monitor.languages.recognition import translated
-from monitor.session.first_run import DEMO, Draft, take_ads
+from monitor.session.first_run import DEMO, Draft, ads_in, take_ads
 from monitor.ui import style
 from monitor.ui.application import APPLICATION_NAME, speak
 from monitor.ui.first_run.steps import (
@@ -156,11 +156,28 @@ class SetupWizard(QDialog):
         """Check files, and copy those that can be shown into the folder of the ads."""
         self.problem.setText(self._texts["setup_checking"])
         self.problem.repaint()
-        contents = ((file.name, file.read_bytes()) for file in files if _is_takeable(file))
-        refused = take_ads(self._folder, contents)
+        found, refused = self._takeable(files)
+        refused += take_ads(self._folder, ((file.name, file.read_bytes()) for file in found))
         self.ads.show_files()
         with speaking(self._language):
             self.problem.setText("\n".join(translated(one) for one in refused[:3]))
+
+    def _takeable(self, dropped: Sequence[Path]) -> tuple[list[Path], list[str]]:
+        """Return the files to be taken, those of folders too, and a sentence for each other."""
+        found: list[Path] = []
+        refused: list[str] = []
+        for path in dropped:
+            inside = [path]
+            if path.is_dir():
+                inside = [path / name for name in ads_in(path)]
+                if not inside:
+                    refused.append(self._texts["setup_empty_folder"].format(name=path.name))
+            for file in inside:
+                if file.is_file() and file.stat().st_size > MAX_AD_BYTES:
+                    refused.append(self._texts["setup_too_large"].format(name=file.name))
+                elif file.is_file():
+                    found.append(file)
+        return found, refused
 
     def _lay_out(self, scale: float) -> None:
         self.title.setFont(text_font(26 * scale, bold=True))
@@ -196,7 +213,3 @@ class SetupWizard(QDialog):
         self.setStyleSheet(style.dialog_sheet(scale))
         self.setWindowTitle(f"{APPLICATION_NAME}: {self._texts['setup_title']}")
         self.resize(fitting(QSize(980, 640) * scale))
-
-
-def _is_takeable(file: Path) -> bool:
-    return file.is_file() and file.stat().st_size <= MAX_AD_BYTES

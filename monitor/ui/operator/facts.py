@@ -12,7 +12,7 @@ from monitor.languages import short_date
 from monitor.languages.recognition import translated
 from monitor.sensor.live import SensorHealth
 from monitor.ui.texts import number_text, percent_text, state_text, viewers_text
-from monitor.uplink.status import ShowStatus, UplinkStatus
+from monitor.uplink.status import UplinkStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -48,6 +48,8 @@ class SessionFacts:
         kind: Whose reactions are measured.
         uplink: How it is between the kiosk and its hub.
         can_set_up: Whether nobody has set the kiosk up yet.
+        names_source: Whether settings or options name the source, so that a new camera is not used
+            by itself.
     """
 
     session_id: int
@@ -64,6 +66,7 @@ class SessionFacts:
     kind: SessionKind = "live"
     uplink: Callable[[], UplinkStatus] = UplinkStatus
     can_set_up: bool = False
+    names_source: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +130,8 @@ def _measuring(
     urgent: Tone = "fault" if health.state == "unavailable" else "warning"
     yield Row(texts["panel_sensor"], text, calm.get(health.state, urgent))
     if session is not None and session.kind == "demo":
-        yield Row("", texts["panel_demo"], "fault")
+        text = texts["panel_demo_chosen" if session.names_source else "panel_demo"]
+        yield Row("", text, "fault")
     if session is not None and session.can_set_up:
         yield Row(texts["setup_panel"], texts["setup_panel_value"])
     if notice == "waiting":
@@ -232,7 +236,7 @@ def _system(
         if session.database_folder is not None:
             yield _disk(texts, session.database_folder)
         yield from _hub(texts, session.uplink())
-        yield from _show(texts, session.uplink().show)
+        yield from _show(texts, session.uplink())
         errors = session.errors()
         if errors:
             yield _row(texts, "panel_errors", "panel_errors_value", "fault", count=errors)
@@ -248,9 +252,12 @@ def _hub(texts: Texts, uplink: UplinkStatus) -> Iterator[Row]:
     values = {"hub": uplink.hub, "screen": uplink.screen, "code": uplink.code}
     state = "asks" if uplink.state == "pairing" and uplink.code is None else uplink.state
     tones: dict[str, Tone] = {"revoked": "fault", "pairing": "warning", "asks": "warning"}
-    if state != "off":
+    if state == "joined" and uplink.is_console:
+        # The person at a single screen has no hub: what counts is where the pages are.
+        yield Row(texts["panel_pages"], uplink.hub)
+    elif state != "off":
         yield _row(texts, "panel_hub", f"panel_hub_{state}", tones.get(state, "plain"), **values)
-    if uplink.state in {"joined", "revoked"}:
+    if uplink.state == "revoked" or (uplink.state == "joined" and not uplink.is_console):
         at = uplink.last_contact
         time = texts["panel_hub_never"] if at is None else f"{at.astimezone():%H:%M}"
         waiting = number_text(texts, uplink.waiting, 0)
@@ -263,12 +270,16 @@ def _hub(texts: Texts, uplink: UplinkStatus) -> Iterator[Row]:
         yield Row(label, translated(uplink.problem), "warning")
 
 
-def _show(texts: Texts, show: ShowStatus) -> Iterator[Row]:
-    if show.version is not None and show.since is not None:
+def _show(texts: Texts, uplink: UplinkStatus) -> Iterator[Row]:
+    show = uplink.show
+    if uplink.is_console and show.source == "local":
+        yield Row(texts["panel_show"], texts["panel_show_own"])
+    elif show.version is not None and show.since is not None:
         since = show.since.astimezone()
         time = f"{short_date(since)}, {since:%H:%M}"
         values = {"version": str(show.version), "time": time}
-        yield _row(texts, "panel_show", f"panel_hub_show_{show.source}", **values)
+        origin = "console" if uplink.is_console else show.source
+        yield _row(texts, "panel_show", f"panel_hub_show_{origin}", **values)
     elif show.fetching is not None or show.problem:
         yield Row(texts["panel_show"], texts["panel_show_own"])
     if show.fetching is not None:

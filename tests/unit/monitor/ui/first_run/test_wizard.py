@@ -8,7 +8,7 @@ import pytest
 from PyQt5.QtCore import Qt
 
 from monitor.sensor.camera_choice import Camera
-from monitor.ui.first_run.wizard import SetupWizard
+from monitor.ui.first_run.wizard import MAX_AD_BYTES, SetupWizard
 from monitor.ui.texts import languages, texts_for
 
 CAMERAS = (Camera(0, "HD Pro Webcam", path="/dev/v4l/by-id/cam"), Camera(2, "Other"))
@@ -134,12 +134,64 @@ def test_dropped_files_are_checked_and_copied(make, tmp_path):
     assert good.exists()
 
 
+def listed(wizard):
+    return [wizard.ads.list.item(n).text() for n in range(wizard.ads.list.count())]
+
+
+def draw(file):
+    noise = np.random.default_rng(1).integers(0, 255, (90, 160, 3), dtype=np.uint8)
+    cv2.imwrite(str(file), noise)
+
+
+def test_dropped_folders_give_their_ads_and_what_is_left_out_is_said(make, tmp_path):
+    wizard = make()
+    wizard.show_step(1)
+    ads, notes = tmp_path / "our ads", tmp_path / "notes"
+    for folder in (ads, notes):
+        folder.mkdir()
+    draw(ads / "summer.png")
+    (ads / "letter.txt").write_text("no ad")
+    large = tmp_path / "film.mp4"
+    with large.open("wb") as file:
+        file.truncate(MAX_AD_BYTES + 1)
+    wizard.take_files([ads, notes, large])
+    assert listed(wizard) == ["summer.png"]
+    assert wizard.problem.text().splitlines() == [
+        "notes contains no pictures or videos.",
+        "film.mp4 is larger than 4 GB and cannot be used.",
+    ]
+
+
+def test_an_ad_taken_by_mistake_is_removed(make, tmp_path):
+    draw(tmp_path / "summer.png")
+    draw(tmp_path / "winter.png")
+    wizard = make()
+    wizard.show_step(1)
+    wizard.take_files([tmp_path / "summer.png", tmp_path / "winter.png"])
+    assert not wizard.ads.remove.isEnabled()
+    wizard.ads.list.setCurrentRow(0)
+    wizard.ads.remove.click()
+    assert listed(wizard) == ["winter.png"]
+    assert not wizard.ads.remove.isEnabled()
+    assert not (tmp_path / "ads" / "summer.png").exists()
+    assert (tmp_path / "summer.png").exists()
+
+
+def test_the_list_of_ads_takes_the_room_that_is_left(make, qtbot):
+    wizard = make()
+    wizard.show_step(1)
+    before = wizard.ads.list.height()
+    wizard.resize(wizard.width(), wizard.height() + 200)
+    qtbot.waitUntil(lambda: wizard.ads.list.height() == before + 200)
+
+
 def test_what_is_wrong_is_said_in_the_language_of_the_window(make, tmp_path):
     wizard = make(language="de")
     letter = tmp_path / "letter.txt"
     letter.write_text("no ad")
     wizard.take_files([letter])
     assert wizard.problem.text().startswith("letter.txt ist nicht verwendbar: nach der Endung")
+    assert "Folien exportieren Sie als Bilder" in wizard.problem.text()
 
 
 def test_mistakes_are_said_and_keep_the_step(make):

@@ -296,13 +296,15 @@ def test_lengths_of_time():
 
 @pytest.mark.parametrize("texts", [ENGLISH, GERMAN])
 def test_the_panel_says_what_to_do_in_a_demonstration(session, player, texts):
-    def found(kind):
-        given = replace(session, kind=kind)
+    def found(kind, **more):
+        given = replace(session, kind=kind, **more)
         labels = rows(player, texts=texts, session=given).values()
         return [(row.text, row.tone) for group in labels for each in group.values() for row in each]
 
     assert (texts["panel_demo"], "fault") in found("demo")
     assert "--source" in texts["panel_demo"]
+    # Settings that name the demo viewer are not changed by a new camera and a restart.
+    assert (texts["panel_demo_chosen"], "fault") in found("demo", names_source=True)
     assert (texts["panel_recording"], "warning") in found("replay")
     said = {text for text, _ in found("live")}
     assert not said & {texts["panel_demo"], texts["panel_recording"]}
@@ -351,6 +353,22 @@ def test_the_panel_says_how_it_is_with_the_hub(session, player, texts, state, ex
     ]
     group = found[texts["panel_system"]]
     assert [(row.text, row.tone) for row in group.get(texts["panel_hub"], [])] == said
+
+
+@pytest.mark.parametrize("texts", [ENGLISH, GERMAN])
+def test_a_kiosk_with_pages_of_its_own_has_no_hub(session, player, texts):
+    pages = "http://127.0.0.1:8080"
+    state = UplinkStatus("joined", pages, screen="Shop 12", waiting=3, is_console=True)
+    group = rows(player, texts=texts, session=replace(session, uplink=lambda: state))
+    group = group[texts["panel_system"]]
+    assert words({"": group}, "", texts["panel_pages"]) == [pages]
+    assert words({"": group}, "", texts["panel_show"]) == [texts["panel_show_own"]]
+    assert texts["panel_hub"] not in group
+    booked = replace(state, show=ShowStatus("hub", 3, NOON))
+    group = rows(player, texts=texts, session=replace(session, uplink=lambda: booked))
+    (said,) = words(group, texts["panel_system"], texts["panel_show"])
+    assert "Hub" not in said.title()
+    assert "12:30" in said
 
 
 NOON = datetime(2026, 5, 4, 12, 30).astimezone()
