@@ -49,9 +49,14 @@ def create_application(*, offscreen: bool = False) -> QApplication:
 def speak(language: str) -> None:
     """Let Qt's own words, such as those of a dialog for files, be in a language, if it has them."""
     application = QCoreApplication.instance()
+    if application is None:
+        return
+    for before in application.findChildren(QTranslator):
+        application.removeTranslator(before)
+        before.setParent(None)
     translator = QTranslator(application)
     folder = QLibraryInfo.location(QLibraryInfo.LibraryLocation.TranslationsPath)
-    if application is not None and translator.load(f"qtbase_{language}", folder):
+    if translator.load(f"qtbase_{language}", folder):
         application.installTranslator(translator)
 
 

@@ -248,7 +248,9 @@ def test_sound_with_a_cover_is_no_clip(tmp_path):
         out.mux(sound.encode(tone.frame()))
         out.mux(sound.encode())
         fill()
-    with pytest.raises(PlaylistError, match="holds only a cover picture, no video; expected a cl"):
+    with pytest.raises(
+        PlaylistError, match="holds only a cover picture, no video; expected a video with pictures"
+    ):
         Show(tmp_path / "song.mp4")
 
 
