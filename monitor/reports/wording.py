@@ -206,7 +206,12 @@ def left_out(document: dict[str, Any]) -> list[str]:
     if own:
         said.append(_("Left out: %(kinds)s; only live sessions count.", kinds=own))
     if others and others != own:
-        said.append(_("Left out of the ads to compare with: %(kinds)s.", kinds=others))
+        said.append(
+            _(
+                "Left out of comparisons with earlier ads: %(kinds)s; only live sessions count.",
+                kinds=others,
+            )
+        )
     return said
 
 

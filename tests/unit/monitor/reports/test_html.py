@@ -239,6 +239,19 @@ def test_score_library_and_pairs_are_shown(rendered):
     assert "<b>Sommer & Co</b> is better than Rain." in page.text
 
 
+def test_each_figure_of_an_ad_is_explained_in_the_report(document):
+    page = html.render_html(document)
+    said = read(page)[1].text
+    terms = said[said.index("How these figures are made") :]
+    for name in dict(wording.currency(document["ads"][0])):
+        assert name in terms or name == "Watched 2 s or more", name
+    for name in ("Expressiveness", "Impact", "Held", "Attraction ratio", "Mean dwell"):
+        assert name in terms
+    assert "p(" not in terms, "a formula is in the words"
+    assert 'href="#method"' in page
+    assert not re.search(r"\d of \d+ ads?", said), "5 of 4 ads"
+
+
 def test_what_is_left_out_is_said(document):
     changed = json.loads(json.dumps(document))
     counts = {"demo": 2, "replay": 1}
@@ -247,7 +260,8 @@ def test_what_is_left_out_is_said(document):
     assert said in read(html.render_html(changed))[1].text
     changed["report"]["scope"]["left_out"] = {"demo": 0, "replay": 0}
     page = read(html.render_html(changed))[1].text
-    assert "Left out of the ads to compare with: 2 demo sessions and 1 replay." in page
+    said = "Left out of comparisons with earlier ads: 2 demo sessions and 1 replay; only live"
+    assert said in page
     assert "Left out" not in read(html.render_html(document))[1].text
     changed["session"]["session_kind"] = "demo"
     assert "the built-in demo viewer, not a customer." in read(html.render_html(changed))[1].text
