@@ -276,7 +276,12 @@ class AccountGate(Gate):
     def _lead_elsewhere(self) -> Response | None:
         """Lead a person to the login, or to the second factor that they need first."""
         if g.user is None:
-            return ask_to_log_in(lazy("You are not logged in: expected an account of this hub."))
+            return ask_to_log_in(
+                lazy(
+                    "You are not logged in: expected an account of this hub. Programs send a key "
+                    "of one in the header `Authorization: Bearer KEY`."
+                )
+            )
         if self.must_enrol(g.user) and request.endpoint not in _ENROLLING:
             return _ask_to_enrol()
         return None

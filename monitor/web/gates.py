@@ -176,8 +176,8 @@ class TokenGate(Gate):
             return None
         return ask_to_log_in(
             lazy(
-                "You are not logged in: expected the token that was printed when the "
-                "server started."
+                "You are not logged in: expected the token that was printed when the server "
+                "started. Programs send it in the header `Authorization: Bearer TOKEN`."
             )
         )
 

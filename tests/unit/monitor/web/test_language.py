@@ -97,6 +97,7 @@ def test_programs_are_answered_in_english(client: FlaskClient) -> None:
     answer = client.get("/api/v1/sessions")
     assert answer.status_code == 401
     assert answer.get_json()["title"] == "You are not logged in"
+    assert "`Authorization: Bearer " in answer.get_json()["detail"]
 
 
 def test_an_error_page_speaks_the_chosen_language_and_leads_home(client: FlaskClient) -> None:

@@ -128,7 +128,9 @@ def test_other_problems_are_documents_too(client):
 
 def test_without_the_token_and_too_often(make_app):
     client = make_app(token=TOKEN, rate_limit="2 per minute").test_client()
-    assert problem_of(client.get(f"{API}/health"))["code"] == "login_needed"
+    refused = problem_of(client.get(f"{API}/health"))
+    assert refused["code"] == "login_needed"
+    assert "`Authorization: Bearer TOKEN`" in refused["detail"]
     known = {"Authorization": f"Bearer {TOKEN}"}
     assert client.get(f"{API}/health", headers=known).json["status"] == "ok"
     statuses = [
