@@ -67,7 +67,7 @@ def _size(_context: click.Context, _parameter: click.Parameter, typed: str | Non
 def doctor(
     preview: Path | None, preview_size: tuple[int, int] | None, as_json: bool, **options: Any
 ) -> None:
-    """Check camera, light, codecs, sound, GPU, disk, database, model, MQTT broker and hub.
+    """Check camera, light, codecs, sound, GPU, disk, database, model, ads, MQTT broker and hub.
 
     It says what to do about each problem.
 
@@ -98,6 +98,7 @@ def doctor(
         database=settings.database,
         model=settings.model,
         mqtt=settings.mqtt,
+        playlist=settings.playlist,
     )
     document = {"checks": [asdict(finding) for finding in findings]}
     print_result(as_json, document, print_findings, findings)

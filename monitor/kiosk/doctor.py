@@ -13,9 +13,6 @@ import av
 import numpy as np
 
 from ads.errors import AdsError
-from ads.media.decode import probe
-from ads.playlists.loader import load_playlist
-from ads.sample import sample_playlist
 from db.engine import open_database
 from db.errors import DatabaseError
 from db.transfer.uplink import UplinkStore
@@ -29,6 +26,7 @@ from detector.sources.v4l2 import cameras
 from detector.sources.video_source import SourceSpec
 from monitor.logs import default_log, log_size
 from monitor.mqtt.connection import BrokerConnection, BrokerError, reason
+from monitor.session.playlist_loading import load_ads
 from monitor.settings.broker import Broker
 from monitor.settings.paths import sqlite_file
 from monitor.ui.qt_environment import prepare, screen_available, screen_named
@@ -62,6 +60,7 @@ def examine(
     database: str,
     model: str | None,
     mqtt: str | None = None,
+    playlist: Path | None = None,
 ) -> list[Finding]:
     """Run all checks.
 
@@ -71,6 +70,7 @@ def examine(
         database: URL or path.
         model: Name or file; `None` for the model in use.
         mqtt: Address of the broker to publish to, if any.
+        playlist: A YAML file or a folder of ads; without one, the bundled ads are checked.
     """
     findings = (
         *_camera(source, rotate),
@@ -84,7 +84,7 @@ def examine(
         _log(),
         *_broker(mqtt),
         *_hub(database),
-        _ads(),
+        _ads(playlist),
     )
     return [replace(finding, found=hide_passwords(finding.found)) for finding in findings]
 
@@ -258,7 +258,10 @@ def _hub(url: str) -> Iterator[Finding]:
     except (DatabaseError, KeyFileError) as error:
         yield Finding("hub", "warn", str(error), "Nothing is sent to the hub until then.")
         return
-    found = f"{key.name} on {key.hub}; {state.waiting} records wait"
+    where = f"{key.name} on {key.hub}"
+    if key.console:
+        where = f"none but this kiosk's own pages, {key.hub}"
+    found = f"{where}; {state.waiting} records wait"
     since = state.oldest
     if since is not None and datetime.now(UTC) - since > timedelta(hours=1):
         found = f"{found}, the first since {since.astimezone():%Y-%m-%d %H:%M}"
@@ -284,7 +287,8 @@ def _show(database: Path, key: HubKey) -> Finding:
     document, since = stored
     when = f"version {document.version} since {since.astimezone():%Y-%m-%d %H:%M}"
     if document.playlist is None:
-        return Finding("show", "ok", f"this kiosk's own; the hub has booked none ({when})")
+        booked = "the calendar has" if key.console else "the hub has"
+        return Finding("show", "ok", f"this kiosk's own; {booked} booked none ({when})")
     size = sum(entry.size for entry in document.media)
     files = f"{len(document.media)} media, {size / 1e6:.1f} MB"
     gone = [entry for entry in document.media if not (folder.media / entry.name).is_file()]
@@ -309,15 +313,24 @@ def _broker(address: str | None) -> Iterator[Finding]:
     yield Finding("mqtt", "ok", f"{broker.shown} accepts the kiosk")
 
 
-def _ads() -> Finding:
+def _ads(chosen: Path | None) -> Finding:
+    """Check the ads of a playlist or folder, or the bundled ones."""
     try:
-        playlist = load_playlist(sample_playlist())
-        for ad in playlist.ads:
-            probe(ad.path)
+        playlist = load_ads(chosen)
     except AdsError as error:
-        found = f"the bundled ads cannot be played: {error}"
-        return Finding("ads", "fail", found, "Install the program again.")
-    return Finding("ads", "ok", f"the {len(playlist.ads)} bundled ads can be played")
+        if chosen is None:
+            found = f"the bundled ads cannot be played: {error}"
+            return Finding("ads", "fail", found, "Install the program again.")
+        return Finding("ads", "fail", str(error), "Correct it, or name another with --playlist.")
+    count = len(playlist.ads)
+    if chosen is None:
+        return Finding("ads", "ok", f"the {count} bundled ads can be played")
+    left_out = [ad for ad in playlist.skipped if ad.is_ad]
+    if left_out:
+        found = f"{len(left_out)} of {count + len(left_out)} ads in {chosen} cannot be played"
+        advice = f"ad-monitor playlist check '{chosen}' says why."
+        return Finding("ads", "warn", f"{found}: {left_out[0].reason}", advice)
+    return Finding("ads", "ok", f"all ads in {chosen} can be played: {count}")
 
 
 def _nearest_folder(file: Path) -> Path:

@@ -7,10 +7,12 @@ import cv2
 import numpy as np
 import pytest
 
+from db.engine import open_database
 from detector.sources.recording import Recording
 from detector.sources.video_source import DEMO_VIDEO
-from monitor.kiosk.doctor import _broker, _camera, _log
+from monitor.kiosk.doctor import _ads, _broker, _camera, _hub, _log
 from monitor.logs import default_log
+from monitor.uplink.key_file import HubKey, key_path, write_key
 from tests.helpers.mosquitto import mosquitto  # noqa: F401
 
 
@@ -64,6 +66,38 @@ def test_it_says_where_the_log_is_and_how_large():
     default_log().with_name("run.log.1").write_bytes(2_000_000 * b"x")
     finding = _log()
     assert (finding.state, finding.found) == ("ok", f"{default_log()}, 3.5 MB with its old files")
+
+
+def test_the_ads_of_the_kiosk_are_checked_not_only_the_bundled_ones(tmp_path):
+    assert _ads(None).found == "the 5 bundled ads can be played"
+    picture = np.random.default_rng(0).integers(0, 255, (90, 160, 3), dtype=np.uint8)
+    cv2.imwrite(str(tmp_path / "summer.png"), picture)
+    (tmp_path / "notes.txt").write_text("no ad")
+    finding = _ads(tmp_path)
+    assert (finding.state, finding.found) == ("ok", f"all ads in {tmp_path} can be played: 1")
+    (tmp_path / "winter.mp4").write_bytes(b"no video")
+    finding = _ads(tmp_path)
+    assert finding.state == "warn"
+    assert finding.found.startswith(f"1 of 2 ads in {tmp_path} cannot be played: ")
+    assert "winter.mp4" in finding.found
+    assert "playlist check" in finding.advice
+    finding = _ads(tmp_path / "nowhere")
+    assert finding.state == "fail"
+    assert "nowhere" in finding.found
+
+
+@pytest.mark.parametrize("is_console", [True, False])
+def test_a_kiosk_with_pages_of_its_own_has_no_hub(tmp_path, is_console):
+    database, hub = tmp_path / "monitor.db", "http://127.0.0.1:8080"
+    open_database(str(database)).dispose()
+    names = {"kiosk": "a" * 32, "key": "k" * 43, "screen": "5" * 32, "name": "Shop 12"}
+    write_key(key_path(database), HubKey(hub=hub, console=is_console, **names))
+    found = next(finding.found for finding in _hub(str(database)))
+    assert found == (
+        f"none but this kiosk's own pages, {hub}; 0 records wait"
+        if is_console
+        else f"Shop 12 on {hub}; 0 records wait"
+    )
 
 
 def test_a_log_that_cannot_be_written(monkeypatch):
