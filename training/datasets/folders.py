@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 PICTURE_ENDINGS = ".png .jpg .jpeg .jpe .jfif .bmp .gif .webp .avif .tif .tiff .pgm .ppm"
 MAX_FILE_BYTES = 64 << 20
 MAX_PIXELS = 50_000_000
+OBLONG = 1.3
+"""Sides further apart than this are those of a photograph (4:3, 3:2, 16:9), seldom of a face."""
 """More than any camera's picture of a face; larger claims would fill the memory."""
 
 _SYNONYMS = {
@@ -126,7 +128,7 @@ def read_folders(
             found = []
             for file in files:
                 try:
-                    found.append(_face(file, side_px, face_finder))
+                    found.append(_face(file, side_px, face_finder, log))
                     paths.append(printable(file.relative_to(folder).as_posix()))
                 except SkippedError as error:
                     log.skip(error.reason, f"{file.relative_to(folder)}: {error}")
@@ -169,7 +171,7 @@ def read_pictures(
         if is_system_file(file.name):
             continue
         try:
-            faces.append(_face(file, side_px, face_finder))
+            faces.append(_face(file, side_px, face_finder, log))
         except SkippedError as error:
             log.skip(error.reason, f"{file.relative_to(folder)}: {error}")
     if not faces:
@@ -256,7 +258,9 @@ def entries(folder: Path) -> list[Path]:
         ) from error
 
 
-def _face(file: Path, side_px: int, face_finder: FaceFinder | None) -> NDArray[np.uint8]:
+def _face(
+    file: Path, side_px: int, face_finder: FaceFinder | None, log: ReadingReport
+) -> NDArray[np.uint8]:
     if not file.is_file():
         raise SkippedError("folders or special files among the pictures", "expected a picture file")
     if file.suffix.lower() not in PICTURE_ENDINGS.split():
@@ -270,6 +274,8 @@ def _face(file: Path, side_px: int, face_finder: FaceFinder | None) -> NDArray[n
         if found is None or found.size == 0:
             raise SkippedError("pictures in which no face was found", "expected a face")
         picture = found
+    else:
+        log.oblong += max(picture.shape) > OBLONG * min(picture.shape)
     return middle_square(picture, side_px)
 
 

@@ -23,12 +23,16 @@ class Skipped:
 
 @dataclass
 class ReadingReport:
-    """Rows or files (`unit`) that became a face, skipped ones by reason, and general notes."""
+    """Rows or files (`unit`) that became a face, skipped ones by reason, and general notes.
+
+    `oblong` counts pictures that were taken for faces, and do not look like cut-out ones.
+    """
 
     unit: str = "row"
     read: int = 0
     skipped: dict[str, Skipped] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    oblong: int = 0
 
     def skip(self, reason: str, where: str) -> None:
         """Count a skipped row or file by its reason; `where` is kept for the first."""
@@ -53,6 +57,12 @@ class ReadingReport:
             lines.append(
                 f"{counted(skipped.count, self.unit)} {were} left out: {reason}. "
                 f"The first is {skipped.first}."
+            )
+        if 2 * self.oblong > self.read:
+            lines.append(
+                f"{counted(self.oblong, self.unit)} of {self.read:,} are far from square, and only "
+                "the middle of each was used: if they are photographs of people, add --find-faces, "
+                "which cuts the faces out."
             )
         return lines + list(self.notes)
 

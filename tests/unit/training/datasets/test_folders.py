@@ -361,6 +361,25 @@ def test_pictures_of_every_kind_become_grey(tmp_path: Path, faces: Faces) -> Non
         assert np.abs(image.astype(int) - face).max() <= 2
 
 
+@pytest.mark.parametrize(
+    ("shape", "is_said"), [((90, 120), True), ((160, 90), True), ((96, 120), False)]
+)
+def test_photographs_that_are_taken_for_faces_are_pointed_out(
+    write_pictures: Any, shape: tuple[int, int], is_said: bool
+) -> None:
+    named = {
+        f"{name}/{number}.png": np.zeros(shape, np.uint8)
+        for name in ("happy", "sad")
+        for number in range(3)
+    }
+    named["sad/face.png"] = np.zeros((48, 48), np.uint8)
+    folder = write_pictures(named)
+    said = read_folders(folder).reading.sentences()
+    assert any(line.startswith("6 files of 7 are far from square") for line in said) == is_said
+    cut = read_folders(folder, face_finder=lambda _: np.zeros((48, 30), np.uint8))
+    assert not any("--find-faces" in line for line in cut.reading.sentences())
+
+
 def test_a_face_finder_cuts_photographs(write_pictures: Any, faces: Faces) -> None:
     face, other = faces(2)
     photo = np.zeros((120, 160, 3), np.uint8)
