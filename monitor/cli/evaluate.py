@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -174,6 +175,7 @@ def judging_faces(
     from training.release.promotion import held_out_by
 
     seed = SPLIT_SEED if seed is None else seed
+    logging.getLogger("training.datasets.folders").setLevel(logging.INFO)
     with opened_face_finder(geometry, wanted=bool(find_faces)) as finder:
         faces, chosen = read_faces(
             data,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -104,6 +105,7 @@ def _read(
         out.unlink()
     classifier = load_classifier(settings.model, settings.device)
     card = classifier.card
+    logging.getLogger("training.datasets.folders").setLevel(logging.INFO)
     with opened_face_finder(crop_geometry(card), wanted=bool(find_faces)) as finder:
         faces, chosen = read_faces(
             data, votes, against, side_px=card.input_side_px, face_finder=finder

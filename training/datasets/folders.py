@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import re
+import time
 import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
@@ -16,7 +18,7 @@ from detector.emotion.preprocessing import middle_square
 from detector.names import is_system_file, printable
 from detector.sources.image_decoder import upright
 from training.datasets.faces import ROLES, FaceDataset, require_two_classes, role_of
-from training.datasets.report import ReadingReport, SkippedError
+from training.datasets.report import ReadingReport, SkippedError, counted
 from training.datasets.splits import SHARES, SPLIT_SEED, stratified_split
 from training.errors import DatasetError
 
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from detector.emotion.preprocessing import CropGeometry
 
     FaceFinder = Callable[[NDArray[np.uint8]], NDArray[np.uint8] | None]
+
+logger = logging.getLogger(__name__)
 
 PICTURE_ENDINGS = ".png .jpg .jpeg .jpe .jfif .bmp .gif .webp .avif .tif .tiff .pgm .ppm"
 MAX_FILE_BYTES = 64 << 20
@@ -151,14 +155,32 @@ def read_folders(
 
 @contextmanager
 def opened_face_finder(geometry: CropGeometry, *, wanted: bool) -> Iterator[FaceFinder | None]:
-    """Yield what cuts faces out as the camera's pipeline does, or `None` unless it is wanted."""
+    """Yield what cuts faces out as the camera's pipeline does, or `None` unless it is wanted.
+
+    It logs every ten seconds how many pictures were searched.
+    """
     if not wanted:
         yield None
         return
     from detector.image_analysis import FaceCutter  # noqa: PLC0415 (MediaPipe)
 
     with FaceCutter(geometry) as cutter:
-        yield cutter.largest
+        yield _counting(cutter.largest)
+
+
+def _counting(finder: FaceFinder) -> FaceFinder:
+    logger.info("Finding the faces in the photographs: up to half a second for each")
+    searched, said_s = 0, time.monotonic()
+
+    def find(picture: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
+        nonlocal searched, said_s
+        if time.monotonic() - said_s >= 10:
+            said_s = time.monotonic()
+            logger.info("%s searched so far", counted(searched, "photograph"))
+        searched += 1
+        return finder(picture)
+
+    return find
 
 
 def read_pictures(

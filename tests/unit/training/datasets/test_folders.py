@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from detector.emotion.labels import EMOTIONS
+from training.datasets import folders
 from training.datasets.folders import emotion_of, read_folders
 from training.datasets.reading import read_dataset
 from training.errors import DatasetError
@@ -378,6 +379,32 @@ def test_photographs_that_are_taken_for_faces_are_pointed_out(
     assert any(line.startswith("6 files of 7 are far from square") for line in said) == is_said
     cut = read_folders(folder, face_finder=lambda _: np.zeros((48, 30), np.uint8))
     assert not any("--find-faces" in line for line in cut.reading.sentences())
+
+
+def test_a_long_search_for_faces_is_told(
+    write_pictures: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = write_pictures(
+        {
+            f"{name}/{number}.png": np.zeros((90, 120), np.uint8)
+            for name in ("happy", "sad")
+            for number in range(3)
+        }
+    )
+    now_s = 0.0
+
+    def find(_picture: np.ndarray) -> np.ndarray:
+        nonlocal now_s
+        now_s += 4
+        return np.zeros((48, 48), np.uint8)
+
+    monkeypatch.setattr(folders.time, "monotonic", lambda: now_s)
+    with caplog.at_level("INFO", logger="training"):
+        read_folders(folder, face_finder=folders._counting(find))
+    assert caplog.messages == [
+        "Finding the faces in the photographs: up to half a second for each",
+        "3 photographs searched so far",
+    ]
 
 
 def test_a_face_finder_cuts_photographs(write_pictures: Any, faces: Faces) -> None:
