@@ -31,6 +31,7 @@ from monitor.web.gates import (
     ask_to_log_in,
     bearer_token,
     following_page,
+    is_for_page,
     unauthorized,
 )
 from monitor.web.language import keep_language
@@ -396,7 +397,7 @@ def _origin() -> str:
 
 
 def _ask_to_enrol() -> Response:
-    if request.method == "GET" and request.accept_mimetypes.best == "text/html":
+    if is_for_page():
         return redirect(url_for("account.second_factor_page"), 303)
     raise Forbidden(
         lazy("Your account needs a second factor: set it up on the page of your account.")

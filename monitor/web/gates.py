@@ -196,9 +196,19 @@ def following_page() -> str:
     return following if re.fullmatch(r"/(?![/\\])[^\x00-\x20\x7f\\]*", following) else "/"
 
 
+def is_for_page() -> bool:
+    """Whether a browser asks for a page, which may be led to another one.
+
+    A program that takes anything counts as none. Not `accept_mimetypes.best`: it is the most
+    detailed type, for Chrome the `application/signed-exchange;v=b3` that it likes least.
+    """
+    types = ("application/json", "text/html")
+    return request.method == "GET" and request.accept_mimetypes.best_match(types) == types[1]
+
+
 def ask_to_log_in(sentence: str) -> AnyResponse:
     """Lead a browser to the login; refuse a program with a sentence."""
-    if request.method == "GET" and request.accept_mimetypes.best == "text/html":
+    if is_for_page():
         return redirect(url_for("login", next=request.full_path.rstrip("?")), 303)
     raise unauthorized(sentence)
 

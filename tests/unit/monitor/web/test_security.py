@@ -214,6 +214,28 @@ def test_without_the_token_nothing_is_told(authorization: str | None) -> None:
     assert client().post("/call", headers=headers).status_code == 401
 
 
+@pytest.mark.parametrize(
+    ("accept", "is_led"),
+    [
+        (
+            "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,"
+            "*/*;q=0.8,application/signed-exchange;v=b3;q=0.7",
+            True,
+        ),  # Chrome, Edge
+        ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", True),  # Firefox
+        ("*/*", False),  # curl
+        ("application/json, text/html;q=0.5", False),
+        ("application/json", False),
+        (None, False),
+    ],
+)
+def test_every_browser_is_led_to_the_login_and_no_program(accept, is_led) -> None:
+    headers = {} if accept is None else {"Accept": accept}
+    answer = client().get("/report", headers=headers)
+    assert answer.status_code == (303 if is_led else 401)
+    assert ("/login" in answer.headers.get("Location", "")) == is_led
+
+
 def test_a_person_logs_in_and_comes_to_where_they_wanted() -> None:
     browser = client()
     sent_away = browser.get("/report?a=1&b=2", headers=BROWSER)
