@@ -176,6 +176,7 @@ def create_hub_app(settings: HubSettings, console: Console | None = None) -> Fla
     for blueprint in (pairing_calls(lambda: engine), *HUB_BLUEPRINTS):
         app.register_blueprint(blueprint)
 
+    app.jinja_env.globals["is_console"] = console is not None
     if console is not None:
         app.register_blueprint(settings_pages(console))
         app.register_blueprint(paper_pages(console))

@@ -213,7 +213,6 @@ def share() -> str | tuple[str, int]:
         title=title,
         days=int(days),
         is_local=is_local(urlsplit(link).hostname or ""),
-        is_console=here.console is not None,
     )
     return page, 201
 

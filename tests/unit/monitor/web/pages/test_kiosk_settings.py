@@ -52,6 +52,15 @@ def save(client, section, **changes):
     return client.post(f"/settings/{section}", data=form, headers=PAGE)
 
 
+def test_the_owner_of_one_kiosk_is_told_of_the_set_up_not_of_a_hub(app, admin):
+    page = app.test_client().get("/login").text
+    assert "The account admin has the password that was chosen" in page
+    assert "this hub" not in page
+    page = admin.get("/").text
+    assert "The screen shows the ads from its settings." in page
+    assert "until your ads are on a screen" not in page
+
+
 def test_the_sections_have_titles():
     assert list(TITLES) == list(SECTIONS)
 
