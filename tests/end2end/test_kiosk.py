@@ -40,28 +40,31 @@ def assert_closed(program: Any, reason: str) -> None:
     assert program.rows("PRAGMA integrity_check") == [("ok",)]
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_one_loop_with_the_demo_viewer(program, make_playlist, mode):
-    # A busy machine sees few frames in a short loop, and proves nothing then: it gets a longer one.
+def run_until_seen(
+    program: Any, make_playlist: Any, ads_s: tuple[float, ...], *options: str, readings: int
+) -> Any:
+    """Show the ads once; a busy machine sees little of a short loop, and gets a longer one."""
     for longer in (1, 5, 25):
         for file in program.folder.glob("monitor.db*"):
             file.unlink()
-        playlist = make_playlist([2.5 * longer, 3.0 * longer])
-        done = program.run(
-            *("run", *mode, "--source", "demo", "--playlist", str(playlist), "--loops", "1"),
-            *("--report", "reaction.html", "--overwrite-report"),
-        )
-        [(frames,)] = program.rows("SELECT frames FROM sessions")
-        if frames >= 20:
-            break
+        playlist = make_playlist([longer * ad_s for ad_s in ads_s])
+        done = program.run("run", "--source", "demo", "--playlist", str(playlist), *options)
+        if program.rows(f"SELECT count(*) >= {readings} FROM readings") == [(1,)]:
+            return done
+    pytest.fail(f"fewer than {readings} readings in {longer * sum(ads_s)} s")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_one_loop_with_the_demo_viewer(program, make_playlist, mode):
+    options = *mode, "--loops", "1", "--report", "reaction.html", "--overwrite-report"
+    done = run_until_seen(program, make_playlist, (2.5, 3.0), *options, readings=20)
     assert re.search(r"^Report: .*reaction\.html$", done.stderr, re.MULTILINE)
     page = (program.folder / "reaction.html").read_text()
     assert page.count("<svg") >= 2
     assert program.rows("SELECT outcome FROM plays ORDER BY number") == [("finished",)] * 2
     assert_closed(program, "all loops are done")
-    # One viewer, a reading of each frame but ten a second at most, credited to the play that was
-    # on; how many frames there are depends on what else the machine does. Where two of them are
-    # seconds apart, the same face may come back as another viewer, but never beside itself.
+    # One viewer, whose readings are credited to the play that was on. Where two frames are seconds
+    # apart, the same face may come back as another viewer, but never beside itself.
     twice = """SELECT count(*) FROM viewers a JOIN viewers b ON a.id < b.id
                WHERE a.first_seen_at < b.last_seen_at AND b.first_seen_at < a.last_seen_at"""
     assert program.rows(twice) == [(0,)]
@@ -69,7 +72,6 @@ def test_one_loop_with_the_demo_viewer(program, make_playlist, mode):
         "SELECT count(DISTINCT viewer_id), count(*), count(play_id) FROM readings"
     )
     assert viewers <= 1 + pauses(program)
-    assert counted >= max(5, 0.3 * frames)
     assert credited >= 0.9 * counted
     wrong = """SELECT count(*) FROM readings r JOIN plays p ON p.id = r.play_id
                WHERE r.at < p.started_at OR r.at >= p.ended_at"""
@@ -204,11 +206,9 @@ def test_a_display_that_does_not_open_does_not_end_the_kiosk(program, make_playl
     for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
         program.environment.pop(name, None)
     program.environment.update(display)
-    playlist = make_playlist([4.0])
-    done = program.run("run", "--source", "demo", "--playlist", str(playlist))
+    done = run_until_seen(program, make_playlist, (4.0,), readings=1)
     assert "The display cannot be opened: the window is drawn into memory" in done.stderr
     assert_closed(program, "all loops are done")
-    assert program.rows("SELECT count(*) > 0 FROM readings") == [(1,)]
 
 
 SLOW_SENSOR = """
