@@ -298,9 +298,9 @@ def _refuse_another_plan(
 
 
 def _in_words(key: str, value: Any) -> str:
-    """Return a stored setting as a user writes it."""
+    """Return a stored setting as a user reads it, who may have typed `--epochs` for a stage."""
     if key == "stages" and value:
-        return ",".join(f"{stage['side_px']}:{stage['epochs']}" for stage in value)
+        return ", ".join(f"{stage['side_px']} px for {stage['epochs']} epochs" for stage in value)
     return repr(value)
 
 
