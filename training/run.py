@@ -20,6 +20,7 @@ from training.datasets.faces import soft_labels
 from training.datasets.folders import opened_face_finder
 from training.datasets.labels import label_set, select_rows, with_unlabelled
 from training.datasets.reading import read_dataset, read_unlabelled
+from training.datasets.report import counted
 from training.datasets.splits import divide, near_duplicates
 from training.errors import DatasetError, TrainingError
 from training.fit.augmentation import Augmentation, plain
@@ -300,7 +301,9 @@ def _refuse_another_plan(
 def _in_words(key: str, value: Any) -> str:
     """Return a stored setting as a user reads it, who may have typed `--epochs` for a stage."""
     if key == "stages" and value:
-        return ", ".join(f"{stage['side_px']} px for {stage['epochs']} epochs" for stage in value)
+        return ", ".join(
+            f"{stage['side_px']} px for {counted(stage['epochs'], 'epoch')}" for stage in value
+        )
     return repr(value)
 
 

@@ -130,7 +130,7 @@ def test_the_same_plan_goes_on_and_another_one_is_refused(
         train(plan, tmp_path / "run", settings=replace(SHORT, seed=1))
     with pytest.raises(
         TrainingError,
-        match="stages was 48 px for 1 epochs, now it is 40 px for 2 epochs, 48 px for 3 epochs",
+        match="stages was 48 px for 1 epoch, now it is 40 px for 2 epochs, 48 px for 3 epochs",
     ):
         train(plan, tmp_path / "run", settings=replace(SHORT, stages=(Stage(40, 2), Stage(48, 3))))
 
