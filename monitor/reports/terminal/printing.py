@@ -232,23 +232,33 @@ def _comparison_table(comparisons: Sequence[dict[str, Any]], console: Console) -
     return table
 
 
+ROOM_FOR_COUNTS, ROOM_FOR_ACTIVITY = 96, 120
+"""Characters of a terminal in which these columns do not squeeze the words of the others."""
+
+
 def print_sessions(
     sessions: Sequence[SessionInfo],
     activity: Mapping[int, Sequence[int]] | None = None,
     untold: Collection[int] = (),
 ) -> None:
-    """Print a table of sessions, with times in the zone of each site.
+    """Print a table of sessions, with times in the zone of each site, and fewer columns in a narrow
+    terminal.
 
     `activity`, by session id, is how many viewers were in view in equal parts of its length, and of
     the sessions in `untold` no viewer is known.
     """
     console = wide_console()
+    counts: tuple[str, ...] = ("plays", "viewers", "readings")
+    if console.width < ROOM_FOR_COUNTS:
+        counts = ("viewers",)
+    if console.width < ROOM_FOR_ACTIVITY:
+        activity = None
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in ("id", "kind", "started", "length"):
         table.add_column(column, no_wrap=True)
     for column in ("site", "source", "how it ended"):
         table.add_column(column, overflow="fold")
-    for column in ("plays", "viewers", "readings"):
+    for column in counts:
         table.add_column(column, justify="right", no_wrap=True)
     if activity is not None:
         table.add_column("viewers over time", no_wrap=True)
@@ -260,6 +270,11 @@ def print_sessions(
         if session.ended_at is not None:
             seconds = round((session.ended_at - session.started_at).total_seconds())
             length = str(timedelta(seconds=seconds))
+        count = {
+            "plays": str(session.plays),
+            "viewers": signs_of(console).none if session.id in untold else str(session.viewers),
+            "readings": f"{session.readings:,}",
+        }
         row = [
             str(session.id),
             session.session_kind,
@@ -268,9 +283,7 @@ def print_sessions(
             shown(console, session.site),
             shown(console, session.source),
             shown(console, session.end_reason or ""),
-            str(session.plays),
-            signs_of(console).none if session.id in untold else str(session.viewers),
-            f"{session.readings:,}",
+            *(count[column] for column in counts),
         ]
         if activity is not None:
             # Each session on its own scale: when it was busy, not how busy compared to others.

@@ -290,6 +290,16 @@ def test_times_are_those_of_the_site_and_say_so(printed, exposures):
     assert " +0" in both[2]
 
 
+def test_no_word_of_a_session_is_cut_in_a_narrow_terminal(printed, exposures):
+    exposures.session("default", "viewer.mp4")
+    listed = [replace(exposures.sessions[-1], end_reason="finished", viewers=9, readings=1234)]
+    for width, columns in ((80, 0), (100, 1), (120, 2)):
+        lines = printed(print_sessions, listed, {listed[0].id: [0, 3, 9]}, width=width)
+        assert max(map(len, lines)) <= width
+        assert {"default", "finished", "9"} <= {word for line in lines for word in line.split()}
+        assert ("1,234" in lines[-2]) + ("viewers over time" in "".join(lines)) == columns
+
+
 def test_sessions_with_their_activity(printed, exposures):
     exposures.session("Attic [2]", "rtsp://door")
     first, second_session = exposures.sessions
