@@ -176,7 +176,8 @@ def test_systemd_finds_nothing_wrong(tmp_path, monkeypatch, kind, options, place
     monkeypatch.setattr(sys, "executable", str(program.with_name("python")))
     plan = Plan(options=options, folder=program.parent, environment={"QT_QPA_PLATFORM": "eglfs"})
     file = tmp_path / "ad-monitor.service"
-    file.write_text(user_unit(plan) if kind == "user" else system_unit(plan, "root"))
+    unit = user_unit(plan) if kind == "user" else system_unit(plan, "root")
+    file.write_text(unit, encoding="utf-8")
     runtime = tmp_path / "runtime"
     runtime.mkdir()
     done = subprocess.run(
