@@ -217,6 +217,7 @@ def test_figures_are_the_same_whoever_draws(cluster, tmp_path, monkeypatch):
         assert (tmp_path / name).exists()
 
 
+@pytest.mark.slow
 def test_a_recording_that_cannot_be_read_does_not_end_the_others(program, recordings):
     (recordings / "day1.mp4").write_bytes(b"no video")
     (recordings / "day10.mp4").unlink()

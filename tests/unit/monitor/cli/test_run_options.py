@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import locale
 import os
 from unittest.mock import Mock
 
@@ -33,7 +34,10 @@ def started(monkeypatch):
     monkeypatch.setattr(qt_environment.DisplayProbe, "succeeded", lambda _: True)
     for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
         monkeypatch.delenv(name, raising=False)
-    return settings
+    before = locale.setlocale(locale.LC_ALL)
+    yield settings
+    # Qt takes the locale of the environment.
+    locale.setlocale(locale.LC_ALL, before)
 
 
 def start(*arguments):
