@@ -92,13 +92,15 @@ def load_watched(
 
     thread = threading.Thread(target=load, name="playlist-load", daemon=True)
     thread.start()
-    while thread.is_alive():
-        if not should_continue():
-            stopping.set()
-            # Most end at once; one that waits for a disk does not.
-            thread.join(0.5)
-            return None
+    while should_continue():
         thread.join(0.02)
+        if not thread.is_alive():
+            break
+    else:
+        stopping.set()
+        # Most end at once; one that waits for a disk does not.
+        thread.join(0.5)
+        return None
     (result,) = results
     if isinstance(result, Exception):
         raise result

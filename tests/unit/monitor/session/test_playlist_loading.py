@@ -3,6 +3,7 @@ from __future__ import annotations
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from PIL import Image
@@ -69,6 +70,18 @@ def test_a_start_that_is_not_wanted_any_more_does_not_wait_for_files(playlist, g
     began_s = time.monotonic()
     assert load_watched(playlist, lambda: time.monotonic() - began_s < 0.2) is None
     assert time.monotonic() - began_s < WAIT_S / 3
+
+
+def test_a_start_that_is_not_wanted_has_no_playlist_however_fast_it_loads(playlist, monkeypatch):
+    class Fast(threading.Thread):
+        def start(self) -> None:
+            super().start()
+            self.join()
+
+    fast = SimpleNamespace(Thread=Fast, Event=threading.Event)
+    monkeypatch.setattr("monitor.session.playlist_loading.threading", fast)
+    playlist.write_text("ads: [{file: gone.png, duration_s: 2}]")
+    assert load_watched(playlist, lambda: False) is None
 
 
 def test_mistakes_reach_the_caller(playlist):
