@@ -129,7 +129,7 @@ def _in_this_language(error: SettingsError, options: Mapping[str, Any]) -> Setti
 
 
 def _usage(error: click.UsageError) -> str:
-    """Return what is wrong with a command line, in the current language where Click allows it."""
+    """Say what is wrong with a command line, translated where Click allows it."""
     from monitor.languages import _
 
     if isinstance(error, click.NoSuchOption):

@@ -236,20 +236,8 @@ class HubFollower:
             self._complain(lazy("The hub's document is refused. %(why)s", why=error))
             return False
         before = None if self._applied is None else self._applied.document
-        # A hub that comes back from a backup has a lower version, but a later time.
-        if (
-            before is not None
-            and document.version < before.version
-            and document.made_at <= before.made_at
-        ):
-            self._complain(
-                lazy(
-                    "The hub's document is refused: version %(version)s was made before "
-                    "version %(before)s, which is in force.",
-                    version=document.version,
-                    before=before.version,
-                )
-            )
+        if problem := _older(document, before):
+            self._complain(problem)
             return False
         self._serial, self._orders = document.serial, document.commands
         if self._wanted is not None and _is_same(self._wanted[1], document):
@@ -371,6 +359,19 @@ class HubFollower:
 
 def _is_same(one: DesiredDocument, other: DesiredDocument) -> bool:
     return (one.version, one.made_at) == (other.version, other.made_at)
+
+
+def _older(document: DesiredDocument, before: DesiredDocument | None) -> str:
+    """Return why a document is refused that is older than the one in force; empty if it is not."""
+    # A hub that comes back from a backup has a lower version, but a later time.
+    if before is None or document.version >= before.version or document.made_at > before.made_at:
+        return ""
+    return lazy(
+        "The hub's document is refused: version %(version)s was made before "
+        "version %(before)s, which is in force.",
+        version=document.version,
+        before=before.version,
+    )
 
 
 def _words(error: Exception) -> str:

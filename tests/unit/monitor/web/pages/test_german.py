@@ -13,18 +13,15 @@ from db.hub.alerts.raised import raise_alert
 from db.hub.screens import registry
 from db.hub.shows.commands import CommandAnswer, add_commands, finish_command
 from db.hub.tables import Delivery
-from monitor.settings.models import HubSettings
-from monitor.web.app import close_app
-from monitor.web.hub_app import create_hub_app
 from monitor.web.language import COOKIE
 from tests.helpers.german import english_in, shown_texts
 from tests.helpers.hub_screens import PLACE, a_health
 
-from .test_agency import MARK, addresses, others
+from .test_agency import MARK, addresses, app, others
 
 pytest.importorskip("argon2", reason="the extra `hub` is not installed")
 
-__all__ = ["others"]
+__all__ = ["app", "others"]
 
 NAMES = re.compile(
     rf"{MARK} \w+|the \w+|Till 3|Main Street|North|Summer|window|[a-z]+\.[a-z_]+|Ad reaction(?: monitor|s)|English|Single Sign-on"
@@ -32,15 +29,6 @@ NAMES = re.compile(
 """What people have typed in this test, and the name of the program."""
 
 ENDS_THE_LOGIN = {"logout", "end", "end_others", "change_password", "disable", "change"}
-
-
-@pytest.fixture
-def app(tmp_path):
-    """A hub that lets one visitor ask and send as often as this test does."""
-    database = str(tmp_path / "hub.db")
-    app = create_hub_app(HubSettings(database=database, rate_limit="100000 per minute"))
-    yield app
-    close_app(app)
 
 
 @pytest.fixture
