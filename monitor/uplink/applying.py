@@ -142,6 +142,8 @@ class Applier:
         if before is None or not self._shows_the_same(before, document):
             if document.playlist is not None:
                 playlist = yield from self._prepare(link, document, before)
+                # Preparing takes long: a kiosk that stopped meanwhile shows nothing new.
+                yield 0.0
             elif self.is_on:
                 playlist = self._load(None)
         remarks = keep_hub_settings(self._folder.path, document.settings, self._settings)
