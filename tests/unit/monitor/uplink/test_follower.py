@@ -23,7 +23,7 @@ from monitor.uplink.follower import HubFollower
 from monitor.uplink.key_file import delete_key, key_path, write_key
 from monitor.uplink.stored_show import ShowFolder, stored_playlist
 from tests.helpers.show_hub import Request, ShowHub, a_key, png
-from tests.helpers.waiting import Stopwatch, wait_until
+from tests.helpers.waiting import wait_until
 
 RED, GREEN, BLUE = png((255, 0, 0)), png((0, 255, 0)), png((0, 0, 255))
 
