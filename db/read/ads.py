@@ -175,9 +175,12 @@ class KnownAd:
 def known_ads(engine: Engine, scope: Scope | None = None) -> list[KnownAd]:
     """Return all ads that were shown, the last shown first.
 
-    With a scope, those shown at its places; its times and kinds do not count.
+    With a scope, those shown at its places in sessions of its kinds; its times do not count.
     """
-    wanted = [] if scope is None else at_places(scope.sites, scope.groups, scope.tags)
+    wanted = []
+    if scope is not None:
+        wanted = at_places(scope.sites, scope.groups, scope.tags)
+        wanted += of_kinds(replays=scope.replays, demos=scope.demos)
     query = (
         select(
             Ad.ad_id,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from db.read.plays import count_plays
 from db.read.scope import Scope
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
 
     from db.hub.reports import KeptReport
+    from monitor.analytics.report_data import ReportData
     from monitor.settings.models import HubSettings, WebSettings
 
 CHECKED_EVERY_S = 60
@@ -95,9 +96,20 @@ def whole_report(engine: Engine, query: ReportQuery, settings: WebSettings, now:
     from monitor.reports.html import render_html  # noqa: PLC0415 (slow to import)
     from monitor.reports.thumbnails import find_thumbnails  # noqa: PLC0415
 
-    scope = scope_of(engine, query, now)
-    document, _ = report_over(engine, scope, settings.min_viewers, settings.folders)
+    document, _ = report_on(engine, query, settings, now)
     return render_html(document, find_thumbnails(document, settings.folders))
+
+
+def report_on(
+    engine: Engine, query: ReportQuery, settings: WebSettings, now: datetime
+) -> tuple[dict[str, Any], ReportData]:
+    """Return the report on the plays of a question, and its data.
+
+    Raises:
+        ProblemError: There are no sessions, or too many plays.
+    """
+    scope = scope_of(engine, query, now)
+    return report_over(engine, scope, settings.min_viewers, settings.folders)
 
 
 def report_duty(settings: HubSettings) -> Duty:
@@ -112,9 +124,7 @@ def report_sender(settings: HubSettings) -> ReportDuty:
     def make(engine: Engine, report: KeptReport, now: datetime) -> list[Attachment]:
         query = ReportQuery.model_validate(report.query)
         try:
-            scope = scope_of(engine, query, now)
-            made = report_over(engine, scope, settings.min_viewers, settings.folders)
-            pdf = file_of(*made, "pdf", settings.folders)
+            pdf = file_of(*report_on(engine, query, settings, now), "pdf", settings.folders)
             table = figures_csv(figures_of(engine, query, settings.min_viewers, now))
         except ProblemError as error:
             raise ValueError(error.detail) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from db.errors import NoSuchSessionError
@@ -217,7 +218,7 @@ def comparison_document(
     if wrong is not None:
         raise ProblemError(400, "not_comparable", wrong)
     scope = scope or Scope()
-    shown = {ad.ad_id for ad in known_ads(engine, scope)}
+    shown = {ad.ad_id for ad in known_ads(engine, replace(scope, replays=True, demos=True))}
     if unknown := [ad for ad in ads if ad not in shown]:
         raise ProblemError(
             404,

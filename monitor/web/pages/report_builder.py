@@ -12,6 +12,7 @@ from db.engine import snapshot, writing
 from db.hub import reports
 from db.hub.reports import KEEPING
 from db.read.ads import known_ads
+from db.read.scope import Scope
 from db.read.sessions import site_zones
 from monitor.analytics.breakdown import COUNTS
 from monitor.hub.forms import FormError
@@ -29,9 +30,22 @@ from monitor.settings.time_zone import local_zone
 from monitor.web.accounts import current_user
 from monitor.web.changes import back, changing, done, now
 from monitor.web.chosen import choices, zone_of
-from monitor.web.kept_reports import figures_csv, figures_of, report_sender, scope_of, whole_report
+from monitor.web.kept_reports import (
+    figures_csv,
+    figures_of,
+    report_on,
+    report_sender,
+    scope_of,
+    whole_report,
+)
 from monitor.web.problems import ProblemError
-from monitor.web.reports import with_policy
+from monitor.web.reports import (
+    DOWNLOADS,
+    content_type_of,
+    file_of,
+    report_page,
+    with_policy,
+)
 from monitor.web.rights import open_to_all, requires
 from monitor.web.security import is_local
 from monitor.web.services import hub_address, hub_services
@@ -106,11 +120,34 @@ def figures_file() -> Response:
 
 @blueprint.get("/reports/whole")
 def whole() -> Response:
-    """The whole report on the same plays, with curves, scenes and advice."""
+    """The whole report on the same plays, below a bar with the way back and the downloads."""
+    here, query = hub_services(), _asked(request.args)
+    bar = render_template(
+        "report_bar.html",
+        session_id=None,
+        endpoint="builder.download",
+        query=_arguments(query),
+        formats=DOWNLOADS,
+    )
+    with here.reports.taken():
+        document, _ = report_on(here.engine, query, here.settings, now())
+        page, policy = report_page(document, bar, here.settings.folders)
+    return Response(page, headers={"Content-Security-Policy": policy})
+
+
+@blueprint.get("/reports/whole.<ending>")
+def download(ending: str) -> Response:
+    """The whole report on the same plays as a file."""
+    content_type = content_type_of(ending)
     here, query = hub_services(), _asked(request.args)
     with here.reports.taken():
-        page, policy = with_policy(whole_report(here.engine, query, here.settings, now()))
-    return Response(page, headers={"Content-Security-Policy": policy})
+        made = report_on(here.engine, query, here.settings, now())
+        content = file_of(*made, ending, here.settings.folders)
+    return Response(
+        content,
+        content_type=content_type,
+        headers={"Content-Disposition": f'attachment; filename="report.{ending}"'},
+    )
 
 
 @blueprint.post("/reports")
@@ -322,6 +359,7 @@ def _figures_page(
         min_viewers=here.settings.min_viewers,
         may_keep=current_user().may(*KEEPING),
         has_mail=hub_services().settings.mail is not None,
+        formats=DOWNLOADS,
         **_choices(typed),
     )
     return (page, 400) if wrong else page if problem is None else (page, problem.status)
@@ -330,7 +368,7 @@ def _figures_page(
 def _choices(typed: dict[str, Any]) -> dict[str, Any]:
     """Return what the form offers, and what is chosen in it."""
     engine = hub_services().engine
-    ads = sorted(known_ads(engine), key=lambda ad: -ad.plays)
+    ads = sorted(known_ads(engine, Scope()), key=lambda ad: -ad.plays)
     named = [ad for ad in ads if ad.ad_id in typed["ads"]]
     others = [ad for ad in ads if ad.ad_id not in typed["ads"]]
     return {

@@ -19,7 +19,13 @@ def report() -> Response:
         engine = here.database()
         scope = with_days(engine, chosen)
         document, _ = report_over(engine, scope, settings.min_viewers, settings.folders)
-        bar = render_template("report_bar.html", session_id=None, query=_query(), formats=DOWNLOADS)
+        bar = render_template(
+            "report_bar.html",
+            session_id=None,
+            endpoint="reports.download",
+            query=_query(),
+            formats=DOWNLOADS,
+        )
         page, policy = report_page(document, bar, settings.folders)
     return Response(page, headers={"Content-Security-Policy": policy})
 

@@ -8,6 +8,7 @@ from flask import Blueprint, Response, render_template, request
 
 from db.read.ads import known_ads
 from db.read.cells import untold_among
+from db.read.scope import left_out
 from db.read.sessions import find_sessions, site_zones
 from monitor.analytics.measures import MEASURES
 from monitor.analytics.report_data import kinds_left_out
@@ -85,6 +86,8 @@ def report(session_id: int) -> Response:
         bar = render_template(
             "report_bar.html",
             session_id=session_id,
+            endpoint="sessions.download",
+            query={"session_id": session_id},
             running=document["session"]["ended_at"] is None and "screens" not in document,
             formats=DOWNLOADS,
         )
@@ -115,12 +118,13 @@ def compare() -> Response:
     measure = request.args.get("measure", "valence")
     places = Chosen.asked()
     ads: list[KnownAd] = []
-    comparisons, problem, others = [], None, ""
+    comparisons, problem, others, unlisted = [], None, "", ""
     offered: dict[str, Any] = {"groups": [], "tags": [], "sites": []}
     try:
         engine = services().database()
         offered = choices(engine) | {"sites": sorted(site_zones(engine))}
         ads = known_ads(engine, places.scope)
+        unlisted = kinds_left_out(left_out(engine, places.scope))
         if chosen:
             min_viewers = services().settings.min_viewers
             with services().reports.taken():
@@ -137,6 +141,7 @@ def compare() -> Response:
         measures={name: how.words for name, how in MEASURES.items()},
         rows=interval_rows(comparisons),
         left_out=others,
+        unlisted=unlisted,
         problem=problem,
         places=places,
         **offered,

@@ -9,6 +9,7 @@ ROUTES = [
     get("/reports/figures"),
     get("/reports/figures.csv"),
     get("/reports/whole"),
+    get("/reports/whole.{ending}"),
     post("/reports", KEEPERS, "reports"),
     post("/reports/share", KEEPERS, "reports"),
     post("/reports/{uid}/delete", KEEPERS, "reports"),

@@ -108,12 +108,17 @@ def reading(
 
 
 def write_session(
-    database: str, site: str, start: datetime = START, viewers: int = 6, happy=(0.8, 0.3)
+    database: str,
+    site: str,
+    start: datetime = START,
+    viewers: int = 6,
+    happy=(0.8, 0.3),
+    ads=("summer", "winter"),
 ) -> int:
-    """A session that is over, with two ads that were shown once each to the same number of viewers."""
+    """A session that is over, whose ads were shown once each to the same number of viewers."""
     engine = open_database(database)
     with SessionWriter(engine, SessionRecord("run", site, "0", start, "0.1.0")) as writer:
-        for number, (ad, mood) in enumerate(zip(("summer", "winter"), happy, strict=True), start=1):
+        for number, (ad, mood) in enumerate(zip(ads, happy, strict=True), start=1):
             writer.submit(AdRecord(ad, f"The {ad} ad", f"{ad}.mp4", "ab" * 32, "video", 4000))
             began = start + timedelta(seconds=5 * number)
             writer.submit(PlayStarted(number, ad, began, "next", 1.0))

@@ -11,8 +11,10 @@ from sqlalchemy import select, update
 from db.engine import writing
 from db.hub.console_tables import SavedReport, SharedDocument
 from db.hub.tables import AuditEntry
+from db.schema import Session
 from db.write.records import ModelRecord
 from monitor.web.pages import report_builder
+from monitor.web.reports import DOWNLOADS
 from monitor.web.services import EXTENSION
 from tests.helpers.hub_rows import add_screen, fill_screen
 from tests.helpers.mail_server import mail_server
@@ -130,6 +132,34 @@ def test_the_whole_report_is_on_the_same_plays(as_, shops):
     assert answer.status_code == 200
     assert "The winter ad" in answer.text
     assert "The summer ad" not in answer.text
+
+
+def test_the_whole_report_comes_in_all_formats(as_, shops):
+    viewer, asked = as_("viewer"), ALL | {"site": "Till site", "ad": "winter"}
+    figures = viewer.get("/reports/figures", query_string=asked).text
+    whole = viewer.get("/reports/whole", query_string=asked).text
+    for page in (figures, whole):
+        links = re.findall(r'href="(/reports/whole\.([a-z]+)\?[^"]*)" download', page)
+        assert [ending for _, ending in links] == list(DOWNLOADS)
+        assert all("site=Till+site" in link and "ad=winter" in link for link, _ in links)
+    assert 'href="/reports/figures?' in whole
+    (way,) = (link for link, ending in links if ending == "xlsx")
+    answer = viewer.get(way.replace("&amp;", "&"))
+    assert answer.content_type == DOWNLOADS["xlsx"]
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="report.xlsx"'
+    assert answer.data.startswith(b"PK")
+    ads = viewer.get("/reports/whole.json", query_string=asked).json["ads"]
+    assert [ad["ad_id"] for ad in ads] == ["winter"]
+    assert viewer.get("/reports/whole.exe", query_string=asked).status_code == 404
+    assert viewer.get("/reports/whole.pdf", query_string={"measure": "x"}).status_code == 400
+
+
+def test_ads_that_only_demonstrations_showed_are_not_offered(as_, shops, engine):
+    offered = 'name="ad" value="winter"'
+    assert offered in as_("viewer").get("/reports").text
+    with writing(engine) as connection:
+        connection.execute(update(Session).values(session_kind="demo"))
+    assert offered not in as_("editor").get("/reports").text
 
 
 def test_only_some_ads_are_asked_for(as_, shops):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
 
 import pytest
@@ -194,6 +195,24 @@ def test_ads_of_demonstrations_exist_but_cannot_be_compared(client, database):
     assert answer.status_code == 400
     assert "These ads cannot be compared." in answer.text
     assert "Only replays and sessions of the demo viewer showed summer, winter" in answer.text
+
+
+def test_ads_that_only_demonstrations_showed_are_not_offered(client, database):
+    demo = write_session(database, "Foyer")
+    write_session(database, "Hall", happy=(0.3,), ads=("winter",))
+    engine = open_database(database)
+    with writing(engine) as connection:
+        of_demo = update(Session).where(Session.id == demo)
+        connection.execute(of_demo.values(session_kind="demo"))
+    engine.dispose()
+    page = client.get("/compare").text
+    assert "Only “The winter ad” has been shown so far" in page
+    assert "without 1 demo session" in page
+    assert "<code>ad-monitor compare --replays --demos</code>" in page
+    write_session(database, "Hall", START + timedelta(days=1), happy=(0.3,), ads=("autumn",))
+    page = client.get("/compare").text
+    assert re.findall('name="ad" value="([a-z]+)"', page) == ["autumn", "winter"]
+    assert "without 1 demo session" in page
 
 
 def test_too_few_viewers_are_withheld(client, database):
