@@ -247,22 +247,38 @@ def start(name: str, hypothesis: str, database: str | None, as_json: bool, **opt
 
 @experiment.command(epilog="Example: ad-monitor experiment status summer-sells")
 @click.argument("name", required=False, metavar="[NAME]")
-@click.option("--all", "every", is_flag=True, help="List every block, not only those around now.")
+@click.option(
+    "--all",
+    "every",
+    is_flag=True,
+    help="List every block, not only those around now; without NAME, of every experiment.",
+)
 @demos_option
 @database_option
 @output_options
 def status(name: str | None, every: bool, demos: bool, database: str | None, as_json: bool) -> None:
-    """Show which block runs, the plays in each, and what is missing."""
+    """Show which block runs, the plays in each, and what is missing.
+
+    Without NAME and with several experiments: list them, with their state.
+    """
     from datetime import UTC, datetime
 
     from db.read.experiments import experiments
-    from monitor.reports.experiments import status_document
-    from monitor.reports.terminal import print_status
+    from monitor.reports.experiment_plans import experiment_document
+    from monitor.reports.experiments import state_of, status_document
+    from monitor.reports.terminal import print_experiments, print_status, progress_bar
 
     with opened(database) as engine:
         found = experiments(engine) if name is None else [_named(engine, name)]
         now = datetime.now(UTC)
-        documents = [status_document(engine, each, now, demos=demos) for each in found]
+        if len(found) > 1 and not (every or as_json):
+            print_experiments([(experiment_document(each), state_of(each, now)) for each in found])
+            return
+        documents = []
+        with progress_bar("Counting", "experiments") as update:
+            for number, each in enumerate(found, start=1):
+                documents.append(status_document(engine, each, now, demos=demos))
+                update(number, len(found))
     for document in documents:
         say_left_out(document["left_out"], replays=False)
     if as_json:

@@ -1,6 +1,7 @@
 """What commands print for people: tables on standard output, progress on standard error."""
 
 from monitor.reports.terminal.experiments import (
+    print_experiments,
     print_import,
     print_plan,
     print_result,
@@ -19,6 +20,7 @@ from monitor.reports.terminal.printing import (
 
 __all__ = [
     "print_comparisons",
+    "print_experiments",
     "print_import",
     "print_lake_report",
     "print_lift",

@@ -56,6 +56,24 @@ def print_plan(document: dict[str, Any]) -> None:
         console.print(shown(console, warning), highlight=False, style="yellow")
 
 
+def print_experiments(experiments: Sequence[tuple[dict[str, Any], str]]) -> None:
+    """Print a line for each experiment, a document and its state, and how to see more of one."""
+    console = wide_console()
+    table = table_with("experiment", "state", "from", "to", "sites")
+    for experiment, state in experiments:
+        zone = _zone(experiment)
+        table.add_row(
+            shown(console, experiment["name"]),
+            state,
+            *(_local(experiment[key], zone)[:10] for key in ("starts_at", "ends_at")),
+            shown(console, ", ".join(experiment["sites"])),
+        )
+    console.print(table, highlight=False)
+    console.print(
+        "See one with `ad-monitor experiment status NAME`, all with --all.", highlight=False
+    )
+
+
 def print_status(documents: Sequence[dict[str, Any]], *, every: bool) -> None:
     """Print where experiments stand, with the plays in their blocks."""
     console = wide_console()

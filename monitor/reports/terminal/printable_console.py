@@ -5,9 +5,10 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
-from rich.console import Console
+from rich.console import Console, RenderHook
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.segment import Segment
 from rich.table import Table
 
 from detector.names import printable
@@ -16,13 +17,18 @@ from monitor.reports.terminal.charts import BLOCKS, PLAIN
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from rich.console import ConsoleOptions, ConsoleRenderable, RenderResult
     from rich.text import Text
 
     from monitor.reports.terminal.charts import Signs
 
 
 class PrintableConsole(Console):
-    """A console that escapes names which would control the terminal."""
+    """A console that escapes names which would control the terminal, and ends no line in spaces."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.push_render_hook(_Trimming())
 
     @property
     def file(self) -> IO[str]:
@@ -37,6 +43,39 @@ class PrintableConsole(Console):
     def render_str(self, text: str, **options: Any) -> Text:
         """Return a text with its markup turned into styles."""
         return super().render_str(printable(text, keep="\n"), **options)
+
+
+class _Trimming(RenderHook):
+    """Trims all that is printed: tables fill their last column with spaces."""
+
+    def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
+        return [_Trimmed(renderable) for renderable in renderables]
+
+
+class _Trimmed:
+    """Something to print without the spaces at the ends of its lines."""
+
+    def __init__(self, renderable: ConsoleRenderable) -> None:
+        self._renderable = renderable
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        line: list[Segment] = []
+        for text, style, control in console.render(self._renderable, options):
+            *ended, rest = [text] if control else text.split("\n")
+            for part in ended:
+                yield from _without_spaces_at_end([*line, Segment(part, style)])
+                yield Segment.line()
+                line.clear()
+            line.append(Segment(rest, style, control))
+        yield from line
+
+
+def _without_spaces_at_end(line: list[Segment]) -> list[Segment]:
+    while line and not line[-1].control:
+        text, style, _ = line.pop()
+        if kept := text.rstrip(" "):
+            return [*line, Segment(kept, style)]
+    return line
 
 
 def wide_console() -> Console:

@@ -239,6 +239,30 @@ def test_a_fixed_end_says_nothing_before_it(shop):
     assert sentence.startswith("Stopped early: ")
 
 
+def test_status_lists_several_experiments_without_counting_anything(shop, monkeypatch):
+    def store(name, **plan):
+        with writing(engine) as connection:
+            made = make_plan(name=name, uid=name, starts_at=TODAY - 2 * DAY, **plan)
+            store_experiment(connection, made, draw_blocks(made))
+
+    engine = open_database(str(shop))
+    store("tea", ends_at=TODAY - DAY)
+    alone = run("experiment", "status", "--db", shop).stdout
+    assert "blocks of" in alone
+    store("milk", ends_at=TODAY + 9 * DAY, sites=("Door", "Till"))
+    engine.dispose()
+    both = run("experiment", "status", "--all", "--db", shop).stdout
+    assert both.count("blocks of") == 2
+    assert len(run_json("experiment", "status", "--db", shop)["experiments"]) == 2
+    monkeypatch.setattr("monitor.reports.experiments.status_document", None)
+    head, milk, tea, hint = run("experiment", "status", "--db", shop).stdout.splitlines()
+    assert head.split() == ["experiment", "state", "from", "to", "sites"]
+    assert tea.split()[:2] == ["tea", "over"]
+    assert milk.split()[:2] == ["milk", "running"]
+    assert milk.endswith("Door, Till")
+    assert "`ad-monitor experiment status NAME`" in hint
+
+
 def test_status_counts_plays_and_says_what_is_missing(shop):
     make = Make()
     begin = make.start.replace(hour=9, minute=0, second=0, microsecond=0)

@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +18,7 @@ from rich.markup import escape
 from detector.names import printable
 from monitor.cli.main import main
 from monitor.cli.output import PrintableStream
-from monitor.reports.terminal.printable_console import PrintableConsole
+from monitor.reports.terminal.printable_console import PrintableConsole, table_with
 
 EVIL = os.fsdecode(b"caf\xe9\x1b[31m\n\x9b31m".replace(b"\x9b", "\x9b".encode()))
 
@@ -80,6 +81,31 @@ def test_a_console_keeps_its_own_styles(monkeypatch):
     plain = shown.replace("\x1b[1m", "").replace("\x1b[0m", "")
     assert plain == printable(plain, keep="\n")
     assert r"\x1b[31m" in plain
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_no_line_of_a_console_ends_in_spaces(is_terminal):
+    behind = io.StringIO()
+    console = PrintableConsole(
+        file=behind, color_system="standard" if is_terminal else None, width=60
+    )
+    table = table_with("ad", "why")
+    table.add_row("summer", "its picture is too large for the memory of this very kiosk")
+    table.columns[-1].style = "dim"
+    console.print(table, style="red")
+    console.print("[bold]held [/bold]  ", "\n  two  ", sep="")
+    console.print("a ", end="")
+    console.print("b", "c", sep="   ")
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", behind.getvalue())
+    assert plain.splitlines() == [
+        "ad      why",
+        "summer  its picture is too large for the memory of this very",
+        "        kiosk",
+        "held",
+        "  two",
+        "a b   c",
+    ]
+    assert ("\x1b[1mheld\x1b[0m\n" in behind.getvalue()) == is_terminal
 
 
 def test_a_log_line_is_one_line():
