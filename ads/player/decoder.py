@@ -256,6 +256,8 @@ class FrameDecoder:
                 thread.join(0.05)
                 if time.monotonic() > deadline:
                     break
+            # It may be this whole process that stood still.
+            thread.join(0.5)
             if thread.is_alive():
                 logger.error("Decoding %s did not end: its file does not answer", buffer.ad.path)
 

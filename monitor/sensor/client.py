@@ -148,7 +148,7 @@ class SensorProcess:
         except subprocess.TimeoutExpired:
             logger.warning("The sensor did not stop within %.0f s and was killed", timeout_s)
             self._process.kill()
-            status = self._drained(timeout_s)
+            status = self._drained(max(timeout_s, KILLED_LIMIT_S))
         self._stderr_thread.join(2.0)
         self._stdout.close()
         self._stderr.close()

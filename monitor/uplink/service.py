@@ -140,9 +140,10 @@ class UplinkService:
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join(CLOSE_S)
-        if self._thread.is_alive() and self._sender is not None:
-            # The answer would find a database that is closed; it is asked for again next time.
-            self._sender.abandoned = True
+        if self._thread.is_alive():
+            if self._sender is not None:
+                # The answer would find a database that is closed; it is asked for again next time.
+                self._sender.abandoned = True
         elif self._lock is not None:
             # Removed while still locked, as `db.write.lock` does.
             with suppress(OSError):

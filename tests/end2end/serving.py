@@ -50,7 +50,7 @@ class Served:
 
     def end(self, how=signal.SIGTERM) -> int:
         self.process.send_signal(how)
-        status = self.process.wait(20)
+        status = self.process.wait(300)
         self._reader.join(60)
         return status
 

@@ -102,7 +102,7 @@ def test_a_file_that_goes_and_a_playlist_that_is_half_written(program, wait_for)
     before = len(program.rows(shown))
     wait_for(lambda: len(program.rows(shown)) > before + 5, what="plays without the deleted file")
     process.send_signal(signal.SIGTERM)
-    _, complaints = process.communicate(timeout=30)
+    _, complaints = process.communicate(timeout=300)
     assert process.returncode == 0, complaints
     assert "list.yaml is not valid YAML" in complaints
     assert {outcome for _, outcome, _ in program.rows(shown)} <= {"finished", "stopped", "failed"}

@@ -63,7 +63,7 @@ class Receiver:
     def kill(self) -> None:
         if self._process is not None:
             self._process.kill()
-            self._process.wait(10)
+            self._process.wait(300)
 
     def messages(self) -> list[dict]:
         return [json.loads(line) for line in self._file.read_text("utf-8").splitlines()]

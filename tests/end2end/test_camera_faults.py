@@ -228,7 +228,7 @@ def test_every_fault_is_a_gap_with_its_cause_and_the_ads_go_on(program, make_pla
     before = see.readings()
     see.seconds_until(lambda: see.readings() > before, 20, "a reading after a change of format")
     process.send_signal(signal.SIGTERM)
-    _, complaints = process.communicate(timeout=20)
+    _, complaints = process.communicate(timeout=300)
     assert process.returncode == 0, complaints
     assert "Traceback" not in complaints
     assert see.rows("SELECT lost FROM sessions") == [(0,)]
@@ -260,7 +260,7 @@ def test_a_stuck_sensor_is_noticed_and_replaced(program, make_playlist):
     noticed_s, _ = see.fault("sensor_stuck", lambda: os.kill(sensor, signal.SIGSTOP), lambda: None)
     assert noticed_s < SLACK * NOTICED_WITHIN_S
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=20)
+    process.communicate(timeout=300)
     assert process.returncode == 0
 
 
@@ -329,7 +329,7 @@ def test_fifty_faults_of_the_stream_server(tmp_path, make_camera, record_propert
         [(failed,)] = see.rows("SELECT count(*) FROM plays WHERE outcome = 'failed'")
     finally:
         kiosk.terminate()
-        kiosk.wait(30)
+        kiosk.wait(300)
     assert kiosk.returncode == 0
     assert failed == 0
     noticed, resumed = zip(*measured, strict=True)

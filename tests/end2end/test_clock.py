@@ -39,7 +39,7 @@ def test_a_clock_that_is_set_after_the_start_leaves_one_time_line(tmp_path):
         [sys.executable, "-c", program, *run, "--db", str(database)],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     ended = datetime.now(UTC)

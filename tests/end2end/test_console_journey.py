@@ -58,7 +58,7 @@ def kiosk(tmp_path, camera):
         )
     yield log
     process.send_signal(signal.SIGTERM)
-    process.wait(60)
+    process.wait(300)
 
 
 def check_axe(tab):

@@ -48,7 +48,7 @@ def test_a_locked_database_does_not_keep_the_show_from_beginning(program, wait_f
     before = readings(program)
     wait_for(lambda: readings(program) > before, what="the readings in the database")
     kiosk.send_signal(signal.SIGTERM)
-    _, errors = kiosk.communicate(timeout=60)
+    _, errors = kiosk.communicate(timeout=300)
     assert kiosk.returncode == 0, errors
     assert program.rows("SELECT end_reason, lost FROM sessions WHERE id = 2") == [
         ("stopped by SIGTERM", 0)
@@ -70,7 +70,7 @@ def test_backup_and_purge_beside_a_running_kiosk(program, wait_for):
         "purge", "--everything", "--yes", "--json", status=1
     )
     kiosk.send_signal(signal.SIGTERM)
-    kiosk.communicate(timeout=60)
+    kiosk.communicate(timeout=300)
     kept = readings(program)
     report = program.json("report")
     assert program.json("purge", "--older-than", "0")["readings"] == kept

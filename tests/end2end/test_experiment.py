@@ -73,7 +73,7 @@ def test_the_plays_obey_the_blocks(program: Any, make_playlist: Any, wait_for: A
                 WHERE p.started_at > '{killed_at}' AND json_extract(p.context, '$.block') > 0"""
     wait_for(lambda: len(program.rows(pairs)) >= 4, limit_s=110.0, what="both arms with two ads")
     again.send_signal(signal.SIGTERM)
-    again.communicate(timeout=30)
+    again.communicate(timeout=300)
 
     blocks = {row[0]: row[1:] for row in program.rows(BLOCKS)}
     shown: Counter[tuple[str, str]] = Counter()
@@ -130,7 +130,7 @@ def running(command):
         yield process
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(60)
+        process.wait(300)
 
 
 @pytest.mark.timeout(600)
@@ -158,7 +158,7 @@ def test_the_blocks_of_a_hub_are_obeyed_also_while_it_is_away(tmp_path, make_pla
 
     with hub_process(str(hub), tmp_path / "hub.log") as (address, process):
         join = [*program, "join", address, code, "--db", str(database)]
-        subprocess.run(join, check=True, timeout=60)
+        subprocess.run(join, check=True, timeout=300)
         with running(kiosk):
             start_on_hub(engine, screen)
             wait_until(applied, what="the document with the experiment", every_s=0.2)

@@ -44,7 +44,7 @@ def kiosk(tmp_path, camera, make_playlist):
         )
     yield log, database
     process.send_signal(signal.SIGTERM)
-    process.wait(60)
+    process.wait(300)
 
 
 def plan(tab, check):

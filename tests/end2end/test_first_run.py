@@ -128,7 +128,7 @@ def test_a_new_kiosk_is_set_up_in_the_browser_and_starts_again_with_it(tmp_path,
         assert requests.get(f"{address}setup", timeout=30).status_code in {401, 404}
     finally:
         kiosk.send_signal(signal.SIGTERM)
-        kiosk.wait(60)
+        kiosk.wait(300)
 
 
 def test_the_set_up_needs_no_script(console, visit):

@@ -69,7 +69,7 @@ def test_the_session_is_closed_when_the_terminal_closes(program, terminal, wait_
     wait_for(lambda: readings(program) > 5, what="readings")
     before = readings(program)
     shell.close()
-    assert shell.process.wait(60) == 0
+    assert shell.process.wait(300) == 0
     assert readings(program) >= before
     assert program.rows("SELECT end_reason, lost FROM sessions") == [("stopped by SIGHUP", 0)]
     assert program.rows("SELECT count(*) FROM sessions WHERE ended_at IS NULL") == [(0,)]
@@ -90,7 +90,7 @@ def test_under_nohup_the_kiosk_goes_on(program, terminal, wait_for):
     before = readings(program)
     wait_for(lambda: readings(program) > before + 5, what="readings after the hangup")
     shell.process.send_signal(signal.SIGTERM)
-    assert shell.process.wait(60) == 0
+    assert shell.process.wait(300) == 0
     assert (program.folder / "report.html").exists()
     assert program.rows("SELECT end_reason FROM sessions") == [("stopped by SIGTERM",)]
 
@@ -111,6 +111,6 @@ def test_a_supervised_kiosk_goes_on_and_is_still_restarted(program, terminal, wa
     )
     began_s = time.monotonic()
     shell.process.send_signal(signal.SIGTERM)
-    assert shell.process.wait(60) == 0
+    assert shell.process.wait(300) == 0
     sys.stdout.write(f"stopped within {time.monotonic() - began_s:.1f} s\n")
     assert program.rows("SELECT count(*) FROM sessions") == [(2,)]

@@ -33,7 +33,7 @@ def said_by(folder: Path, *arguments: object) -> str:
         env={**os.environ, **homes, "QT_QPA_PLATFORM": "offscreen"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     kept = [file.read_bytes().decode("latin-1") for file in folder.rglob("*") if file.is_file()]
@@ -120,7 +120,7 @@ def test_no_process_below_has_a_password_in_its_command_line(tmp_path: Path) -> 
     environments: dict[int, str] = {}
     sources: list[str] = []
     try:
-        deadline_s = time.monotonic() + 60
+        deadline_s = time.monotonic() + 300
         while time.monotonic() < deadline_s and not (sources and len(lines) > 1):
             for pid in descendants(kiosk.pid):
                 with suppress(OSError):
@@ -131,7 +131,7 @@ def test_no_process_below_has_a_password_in_its_command_line(tmp_path: Path) -> 
             time.sleep(0.05)
     finally:
         kiosk.send_signal(signal.SIGTERM)
-        kiosk.wait(60)
+        kiosk.wait(300)
     assert any("rtsp://admin:***@127.0.0.1:9/live" in line for line in lines.values())
     assert not [line for line in lines.values() if any(trace in line for trace in TRACES)]
     sensors = [pid for pid, line in lines.items() if "monitor.sensor.process" in line]

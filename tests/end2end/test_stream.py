@@ -100,7 +100,7 @@ def test_an_address_that_does_not_answer_holds_up_neither_the_ads_nor_the_end(
     wait_for(lambda: program.rows("SELECT 1 FROM plays LIMIT 1"), what="an ad")
     began_s = time.monotonic()
     process.send_signal(signal.SIGTERM)
-    _, complaints = process.communicate(timeout=30)
+    _, complaints = process.communicate(timeout=300)
     assert process.returncode == 0, complaints
     # Two seconds, unless others want the machine.
     assert time.monotonic() - began_s < 5
@@ -130,7 +130,7 @@ def test_a_lost_stream_is_a_gap_and_comes_back(program, make_playlist, camera, w
         what="readings after the gap",
     )
     process.send_signal(signal.SIGTERM)
-    _, complaints = process.communicate(timeout=20)
+    _, complaints = process.communicate(timeout=300)
     assert process.returncode == 0, complaints
     # The same sensor went on: the ads did not stop, and nothing was lost.
     assert one("SELECT count(*) FROM gaps") == (1,)

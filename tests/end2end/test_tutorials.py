@@ -102,7 +102,7 @@ class Terminal:
     def __exit__(self, *_: object) -> None:
         for process in self.started:
             process.terminate()
-            process.wait(20)
+            process.wait(300)
 
     def follow(self, page: Path) -> None:
         """Run the commands of a page, and write its settings to the file that they name."""

@@ -210,5 +210,5 @@ def test_the_wheel_serves(installed, command):
         assert requests.get(f"{address}static/page.css", timeout=30).ok
     finally:
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=60)
+        process.communicate(timeout=300)
     assert process.returncode == 0

@@ -70,7 +70,7 @@ def cluster(wait_for):
     finally:
         head.terminate()
         try:
-            head.communicate(timeout=60)
+            head.communicate(timeout=300)
         except subprocess.TimeoutExpired:
             head.kill()
             head.communicate()

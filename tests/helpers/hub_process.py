@@ -39,4 +39,4 @@ def hub_process(
         yield found[0], process
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(30)
+        process.wait(300)

@@ -13,6 +13,8 @@ import pytest
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
 
+from tests.helpers.ports import reserved_port
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
@@ -38,9 +40,9 @@ class Mosquitto:
         self._program = program
         self._process: subprocess.Popen[bytes] | None = None
         self.certificate: Path | None = None
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port: int = free.getsockname()[1]
+        # Bound as long as it lives, so that no other test is given the port meanwhile.
+        self._reserved = reserved_port()
+        self.port: int = self._reserved.getsockname()[1]
         passwords = folder / "passwords"
         tool = _program("mosquitto_passwd")
         assert tool is not None
@@ -79,7 +81,7 @@ class Mosquitto:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        deadline_s = time.monotonic() + 20
+        deadline_s = time.monotonic() + 300
         while time.monotonic() < deadline_s:
             try:
                 socket.create_connection(("127.0.0.1", self.port), 1).close()
@@ -96,6 +98,10 @@ class Mosquitto:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+    def free(self) -> None:
+        """Give its port back."""
+        self._reserved.close()
 
 
 class Listener:
@@ -159,3 +165,4 @@ def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
     made = Mosquitto(folder, program)
     yield made
     made.stop()
+    made.free()

@@ -91,7 +91,7 @@ class PostgresServer:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             check=False,
-            timeout=120,
+            timeout=300,
         )
         assert result.returncode == 0, (
             f"{program} failed: {(self.folder / 'log').read_text()[-2000:]}"

@@ -47,7 +47,7 @@ class RawServer:
                 connection, _ = self._listener.accept()
             except TimeoutError:
                 continue
-            connection.settimeout(5)
+            connection.settimeout(60)
             try:
                 if self._tls is not None:
                     connection = self._tls.wrap_socket(connection, server_side=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import os
 import signal
-import socket
 import subprocess
 from collections.abc import Sequence
 from fractions import Fraction
@@ -14,6 +13,8 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
+
+from tests.helpers.ports import reserved_port
 
 SERVER = Path(__file__).with_name("rtsp_server.py")
 PYTHON = "/usr/bin/python3"
@@ -26,7 +27,7 @@ def why_not() -> str:
     """Why there is no RTSP server here; empty if there is one."""
     try:
         done = subprocess.run(
-            [PYTHON, str(SERVER)], capture_output=True, text=True, timeout=60, check=False
+            [PYTHON, str(SERVER)], capture_output=True, text=True, timeout=300, check=False
         )
     except OSError as error:
         return f"needs {PYTHON}: {error.strerror}"
@@ -37,8 +38,7 @@ def why_not() -> str:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+    with reserved_port() as probe:
         return int(probe.getsockname()[1])
 
 

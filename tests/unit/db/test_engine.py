@@ -42,7 +42,7 @@ def run_python(code, *arguments):
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
 
@@ -390,7 +390,7 @@ def test_many_processes_create_one_database(path):
         process.stdin.write("\n")
         process.stdin.flush()
     for process in processes:
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=300)
         assert out == "1\n", err
         assert process.returncode == 0
 

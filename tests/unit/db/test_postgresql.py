@@ -95,7 +95,7 @@ def test_connections_that_are_cut_again_and_again(engine, make, tmp_path):
             for _ in range(15):
                 time.sleep(0.1)
                 cut += cut_connections(engine)
-        assert session.flush(20)
+        assert session.flush(300)
     assert cut >= 15
     assert session.lost == 0
     assert stored(engine) == (feeder.submitted, feeder.submitted, feeder.plays)
@@ -116,7 +116,7 @@ def test_a_server_that_is_not_there_yet(own_server, make, tmp_path, caplog):
     wait_until(lambda: session.waiting_on_disk == 103)
     assert session.session_id == 0
     own_server.start()
-    assert session.flush(20)
+    assert session.flush(300)
     session.close(make.end())
     assert len(load_session(opened.engine, session.session_id).readings) == 93
     opened.engine.dispose()
@@ -185,7 +185,7 @@ def test_a_lock_ends_with_its_connection_and_is_taken_again(engine, server_url, 
         assert close_interrupted_sessions(other) == [1]
         for record in make.stream():
             session.submit(record)
-        assert session.flush(20)
+        assert session.flush(300)
         assert close_interrupted_sessions(other) == []
         assert list_sessions(other)[0].ended_at is None
         session.close(make.end())

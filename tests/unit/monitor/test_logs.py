@@ -199,7 +199,7 @@ def test_a_crash_of_native_code_and_where_it_was_stuck_are_in_the_newest_file(pa
         [sys.executable, "-c", CRASH, str(path), how],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )

@@ -68,7 +68,7 @@ def test_what_was_a_terminal_is_nowhere_and_the_rest_stays() -> None:
     os.close(inside)
     assert os.read(terminal, 100) == b"to the terminal\r\n"
     os.close(terminal)
-    assert child.communicate(timeout=30) == (b"whole", None)
+    assert child.communicate(timeout=300) == (b"whole", None)
     assert child.returncode == 0
 
 

@@ -46,7 +46,7 @@ def test_a_pipe_is_written_to_and_stays_a_pipe(tmp_path):
     reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()), daemon=True)
     reader.start()
     write_whole(pipe, b"page")
-    reader.join(10)
+    reader.join(60)
     assert read == [b"page"]
     assert stat.S_ISFIFO(pipe.stat().st_mode)
 

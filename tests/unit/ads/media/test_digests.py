@@ -16,7 +16,7 @@ from ads.media import digests
 from ads.media.digests import DigestReader, TimeLimit
 from tests.helpers.waiting import wait_until
 
-WAIT_S = 20.0
+WAIT_S = 120.0
 
 
 @pytest.fixture(autouse=True)
@@ -112,6 +112,7 @@ def test_without_a_limit_only_a_file_that_gives_nothing_is_given_up(media, monke
     assert len(gate.waiting) <= digests.MAX_THREADS + 2
     gate.is_open.set()
     wait_for_no_thread()
+    monkeypatch.setattr(digests, "STALLED_AFTER_S", WAIT_S)
     found = reader.read(files[0].parent, files, TimeLimit())
     assert found == [hashlib.sha256(b"content").hexdigest()] * 10
     wait_for_no_thread()

@@ -28,7 +28,7 @@ from ads.show.playback import Play, PlaybackLog, PlayEnd
 from tests.helpers.waiting import Stopwatch, wait_until
 
 MS = 1_000_000
-READY_S = 10
+READY_S = 60
 HANG_S = 100
 
 
@@ -960,7 +960,7 @@ def test_stopping_does_not_wait_for_a_file_that_does_not_answer(
     assert entered.wait(READY_S)
     watch = Stopwatch()
     made.stop()
-    assert watch.seconds < 4
+    assert watch.seconds < HANG_S / 2
     assert "a.png did not end: its file does not answer" in caplog.text
     released.set()
 

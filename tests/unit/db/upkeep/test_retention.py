@@ -173,7 +173,7 @@ def test_the_kiosk_does_it_by_itself(engine, make, rows, monkeypatch):
 
     monkeypatch.setattr(session_writer, "purge_some", counted)
     with SessionWriter(engine, make.session(), keep=90 * DAY, commit_interval_s=0.01) as session:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300
         while 0 not in deleted:
             assert time.monotonic() < deadline
             session.submit(make.reading(recent, 1, None))
@@ -315,7 +315,7 @@ def test_a_clock_four_months_ahead_at_one_start_deletes_nothing(
     with SessionWriter(
         engine, make.session(started_at=ahead), keep=90 * DAY, commit_interval_s=0.01
     ) as session:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 300
         while "119 days after the sessions before (2026-03-01)" not in caplog.text:
             assert time.monotonic() < deadline
             session.submit(make.play(1, 120 * 86_400.0, "none"))
@@ -336,7 +336,7 @@ def test_after_as_long_as_readings_are_kept_the_clock_does_not_matter(
         keep=timedelta(seconds=0.3),
         commit_interval_s=0.01,
     ) as session:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 300
         while rows("SELECT count(*) FROM readings") != [(0,)]:
             assert time.monotonic() < deadline
             session._delivery.session.warnings.is_due("clock")

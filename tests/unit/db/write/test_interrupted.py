@@ -65,13 +65,13 @@ def writing_process(path):
         yield process
     finally:
         process.kill()
-        process.communicate(timeout=30)
+        process.communicate(timeout=300)
 
 
 def test_killed_process_leaves_a_whole_database(path):
     with writing_process(path) as process:
         process.send_signal(signal.SIGKILL)
-        rest, _ = process.communicate(timeout=30)
+        rest, _ = process.communicate(timeout=300)
     promised = int(rest.split()[-1]) if rest.split() else 300
     assert process.returncode == -signal.SIGKILL
 

@@ -90,7 +90,7 @@ def kill_at_random(path, times, chance):
             time.sleep(chance.uniform(0.0, 1.5))
         finally:
             process.send_signal(signal.SIGKILL)
-            rest, _ = process.communicate(timeout=60)
+            rest, _ = process.communicate(timeout=300)
         promised.append(int((line + rest).split()[-1]))
     return promised
 

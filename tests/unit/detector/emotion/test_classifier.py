@@ -369,7 +369,7 @@ def test_the_shipped_model_means_the_same_under_jax(tmp_path: Path) -> None:
         env=os.environ | {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"},
         check=True,
         capture_output=True,
-        timeout=100,
+        timeout=300,
     )
     classifier = load_classifier(model, "cpu")
     expected = classify(classifier, crops)

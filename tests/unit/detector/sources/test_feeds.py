@@ -19,6 +19,7 @@ from detector.sources.feeds import JpegFeed, VideoFeed, open_feed
 from detector.sources.stream import StreamCapture
 from detector.sources.video_source import SourceSpec
 from tests.helpers import rtsp
+from tests.helpers.ports import reserved_port
 
 Clip = Callable[..., Path]
 TIMEOUT = (6.0, 2.5)
@@ -50,8 +51,11 @@ def test_pictures_over_http(stream_server: Any) -> None:
 
 
 def test_nothing_listens() -> None:
-    with pytest.raises(SourceOpenError, match="nothing listens at this host and port"):
-        StreamCapture(SourceSpec("stream", f"http://127.0.0.1:{rtsp.free_port()}/"))
+    with (
+        reserved_port() as reserved,
+        pytest.raises(SourceOpenError, match="nothing listens at this host and port"),
+    ):
+        StreamCapture(SourceSpec("stream", f"http://127.0.0.1:{reserved.getsockname()[1]}/"))
 
 
 @pytest.fixture(scope="module")

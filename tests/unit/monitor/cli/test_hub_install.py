@@ -114,7 +114,7 @@ def test_systemd_accepts_the_unit(config, asked, settings, tmp_path, user):
         [analyze, "verify", *([] if user else ["--user"]), str(unit)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert "ad-monitor-hub.service" not in checked.stderr

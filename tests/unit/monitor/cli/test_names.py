@@ -27,7 +27,7 @@ def ad_monitor(*arguments: str, folder: Path) -> subprocess.CompletedProcess[byt
     environment = {**os.environ, "XDG_DATA_HOME": str(folder / "data"), "PYTHONUTF8": "1"}
     return subprocess.run(
         [sys.executable, "-m", "monitor", *arguments],
-        check=False, cwd=folder, env=environment, capture_output=True, timeout=120,
+        check=False, cwd=folder, env=environment, capture_output=True, timeout=300,
     )  # fmt: skip
 
 

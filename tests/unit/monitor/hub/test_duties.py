@@ -36,7 +36,7 @@ def test_one_process_performs_a_duty_and_another_takes_over(engine):
     assert first.ran.wait(60)
     other = Duties(engine, (second.duty,))
     runs = first.runs
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 300
     while first.runs < runs + 5 and time.monotonic() < deadline:
         time.sleep(0.01)
     assert second.runs == 0
@@ -67,8 +67,8 @@ def test_a_duty_that_fails_is_tried_again_and_harms_no_other(engine, caplog):
         raise RuntimeError("broken")
 
     duties = Duties(engine, (Duty("fail", 0.02, fail), counted.duty))
-    assert failed.acquire(timeout=10)
-    assert failed.acquire(timeout=10)
+    assert failed.acquire(timeout=60)
+    assert failed.acquire(timeout=60)
     assert counted.ran.wait(60)
     duties.close()
     assert "The hub's duty fail failed" in caplog.text
@@ -78,7 +78,7 @@ def test_without_the_database_a_duty_waits(engine, caplog):
     counted = Counted()
     with writing(engine):
         duties = Duties(engine, (counted.duty,))
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + 300
         while "cannot be taken" not in caplog.text and time.monotonic() < deadline:
             time.sleep(0.05)
         assert "cannot be taken" in caplog.text

@@ -94,6 +94,6 @@ def test_opencv_is_not_loaded_before_qt():
     # Where a display is there, the application would abort: OpenCV brings a Qt of its own.
     program = "import sys, monitor.kiosk.preview; print('cv2' in sys.modules)"
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=300, check=False
     )
     assert done.stdout.strip() == "False", done.stderr

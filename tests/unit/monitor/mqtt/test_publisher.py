@@ -55,7 +55,7 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 def wait_for_warning(caplog: pytest.LogCaptureFixture) -> None:
-    deadline_s = time.monotonic() + 30
+    deadline_s = time.monotonic() + 300
     while not warnings(caplog) and time.monotonic() < deadline_s:
         time.sleep(0.05)
 

@@ -72,7 +72,7 @@ def test_it_is_the_same_with_the_machine_s_fonts_and_with_none(document, tmp_pat
         cwd=Path(__file__).parents[4],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stderr

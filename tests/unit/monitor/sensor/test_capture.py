@@ -14,7 +14,6 @@ from detector.sources.video_source import SourceSpec
 from detector.types import Frame
 from monitor.sensor import capture as module
 from monitor.sensor.capture import FIRST_RETRY_S, MAX_RETRY_S, Capture, CaptureHungError, FrameQueue
-from tests.helpers.waiting import Stopwatch
 
 PATIENCE_S = 60.0
 CAMERA = SourceSpec("camera", "0")
@@ -239,23 +238,27 @@ def test_an_address_that_does_not_answer_holds_up_neither_start_nor_stop(
     monkeypatch: pytest.MonkeyPatch, start: Start, patient: bool
 ) -> None:
     monkeypatch.setattr(module, "SLOW_OPENING_S", 0.1)
-    answers = threading.Event()
+    asked, answers = threading.Event(), threading.Event()
 
     def open_slowly(*_: Any, **__: Any) -> Any:
+        asked.set()
         answers.wait(PATIENCE_S)
         raise CLOSED
 
     monkeypatch.setattr(module, "open_source", open_slowly)
     losses: list[SourceError] = []
     capture = start(STREAM, on_lost=losses.append, wait_for_source=patient)
+    assert asked.wait(PATIENCE_S)
     time.sleep(0.15)
     capture.check()
     capture.check()
     # Without patience the start waits for the error instead.
     assert [error.cause for error in losses] == (["stream_stalled"] if patient else [])
-    watch = Stopwatch()
+    joined: list[float] = []
+    monkeypatch.setattr(capture._thread, "join", joined.append)
     assert not capture.stop()
-    assert watch.seconds < 3.5, "a camera would have had 4 s"
+    assert joined == [0.5], "a camera would have had 4 s"
+    monkeypatch.undo()
     answers.set()
 
 
@@ -268,18 +271,25 @@ def test_a_read_that_waits_is_a_loss_although_it_does_not_return(
     spec: SourceSpec,
     cause: str,
 ) -> None:
-    monkeypatch.setattr(module, "STALL_S", 0.2)
-    let_go = threading.Event()
-    scripted([picture(1, 0), lambda: let_go.wait(PATIENCE_S), picture(2, 1), "block"])
+    waits, let_go = threading.Event(), threading.Event()
+
+    def hang() -> bool:
+        waits.set()
+        return let_go.wait(PATIENCE_S)
+
+    scripted([picture(1, 0), hang, picture(2, 1), "block"])
+    monkeypatch.setattr(module, "STALL_S", PATIENCE_S)
     losses: list[SourceError] = []
     capture = start(spec, on_lost=losses.append)
     assert capture._queue.take(PATIENCE_S) is not None
     capture.check()
     assert losses == []
-    time.sleep(0.25)
+    assert waits.wait(PATIENCE_S)
+    monkeypatch.setattr(module, "STALL_S", 0.0)
     capture.check()
     capture.check()
     assert [(error.cause, type(error)) for error in losses] == [(cause, SourceLostError)]
+    monkeypatch.setattr(module, "STALL_S", PATIENCE_S)
     let_go.set()
     assert capture._queue.take(PATIENCE_S) is not None
     capture.check()

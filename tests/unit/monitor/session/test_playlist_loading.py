@@ -14,7 +14,7 @@ from ads.playlists.watcher import LOOK_EVERY_S
 from monitor.session import playlist_loading
 from monitor.session.playlist_loading import load_watched
 
-WAIT_S = 30.0
+WAIT_S = 120.0
 
 
 @pytest.fixture

@@ -59,7 +59,7 @@ def drawn_with_fonts_of(folder: Path | None, tmp_path: Path) -> str:
         cwd=Path(__file__).parents[4],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -30,7 +30,7 @@ def test_many_views_make_one_wake_up_and_the_newest_wins(bridge, qtbot, make_vie
     in_a_thread(lambda: [bridge.publish(view) for view in views])
     assert woken == []  # delivered by the loop of the GUI thread, and by nobody else
 
-    qtbot.waitUntil(lambda: bool(taken), timeout=20_000)
+    qtbot.waitUntil(lambda: bool(taken), timeout=300_000)
     qtbot.wait(30)
     assert woken == [threading.main_thread()]
     assert taken == [views[-1]]
@@ -43,7 +43,7 @@ def test_after_a_take_the_next_view_wakes_again(bridge, qtbot, make_view):
     for n in range(3):
         view = make_view(at_ns=n)
         in_a_thread(lambda view=view: bridge.publish(view))
-        qtbot.waitUntil(lambda n=n: len(taken) == n + 1, timeout=20_000)
+        qtbot.waitUntil(lambda n=n: len(taken) == n + 1, timeout=300_000)
         assert taken[-1] is view
 
 
@@ -62,7 +62,7 @@ def test_publishing_in_the_gui_thread_does_not_block(bridge, qtbot, make_view):
     bridge.view_changed.connect(lambda: taken.append(bridge.take()))
     bridge.publish(make_view())
     assert taken == []
-    qtbot.waitUntil(lambda: len(taken) == 1, timeout=20_000)
+    qtbot.waitUntil(lambda: len(taken) == 1, timeout=300_000)
 
 
 def test_nothing_arrives_after_close(bridge, qtbot, make_view):
@@ -89,11 +89,11 @@ def test_two_threads_and_a_busy_reader_lose_nothing_but_old_views(bridge, qtbot,
 
     thread = threading.Thread(target=publish, name="publisher")
     thread.start()
-    qtbot.waitUntil(done.is_set, timeout=10000)
+    qtbot.waitUntil(done.is_set, timeout=300_000)
     thread.join(60)
     qtbot.waitUntil(
         lambda: bool(taken) and taken[-1] is not None and taken[-1].frame.captured_ns == 1999,
-        timeout=20_000,
+        timeout=300_000,
     )
     times = [view.frame.captured_ns for view in taken if view is not None]
     assert times == sorted(set(times))

@@ -86,7 +86,7 @@ def test_without_a_desktop_the_x_server_is_told_again_and_again(
     monkeypatch.setattr(screen_saver, "NUDGE_MS", 20)
     inhibitor = ScreenSaverInhibitor("Ad Reaction Monitor")
     assert inhibitor.inhibit() == "x11"
-    qtbot.waitUntil(lambda: len(nudges) > 3, timeout=20_000)
+    qtbot.waitUntil(lambda: len(nudges) > 3, timeout=300_000)
     inhibitor.release()
     assert nudges.closed
     count = len(nudges)
@@ -167,7 +167,7 @@ from monitor.ui.screen_saver import ScreenSaverInhibitor
 inhibitor = ScreenSaverInhibitor("Ad Reaction Monitor")
 print(inhibitor.inhibit())
 inhibitor.release()
-print(service.communicate(timeout=20)[0], end="")
+print(service.communicate(timeout=300)[0], end="")
 """
 
 
@@ -176,7 +176,7 @@ def test_a_desktop_on_a_real_bus():
     command = ["dbus-run-session", "--", sys.executable, "-c", textwrap.dedent(CLIENT), SERVICE]
     environ = dict(os.environ, QT_QPA_PLATFORM="offscreen")
     done = subprocess.run(
-        command, env=environ, capture_output=True, text=True, timeout=90, check=False
+        command, env=environ, capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
@@ -232,6 +232,6 @@ def _library(name):
 )
 def test_a_real_x_server_believes_that_somebody_is_there():
     command = ["xvfb-run", "-a", sys.executable, "-c", X11_PROGRAM]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["True", "True"]

@@ -97,7 +97,7 @@ def run(what, end=END):
         [sys.executable, "-W", "error", "-c", BEGIN + what + end],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -147,7 +147,7 @@ def test_without_the_guard_it_would_have_died():
         ],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert done.returncode != 0

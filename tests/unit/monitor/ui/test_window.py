@@ -57,10 +57,10 @@ def test_pictures_of_the_player_reach_the_screen(make_window, qtbot, player, mak
     window = make_window()
     assert not window.ad_view.has_picture
     player.pictures.append(make_picture((10, 200, 30)))
-    qtbot.waitUntil(lambda: window.ad_view.has_picture, timeout=20_000)
+    qtbot.waitUntil(lambda: window.ad_view.has_picture, timeout=300_000)
     assert middle(window) == (10, 200, 30)
     advanced = player.advanced
-    qtbot.waitUntil(lambda: player.advanced > advanced + 5, timeout=20_000)
+    qtbot.waitUntil(lambda: player.advanced > advanced + 5, timeout=300_000)
     assert middle(window) == (10, 200, 30)  # without a new picture the last one stays
 
 
@@ -90,7 +90,7 @@ def test_the_player_learns_the_size_in_pixels_first_at_once_then_when_it_rests(
     first = player.calls[0]
     for width in (700, 800, 900):
         window.resize(width, 500)
-    qtbot.waitUntil(lambda: len(player.calls) > 1, timeout=20_000)
+    qtbot.waitUntil(lambda: len(player.calls) > 1, timeout=300_000)
     assert player.calls == [first, (900, 500 - window.notice.height())]
 
 
@@ -146,7 +146,7 @@ def test_no_pixel_of_the_ad_is_under_the_notice_and_none_of_the_notice_on_the_ad
         window.resize(*size)
         ad, notice = parts(window)
         player.pictures.append(make_picture((10, 200, 30), ad.width(), ad.height()))
-        qtbot.waitUntil(lambda: not player.pictures, timeout=20_000)
+        qtbot.waitUntil(lambda: not player.pictures, timeout=300_000)
         image = window.grab().toImage()
         for y in range(0, window.height(), 3):
             colours = {image.pixelColor(x, y).getRgb()[:3] for x in range(0, window.width(), 7)}
@@ -196,7 +196,7 @@ def test_a_demonstration_says_so_over_the_ad_in_every_state(
         assert mark().width() >= 0.3 * window.width()
     press(qtbot, window, Qt.Key.Key_Space)
     player.pictures.append(make_picture((0, 0, 0)))
-    qtbot.waitUntil(lambda: window.ad_view.has_picture, timeout=20_000)
+    qtbot.waitUntil(lambda: window.ad_view.has_picture, timeout=300_000)
     image = window.grab(mark()).toImage()
     bright = sum(
         image.pixelColor(x, y).lightness() > 120
@@ -234,7 +234,7 @@ def test_a_kiosk_shows_the_code_with_which_its_hub_accepts_it(make_window, size)
 def test_views_of_the_bridge_reach_the_overlay(make_window, qtbot, bridge, make_view, make_reading):
     window = make_window()
     bridge.publish(make_view(make_reading(5)))
-    qtbot.waitUntil(lambda: window.overlay.bars.title == "Viewer 5", timeout=20_000)
+    qtbot.waitUntil(lambda: window.overlay.bars.title == "Viewer 5", timeout=300_000)
 
 
 def test_a_view_from_before_the_window_is_shown_and_does_not_block_later_ones(
@@ -243,9 +243,9 @@ def test_a_view_from_before_the_window_is_shown_and_does_not_block_later_ones(
     bridge.publish(make_view(make_reading(1)))
     qapp.processEvents()  # the wake-up is delivered while nobody is connected yet
     window = make_window()
-    qtbot.waitUntil(lambda: "1 viewer" in window.overlay.status.text, timeout=20_000)
+    qtbot.waitUntil(lambda: "1 viewer" in window.overlay.status.text, timeout=300_000)
     bridge.publish(make_view(make_reading(1), make_reading(2)))
-    qtbot.waitUntil(lambda: "2 viewers" in window.overlay.status.text, timeout=20_000)
+    qtbot.waitUntil(lambda: "2 viewers" in window.overlay.status.text, timeout=300_000)
 
 
 @pytest.mark.parametrize("key", [Qt.Key.Key_N, Qt.Key.Key_Right])
@@ -270,9 +270,9 @@ def test_pause_and_go_on(make_window, qtbot, player):
 def test_the_badge_follows_the_player_whoever_paused_it(make_window, qtbot, player):
     window = make_window()
     player.paused = True
-    qtbot.waitUntil(window.paused_badge.isVisible, timeout=20_000)
+    qtbot.waitUntil(window.paused_badge.isVisible, timeout=300_000)
     player.paused = False
-    qtbot.waitUntil(lambda: not window.paused_badge.isVisible(), timeout=20_000)
+    qtbot.waitUntil(lambda: not window.paused_badge.isVisible(), timeout=300_000)
 
 
 def test_overlay_off_and_on(make_window, qtbot):
@@ -325,7 +325,7 @@ def test_escape_quits_a_kiosk_that_began_in_full_screen(make_window, qtbot):
     window = make_window(fullscreen=True)
     assert window.isFullScreen()
     assert window.cursor().shape() == Qt.CursorShape.BlankCursor
-    with qtbot.waitSignal(window.quit_requested, timeout=20_000):
+    with qtbot.waitSignal(window.quit_requested, timeout=300_000):
         press(qtbot, window, Qt.Key.Key_Escape)
     assert not window.isVisible()
 
@@ -351,7 +351,7 @@ def test_the_player_learns_when_a_picture_was_painted(make_window, qtbot, player
     make_window()
     picture = make_picture((10, 200, 30))
     player.pictures.append(picture)
-    qtbot.waitUntil(lambda: player.seen == [picture], timeout=20_000)
+    qtbot.waitUntil(lambda: player.seen == [picture], timeout=300_000)
 
 
 def test_f1_opens_the_operator_panel_and_f1_or_escape_closes_it(
@@ -361,7 +361,7 @@ def test_f1_opens_the_operator_panel_and_f1_or_escape_closes_it(
     window = make_window(session=session, saver=lambda: "x11", clock=lambda: 3_600_000_000_000)
     player.current = None
     bridge.publish(make_view(make_reading(1), make_reading(2)))
-    qtbot.waitUntil(lambda: "2 viewers" in window.overlay.status.text, timeout=20_000)
+    qtbot.waitUntil(lambda: "2 viewers" in window.overlay.status.text, timeout=300_000)
     panel = window.operator_panel
     assert not panel.isVisible()
     press(qtbot, window, Qt.Key.Key_F1)
@@ -412,11 +412,11 @@ def test_the_notice_is_announced_when_it_is_painted_and_when_it_is_hidden(make_w
     states = []
     window.notice.shown.connect(lambda: states.append("shown"))
     window.notice.hidden.connect(lambda: states.append("hidden"))
-    qtbot.waitUntil(lambda: states == ["shown"], timeout=20_000)
+    qtbot.waitUntil(lambda: states == ["shown"], timeout=300_000)
     window.showMinimized()
-    qtbot.waitUntil(lambda: states == ["shown", "hidden"], timeout=20_000)
+    qtbot.waitUntil(lambda: states == ["shown", "hidden"], timeout=300_000)
     window.showNormal()
-    qtbot.waitUntil(lambda: states == ["shown", "hidden", "shown"], timeout=20_000)
+    qtbot.waitUntil(lambda: states == ["shown", "hidden", "shown"], timeout=300_000)
     window.close()
     assert states == ["shown", "hidden", "shown", "hidden"]
 
@@ -447,10 +447,10 @@ def test_the_panel_says_why_nothing_is_measured(
 ):
     player.current = None
     window = make_window(notice_required=required)
-    with qtbot.waitSignal(window.notice.shown, timeout=20_000):
+    with qtbot.waitSignal(window.notice.shown, timeout=300_000):
         pass
     if minimised:
-        with qtbot.waitSignal(window.notice.hidden, timeout=20_000):
+        with qtbot.waitSignal(window.notice.hidden, timeout=300_000):
             window.showMinimized()
     measuring = window.operator_facts()[0]
     assert [row.text for row in measuring.rows if row.label == ""] == ([said] if said else [])
@@ -461,9 +461,9 @@ def test_black_and_no_words_between_two_ads_with_a_wash_out(
 ):
     window = make_window()
     player.pictures.append(make_picture((10, 200, 30)))
-    qtbot.waitUntil(lambda: window.ad_view.has_picture, timeout=20_000)
+    qtbot.waitUntil(lambda: window.ad_view.has_picture, timeout=300_000)
     player.resting, player.current = True, None
-    qtbot.waitUntil(lambda: not window.ad_view.has_picture, timeout=20_000)
+    qtbot.waitUntil(lambda: not window.ad_view.has_picture, timeout=300_000)
     assert middle(window) == (0, 0, 0)
     image = window.ad_view.grab().toImage()
     assert {image.pixel(x, image.height() // 2) & 0xFFFFFF for x in range(image.width())} == {0}
@@ -496,9 +496,9 @@ def test_when_no_ad_can_be_played_it_is_said_once(make_window, qtbot, player, ma
     said = []
     window.failed.connect(said.append)
     player.pictures.append(make_picture((1, 2, 3)))
-    qtbot.waitUntil(lambda: window.ad_view.has_picture, timeout=20_000)
+    qtbot.waitUntil(lambda: window.ad_view.has_picture, timeout=300_000)
     player.error = kind("No ad of the playlist can be played.")
-    qtbot.waitUntil(lambda: bool(said), timeout=20_000)
+    qtbot.waitUntil(lambda: bool(said), timeout=300_000)
     advanced = player.advanced
     qtbot.wait(50)
     assert said == ["No ad of the playlist can be played."]
@@ -513,7 +513,7 @@ def test_a_bug_in_the_player_reaches_the_exception_hook_once(make_window, qtbot,
     window.failed.connect(said.append)
     with qtbot.capture_exceptions() as exceptions:
         player.error = RuntimeError("a bug")
-        qtbot.waitUntil(lambda: bool(exceptions), timeout=20_000)
+        qtbot.waitUntil(lambda: bool(exceptions), timeout=300_000)
         qtbot.wait(50)
     assert [str(error) for _, error, _ in exceptions] == ["a bug"]
     assert said == ["internal error (RuntimeError: a bug)"]
@@ -524,7 +524,7 @@ def test_the_end_of_the_show_is_told_once(make_window, qtbot, player):
     ends = []
     window.finished.connect(lambda: ends.append(1))
     player.finished = True
-    qtbot.waitUntil(lambda: bool(ends), timeout=20_000)
+    qtbot.waitUntil(lambda: bool(ends), timeout=300_000)
     qtbot.wait(50)
     assert ends == [1]
 
@@ -532,12 +532,12 @@ def test_the_end_of_the_show_is_told_once(make_window, qtbot, player):
 def test_an_ad_whose_play_has_ended_does_not_stay(make_window, qtbot, player, make_picture):
     window = make_window()
     player.pictures.append(make_picture((10, 200, 30)))
-    qtbot.waitUntil(lambda: window.ad_view.has_picture, timeout=20_000)
+    qtbot.waitUntil(lambda: window.ad_view.has_picture, timeout=300_000)
     player.current = None
-    qtbot.waitUntil(lambda: not window.ad_view.has_picture, timeout=20_000)
+    qtbot.waitUntil(lambda: not window.ad_view.has_picture, timeout=300_000)
     player.current = "the next play"
     player.pictures.append(make_picture((90, 20, 30)))
-    qtbot.waitUntil(lambda: window.ad_view.has_picture, timeout=20_000)
+    qtbot.waitUntil(lambda: window.ad_view.has_picture, timeout=300_000)
     assert middle(window) == (90, 20, 30)
 
 
@@ -545,7 +545,7 @@ def test_the_filler_stays_while_nothing_may_play(make_window, qtbot, player, mak
     window = make_window()
     player.current, player.filling = None, True
     player.pictures.append(make_picture((10, 20, 200)))
-    qtbot.waitUntil(lambda: window.ad_view.has_picture, timeout=20_000)
+    qtbot.waitUntil(lambda: window.ad_view.has_picture, timeout=300_000)
     qtbot.wait(50)
     assert middle(window) == (10, 20, 200)
 
@@ -555,7 +555,7 @@ def test_a_show_that_begins_with_nothing_to_play_says_so(make_window, qtbot, pla
     window = make_window()
     said = []
     monkeypatch.setattr(window.ad_view, "show_message", lambda *words: said.append(words))
-    qtbot.waitUntil(lambda: bool(said), timeout=20_000)
+    qtbot.waitUntil(lambda: bool(said), timeout=300_000)
     assert said[0] == (window.texts["idle"], window.texts["idle_hint"])
 
 
@@ -605,7 +605,7 @@ window.close()
         env=environ,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -632,7 +632,7 @@ def test_the_picture_of_the_painted_ad_never_contains_the_cameras_preview(
         window = make_window(overlay=True, demo=True)
         window.resize(*size)
         player.pictures.append(make_picture((200, 120, 0)))
-        qtbot.waitUntil(lambda window=window: window.ad_view.has_picture, timeout=20_000)
+        qtbot.waitUntil(lambda window=window: window.ad_view.has_picture, timeout=300_000)
         view = make_view(make_reading(box=Box(0.0, 0.0, 0.01, 0.01)), preview=mark)
         window.overlay.show_view(view)
         window.overlay.refresh_view()
@@ -659,7 +659,7 @@ def test_a_picture_of_a_cross_fade_and_of_nothing_is_what_is_painted(make_window
     assert window.ad_view.snapshot().max() == 0
     one, other = (np.full((36, 64, 3), value, np.uint8) for value in (200, 100))
     player.pictures.append(FakePicture(one, blend=Blend(other, 0.5)))
-    qtbot.waitUntil(lambda: window.ad_view.has_picture, timeout=20_000)
+    qtbot.waitUntil(lambda: window.ad_view.has_picture, timeout=300_000)
     picture = window.ad_view.snapshot(640)
     assert picture.shape[1] == 640
     assert abs(int(picture[picture.shape[0] // 2, 320, 0]) - 150) <= 1
@@ -677,4 +677,4 @@ def test_the_screens_name_lies_over_the_ad_for_some_seconds(make_window, qtbot, 
     assert "\u202e" not in window.name_card.name
     assert not window.name_card.geometry().intersects(window.notice.geometry())
     assert rgb_from_image(window.name_card.grab().toImage()).max() > 150, "letters are there"
-    qtbot.waitUntil(lambda: not window.name_card.isVisible(), timeout=20_000)
+    qtbot.waitUntil(lambda: not window.name_card.isVisible(), timeout=300_000)

@@ -32,6 +32,7 @@ RED, GREEN, BLUE = png((255, 0, 0)), png((0, 255, 0)), png((0, 0, 255))
 def impatient(monkeypatch):
     monkeypatch.setattr(follower, "ASK_S", 0.05)
     monkeypatch.setattr(follower, "TICK_S", 0.02)
+    monkeypatch.setattr(follower, "CLOSE_S", 120.0)  # for a machine that is busy
     monkeypatch.setattr(applying, "PIECE_S", 0.001)
 
 

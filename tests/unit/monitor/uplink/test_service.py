@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import stat
+import threading
 import time
 from collections import deque
 from datetime import UTC, datetime
@@ -15,11 +17,20 @@ from db.read.rollups import store_roll_ups
 from db.schema import Origin, Session, Uplink
 from db.transfer.uplink import UplinkStore
 from db.upkeep.quarantine import quarantine
+from db.write.lock import lock_file
 from monitor.backoff import Backoff
 from monitor.uplink import service
 from monitor.uplink.client import HubClient
 from monitor.uplink.joining import Applicant, enter, facts_of_machine
-from monitor.uplink.key_file import HubKey, KeyFileError, delete_key, key_path, read_key, write_key
+from monitor.uplink.key_file import (
+    HubKey,
+    KeyFileError,
+    delete_key,
+    key_path,
+    lock_path_of,
+    read_key,
+    write_key,
+)
 from monitor.uplink.pace import Pace
 from monitor.uplink.service import UplinkService, Wishes
 from tests.helpers.fake_hub import serving
@@ -32,6 +43,7 @@ from tests.helpers.waiting import Stopwatch, wait_until
 def impatient(monkeypatch):
     monkeypatch.setattr(service, "TICK_S", 0.02)
     monkeypatch.setattr(service, "POLL_S", 0.02)
+    monkeypatch.setattr(service, "CLOSE_S", 120.0)  # for a machine that is busy
 
 
 @pytest.fixture
@@ -107,10 +119,7 @@ def files(database):
     return [one for one in database.parent.glob("kiosk.db*") if not one.name.endswith(".json")]
 
 
-def test_what_the_kiosk_recorded_last_is_sent_as_it_ends(
-    run, engine, database, hub, address, monkeypatch
-):
-    monkeypatch.setattr(service, "CLOSE_S", 20.0)  # for a machine that is busy
+def test_what_the_kiosk_recorded_last_is_sent_as_it_ends(run, engine, database, hub, address):
     join(engine, database, hub, address)
     one = run()
     wait_until(lambda: hub.envelopes)
@@ -122,7 +131,7 @@ def test_what_the_kiosk_recorded_last_is_sent_as_it_ends(
 def test_a_kiosk_shows_a_code_until_it_is_accepted(run, database, hub, address):
     codes = []
     one = run(Wishes(hub=address, upload="sums", min_viewers=7), announce=codes.append)
-    wait_until(lambda: one.status.code)
+    wait_until(lambda: codes)
     assert one.status.state == "pairing"
     assert codes == [one.status.code]
     hub.accept(codes[0])
@@ -208,14 +217,20 @@ def test_another_database_beside_the_key_begins_an_epoch(
 def test_a_database_that_is_replaced_while_the_kiosk_runs_begins_an_epoch(
     run, engine, database, hub, address, monkeypatch
 ):
-    due = [True]
-    monkeypatch.setattr(Pace, "is_due", lambda _pace, _now_s, changed: due[0])
+    due, asked = [True], []
+
+    def is_due(_pace, _now_s, changed):
+        asked.append(changed)
+        return due[0]
+
+    monkeypatch.setattr(Pace, "is_due", is_due)
     join(engine, database, hub, address)
     Make().write_rolled(engine)
     one = run()
     wait_until(lambda: sessions(hub.engine) == 1 and is_done(one))
     due[0] = False
-    time.sleep(0.2)
+    seen = len(asked)
+    wait_until(lambda: len(asked) > seen + 1, what="the end of what was sent meanwhile")
     # As the session does with a damaged file.
     engine.dispose()
     quarantine(database)
@@ -273,16 +288,50 @@ def test_a_hub_that_hangs_does_not_hold_up_the_end(
     join(engine, database, hub, address)
     one = run()
     wait_until(lambda: hub.envelopes)
-    receive = hub.receive
+    receive, going_on = hub.receive, threading.Event()
 
     def slowly(*arguments):
-        time.sleep(3.0)
+        assert going_on.wait(60)
         return receive(*arguments)
 
     monkeypatch.setattr(hub, "receive", slowly)
+    monkeypatch.setattr(service, "CLOSE_S", 0.1)
     watch = Stopwatch()
     one.stop()
-    assert watch.seconds < 2.9
+    assert watch.seconds < 30
+    going_on.set()
+    wait_until(lambda: not is_running())
+
+
+def is_running():
+    return "uplink" in {thread.name for thread in threading.enumerate()}
+
+
+def test_the_database_stays_locked_for_a_thread_that_hangs_as_it_begins(
+    run, engine, database, hub, address, monkeypatch
+):
+    join(engine, database, hub, address)
+    one = run()
+    wait_until(lambda: one.status.state == "joined")
+    one.stop()
+    resume, hangs, going_on = UplinkService._resume, threading.Event(), threading.Event()
+
+    def hang(*arguments):
+        hangs.set()
+        assert going_on.wait(60)
+        return resume(*arguments)
+
+    other = UplinkService(engine, database, Wishes(), lambda _least: None)
+    monkeypatch.setattr(UplinkService, "_resume", hang)
+    other.start()
+    assert hangs.wait(60)
+    monkeypatch.setattr(service, "CLOSE_S", 0.1)
+    other.stop()
+    assert lock_file(lock_path_of(database), os.O_RDWR) is None
+    going_on.set()
+    wait_until(lambda: not is_running())
+    other.stop()
+    assert not lock_path_of(database).exists()
 
 
 @pytest.mark.logs_errors

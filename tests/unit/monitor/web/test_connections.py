@@ -14,6 +14,7 @@ from waitress import wasyncore
 from monitor.web.connections import ConnectionLimits, origin_of
 from monitor.web.security import REFUSAL, SECURITY_HEADERS
 from monitor.web.server import Server
+from tests.helpers.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -98,7 +99,7 @@ def site() -> Iterator[Callable[..., Site]]:
 
 @contextmanager
 def connected(site: Site, sent: bytes = b"") -> Iterator[socket.socket]:
-    with socket.create_connection(("127.0.0.1", site.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", site.port), timeout=60) as connection:
         connection.sendall(sent)
         yield connection
 
@@ -142,14 +143,14 @@ def test_a_header_that_does_not_end_is_given_up_and_others_are_served_meanwhile(
     with ExitStack() as stack:
         slow = [stack.enter_context(connected(here, b"GET / HTTP/1.1\r\nX: ")) for _ in range(50)]
         assert ask(here, get()).endswith(b"hello")
-        end = time.monotonic() + 5
+        end = time.monotonic() + 60
         # Bytes that keep coming do not prolong it.
         while not is_closed(slow[0], 0.01) and time.monotonic() < end:
             for one in slow[1:]:
                 with suppress(OSError):
                     one.send(b"x")
         assert time.monotonic() < end
-        assert all(is_closed(one, 3) for one in slow)
+        assert all(is_closed(one, 60) for one in slow)
 
 
 def test_a_newcomer_takes_the_place_of_the_one_that_waits_longest(site):
@@ -158,7 +159,7 @@ def test_a_newcomer_takes_the_place_of_the_one_that_waits_longest(site):
         slow = [stack.enter_context(connected(here, b"GET")) for _ in range(5)]
         time.sleep(0.1)
         assert ask(here, get()).endswith(b"hello")
-        assert is_closed(slow[0], 3)
+        assert is_closed(slow[0], 60)
         assert not is_closed(slow[4], 0.1)
 
 
@@ -200,7 +201,7 @@ def test_an_idle_connection_ends(site):
             more = connection.recv(1 << 16)
             assert more, answer
             answer += more
-        assert is_closed(connection, 5)
+        assert is_closed(connection, 60)
 
 
 def test_requests_of_one_connection_are_answered_one_after_the_other(site):
@@ -240,19 +241,16 @@ def test_large_bodies_wait_for_room_the_smallest_first(site):
     ):
         assert rest(small).endswith(b"\r\n\r\n50000")
         assert not is_closed(third, 0.2)
-        first.settimeout(10)
+        first.settimeout(60)
         first.sendall(bytes(2_500_000))
         assert rest(first).endswith(b"\r\n\r\n2500000")
-        third.settimeout(10)
+        third.settimeout(60)
         assert third.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
         second.sendall(bytes(2_000_000))
         third.sendall(bytes(1_000_000))
         assert rest(third).endswith(b"\r\n\r\n1000000")
         assert rest(second).endswith(b"\r\n\r\n2000000")
-    end = time.monotonic() + 5
-    while here.room != 3_000_000 and time.monotonic() < end:
-        time.sleep(0.01)
-    assert here.room == 3_000_000
+    wait_until(lambda: here.room == 3_000_000)
 
 
 def test_who_waits_for_room_too_long_is_told(site):
@@ -264,7 +262,7 @@ def test_who_waits_for_room_too_long_is_told(site):
 def test_a_body_that_stalls_or_trickles_is_given_up(site):
     here = site(window_s=0.5, window_bytes=1000)
     with connected(here, post(2_000_000)) as stalled, connected(here, post(2_000_000)) as trickling:
-        end = time.monotonic() + 8
+        end = time.monotonic() + 60
         trickling.settimeout(0.02)
         answer = b""
         while not answer and time.monotonic() < end:
@@ -278,8 +276,7 @@ def test_a_body_that_stalls_or_trickles_is_given_up(site):
 def test_a_sender_that_leaves_gives_its_room_back(site):
     here = site(bodies=2_000_000, window_s=60)
     with connected(here, post(2_000_000) + bytes(100_000)):
-        time.sleep(0.2)
-        assert here.room == 0
+        wait_until(lambda: here.room == 0)
     assert ask(here, post(2_000_000) + bytes(2_000_000)).endswith(b"\r\n\r\n2000000")
 
 
@@ -287,11 +284,12 @@ def test_slow_readers_hold_no_thread_and_are_given_up(site):
     here = site(window_s=0.5, answers=3 * BIG)
     with ExitStack() as stack:
         slow = [stack.enter_context(connected(here, get("/big"))) for _ in range(6)]
-        time.sleep(0.3)
+        wait_until(lambda: here.asked.count("/big") == 6)
         assert ask(here, get()).endswith(b"hello")
-        time.sleep(1.5)
+        # Only the listening socket and what wakes the loop are left of the server's.
+        wait_until(lambda: not any(hasattr(one, "request") for one in [*here._channels.values()]))
         for one in slow:
-            one.settimeout(5)
+            one.settimeout(60)
             assert len(rest(one)) < BIG
 
 

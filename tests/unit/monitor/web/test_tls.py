@@ -74,7 +74,7 @@ class Site:
     def get(self, path: str, body: bytes | None = None, trust: Path | None = None) -> bytes:
         context = ssl.create_default_context(cafile=str(trust or self.trusted))
         connection = http.client.HTTPSConnection(
-            "localhost", self.port, context=context, timeout=20
+            "localhost", self.port, context=context, timeout=60
         )
         try:
             for _ in range(2):  # The second one on the same connection.

@@ -33,7 +33,7 @@ def test_one_of_several_that_try_at_once_may_send(engine, channel):
     seen, claimed, start = head(engine, channel), [], threading.Barrier(4)
 
     def claim():
-        start.wait(10)
+        start.wait(60)
         with writing(engine) as connection:
             claimed.append(deliveries.claim(connection, seen, NOON + MINUTE))
 

@@ -72,7 +72,7 @@ def test_threads_that_see_the_same_fault_open_one_alert_with_one_message(engine)
     opened, start = [], threading.Barrier(4)
 
     def notice():
-        start.wait(10)
+        start.wait(60)
         opened.append(raise_one(engine, screen))
 
     threads = [threading.Thread(target=notice) for _ in range(4)]

@@ -174,7 +174,7 @@ def test_what_a_service_says_went_wrong_holds_no_secret():
 def mail_server():
     """A mail server that takes one message; yields its port and the lines it received."""
     listener = socket.create_server(("127.0.0.1", 0))
-    listener.settimeout(10)
+    listener.settimeout(60)
     received = []
 
     def serve():

@@ -184,7 +184,7 @@ def test_systemd_finds_nothing_wrong(tmp_path, monkeypatch, kind, options, place
         ["systemd-analyze", "verify", f"--{kind}", "--man=no", str(file)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
         env={**os.environ, "XDG_RUNTIME_DIR": str(runtime)},
     )

@@ -182,7 +182,7 @@ def test_the_list_of_ads_takes_the_room_that_is_left(make, qtbot):
     wizard.show_step(1)
     before = wizard.ads.list.height()
     wizard.resize(wizard.width(), wizard.height() + 200)
-    qtbot.waitUntil(lambda: wizard.ads.list.height() == before + 200)
+    qtbot.waitUntil(lambda: wizard.ads.list.height() == before + 200, timeout=300_000)
 
 
 def test_what_is_wrong_is_said_in_the_language_of_the_window(make, tmp_path):

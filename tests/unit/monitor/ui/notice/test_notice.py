@@ -72,7 +72,7 @@ def test_it_says_once_that_it_was_painted_and_not_before(qtbot):
     qtbot.wait(50)
     assert notice.state == "waiting"
     notice.show()
-    qtbot.waitUntil(lambda: bool(told), timeout=20_000)
+    qtbot.waitUntil(lambda: bool(told), timeout=300_000)
     notice.refresh()
     qtbot.wait(50)
     assert told == ["shown"]

@@ -206,7 +206,7 @@ def test_visible_it_draws_the_newest_view_by_itself_and_hidden_it_rests(
     overlay.show()
     for viewer in (1, 2, 3):
         overlay.show_view(make_view(make_reading(viewer)))
-    qtbot.waitUntil(lambda: overlay.bars.title == "Viewer 3", timeout=20_000)
+    qtbot.waitUntil(lambda: overlay.bars.title == "Viewer 3", timeout=300_000)
     assert overlay.preview.labels == ("3  happy 70%",)
     overlay.hide()
     assert not timer.isActive()

@@ -189,7 +189,7 @@ def test_compare(database, client, checked):
 
 def test_health(make_app, database, checked):
     app = make_app()
-    worker_of(app)._ready.wait(5)
+    worker_of(app)._ready.wait(60)
     answer = checked(app.test_client().get(f"{API}/health"), "health")
     assert (answer["status"], answer["classifier"], answer["database"]) == (
         "ok",
@@ -208,7 +208,7 @@ def test_health_of_a_broken_classifier(database, checked):
         raise OSError("no such model")
 
     app = create_app(WebSettings(database=database), fail)
-    worker_of(app)._ready.wait(5)
+    worker_of(app)._ready.wait(60)
     answer = app.test_client().get(f"{API}/health")
     assert answer.status_code == 503
     assert checked(answer, "health")["classifier"] == "broken"
