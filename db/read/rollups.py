@@ -119,6 +119,11 @@ class Log:
     hourly: dict[int, HourlySums] = field(default_factory=dict)
     untold: frozenset[int] = frozenset()
 
+    @property
+    def session_of(self) -> dict[int, int]:
+        """The session of each play, by their ids."""
+        return {play.id: play.session_id for play in self.plays}
+
 
 def read_log(engine: Engine, scope: Scope, *, seconds: bool = True) -> Log:
     """Read what a report needs; the entries by the second only with `seconds`.

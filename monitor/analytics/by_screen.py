@@ -48,7 +48,7 @@ def by_screen(
         number = info.screen_id or 0
         name = screens[number].place.name if number in screens else ""
         by_place.setdefault((info.site, name, number), []).append(info.id)
-    session_of = {play.id: play.session_id for play in data.plays}
+    session_of = data.session_of
     plays = Counter(session_of.values())
     owner = np.array([session_of[play] for play in data.exposures.play_id.tolist()], np.int64)
     measured = {session_of[play] for play in countable}

@@ -35,11 +35,12 @@ from monitor.analytics.resampling import bootstrap_mean_interval
 from monitor.analytics.statistics import MIN_GROUPS, Interval, clustered_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from numpy.typing import NDArray
 
     from db.read.formulas import ExposureArrays, SecondArrays
+    from db.read.rollups import Log
     from db.read.sessions import GapInfo, SessionInfo
     from detector.emotion.labels import LabelSet
     from monitor.workers import Map
@@ -124,20 +125,14 @@ def tells_watchers(session: SessionInfo) -> bool:
     return float(rate) >= MIN_WATCHER_RATE
 
 
-def slow_sessions(
-    sessions: Iterable[SessionInfo], session_of: Mapping[int, int], exposures: ExposureArrays
-) -> set[int]:
+def slow_sessions(log: Log) -> set[int]:
     """Return the sessions that were read too seldom to tell watchers, by settings or by camera.
 
     A camera is slow if the readings of viewers, of which there are enough to say so, come less
     often than four times a second: missed faces alone do not make it so.
-
-    Args:
-        sessions: All that count.
-        session_of: The session of each play, by their ids.
-        exposures: To these plays.
     """
-    slow = {info.id for info in sessions if not tells_watchers(info)}
+    slow = {info.id for info in log.sessions if not tells_watchers(info)}
+    exposures, session_of = log.exposures, log.session_of
     if not len(exposures):
         return slow
     ids, index = np.unique(

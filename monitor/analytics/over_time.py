@@ -66,8 +66,7 @@ def weekly(
     starts = [day - timedelta(days=day.weekday()) for day in days]
     weeks = sorted(set(starts))
     block = dict(zip((play.id for play in plays), blocks_of(plays).tolist(), strict=True))
-    session_of = {play.id: play.session_id for play in data.plays}
-    slow = slow_sessions(data.sessions, session_of, data.exposures)
+    session_of, slow = data.session_of, slow_sessions(data)
     by_week = []
     for week in weeks:
         ids = [play.id for play, start in zip(plays, starts, strict=True) if start == week]

@@ -217,9 +217,7 @@ def _seen(engine: Engine, scope: Scope, plays: Sequence[ShownPlay]) -> _Seen:
         if session in log.untold:
             measured = np.zeros_like(measured)
         measured_s.update(zip((play.id for play in mine), measured.tolist(), strict=True))
-    session_of = {play.id: play.session_id for play in log.plays}
-    slow = metrics.slow_sessions(log.sessions, session_of, log.exposures)
-    return _Seen(log.exposures, measured_s, slow)
+    return _Seen(log.exposures, measured_s, metrics.slow_sessions(log))
 
 
 def _figures(

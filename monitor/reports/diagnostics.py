@@ -10,6 +10,7 @@ import numpy as np
 from monitor.analytics import metrics
 from monitor.analytics.scenes import correct_changes, scene_figures
 from monitor.languages import nlazy
+from monitor.reports.withheld import of_ad
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -69,8 +70,7 @@ def add_scenes(
                     least=min_viewers,
                 )
         if why is not None:
-            name = {key: entry[key] for key in ("ad_id", "version") if entry[key] is not None}
-            withheld.append({**name, "figures": ["scenes"], "why": why})
+            withheld.append(of_ad(entry, ["scenes"], why))
     scenes_of_ads = [entry["scenes"] or [] for entry in entries]
     # Always-valid p-values leave a report of many ads with few errors at any one look.
     for family in scenes_of_ads if growing else [list(chain.from_iterable(scenes_of_ads))]:

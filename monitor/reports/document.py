@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass, fields
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +18,7 @@ import numpy as np
 from db.read.ads import ad_totals
 from db.read.formulas import MIN_WATCHER_RATE, WATCHER_ATTENTION_S
 from db.read.scope import left_out as sessions_left_out
-from detector.emotion.labels import EMOTIONS, knows_valence
+from detector.emotion.labels import EMOTIONS
 from detector.emotion.prevalence import GROUPS
 from detector.names import printable_document
 from detector.types import WITHHELD_REASONS
@@ -33,12 +34,20 @@ from monitor.analytics.report_data import Scope, ad_versions, load_report_data, 
 from monitor.analytics.resampling import seed_of
 from monitor.analytics.samples import exposure_groups, usable_groups
 from monitor.analytics.statistics import CONFIDENCE, DRAWS
-from monitor.languages import ENGLISH, lazy, nlazy, speaking
-from monitor.reports import wording
+from monitor.languages import ENGLISH, speaking
 from monitor.reports.claims import add_claims
 from monitor.reports.diagnostics import add_baselines, add_scenes, videos_seen
 from monitor.reports.formatting import utc_text
 from monitor.reports.thumbnails import find_scenes
+from monitor.reports.withheld import (
+    AUDIENCE_FIGURES,
+    REACTION_FIGURES,
+    AdEntry,
+    not_given,
+    not_told,
+    withhold_sums,
+    withhold_watchers,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -50,23 +59,13 @@ if TYPE_CHECKING:
     from db.read.sessions import AdInfo, GapInfo, PlayInfo, SessionInfo
     from detector.emotion.labels import LabelSet
     from monitor.analytics.currency import AdCurrency
-    from monitor.analytics.metrics import Audience, Bools, Ints, Reaction
+    from monitor.analytics.metrics import Audience, Ints, Timeline
     from monitor.analytics.report_data import ReportData
     from monitor.reports.diagnostics import Starts
     from monitor.workers import Map
 
 REPORT_VERSION = 1
 """Rises when a key of the document changes its meaning or goes away."""
-
-AUDIENCE_FIGURES = [field.name for field in fields(metrics.Audience)[1:]]
-REACTION_FIGURES = [field.name for field in fields(metrics.Reaction)[1:-1]]
-EMOTION_CURVES = ("timeline.valence", "timeline.expressiveness", "timeline.probabilities")
-"""Withheld of a curve when enough viewers were in view but too few had a readable emotion."""
-
-WATCHER_FIGURES = ("watchers", "held", "conversion", "audience_impressions")
-"""What half a second of attention decides."""
-
-SESSION_FIGURES = ("watchers", "dwell_s", "attention_s", "attraction_ratio")
 
 
 def make_report(
@@ -150,43 +149,19 @@ def build_report(
     if min_viewers < 1:
         raise ReportError(f"Invalid min_viewers: expected 1 or more, received {min_viewers}.")
     log = _Log.of(data)
-    versions = ad_versions(data.ads)
     prices = prices or {}
     ads = [
         _ad_entry(log, ad, version, min_viewers, prices.get(ad.ad_id, prices.get(None)), workers)
-        for ad, version in versions
+        for ad, version in ad_versions(data.ads)
     ]
-    # An ad whose audience is withheld.
-    hidden = {
-        ad.ad_row_id
-        for (ad, _), (entry, _) in zip(versions, ads, strict=True)
-        if entry["opportunities"] and entry["watchers"] is None
-    }
-    summary, withheld = _session_entry(log, min_viewers, hidden)
-    # With a part of the plays, viewers of the others would count as seen between ads.
-    whole = scope is None or (scope.since is None and scope.until is None)
-    seen = np.unique(data.exposures.viewer_id).size
-    summary["viewers_between_ads"] = max(0, summary["viewers"] - seen) if whole else None
-    if len(data.untold) == len(data.sessions):
-        summary |= dict.fromkeys(("viewers", "viewers_between_ads"))
-    withheld += _withhold_watchers(
-        log, summary, [(ad.ad_row_id, *made) for (ad, _), made in zip(versions, ads, strict=True)]
-    )
-    for entry, _ in ads:
-        entry["norms"] = norms_of(
-            # The library has emotions of the seven only.
-            entry if data.labels == EMOTIONS else entry | dict.fromkeys(EMOTION_FIGURES),
-            library or Norms(()),
-            site=summary["site"],
-        )
+    entries = [each.entry for each in ads]
+    scope = scope or Scope()
+    summary, withheld = _session_entry(log, ads, scope, min_viewers)
+    withheld += withhold_watchers(data, summary, ads)
+    _add_norms(entries, data, library or Norms(()), summary["site"])
     samples = samples_of(data, zone)
     findings = add_claims(
-        [entry for entry, _ in ads],
-        data,
-        library=library,
-        min_viewers=min_viewers,
-        zone=zone,
-        samples=samples,
+        entries, data, library=library, min_viewers=min_viewers, zone=zone, samples=samples
     )
     compared = compare_ads(
         data,
@@ -195,16 +170,11 @@ def build_report(
         zone=zone,
         samples=samples,
     )
-    entries = [entry for entry, _ in ads]
     hidden_scenes = add_scenes(
-        entries, [ad for ad, _ in versions], data, scene_starts or {}, min_viewers=min_viewers
+        entries, [each.ad for each in ads], data, scene_starts or {}, min_viewers=min_viewers
     )
     add_baselines(entries, SiteCurves.of(data, min_viewers=min_viewers))
-    multipliers, hidden_hours = currency.multipliers(
-        data, log.countable, zone=zone, min_viewers=min_viewers
-    )
-    trend, hidden_weeks = over_time.weekly(data, log.countable, zone=zone, min_viewers=min_viewers)
-    screens, hidden_screens = by_screen(data, log.countable, min_viewers=min_viewers)
+    parts, hidden_parts = _hours_weeks_and_screens(log, zone, min_viewers)
     return {
         "report": {
             "version": REPORT_VERSION,
@@ -212,7 +182,7 @@ def build_report(
             "confidence": CONFIDENCE,
             "bootstrap_draws": DRAWS,
             "timezone": None if zone is None else str(zone),
-            "scope": _scope_entry(data, scope or Scope(), left_out),
+            "scope": _scope_entry(data, scope, left_out),
             "norms_left_out": _known_counts(norms_left_out),
             "labels": None if data.labels is None else list(data.labels),
         },
@@ -224,23 +194,45 @@ def build_report(
         "ads": entries,
         "findings": findings,
         "comparisons": [comparison.document() for comparison in compared],
+        **parts,
+        "gaps": [_gap_entry(gap) for gap in data.gaps],
+        "withheld": [
+            *withheld,
+            *chain.from_iterable(each.withheld for each in ads),
+            *hidden_scenes,
+            *hidden_parts,
+            *not_told(data),
+            *not_given(data),
+        ],
+        "quality": _quality(log),
+    }
+
+
+def _add_norms(
+    entries: Sequence[dict[str, Any]], data: ReportData, library: Norms, site: str | None
+) -> None:
+    for entry in entries:
+        # The library has emotions of the seven only.
+        own = entry if data.labels == EMOTIONS else entry | dict.fromkeys(EMOTION_FIGURES)
+        entry["norms"] = norms_of(own, library, site=site)
+
+
+def _hours_weeks_and_screens(
+    log: _Log, zone: tzinfo | None, min_viewers: int
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Return the parts of the report by time and place, and what is withheld in them."""
+    data, countable = log.data, log.countable
+    multipliers, hidden_hours = currency.multipliers(
+        data, countable, zone=zone, min_viewers=min_viewers
+    )
+    trend, hidden_weeks = over_time.weekly(data, countable, zone=zone, min_viewers=min_viewers)
+    screens, hidden_screens = by_screen(data, countable, min_viewers=min_viewers)
+    return {
         "multipliers": multipliers,
         "trend": trend,
         "day_hours": over_time.day_hours(multipliers) if trend else [],
         **({"screens": screens} if screens else {}),
-        "gaps": [_gap_entry(gap) for gap in data.gaps],
-        "withheld": [
-            *withheld,
-            *(entry for _, found in ads for entry in found),
-            *hidden_scenes,
-            *hidden_hours,
-            *hidden_weeks,
-            *hidden_screens,
-            *_untold(data),
-            *_not_given(data),
-        ],
-        "quality": _quality(log),
-    }
+    }, [*hidden_hours, *hidden_weeks, *hidden_screens]
 
 
 def _scope_entry(
@@ -263,36 +255,6 @@ def _gap_entry(gap: GapInfo) -> dict[str, Any]:
         "detail": gap.detail or None,
         "session": gap.session_id,
     }
-
-
-def _not_given(data: ReportData) -> list[dict[str, Any]]:
-    """Say what the labels of the models do not give."""
-    if data.labels == EMOTIONS:
-        return []
-    if data.labels is None:
-        figures = [*REACTION_FIGURES, *EMOTION_CURVES, "score"]
-    else:
-        figures = ["shares", "timeline.shares", "valence_corrected_mean", "score"]
-        if not knows_valence(data.labels):
-            figures += ["valence", "peak_valence", "timeline.valence"]
-        needs = {"neutral": "expressiveness", "surprise": "attraction", "happy": "impact"}
-        figures += [figure for name, figure in needs.items() if name not in data.labels]
-    why = wording.why_not_given(data.labels, data.sessions)
-    return [{"ad_id": None, "figures": figures, "why": why}]
-
-
-def _untold(data: ReportData) -> list[dict[str, Any]]:
-    """Say of which sessions a hub knows no single viewer."""
-    if not data.untold:
-        return []
-    why = nlazy(
-        "%(num)s session is from screens that send hourly sums only (upload: cells), which count "
-        "in the table of the screens but in no other figure about viewers",
-        "%(num)s sessions are from screens that send hourly sums only (upload: cells), which count "
-        "in the table of the screens but in no other figure about viewers",
-        len(data.untold),
-    )
-    return [{"ad_id": None, "figures": ["session.viewers"], "why": why}]
 
 
 def _known_counts(counts: Mapping[str, int] | None) -> dict[str, int] | None:
@@ -415,7 +377,7 @@ def _ad_entry(  # noqa: PLR0917 (the parts of one entry, handed over once)
     min_viewers: int,
     price: float | None,
     workers: Map,
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+) -> AdEntry:
     """Return one entry of `ads`, and what had to be withheld in it."""
     plays = [play for play in log.data.plays if play.ad_row_id == ad.ad_row_id]
     duration_s = ad.duration_ms / 1000.0
@@ -456,120 +418,25 @@ def _ad_entry(  # noqa: PLR0917 (the parts of one entry, handed over once)
         **{key: _json(getattr(reaction, key), own) for key in REACTION_FIGURES},
         "impact": None if reaction.impact is None else reaction.impact.value,
         "moments": [_json(moment) for moment in reaction.moments],
-        "timeline": [
-            {
-                "second": k,
-                **{
-                    curve.name: _json(getattr(reaction.timeline, curve.name)[k], own)
-                    for curve in fields(reaction.timeline)
-                },
-            }
-            for k in range(reaction.timeline.n.size)
-        ],
+        "timeline": _timeline(reaction.timeline, own),
     }
-    withheld = _withhold(entry, people, reaction, min_viewers, log.data.labels or ())
+    made = AdEntry(ad, entry)
+    made.withhold_few(people, reaction, min_viewers, log.data.labels or ())
     entry["funnel"] = {key: entry[key] for key in ("opportunities", "watchers", "held")}
-    return entry, withheld
+    return made
 
 
-def _withhold(
-    entry: dict[str, Any],
-    people: Audience,
-    reaction: Reaction,
-    min_viewers: int,
-    labels: LabelSet,
-) -> list[dict[str, Any]]:
-    """Remove from an entry what rests on too few viewers; return what `withheld` says about it.
-
-    What the labels do not give is missing for another reason.
-    """
-    withheld: list[dict[str, Any]] = []
-    name = {key: entry[key] for key in ("ad_id", "version") if entry[key] is not None}
-
-    def hide(figures: Sequence[str], curves: Sequence[str], why: str) -> None:
-        entry.update({key: [] if key == "moments" else None for key in figures})
-        withheld.append({**name, "figures": [*figures, *curves], "why": why})
-
-    def hide_seconds(thin: Bools, figures: Sequence[str], why: str) -> None:
-        if thin.any():
-            seconds = np.flatnonzero(thin).tolist()
-            withheld.append({**name, "figures": [*figures, *lost], "seconds": seconds, "why": why})
-
-    if 0 < people.opportunities < min_viewers:
-        why = _why(people.opportunities, min_viewers)
-        hide((*AUDIENCE_FIGURES, *currency.FIGURES, *REACTION_FIGURES), ("timeline",), why)
-        return withheld
-    few = 0 < reaction.emotion_viewers < min_viewers
-    if few:
-        why = nlazy(
-            "the emotion of %(num)s viewer could be read, %(least)s are needed",
-            "the emotion of %(num)s viewers could be read, %(least)s are needed",
-            reaction.emotion_viewers,
-            least=min_viewers,
-        )
-        hide(REACTION_FIGURES, EMOTION_CURVES, why)
-    # Without any emotion a figure is not known rather than withheld.
-    enough = reaction.emotion_viewers >= min_viewers
-    given = {
-        "peak_valence": knows_valence(labels),
-        "attraction": "surprise" in labels,
-        "impact": "happy" in labels,
-    }
-    lost = [key for key, known in given.items() if known and enough and entry[key] is None]
-    n, read = reaction.timeline.n, reaction.timeline.emotion_viewers
-    thin = (n > 0) & (n < min_viewers)
-    hide_seconds(
-        thin,
-        ("timeline",),
-        lazy("in these seconds fewer than %(least)s viewers were in view", least=min_viewers),
-    )
-    if not few:
-        hide_seconds(
-            ~thin & (read > 0) & (read < min_viewers),
-            EMOTION_CURVES,
-            lazy(
-                "in these seconds the emotion of fewer than %(least)s viewers could be read",
-                least=min_viewers,
-            ),
-        )
-    return withheld
-
-
-def _withhold_watchers(
-    log: _Log, summary: dict[str, Any], ads: Sequence[tuple[int, dict[str, Any], list[Any]]]
-) -> list[dict[str, Any]]:
-    """Remove watchers from all that rests on sessions read too seldom; return what is withheld.
-
-    `ads` are row ids of ads, their entries, and what is withheld of them, which grows.
-    """
-    session_of = {play.id: play.session_id for play in log.data.plays}
-    slow = metrics.slow_sessions(log.data.sessions, session_of, log.data.exposures)
-    if not slow:
-        return []
-    why = lazy(
-        "fewer than %(rate)s readings of a viewer were taken per second",
-        rate=f"{MIN_WATCHER_RATE:g}",
-    )
-    rows = {play.ad_row_id for play in log.data.plays if play.session_id in slow}
-    for row, entry, withheld in ads:
-        if row in rows and entry["watchers"] is not None:
-            entry.update(dict.fromkeys(WATCHER_FIGURES))
-            entry["funnel"] |= dict.fromkeys(("watchers", "held"))
-            name = {key: entry[key] for key in ("ad_id", "version") if entry[key] is not None}
-            withheld.append({**name, "figures": list(WATCHER_FIGURES), "why": why})
-    if summary["watchers"] is None:
-        return []
-    summary["watchers"] = None
-    return [{"ad_id": None, "figures": ["session.watchers"], "why": why}]
-
-
-def _why(viewers: int, min_viewers: int) -> str:
-    return nlazy(
-        "%(num)s viewer was in view, %(least)s are needed",
-        "%(num)s viewers were in view, %(least)s are needed",
-        viewers,
-        least=min_viewers,
-    )
+def _timeline(timeline: Timeline, own_labels: LabelSet) -> list[dict[str, Any]]:
+    return [
+        {
+            "second": k,
+            **{
+                curve.name: _json(getattr(timeline, curve.name)[k], own_labels)
+                for curve in fields(timeline)
+            },
+        }
+        for k in range(timeline.n.size)
+    ]
 
 
 def _audience_figures(people: Audience, *, measured: bool) -> dict[str, Any]:
@@ -606,12 +473,9 @@ def _json(value: Any, own_labels: LabelSet = ()) -> Any:
 
 
 def _session_entry(
-    log: _Log, min_viewers: int, hidden: set[int]
+    log: _Log, ads: Sequence[AdEntry], scope: Scope, min_viewers: int
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Return the sums over all sessions, what they have in common, and what is withheld.
-
-    The sums must not reveal the audience of the `hidden` ads as the remainder.
-    """
+    """Return the sums over all sessions, what they have in common, and what is withheld."""
     sessions = log.data.sessions
     people = metrics.audience(log.data.exposures)
     known = people.opportunities > 0
@@ -620,41 +484,29 @@ def _session_entry(
         (i.ended_at - i.started_at).total_seconds() for i in sessions if i.ended_at is not None
     ]
     over = len(ends) == len(sessions)
-
-    def common(name: str) -> Any:
-        """Return what all sessions agree on."""
-        values = [getattr(info, name) for info in sessions]
-        return values[0] if all(value == values[0] for value in values) else None
-
-    skipped = {
-        (ad["ad_id"], ad["reason"]): ad
-        for info in sessions
-        for ad in info.settings.get("skipped_ads", ())
-    }
-    venues, campaigns = (
-        sorted({info.settings.get(key) or None for info in sessions}, key=str)
-        for key in ("venue_type", "campaign")
-    )
+    viewers = None
+    if len(log.data.untold) < len(sessions):
+        viewers = sum(info.viewers for info in sessions)
     entry: dict[str, Any] = {
         "id": sessions[0].id if len(sessions) == 1 else None,
-        "kind": common("kind"),
-        "session_kind": common("session_kind"),
-        "site": common("site"),
-        "venue_type": venues[0] if len(venues) == 1 else None,
-        "campaign": campaigns[0] if len(campaigns) == 1 else None,
-        "source": common("source"),
+        "kind": _common(info.kind for info in sessions),
+        "session_kind": _common(info.session_kind for info in sessions),
+        "site": _common(info.site for info in sessions),
+        "venue_type": _common(info.settings.get("venue_type") or None for info in sessions),
+        "campaign": _common(info.settings.get("campaign") or None for info in sessions),
+        "source": _common(info.source for info in sessions),
         "started_at": utc_text(min(info.started_at for info in sessions)),
         "ended_at": utc_text(max(ends) if over else None),
-        "end_reason": common("end_reason"),
+        "end_reason": _common(info.end_reason for info in sessions),
         "duration_s": math.fsum(lengths) if over else None,
-        "model": common("model_name"),
-        "model_sha256": common("model_sha256"),
-        "program_version": common("program_version"),
-        "skipped_ads": list(skipped.values()),
+        "model": _common(info.model_name for info in sessions),
+        "model_sha256": _common(info.model_sha256 for info in sessions),
+        "program_version": _common(info.program_version for info in sessions),
+        "skipped_ads": _skipped_ads(sessions),
         "frames": _total(info.frames for info in sessions),
         "dropped": _total(info.dropped for info in sessions),
         "fps": None if len(sessions) > 1 else _json(sessions[0].fps),
-        "viewers": sum(info.viewers for info in sessions),
+        "viewers": viewers,
         "static_faces": sum(info.static_faces for info in sessions),
         "readings": sum(info.readings for info in sessions),
         "plays": sum(info.plays for info in sessions),
@@ -662,20 +514,31 @@ def _session_entry(
         "dwell_s": people.dwell_s if known else None,
         "attention_s": people.attention_s if known else None,
         "attraction_ratio": _json(people.attraction_ratio),
+        "viewers_between_ads": None,
     }
-    left_over = metrics.audience(
-        _exposed(log.data.exposures, [play for play in log.data.plays if play.ad_row_id in hidden])
-    )
-    if 0 < people.opportunities < min_viewers:
-        why = _why(people.opportunities, min_viewers)
-    elif 0 < left_over.opportunities < min_viewers:
-        why = lazy("together with the ads they would give away the figures that are withheld there")
-    else:
-        return entry, []
-    entry |= dict.fromkeys(SESSION_FIGURES)
-    return entry, [
-        {"ad_id": None, "figures": [f"session.{key}" for key in SESSION_FIGURES], "why": why}
-    ]
+    # With a part of the plays, viewers of the others would count as seen between ads.
+    if viewers is not None and scope.since is None and scope.until is None:
+        seen = np.unique(log.data.exposures.viewer_id).size
+        entry["viewers_between_ads"] = max(0, viewers - seen)
+    hidden_rows = {each.ad.ad_row_id for each in ads if each.is_hidden}
+    hidden = [play for play in log.data.plays if play.ad_row_id in hidden_rows]
+    left_over = metrics.audience(_exposed(log.data.exposures, hidden))
+    return entry, withhold_sums(entry, people, left_over, min_viewers)
+
+
+def _common(values: Iterable[Any]) -> Any:
+    """Return what all sessions agree on; None if they do not."""
+    different = set(values)
+    return different.pop() if len(different) == 1 else None
+
+
+def _skipped_ads(sessions: Iterable[SessionInfo]) -> list[dict[str, Any]]:
+    skipped = {
+        (ad["ad_id"], ad["reason"]): ad
+        for info in sessions
+        for ad in info.settings.get("skipped_ads", ())
+    }
+    return list(skipped.values())
 
 
 def _total(values: Iterable[int | None]) -> int | None:

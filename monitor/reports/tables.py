@@ -375,8 +375,7 @@ def _play_rows(data: ReportData, min_viewers: int) -> Iterator[list[Any]]:
     ]
     viewers = [place.stop - place.start for place in places]
     hidden = places_to_withhold([play.ad_row_id for play in data.plays], viewers, min_viewers)
-    session_of = {play.id: play.session_id for play in data.plays}
-    slow = slow_sessions(data.sessions, session_of, data.exposures)
+    slow = slow_sessions(data)
     for index, (play, names) in enumerate(zip(data.plays, _played(data), strict=True)):
         audience: list[Any]
         if viewers[index] == 0:
