@@ -5,6 +5,7 @@ What the world does to the time of clips and to their sound is tested in tests/m
 
 from __future__ import annotations
 
+import os
 import struct
 import zlib
 from itertools import islice, pairwise
@@ -307,7 +308,9 @@ def test_every_codec_gives_every_frame_at_its_time(make_clip, grey, codec, encod
     encoder = next((encoder for encoder in encoders if encoder in av.codecs_available), None)
     if encoder is None:
         pytest.skip(f"PyAV was built without an encoder for {codec} ({', '.join(encoders)})")
+    policy = os.sched_getscheduler(0)
     path = make_clip(name, frames=30, codec=encoder)
+    assert os.sched_getscheduler(0) == policy, "other tests would starve"
     with av.open(str(path)) as container:
         assert container.streams.video[0].codec_context.name in (codec, f"lib{codec}", "libdav1d")
     assert probe(path).frames_per_second == pytest.approx(25, rel=0.05)
