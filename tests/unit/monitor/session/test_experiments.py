@@ -75,9 +75,12 @@ def test_blocks_stay_while_the_database_is_away(engine, tmp_path, caplog, monkey
     assert watcher.schedule.at(datetime.now(UTC)).arm == "control"
 
 
+NOW = datetime.now(UTC).replace(microsecond=0)
+
+
 def of_hub(start_h, hours=1.0, arm="treatment"):
-    """A block of a hub that begins so many hours after now."""
-    begin = datetime.now(UTC).replace(microsecond=0) + start_h * HOUR
+    """A block of a hub that begins so many hours after these tests."""
+    begin = NOW + start_h * HOUR
     return Block("coffee", 1, arm, begin, begin + hours * HOUR, frozenset({"milk"}))
 
 

@@ -5,14 +5,26 @@ from PyQt5.QtCore import Qt
 from PyQt5.QtGui import QColor
 
 from monitor.ui.notice.notice_screen import NoticeScreen
+from monitor.ui.screens import is_exposed
 from monitor.ui.texts import texts_for
 
 SECOND_NS = 1_000_000_000
 
 
+class Clock:
+    """A clock that is moved by hand, and counts who looks at it."""
+
+    def __init__(self):
+        self.now_ns = self.looks = 0
+
+    def __call__(self):
+        self.looks += 1
+        return self.now_ns
+
+
 @pytest.fixture
 def clock():
-    return [0]
+    return Clock()
 
 
 @pytest.fixture
@@ -23,7 +35,7 @@ def make_screen(qtbot, clock):
             url,
             seconds,
             texts_for(language),
-            clock=lambda: clock[0],
+            clock=clock,
         )
         qtbot.addWidget(screen)
         screen.told = []
@@ -34,24 +46,40 @@ def make_screen(qtbot, clock):
     return build
 
 
+def looks(qtbot, clock):
+    """Wait until the window, which does it ten times a second, has looked at the clock."""
+    seen = clock.looks
+    qtbot.waitUntil(lambda: clock.looks > seen, timeout=300_000)
+
+
 def pass_time(qtbot, clock, seconds):
     for _ in range(round(seconds * 4)):
-        clock[0] += SECOND_NS // 4
-        qtbot.wait(110)  # the window looks at the clock ten times a second
+        clock.now_ns += SECOND_NS // 4
+        looks(qtbot, clock)
+
+
+def pass_unwatched(qtbot, clock, seconds):
+    """Let time pass while the window has no reason to look at the clock."""
+    clock.now_ns += round(seconds * SECOND_NS)
+    qtbot.wait(150)
+
+
+def begins_to_count(qtbot, screen, clock):
+    qtbot.waitUntil(lambda: screen._painted and is_exposed(screen), timeout=300_000)
+    looks(qtbot, clock)
 
 
 def test_it_is_shown_when_it_was_on_the_screen_long_enough(make_screen, qtbot, clock):
     screen = make_screen(seconds=1.0)
     screen.begin(fullscreen=False)
-    qtbot.waitExposed(screen)
-    qtbot.wait(150)
+    begins_to_count(qtbot, screen, clock)
     assert screen.last_line == "Measuring starts in 1\N{NO-BREAK SPACE}s"
     pass_time(qtbot, clock, 0.75)
     assert screen.told == []
-    pass_time(qtbot, clock, 0.5)
+    pass_time(qtbot, clock, 0.25)
     assert screen.told == ["shown"]
     assert screen.last_line == "Starting the camera …"
-    pass_time(qtbot, clock, 0.5)
+    pass_unwatched(qtbot, clock, 0.5)
     screen.dismiss()
     assert screen.told == ["shown"]
     assert not screen.isVisible()
@@ -59,21 +87,20 @@ def test_it_is_shown_when_it_was_on_the_screen_long_enough(make_screen, qtbot, c
 
 def test_time_in_which_nobody_sees_it_does_not_count(make_screen, qtbot, clock):
     screen = make_screen(seconds=1.0)
-    pass_time(qtbot, clock, 2)
+    pass_unwatched(qtbot, clock, 2)
     assert screen.told == []
     screen.begin(fullscreen=False)
-    qtbot.waitExposed(screen)
-    qtbot.wait(150)
+    begins_to_count(qtbot, screen, clock)
     pass_time(qtbot, clock, 0.5)
     screen.hide()
+    looks(qtbot, clock)
     pass_time(qtbot, clock, 2)
     assert screen.told == []
     screen.show()
-    qtbot.waitExposed(screen)
-    qtbot.wait(150)
+    begins_to_count(qtbot, screen, clock)
     pass_time(qtbot, clock, 0.25)
     assert screen.told == []
-    pass_time(qtbot, clock, 0.75)
+    pass_time(qtbot, clock, 0.25)
     assert screen.told == ["shown"]
 
 

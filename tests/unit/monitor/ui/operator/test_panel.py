@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from PyQt5.QtCore import QRectF, QSize, QTimer
+from PyQt5.QtCore import QRectF, QSize, Qt, QTimer
 from PyQt5.QtGui import QFontMetricsF
 
 from monitor.ui.operator import panel as operator_panel
@@ -91,15 +91,19 @@ def test_visible_it_asks_once_a_second(make_panel, qtbot, asked):
 
 
 def test_left_open_it_closes_by_itself_and_a_key_puts_that_off(make_panel, qtbot, monkeypatch):
-    monkeypatch.setattr(operator_panel, "LEFT_ALONE_MS", 300)
+    monkeypatch.setattr(operator_panel, "LEFT_ALONE_MS", 3_600_000)
     panel = make_panel()
     panel.touched()
     assert timers(panel) == []
     panel.toggle()
-    for _ in range(4):
-        qtbot.wait(120)
-        panel.touched()
-    assert panel.isVisible()
+    [left_alone] = [timer for timer in timers(panel) if timer.interval() == 3_600_000]
+    left_alone.setTimerType(Qt.TimerType.PreciseTimer)
+    left_alone.start()
+    qtbot.waitUntil(lambda: left_alone.remainingTime() < 3_600_000 - 50, timeout=300_000)
+    before = left_alone.remainingTime()
+    panel.touched()
+    assert left_alone.remainingTime() > before
+    left_alone.setInterval(20)
     qtbot.waitUntil(lambda: not panel.isVisible(), timeout=300_000)
     assert timers(panel) == []
 
