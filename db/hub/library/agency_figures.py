@@ -6,18 +6,18 @@ Tested in `tests/unit/monitor/web/pages/test_agency.py`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from db.hub.console_tables import Creative, CreativeVersion, Folder, MediaFile
-from db.hub.tables import Cell
-from db.read.scope import of_kinds
-from db.schema import Ad, Exposure, Play, Session, Viewer
+from db.hub.library.shown import attention_of, plays_of
+from db.schema import Ad
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from sqlalchemy import Subquery
     from sqlalchemy.engine import Connection
 
     from db.hub.library.contents import Scope
@@ -60,78 +60,22 @@ def agency_figures(
         .where(scope.holds(), Creative.archived_at.is_(None))
         .order_by(Creative.name, Creative.id)
     )
-    plays, seen, told = (
-        {row.creative: row for row in connection.execute(query)}
-        for query in (
-            _plays(since, until),
-            _exposures(since, until),
-            _cells(since, until, min_viewers),
-        )
-    )
-    found = []
-    for one in connection.execute(creatives):
-        attention = told[one.id].attention_s if one.id in told else None
-        if one.id in seen and seen[one.id].viewers >= min_viewers:
-            attention = (attention or 0.0) + seen[one.id].attention_s
-        elif one.id not in seen and attention is None:
-            attention = 0.0
-        count = plays[one.id].plays if one.id in plays else 0
-        found.append(AdFigures(one.uid, one.name, count, attention))
-    return found
+    files = _files()
+    plays = plays_of(connection, files, since, until)
+    attention = attention_of(connection, files, since, until, min_viewers)
+    return [
+        AdFigures(one.uid, one.name, plays.get(one.id, 0), attention.get(one.id, 0.0))
+        for one in connection.execute(creatives)
+    ]
 
 
-def _files() -> Any:
+def _files() -> Subquery:
     """Return which rows of `ads` are versions of which creative."""
     return (
-        select(Creative.id.label("creative"), Ad.id.label("ad"))
+        select(Creative.id.label("key"), Ad.id.label("ad"))
         .join(CreativeVersion, CreativeVersion.creative_id == Creative.id)
         .join(MediaFile, MediaFile.id == CreativeVersion.media_file_id)
         .join(Ad, (Ad.ad_id == Creative.ad_id) & (Ad.sha256 == MediaFile.sha256))
         .distinct()
         .subquery()
-    )
-
-
-def _plays(since: datetime, until: datetime) -> Any:
-    files = _files()
-    return (
-        select(files.c.creative, func.count().label("plays"))
-        .select_from(files)
-        .join(Play, Play.ad_version_id == files.c.ad)
-        .join(Session, Session.id == Play.session_id)
-        .where(Play.started_at >= since, Play.started_at < until, *of_kinds())
-        .group_by(files.c.creative)
-    )
-
-
-def _exposures(since: datetime, until: datetime) -> Any:
-    files = _files()
-    return (
-        select(
-            files.c.creative,
-            func.count(Viewer.id.distinct()).label("viewers"),
-            func.coalesce(func.sum(Exposure.attention_s), 0.0).label("attention_s"),
-        )
-        .select_from(files)
-        .join(Play, Play.ad_version_id == files.c.ad)
-        .join(Session, Session.id == Play.session_id)
-        .join(Exposure, Exposure.play_id == Play.id)
-        .join(Viewer, Viewer.id == Exposure.viewer_id)
-        .where(Play.started_at >= since, Play.started_at < until, Viewer.static.is_(False))
-        .where(*of_kinds())
-        .group_by(files.c.creative)
-    )
-
-
-def _cells(since: datetime, until: datetime, min_viewers: int) -> Any:
-    files = _files()
-    return (
-        select(
-            files.c.creative, func.coalesce(func.sum(Cell.attention_s), 0.0).label("attention_s")
-        )
-        .select_from(files)
-        .join(Cell, Cell.ad_version_id == files.c.ad)
-        .where(Cell.hour >= since, Cell.hour < until, Cell.second == -1)
-        .where(Cell.viewers >= min_viewers)
-        .group_by(files.c.creative)
     )

@@ -6,13 +6,12 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import insert, literal, select, update
 
 from db.errors import DatabaseError
 from db.hub.console_tables import Campaign, Creative
-from db.hub.tables import Cell
-from db.read.scope import of_kinds
-from db.schema import Ad, Exposure, Play, Session, Viewer
+from db.hub.library.shown import attention_of, plays_of
+from db.schema import Ad
 from detector.texts import lazy
 
 if TYPE_CHECKING:
@@ -126,34 +125,14 @@ def reached(
         plan: Of the campaign.
         since: Aware.
         until: Not included.
-        min_viewers: Seconds of fewer viewers are withheld, as 0.
+        min_viewers: Seconds of fewer viewers are withheld, as 0; see `attention_of`.
     """
-    ad_ids = select(Creative.ad_id).where(Creative.uid.in_(plan.creatives))
-    versions = select(Ad.id).where(Ad.ad_id.in_(ad_ids))
-    plays = (
-        Play.ad_version_id.in_(versions),
-        Play.started_at >= since,
-        Play.started_at < until,
-        *of_kinds(),
-    )
+    creatives = select(Creative.ad_id).where(Creative.uid.in_(plan.creatives))
+    query = select(literal(plan.name).label("key"), Ad.id.label("ad"))
+    ads = query.where(Ad.ad_id.in_(creatives)).subquery()
     if plan.goal_kind == "plays":
-        query = select(func.count()).select_from(Play)
-        query = query.join(Session, Session.id == Play.session_id)
-        return float(connection.scalar(query.where(*plays)) or 0)
-    seconds = (
-        select(func.sum(Exposure.attention_s), func.count(Viewer.id.distinct()))
-        .join(Play, Play.id == Exposure.play_id)
-        .join(Session, Session.id == Play.session_id)
-        .join(Viewer, Viewer.id == Exposure.viewer_id)
-        .where(*plays, Viewer.static.is_(False))
-    )
-    hours = select(func.sum(Cell.attention_s), func.sum(Cell.viewers)).where(
-        Cell.ad_version_id.in_(versions), Cell.hour >= since, Cell.hour < until, Cell.second == -1
-    )
-    found = [connection.execute(query).one() for query in (seconds, hours)]
-    if sum(viewers or 0 for _, viewers in found) < min_viewers:
-        return 0.0
-    return sum(float(attention_s or 0) for attention_s, _ in found)
+        return float(plays_of(connection, ads, since, until).get(plan.name, 0))
+    return attention_of(connection, ads, since, until, min_viewers).get(plan.name) or 0.0
 
 
 def _columns(plan: CampaignPlan) -> dict[str, Any]:
