@@ -38,7 +38,7 @@ from monitor.analytics.statistics import (
 from monitor.languages import LazyText, gettext, later, lazy, numeral
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from datetime import tzinfo
 
     from db.read.sessions import SessionInfo
@@ -322,8 +322,37 @@ def compare_ads(
     if len(chosen) > MAX_PAIRS_OF if with_rest is None else with_rest:
         pairs = [(ad, None) for ad in chosen]
     cases: list[tuple[Comparison, Contrast | None]] = []
+    for segment, first, second, sample, swapped in _samples(plays, chosen, pairs):
+        viewers = sample.first_viewers, sample.second_viewers
+        entry = Comparison(
+            first=first,
+            second=second,
+            first_name=names[first],
+            second_name=lazy("all other ads") if second is None else names[second],
+            measure=measure,
+            relevant=how.relevant if relevant is None else relevant,
+            by=by,
+            segment=segment,
+            monitoring="fixed" if fixed else "always-valid",
+            first_viewers=viewers[swapped],
+            second_viewers=viewers[not swapped],
+            common_viewers=sample.common_viewers,
+            common_share=sample.common_share,
+            within=sample.within,
+        )
+        cases.append(_examined(entry, sample, swapped, min_viewers, note))
+    return _decided(cases)
+
+
+def _samples(
+    plays: PlaySamples, ads: Sequence[str], pairs: Sequence[tuple[str, str | None]]
+) -> Iterator[tuple[Segment, str, str | None, Sample, bool]]:
+    """Yield segment, first and second ad, sample, and whether the sample has them swapped.
+
+    A second ad of None are all other ads. Pairs of which one did not run in a segment are left out.
+    """
     for segment in plays.segments:
-        masks = {ad: plays.of_ad(ad, segment) for ad in chosen}
+        masks = {ad: plays.of_ad(ad, segment) for ad in ads}
         everything = np.any(list(masks.values()), axis=0)
         for first, second in pairs:
             others = everything & ~masks[first] if second is None else masks[second]
@@ -331,26 +360,8 @@ def compare_ads(
                 continue
             # One order makes B with A mirror A with B exactly.
             swapped = second is not None and second < first
-            sample = plays.sample(*(others, masks[first]) if swapped else (masks[first], others))
-            viewers = sample.first_viewers, sample.second_viewers
-            entry = Comparison(
-                first=first,
-                second=second,
-                first_name=names[first],
-                second_name=lazy("all other ads") if second is None else names[second],
-                measure=measure,
-                relevant=how.relevant if relevant is None else relevant,
-                by=by,
-                segment=segment,
-                monitoring="fixed" if fixed else "always-valid",
-                first_viewers=viewers[swapped],
-                second_viewers=viewers[not swapped],
-                common_viewers=sample.common_viewers,
-                common_share=sample.common_share,
-                within=sample.within,
-            )
-            cases.append(_examined(entry, sample, swapped, min_viewers, note))
-    return _decided(cases)
+            sides = (others, masks[first]) if swapped else (masks[first], others)
+            yield segment, first, second, plays.sample(*sides), swapped
 
 
 def _chosen(ads: Sequence[str] | None, known_ads: Sequence[str]) -> list[str]:

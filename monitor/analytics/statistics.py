@@ -199,16 +199,11 @@ def clustered_mean(values: Floats, weights: Floats, groups: Ints) -> Estimate:
     residual = values - mean
     change = np.bincount(groups, weights * residual) / total
     share = np.bincount(groups, weights) / total
+    without = np.divide(change, 1 - share, out=np.full_like(change, np.nan), where=share < 1)
     return _estimate(
         mean,
-        change,
-        np.divide(change, 1 - share, out=np.full_like(change, np.nan), where=share < 1),
-        leverage=share,
-        pull=weights,
-        residual=residual,
-        weights=weights,
-        groups=groups,
-        side=np.zeros_like(groups),
+        _Groups(change, without, leverage=share),
+        _Viewers(weights, residual, weights, groups, np.zeros_like(groups)),
         noise=_NOISE * float(np.abs(values).max()),
     )
 
@@ -303,14 +298,8 @@ def clustered_difference(
     )
     found = _estimate(
         value,
-        change,
-        np.where(squares > 0, without, 0.0),
-        leverage=leverage,
-        pull=pull,
-        residual=residual,
-        weights=weights,
-        groups=groups,
-        side=first.astype(np.int64),
+        _Groups(change, np.where(squares > 0, without, 0.0), leverage),
+        _Viewers(pull, residual, weights, groups, first.astype(np.int64)),
         noise=_NOISE * float(np.abs(values).max()),
     )
     means = [
@@ -342,36 +331,47 @@ def _within(first: Floats, second: Floats, of_first: Floats, of_second: Floats) 
     ]
 
 
-def _estimate(
-    value: float,
-    change: Floats,
-    without: Floats,
-    *,
-    leverage: Floats,
-    pull: Floats,
-    residual: Floats,
-    weights: Floats,
-    groups: Ints,
-    side: Ints,
-    noise: float,
-) -> Estimate:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Groups:
+    """Of each group: its influence on the value, what the value loses without it, its leverage."""
+
+    change: Floats
+    without: Floats
+    leverage: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Viewers:
+    """Of each viewer: the part in the value, the residual, and to which group and side they belong.
+
+    Viewers of one group and side are expected to have the same spread and the same correlation.
+    """
+
+    pull: Floats
+    residual: Floats
+    weights: Floats
+    groups: Ints
+    side: Ints
+
+
+def _estimate(value: float, by_group: _Groups, viewers: _Viewers, *, noise: float) -> Estimate:
     """Add the error, and its degrees of freedom by Satterthwaite's approximation.
 
-    By group: `change` is its influence on the value, `without` what the value loses without it.
-    By viewer: viewers of one group and `side` are expected to have the same spread and the same
-    correlation, `pull` is the part in the value. Differences up to `noise` are rounding errors.
+    Differences up to `noise` are rounding errors.
     """
+    change, residual, weights = by_group.change, viewers.residual, viewers.weights
+    groups, side = viewers.groups, viewers.side
     icc, size = _intraclass_correlation(
         residual, groups * 2 + side, int((np.bincount(side) > 0).sum())
     )
     total = np.bincount(side, weights)
     rest = total - np.bincount(side, weights**2) / np.maximum(total, _TINY)
     spread = np.bincount(side, weights * residual**2) / np.maximum(rest, _NOISE * total.max())
-    scaled = pull * np.sqrt(spread)[side]
-    scaled = scaled if scaled.any() else pull
+    scaled = viewers.pull * np.sqrt(spread)[side]
+    scaled = scaled if scaled.any() else viewers.pull
     expected = (1 - icc) * np.bincount(groups, scaled**2) + icc * np.bincount(groups, scaled) ** 2
     part = expected > 0
-    products, left = change * without, 1 - leverage[part]
+    products, left = change * by_group.without, 1 - by_group.leverage[part]
     count = int(part.sum())
     value = 0.0 if abs(value) <= noise else value
     if count < 2 or not np.isfinite(products).all() or not (left > _NOISE).all():

@@ -163,55 +163,11 @@ def planned(
     if spread is None:
         raise ExperimentError(_no_history(engine, plan, now))
     needed = blocks_for(spread, plan.relevant, plan.stopping, relative=relative)
-    day = timedelta(days=1)
-    week = slots_of(plan.opening, plan.block_s, plan.starts_at, plan.starts_at + 8 * day)
-    a_week = len(week) * len(plan.sites) * 7 / 8
-    if a_week == 0:
-        raise ExperimentError(
-            lazy(
-                "No block of %(minutes)s minutes fits into %(hours)s: expected blocks shorter than "
-                "the opening hours.",
-                minutes=f"{plan.block_s / 60:g}",
-                hours=plan.opening.hours,
-            )
-        )
+    a_week = _blocks_a_week(plan)
     if open_end:
-        weeks = math.ceil(needed / a_week)
-        if weeks > MAX_LENGTH.days // 7:
-            reachable = int(a_week * MAX_LENGTH.days / 7)
-            least = detectable(spread, reachable, plan.stopping, relative=relative)
-            raise ExperimentError(
-                lazy(
-                    "An effect of %(effect)s would take %(needed)s blocks, or %(weeks)s weeks; "
-                    "expected at most %(most)s. In that time %(least)s can be found: look for a "
-                    "larger effect, use more sites, or name the end.",
-                    effect=effect_text(plan, plan.relevant),
-                    needed=later(numeral, f"{needed:,}"),
-                    weeks=later(numeral, f"{weeks:,}"),
-                    most=MAX_LENGTH.days // 7,
-                    least=effect_text(plan, least),
-                )
-            )
-        length = max(MIN_LENGTH, timedelta(weeks=weeks))
-        plan = replace(plan, ends_at=plan.starts_at + length)
-    if plan.ends_at <= plan.starts_at:
-        raise ExperimentError(
-            lazy(
-                "The experiment ends on %(end)s, before it starts; choose a later end.",
-                end=local_minute(plan, plan.ends_at),
-            )
-        )
-    if a_week / len(plan.sites) / 7 * ((plan.ends_at - plan.starts_at) / day) > MAX_BLOCKS:
-        raise ExperimentError(
-            lazy(
-                "The experiment would have more than %(most)s blocks at a site; choose longer "
-                "blocks or an earlier end.",
-                most=MAX_BLOCKS,
-            )
-        )
+        plan = replace(plan, ends_at=plan.starts_at + _length_for(plan, needed, a_week, spread))
+    _check_end(plan, a_week)
     blocks = draw_blocks(plan)
-    least = detectable(spread, len(blocks), plan.stopping, relative=relative)
-    at_end = detectable(spread, len(blocks), "fixed", relative=relative)
     power = {
         "spread": spread.deviation,
         "design_effect": spread.design_effect,
@@ -222,11 +178,67 @@ def planned(
         "days_needed": math.ceil(needed / a_week * 7),
         "blocks": len(blocks),
         "days": _days_of(plan, blocks),
-        "detectable": least,
-        "detectable_fixed": at_end,
+        "detectable": detectable(spread, len(blocks), plan.stopping, relative=relative),
+        "detectable_fixed": detectable(spread, len(blocks), "fixed", relative=relative),
         "enough": len(blocks) >= needed,
     }
     return replace(plan, power=power), blocks, _warnings(engine, plan, power)
+
+
+def _blocks_a_week(plan: ExperimentInfo) -> float:
+    """Return how many blocks fit into the opening hours of a week, above 0; all sites together."""
+    week = slots_of(plan.opening, plan.block_s, plan.starts_at, plan.starts_at + timedelta(days=8))
+    a_week = len(week) * len(plan.sites) * 7 / 8
+    if a_week == 0:
+        raise ExperimentError(
+            lazy(
+                "No block of %(minutes)s minutes fits into %(hours)s: expected blocks shorter than "
+                "the opening hours.",
+                minutes=f"{plan.block_s / 60:g}",
+                hours=plan.opening.hours,
+            )
+        )
+    return a_week
+
+
+def _length_for(plan: ExperimentInfo, needed: int, a_week: float, spread: Spread) -> timedelta:
+    """Return the whole weeks that the needed blocks take."""
+    weeks = math.ceil(needed / a_week)
+    if weeks > MAX_LENGTH.days // 7:
+        reachable = int(a_week * MAX_LENGTH.days / 7)
+        least = detectable(spread, reachable, plan.stopping, relative=is_relative(plan))
+        raise ExperimentError(
+            lazy(
+                "An effect of %(effect)s would take %(needed)s blocks, or %(weeks)s weeks; "
+                "expected at most %(most)s. In that time %(least)s can be found: look for a "
+                "larger effect, use more sites, or name the end.",
+                effect=effect_text(plan, plan.relevant),
+                needed=later(numeral, f"{needed:,}"),
+                weeks=later(numeral, f"{weeks:,}"),
+                most=MAX_LENGTH.days // 7,
+                least=effect_text(plan, least),
+            )
+        )
+    return max(MIN_LENGTH, timedelta(weeks=weeks))
+
+
+def _check_end(plan: ExperimentInfo, a_week: float) -> None:
+    if plan.ends_at <= plan.starts_at:
+        raise ExperimentError(
+            lazy(
+                "The experiment ends on %(end)s, before it starts; choose a later end.",
+                end=local_minute(plan, plan.ends_at),
+            )
+        )
+    days = (plan.ends_at - plan.starts_at) / timedelta(days=1)
+    if a_week / len(plan.sites) / 7 * days > MAX_BLOCKS:
+        raise ExperimentError(
+            lazy(
+                "The experiment would have more than %(most)s blocks at a site; choose longer "
+                "blocks or an earlier end.",
+                most=MAX_BLOCKS,
+            )
+        )
 
 
 def begin(
