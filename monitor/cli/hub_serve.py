@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from monitor.cli.options import PROGRAM, debug_option, load_settings
+from monitor.cli.options import PROGRAM, debug_option, load_settings, require_folders
 from monitor.cli.output import silence_native_libraries
 from monitor.settings.models import HubSettings
 from monitor.settings.options import SettingsCommand, settings_options
@@ -33,7 +33,12 @@ def serve(**options: Any) -> None:
 
     Ctrl+C ends it. Several processes may serve the same PostgreSQL database beside each other.
     """
+    from db.purpose import refuse_kiosk_database
+    from monitor.settings.paths import sqlite_file
+
     settings = load_settings(HubSettings, options)
+    require_folders(settings)
+    refuse_kiosk_database(sqlite_file(settings.database))
     silence_native_libraries()
     serve_hub(settings, lambda page: click.echo(f"The hub is at {page} (Ctrl+C ends it)", err=True))
     click.echo("Stopped.", err=True)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from db.read.scope import Scope
+    from monitor.settings.models import WebSettings
     from monitor.workers import Map
 
 logger = logging.getLogger(__name__)
@@ -327,6 +328,20 @@ def opened(
         yield engine
     finally:
         engine.dispose()
+
+
+def require_folders(settings: WebSettings) -> None:
+    """Refuse a folder of ads' files that is not there.
+
+    Raises:
+        SettingsError: It is missing, or is no folder.
+    """
+    for folder in settings.folders:
+        if not folder.is_dir():
+            raise SettingsError(
+                f"There is no folder {folder}: --media (web.media) expects a folder with the ads' "
+                "files; check the path, or leave it out."
+            )
 
 
 def existing_database(url: str) -> str:

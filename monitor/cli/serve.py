@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from monitor.cli.options import PROGRAM, debug_option, load_settings
+from monitor.cli.options import PROGRAM, debug_option, load_settings, require_folders
 from monitor.cli.output import silence_native_libraries
 from monitor.settings.models import WebSettings
 from monitor.settings.options import SettingsCommand, settings_options
@@ -31,6 +31,7 @@ def serve(open_browser: bool, as_console: bool, **options: Any) -> None:
     Ctrl+C ends it. Pictures from visitors are processed in memory and never stored.
     """
     settings = load_settings(WebSettings, options)
+    require_folders(settings)
     silence_native_libraries()
     if as_console:
         _serve_console(settings, options, open_browser=open_browser)

@@ -16,6 +16,9 @@ from db.hub.people import second_factor
 from db.hub.tables import ROLES, AuditEntry
 from monitor.cli.hub import ROLES as OFFERED
 from monitor.cli.hub import hub
+from monitor.cli.main import cli
+from monitor.settings.sources import SettingsError
+from tests.helpers.making import Make
 
 
 @pytest.fixture
@@ -85,6 +88,35 @@ def test_names_that_nobody_could_type_are_refused(run, name):
 
 def test_without_a_hub_there_is_nobody_to_invite(run):
     assert "There is no database" in run("invite", "anna", fails=DatabaseOpenError)
+
+
+@pytest.mark.parametrize("command", [("init",), ("invite", "anna"), ("serve", "--port", "0")])
+def test_the_database_of_a_kiosk_is_refused(run, tmp_path, command):
+    path = tmp_path / "hub.db"
+    engine = open_database(str(path))
+    Make().write(engine)
+    engine.dispose()
+    before = path.read_bytes()
+    assert "is the database of a kiosk" in run(*command, fails=DatabaseOpenError)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("command", [("run", "--headless"), ("replay", "any.mp4")])
+def test_a_kiosk_refuses_the_database_of_a_hub(run, tmp_path, command):
+    run("init")
+    result = CliRunner().invoke(cli, [*command, "--db", str(tmp_path / "hub.db")])
+    assert isinstance(result.exception, DatabaseOpenError)
+    assert "is the database of a hub" in str(result.exception)
+
+
+@pytest.mark.parametrize("command", [("serve",), ("hub", "serve")])
+def test_media_that_are_not_there_are_refused(run, tmp_path, command):
+    (tmp_path / "file").touch()
+    for wrong in ("missing", "file"):
+        folder = str(tmp_path / wrong)
+        result = CliRunner().invoke(cli, [*command, "--media", folder, "--port", "0"])
+        assert isinstance(result.exception, SettingsError)
+        assert f"There is no folder {folder}" in str(result.exception)
 
 
 def test_only_its_user_can_read_a_new_database_of_a_hub(tmp_path):

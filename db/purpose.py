@@ -1,0 +1,60 @@
+"""Tell the database of a kiosk from that of a hub, which must not be mixed."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from db.errors import DatabaseOpenError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def refuse_kiosk_database(path: Path | None) -> None:
+    """Refuse a kiosk's database for a hub: sessions in it, but no account.
+
+    Args:
+        path: Of an SQLite file; `None`, one that is missing and one that cannot be read pass.
+
+    Raises:
+        DatabaseOpenError: It is a kiosk's.
+    """
+    if path is not None and _has_rows(path, "sessions") and not _has_rows(path, "users"):
+        raise DatabaseOpenError(
+            f"{path} is the database of a kiosk, with its sessions: expected one of its own for "
+            "the hub. Name another file with --db, or unset AD_MONITOR_DB to use hub.db in your "
+            "data folder."
+        )
+
+
+def refuse_hub_database(path: Path | None) -> None:
+    """Refuse a hub's database for a kiosk: there are accounts in it.
+
+    Args:
+        path: As of `refuse_kiosk_database`.
+
+    Raises:
+        DatabaseOpenError: It is a hub's.
+    """
+    if path is not None and _has_rows(path, "users"):
+        raise DatabaseOpenError(
+            f"{path} is the database of a hub, with its accounts: expected one of its own for the "
+            "kiosk. Name another file with --db, or unset AD_MONITOR_DB to use monitor.db in your "
+            "data folder."
+        )
+
+
+def _has_rows(path: Path, table: str) -> bool:
+    """Return whether a table has rows; false without waiting if that cannot be read."""
+    if not path.is_file():
+        return False
+    try:
+        with closing(
+            sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=0)
+        ) as connection:
+            found = connection.execute(f"SELECT 1 FROM {table} LIMIT 1")  # noqa: S608 (ours)
+            return found.fetchone() is not None
+    except sqlite3.Error:
+        return False
