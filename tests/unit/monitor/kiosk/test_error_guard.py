@@ -60,7 +60,7 @@ def test_a_finaliser_may_fail_while_an_error_is_noted():
 
     thread = threading.Thread(target=collect, daemon=True)
     thread.start()
-    thread.join(1.0)
+    thread.join(60)
     assert not thread.is_alive(), "it waits for itself"
     assert guard.count == 1
 

@@ -48,7 +48,7 @@ def test_a_kiosk_that_runs(kiosk, tmp_path):
     )
     assert (health.camera.state, health.camera.detail) == ("ok", "")
     assert (health.waiting_records >= 0, health.lost_records) == (True, 0)
-    assert abs(health.at - datetime.now(UTC)) < timedelta(seconds=10)
+    assert abs(health.at - datetime.now(UTC)) < timedelta(minutes=5)
     assert 0 < health.disk_free_bytes <= health.disk_total_bytes
     assert health.memory_rss_bytes > 10_000_000
     assert 0 <= health.uptime_s < 60

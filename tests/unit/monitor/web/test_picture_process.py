@@ -91,7 +91,7 @@ def test_a_picture_has_a_limit_of_time(process, monkeypatch):
     watch = Stopwatch()
     with pytest.raises(PictureDecodeError, match="too much time or memory"):
         process.read(GREY)
-    assert watch.seconds < 5
+    assert watch.seconds < 60
     monkeypatch.undo()
     assert process.read(GREY).width == 40
 

