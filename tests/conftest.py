@@ -14,7 +14,7 @@ import hypothesis
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
 # On a machine that is busy with other work, an example takes long for no fault of the program.
 # `make test-slow` tries all examples of hypothesis' default, `make test` fewer.
@@ -80,12 +80,18 @@ def _own_threads() -> set[threading.Thread]:
     }
 
 
-def pytest_collection_finish() -> None:
-    """Set aside what was imported, which no test changes: a search for garbage in it takes half a
-    second.
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Import tests without searches for garbage, then set aside what was imported, which no test
+    changes: each search in it takes half a second.
     """
-    gc.collect()
-    gc.freeze()
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.fixture(autouse=True)
