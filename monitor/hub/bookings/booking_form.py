@@ -16,7 +16,7 @@ from ads.playlists.playlist import DAYS, parse_hours
 from db.hub.console_tables import TARGETS
 from db.hub.shows.bookings import BookingPlan
 from db.hub.shows.campaigns import CampaignPlan
-from monitor.hub.forms import Day, Listed, Name, OptionalDay, check_order, read_form
+from monitor.hub.forms import Day, FormError, Listed, Name, OptionalDay, check_order, read_form
 from monitor.languages import lazy
 
 if TYPE_CHECKING:
@@ -114,7 +114,12 @@ def read_booking(values: Mapping[str, Any]) -> BookingPlan:
     Raises:
         FormError: A field cannot be used.
     """
-    return BookingPlan(**read_form(_BookingForm, values, _MESSAGES).model_dump())
+    try:
+        return BookingPlan(**read_form(_BookingForm, values, _MESSAGES).model_dump())
+    except FormError as error:
+        # Both parts of the target are chosen in one field.
+        fields = {"target_kind": "where", "target": "where"}
+        raise FormError({fields.get(n, n): why for n, why in error.problems.items()}) from None
 
 
 def campaign_values(form: MultiDict[str, str]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -354,6 +354,7 @@ def _figures_page(
         form=form or {},
         arguments={} if query is None else _arguments(query),
         reach=_reach(found),
+        date_of=date.fromisoformat,
         rhythms=RHYTHMS,
         link_days=LINK_DAYS,
         min_viewers=here.settings.min_viewers,

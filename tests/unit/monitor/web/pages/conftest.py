@@ -143,6 +143,11 @@ def write_session(
     return writer.session_id
 
 
+def lost_targets(page: str) -> set[str]:
+    """The fragments that links of a page lead to, without an element of that id."""
+    return set(re.findall(r'href="#([^"]+)"', page)) - set(re.findall(r'\bid="([^"]+)"', page))
+
+
 @pytest.fixture
 def hub(client, database):
     """A client of a hub: sessions 1 and 2 at screens, 3 of a kiosk without one."""

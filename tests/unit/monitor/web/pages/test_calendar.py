@@ -15,7 +15,7 @@ from db.hub.tables import AuditEntry
 from monitor.web.services import EXTENSION
 from tests.helpers.hub_screens import PLACE
 from tests.helpers.hub_shows import add_creative, add_playlist, publish_revision
-from tests.unit.monitor.web.pages.conftest import write_session
+from tests.unit.monitor.web.pages.conftest import lost_targets, write_session
 
 pytest.importorskip("argon2", reason="the extra `hub` is not installed")
 
@@ -120,6 +120,7 @@ def test_wrong_fields_are_named_and_kept(operator, engine, shop, field, typed, w
     answer = book(operator, **{"playlist": shop[1], field: typed})
     assert answer.status_code == 400
     assert why in answer.text
+    assert lost_targets(answer.text) == set()
     assert shown(engine) == []
 
 
@@ -181,6 +182,23 @@ def test_a_campaign_withholds_the_seconds_of_few_viewers(app, as_, shop, tmp_pat
     assert seen[0] != seen[1] == "0"
 
 
+def test_the_titles_tell_a_new_booking_or_campaign_from_one_that_is_there(as_, engine, shop):
+    admin = as_("admin")
+    book(admin, shop[1])
+    plan(admin, shop[2])
+    with engine.connect() as connection:
+        booking = connection.scalar(select(Booking.uid))
+        campaign = connection.scalar(select(Campaign.uid))
+    titles = {
+        "/calendar/new": "Book a playlist",
+        f"/calendar/{booking}": "Booking",
+        "/campaigns/new": "Plan a campaign",
+        f"/campaigns/{campaign}": "Spring",
+    }
+    for path, title in titles.items():
+        assert f"<title>{title} · " in admin.get(path).text
+
+
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
@@ -196,5 +214,6 @@ def test_wrong_fields_of_a_campaign_are_named(as_, engine, shop, changes, why):
     answer = plan(as_("editor"), shop[2], **changes)
     assert answer.status_code == 400
     assert why in answer.text
+    assert lost_targets(answer.text) == set()
     with engine.connect() as connection:
         assert connection.scalar(select(Campaign.id)) is None

@@ -31,6 +31,7 @@ from monitor.web.pages import experiments as pages
 from tests.helpers.experiments import MONDAY, make_plan, outcomes_of, sales_of
 from tests.helpers.hub_shows import add_creative
 from tests.helpers.making import Make
+from tests.unit.monitor.web.pages.conftest import lost_targets
 
 pytest.importorskip("argon2", reason="the extra `hub` is not installed")
 
@@ -268,6 +269,7 @@ def test_a_plan_that_cannot_be_carried_out_says_why(untouched, changes, words):
     answer = untouched[0].get("/experiments/new", query_string=form)
     assert answer.status_code == 400
     assert words in text_of(answer.text)
+    assert lost_targets(answer.text) == set()
     # What was chosen is still there.
     chosen = {form.get("treatment"), form.get("control")} & {"summer", "winter"}
     assert answer.text.count(" checked>") >= len(chosen)

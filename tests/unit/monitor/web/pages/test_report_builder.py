@@ -113,6 +113,14 @@ def test_the_one_column_of_figures_has_the_name_of_its_measure(as_, shops):
         assert f'<th scope="col" class="n">{head}</th>' in heads
 
 
+def test_the_days_of_figures_are_written_as_people_do(as_, shops):
+    viewer = as_("viewer")
+    for language, words in (("en", "1 Mar"), ("de", "1. März")):
+        viewer.set_cookie("ad_monitor_language", language)
+        page = viewer.get("/reports/figures", query_string=ALL | {"division": "day"}).text
+        assert f'<time datetime="2026-03-01">{words}<span class="sub">2026</span></time>' in page
+
+
 def test_figures_as_csv_hold_no_formula(as_, shops, engine):
     from db.schema import Ad
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from sqlalchemy import select, update
@@ -49,7 +49,8 @@ def ads(engine, screen):
         uids = [add_creative(connection, name) for name in ("coffee", "tea")]
         uids.append(add_creative(connection, "milk", approval="pending"))
         playlist = add_playlist(connection, [{"creative": uid} for uid in uids])
-        plan = BookingPlan(playlist, "site", PLACE.site, priority=3)
+        days = {"first_day": date(2026, 3, 2), "last_day": date(2036, 3, 9)}
+        plan = BookingPlan(playlist, "site", PLACE.site, priority=3, **days)
         add_booking(connection, plan, "eva", now)
         refresh(connection, "eva", now)
     return uids
@@ -77,7 +78,7 @@ def test_the_page_says_what_the_screen_is_to_show_and_what_came_of_it(as_, engin
     assert "Its kiosk has not asked for version 1 yet." in page
     assert "Coffee, Tea" in page
     assert "It waits for approval." in page
-    assert ">Usual</th>" in page
+    assert ">Usual</th><td>from 2 March 2026 until 9 March 2036" in page
     for what, words in (
         ((1, "fetching", "", 0.4), "It fetches version 1: 40% of the media are there."),
         ((1, "refused", "the disk is full"), "Version 1 is not shown: the disk is full. It goes"),
