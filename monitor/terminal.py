@@ -6,11 +6,17 @@ import errno
 import os
 import re
 import signal
+import sys
 import termios
+import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
-    from collections.abc import MutableMapping
+    from collections.abc import Iterator, MutableMapping
+
+AGAIN_S = 0.02
+"""Until a lost Ctrl+C is repeated: by then the callback that swallowed it has mostly ended."""
 
 
 def is_read(stream: TextIO) -> bool:
@@ -22,6 +28,36 @@ def is_read(stream: TextIO) -> bool:
         return not re.fullmatch(r"/dev/(tty\d+|console)", os.ttyname(stream.fileno()))
     except (OSError, ValueError):
         return False
+
+
+@contextmanager
+def sure_interrupts() -> Iterator[None]:
+    """Repeat a Ctrl+C that was lost; use it in the main thread of a command.
+
+    Python raises `KeyboardInterrupt` wherever the main thread happens to be. In a finaliser or a
+    callback of the garbage collector, of which TensorFlow and JAX have some, it is printed and
+    goes no further, and the command would run on.
+    """
+    former, main_thread = sys.unraisablehook, threading.main_thread().ident
+
+    def interrupt() -> None:
+        if main_thread is not None:
+            # Not os.kill: this also wakes a call of the system that the main thread waits in.
+            signal.pthread_kill(main_thread, signal.SIGINT)
+
+    def on_unraisable(arguments: sys.UnraisableHookArgs) -> None:
+        if not issubclass(arguments.exc_type, KeyboardInterrupt):
+            former(arguments)
+            return
+        again = threading.Timer(AGAIN_S, interrupt)
+        again.daemon = True
+        again.start()
+
+    sys.unraisablehook = on_unraisable
+    try:
+        yield
+    finally:
+        sys.unraisablehook = former
 
 
 def end_signals() -> tuple[signal.Signals, ...]:

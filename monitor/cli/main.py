@@ -13,6 +13,7 @@ import click
 from monitor.cli.errors import complain, tell
 from monitor.cli.options import DONE, FAILED, PROGRAM, debug_option
 from monitor.cli.output import make_streams_printable, set_up_logging
+from monitor.terminal import sure_interrupts
 
 COMMANDS = (
     "run",
@@ -97,7 +98,8 @@ def main(arguments: list[str] | None = None) -> None:
             os.environ["HOME"] = str(Path.cwd())
         make_streams_printable()
         set_up_logging()
-        cli.main(args=arguments, prog_name=PROGRAM, standalone_mode=False)
+        with sure_interrupts():
+            cli.main(args=arguments, prog_name=PROGRAM, standalone_mode=False)
     except (KeyboardInterrupt, click.Abort):
         complain("Stopped.")
         status = FAILED

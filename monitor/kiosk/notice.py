@@ -8,6 +8,7 @@ from PyQt5.QtCore import QEventLoop, QTimer
 
 from monitor.ui.notice.notice_screen import NoticeScreen
 from monitor.ui.screens import find_screen
+from monitor.ui.shutdown import SignalHandler
 from monitor.ui.texts import texts_for
 from monitor.ui.waiting_screen import StartScreen
 
@@ -41,14 +42,20 @@ def open_start_screen(settings: RunSettings) -> StartScreen:
 
     Raises:
         SetupError: The screen is not there.
+        KeyboardInterrupt: A signal asked the kiosk to end meanwhile.
     """
     screen, loop = find_screen(settings.screen), QEventLoop()
     first = make_start_screen(settings)
     first.ad_view.drawn.connect(loop.quit)
     # The show does not wait for a screen that paints nothing.
     QTimer.singleShot(500, loop.quit)
-    first.begin(fullscreen=settings.fullscreen, screen=screen)
-    loop.exec_()
+    # An exception in Qt's loop would end the process with a core dump.
+    with SignalHandler(lambda _name: loop.quit()) as signals:
+        first.begin(fullscreen=settings.fullscreen, screen=screen)
+        loop.exec_()
+    if signals.received:
+        first.dismiss()
+        raise KeyboardInterrupt
     return first
 
 

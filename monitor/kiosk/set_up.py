@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from PyQt5.QtCore import QTimer
+from PyQt5.QtWidgets import QApplication
 
 from detector.sources.orientation import Orientation
 from monitor.errors import MonitorError
@@ -18,6 +19,7 @@ from monitor.settings.paths import console_database
 from monitor.ui.camera_picker import CameraPicker, open_camera
 from monitor.ui.first_run.wizard import SetupWizard
 from monitor.ui.screens import put_on_screen, scale_of
+from monitor.ui.shutdown import SignalHandler
 from monitor.ui.texts import known_language, texts_for
 from monitor.uplink.address import own_address
 
@@ -101,8 +103,7 @@ def ask_here(
 
     No session runs meanwhile, so the camera is free.
     """
-    order = None if console is None or not console.wants_wizard else console.order
-    if order is None:
+    if console is None or not console.wants_wizard or (order := console.order) is None:
         return
     language, scale = known_language(settings.language), scale_of(screen)
     texts = texts_for(language)
@@ -120,8 +121,19 @@ def ask_here(
     beats.timeout.connect(lambda: heartbeat.beat(Phase.STARTING))
     beats.start(1000)
     put_on_screen(wizard, screen)
-    wizard.exec_()
+    # An exception in Qt's loop would end the process with a core dump.
+    with SignalHandler(lambda _name: _close_dialogs()) as signals:
+        wizard.exec_()
     beats.stop()
+    if signals.received:
+        # The kiosk ends instead of starting again.
+        console.wants_wizard = False
+
+
+def _close_dialogs() -> None:
+    """Close the dialog that is open, and those from which it was opened."""
+    while (dialog := QApplication.activeModalWidget()) is not None and dialog.close():
+        pass
 
 
 def _choose_camera(

@@ -91,6 +91,11 @@ class SignalHandler(QObject):
         self._timer.start(100)
         self._former_handlers = {one: signal.signal(one, self._handle) for one in end_signals()}
 
+    @property
+    def received(self) -> bool:
+        """Whether a signal came, even if the loop ended before `on_signal` was called."""
+        return self._received is not None
+
     def __enter__(self) -> SignalHandler:
         return self
 

@@ -17,6 +17,7 @@ from monitor.terminal import (
     is_read,
     leave_terminal,
     stay_after_hangup,
+    sure_interrupts,
 )
 
 
@@ -84,3 +85,55 @@ def test_somebody_reads_a_terminal_but_no_file_and_no_console_behind_a_window(
             assert not is_read(stream)
     os.close(controller)
     assert not is_read(io.StringIO())
+
+
+SWALLOWS = """
+import gc, signal, sys, time
+
+def command():
+    times = []
+
+    def callback(phase, _info):
+        if not times:
+            times.append(phase)
+            signal.raise_signal(signal.SIGINT)
+
+    class Finalised:
+        def __del__(self):
+            signal.raise_signal(signal.SIGINT)
+
+    {how}
+    while True:
+        time.sleep(3600)
+        gc.collect()
+
+from monitor.cli import main
+main.__globals__["cli"].main = lambda **_options: command()
+main([])
+"""
+
+
+@pytest.mark.parametrize("how", ["gc.callbacks.append(callback); gc.collect()", "Finalised()"])
+def test_a_ctrl_c_that_a_callback_swallows_still_ends_the_command(how: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SWALLOWS.format(how=how)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+    assert (done.returncode, done.stderr) == (1, "Error: Stopped.\n")
+
+
+def test_other_errors_of_finalisers_are_told_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", told.append)
+
+    class Finalised:
+        def __del__(self) -> None:
+            raise ValueError
+
+    with sure_interrupts():
+        Finalised()
+        assert len(told) == 1
+    assert sys.unraisablehook == told.append

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import signal
 import stat
 
 import argon2
 import pytest
-from PyQt5.QtCore import Qt
-from PyQt5.QtWidgets import QWidget
+from PyQt5.QtCore import Qt, QTimer
+from PyQt5.QtWidgets import QApplication, QWidget
 
 from db.engine import open_database
 from db.hub.people.accounts import find_login
+from detector.errors import SourceOpenError
 from monitor.hub.people import passwords
 from monitor.kiosk import set_up
 from monitor.kiosk.headless import SET_UP
+from monitor.kiosk.supervision.heartbeat import Heartbeat
+from monitor.sensor.camera_choice import Camera
 from monitor.session.first_run import Draft, is_declined
 from monitor.settings.console_order import ConsoleOrder
+from monitor.settings.models import RunSettings
 from monitor.settings.paths import console_database
 from monitor.settings.sources import SettingsFile
+from monitor.ui.camera_picker import CameraPicker
 from monitor.ui.first_run.card import SetupCard
+from monitor.ui.first_run.wizard import SetupWizard
 from monitor.ui.texts import texts_for
 
 LONG_ENOUGH = "four unrelated words here"
@@ -115,6 +122,43 @@ def test_who_declined_still_has_the_keys_and_a_kiosk_that_is_set_up_has_none(fol
     assert (console.wants_wizard, quitter.reason) == (True, SET_UP)
     card, _ = follow(FakeConsole(can_set_up=False))
     assert not card.press(Qt.Key.Key_S)
+
+
+def test_a_signal_closes_the_wizard_and_what_it_opened_and_the_kiosk_ends(
+    qapp, tmp_path, monkeypatch
+):
+    cameras = (Camera(0, "One"), Camera(2, "Two"))
+    monkeypatch.setattr(set_up, "list_cameras", lambda: cameras)
+    monkeypatch.setattr(set_up, "open_camera", no_camera)
+    console = FakeConsole()
+    console.wants_wizard = True
+    console.order = ConsoleOrder(
+        database=tmp_path / "kiosk.db", settings_file=tmp_path / "kiosk.yaml"
+    )
+    opened = []
+
+    def look():
+        dialog = QApplication.activeModalWidget()
+        if isinstance(dialog, SetupWizard):
+            opened.append(dialog)
+            QTimer.singleShot(0, look_again)
+            dialog.camera.look.click()
+        else:
+            QTimer.singleShot(10, look)
+
+    def look_again():
+        opened.append(QApplication.activeModalWidget())
+        signal.raise_signal(signal.SIGINT)
+
+    QTimer.singleShot(0, look)
+    set_up.ask_here(RunSettings(), console, None, Heartbeat())
+    assert [type(dialog) for dialog in opened] == [SetupWizard, CameraPicker]
+    assert not console.is_set_up()
+    assert not console.order.settings_file.exists()
+
+
+def no_camera(_camera, **_options):
+    raise SourceOpenError("There is no camera here.")
 
 
 def test_the_answers_of_the_window_make_file_and_account(tmp_path, monkeypatch):

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import signal
+
 import pytest
 from PyQt5.QtCore import Qt
 
+from monitor.kiosk import notice
 from monitor.kiosk.notice import open_start_screen
 from monitor.settings.models import RunSettings
 from monitor.ui.texts import languages, texts_for
@@ -59,3 +62,18 @@ def test_it_is_painted_once_it_is_open(qapp, qtbot):
     assert screen.isVisible()
     assert len(screen.notice.text.splitlines()) == 2
     screen.dismiss()
+
+
+def test_ctrl_c_before_the_kiosk_has_begun_closes_the_window_and_is_passed_on(qapp, monkeypatch):
+    opened = []
+
+    class Screen(StartScreen):
+        def begin(self, **options):
+            opened.append(self)
+            super().begin(**options)
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(notice, "StartScreen", Screen)
+    with pytest.raises(KeyboardInterrupt):
+        open_start_screen(RunSettings())
+    assert [screen.isVisible() for screen in opened] == [False]
