@@ -160,6 +160,7 @@ def _open_window(  # noqa: PLR0917 (the parts of one session, handed over once)
         session=replace(
             _session_facts(kiosk, settings, guard),
             can_set_up=console is not None and console.can_set_up,
+            pages=lambda: None if console is None else console.pages,
         ),
         calibration=kiosk.calibration,
         labels=kiosk.labels,

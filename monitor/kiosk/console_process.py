@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 
 from monitor.backoff import Backoff
 from monitor.sensor.child_process import child_environment
+from monitor.ui.operator.facts import Pages
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,6 +37,7 @@ class ConsoleProcess:
         order: What it is to do.
         ready: Called with its address and the link that sets the first password, if there is none
             yet, each time it has started; from another thread.
+        failed: Called with a sentence each time it could not be started, or ended; likewise.
         first_pause_s: Before the first restart; further pauses double up to a minute.
 
     Attributes:
@@ -48,10 +50,12 @@ class ConsoleProcess:
         order: ConsoleOrder,
         ready: Callable[[str, str | None], None],
         *,
+        failed: Callable[[str], None] = lambda _why: None,
         first_pause_s: float = 1.0,
     ) -> None:
         self._order = order
         self._ready = ready
+        self._failed = failed
         self._backoff = Backoff(first_pause_s, 60.0)
         self.set_up = threading.Event()
         self._stopping = threading.Event()
@@ -99,6 +103,7 @@ class ConsoleProcess:
             logger.warning(
                 "The console ended and is started again in %.0f s; the ads go on. %s", pause_s, why
             )
+            self._failed(why)
             self._stopping.wait(pause_s)
 
     def _run_once(self) -> str:
@@ -150,6 +155,7 @@ class OwnConsole:
 
     Attributes:
         link: Where to go, once the console has started.
+        pages: How it is with its pages; `None` while they are not wanted.
         wants_wizard: Whether set-up in the window was chosen.
     """
 
@@ -168,6 +174,7 @@ class OwnConsole:
         self.is_declined = is_declined
         self.can_set_up = can_set_up and order is not None
         self.link: str | None = None
+        self.pages: Pages | None = None
 
     @property
     def order(self) -> ConsoleOrder | None:
@@ -192,7 +199,8 @@ class OwnConsole:
                 "setup": secrets.token_urlsafe(16) if sets_up else None,
             }
         )
-        self._process = ConsoleProcess(order, self._on_ready)
+        self.pages = Pages()
+        self._process = ConsoleProcess(order, self._on_ready, failed=self._on_failed)
         self._process.start()
 
     def is_set_up(self) -> bool:
@@ -204,7 +212,12 @@ class OwnConsole:
         """End the console; harmless when repeated."""
         if self._process is not None:
             self._process.stop()
+        self.pages = None
 
     def _on_ready(self, address: str, link: str | None) -> None:
         self.link = link
+        self.pages = Pages(address)
         self._say(address, link)
+
+    def _on_failed(self, why: str) -> None:
+        self.pages = Pages(problem=why)

@@ -185,7 +185,8 @@ class UplinkService:
         self._forget_sender()
         if self._wishes.hub is None:
             self.status = UplinkStatus()
-            return 5 * TICK_S
+            # The kiosk's own console may leave its key at any time.
+            return TICK_S
         return self._pair(self._wishes.hub)
 
     def _is_wanted(self, key: HubKey) -> bool:

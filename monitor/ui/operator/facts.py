@@ -33,6 +33,19 @@ MIN_FREE_GB = 2.0
 
 
 @dataclass(frozen=True, slots=True)
+class Pages:
+    """How it is with the kiosk's own pages in the browser.
+
+    Attributes:
+        address: Where they are; empty while they are starting.
+        problem: Why they could not be started, in one sentence; they are tried again.
+    """
+
+    address: str = ""
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class SessionFacts:
     """Facts of a session that do not change, and functions for those that do.
 
@@ -48,6 +61,7 @@ class SessionFacts:
         kind: Whose reactions are measured.
         uplink: How it is between the kiosk and its hub.
         can_set_up: Whether nobody has set the kiosk up yet.
+        pages: How it is with the pages in the browser; `None` if there are none.
         names_source: Whether settings or options name the source, so that a new camera is not used
             by itself.
     """
@@ -66,6 +80,7 @@ class SessionFacts:
     kind: SessionKind = "live"
     uplink: Callable[[], UplinkStatus] = UplinkStatus
     can_set_up: bool = False
+    pages: Callable[[], Pages | None] = lambda: None
     names_source: bool = False
 
 
@@ -235,7 +250,10 @@ def _system(
             yield Row("", translated(problem), "warning")
         if session.database_folder is not None:
             yield _disk(texts, session.database_folder)
-        yield from _hub(texts, session.uplink())
+        pages = session.pages()
+        if pages is not None:
+            yield _pages(texts, pages)
+        yield from _hub(texts, session.uplink(), has_pages=pages is not None)
         yield from _show(texts, session.uplink())
         errors = session.errors()
         if errors:
@@ -246,7 +264,14 @@ def _system(
         yield Row(texts["panel_version"], session.version)
 
 
-def _hub(texts: Texts, uplink: UplinkStatus) -> Iterator[Row]:
+def _pages(texts: Texts, pages: Pages) -> Row:
+    if pages.problem:
+        problem = translated(pages.problem)
+        return _row(texts, "panel_pages", "panel_pages_failed", "warning", problem=problem)
+    return Row(texts["panel_pages"], pages.address or texts["panel_pages_starting"])
+
+
+def _hub(texts: Texts, uplink: UplinkStatus, *, has_pages: bool) -> Iterator[Row]:
     if uplink.state == "off" and not uplink.problem:
         return
     values = {"hub": uplink.hub, "screen": uplink.screen, "code": uplink.code}
@@ -254,7 +279,8 @@ def _hub(texts: Texts, uplink: UplinkStatus) -> Iterator[Row]:
     tones: dict[str, Tone] = {"revoked": "fault", "pairing": "warning", "asks": "warning"}
     if state == "joined" and uplink.is_console:
         # The person at a single screen has no hub: what counts is where the pages are.
-        yield Row(texts["panel_pages"], uplink.hub)
+        if not has_pages:
+            yield Row(texts["panel_pages"], uplink.hub)
     elif state != "off":
         yield _row(texts, "panel_hub", f"panel_hub_{state}", tones.get(state, "plain"), **values)
     if uplink.state == "revoked" or (uplink.state == "joined" and not uplink.is_console):

@@ -11,9 +11,10 @@ import pytest
 import requests
 
 from monitor.kiosk import console_process as module
-from monitor.kiosk.console_process import ConsoleProcess
+from monitor.kiosk.console_process import ConsoleProcess, OwnConsole
 from monitor.settings.console_order import ConsoleOrder
-from tests.helpers.waiting import Stopwatch
+from monitor.ui.operator.facts import Pages
+from tests.helpers.waiting import Stopwatch, wait_until
 
 FAKE = """
 import json, sys
@@ -82,6 +83,25 @@ def test_why_it_fails_is_logged_once_per_try_and_stopping_does_not_wait(fake, or
     watch = Stopwatch()
     console.stop()
     assert watch.seconds < 25
+
+
+def test_whoever_asks_learns_how_it_is_with_the_pages(fake, order):
+    console = OwnConsole(order, lambda *_: None)
+    assert console.pages is None
+    console.open()
+    try:
+        assert console.pages in {Pages(), Pages("http://x/")}
+        wait_until(lambda: console.pages == Pages("http://x/"))
+        assert OwnConsole(None, lambda *_: None).pages is None
+    finally:
+        console.close()
+    assert console.pages is None
+    console = OwnConsole(order.model_copy(update={"site": "fails"}), lambda *_: None)
+    console.open()
+    try:
+        wait_until(lambda: console.pages == Pages(problem="Port 80 is taken."))
+    finally:
+        console.close()
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ from monitor.sensor.live import LiveView, SensorHealth
 from monitor.ui.operator.facts import (
     MIN_FREE_GB,
     SHOWN_PROBLEMS,
+    Pages,
     SessionFacts,
     minutes,
     sections,
@@ -449,3 +450,20 @@ def test_a_german_panel_has_no_english_word(player, session, make_view):
     for other in ("Invalid data", "database is locked", session.database):
         shown = shown.replace(other, "")
     assert english_in(shown) == set()
+
+
+def test_where_the_pages_are_is_said_as_soon_as_it_is_known(player, session):
+    joined = UplinkStatus("joined", "https://192.168.1.20:8443", is_console=True)
+
+    def said(pages):
+        facts = replace(session, pages=lambda: pages, uplink=lambda: joined)
+        return [
+            (row.text, row.tone) for row in rows(player, session=facts)["System"]["In the browser"]
+        ]
+
+    assert said(Pages()) == [("starting …", "plain")]
+    assert said(Pages("http://127.0.0.1:8080/")) == [("http://127.0.0.1:8080/", "plain")]
+    assert said(Pages(problem="Port 80 is taken.")) == [
+        ("could not be opened; trying again. Port 80 is taken.", "warning")
+    ]
+    assert said(None) == [("https://192.168.1.20:8443", "plain")]  # its console runs by itself
