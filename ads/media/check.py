@@ -15,6 +15,7 @@ import resource
 import select
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, suppress
@@ -36,7 +37,7 @@ from ads.media.types import MediaInfo
 from detector.texts import lazy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 logger = logging.getLogger(__name__)
 
@@ -65,8 +66,12 @@ class _LeftForLaterError(Exception):
 class _Patience:
     """The time limit that the probing threads share."""
 
-    def __init__(self, limit: TimeLimit) -> None:
+    def __init__(
+        self, limit: TimeLimit, note: Callable[[Path], object] = lambda _path: None
+    ) -> None:
         self._limit = limit
+        self._note = note
+        self._noting = threading.Lock()
         self._began_s = time.monotonic()
         self._has_found = False
 
@@ -74,6 +79,11 @@ class _Patience:
         """Note whether a playable file was found."""
         if not self._has_found:
             self._has_found = any(isinstance(answer, MediaInfo) for answer in answers)
+
+    def note_probed(self, path: Path) -> None:
+        """Tell whoever waits that a file was probed."""
+        with self._noting:
+            self._note(path)
 
     def raise_if_over(self) -> None:
         """Raise `_LeftForLaterError`, or `LoadingStoppedError` if loading is to stop."""
@@ -92,15 +102,18 @@ class _BrokenFileError(MediaError):
 
 
 def check_apart(
-    files: Sequence[tuple[Path, str]], limit: TimeLimit | None = None
+    files: Sequence[tuple[Path, str]],
+    limit: TimeLimit | None = None,
+    note: Callable[[Path], object] = lambda _path: None,
 ) -> list[MediaInfo | MediaError]:
     """Probe media files in other processes, unless cached; a `MediaCheck` for `load_playlist`.
 
     `files` come with their SHA-256; if that is empty, nothing is cached. If no such process can be
     started, they are probed here, with a warning: a dark screen is no safer. Once the time limit
-    has passed and a playable file was found, the remaining ones are `UnreadMediaError`s.
+    has passed and a playable file was found, the remaining ones are `UnreadMediaError`s. `note` is
+    called with each file that was probed, one call at a time, from other threads.
     """
-    patience = _Patience(limit or TimeLimit())
+    patience = _Patience(limit or TimeLimit(), note)
     cache = _Cache()
     # Each file once, however many ads show it.
     found = {file: cache.get(*file) for file in dict.fromkeys(files)}
@@ -137,6 +150,7 @@ def _check(share: list[tuple[Path, str]], patience: _Patience) -> list[MediaInfo
                 logger.warning("Checking %s in this process instead: %s", path, error)
                 answer = probe_all([(path, digest)])[0]
             patience.note([answer])
+            patience.note_probed(path)
             if isinstance(answer, _BrokenFileError):
                 stack.close()
                 checker = None

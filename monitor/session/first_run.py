@@ -6,14 +6,16 @@ Window and pages ask the same five things; both keep the answers in a `Draft`.
 from __future__ import annotations
 
 import re
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import platformdirs
 
 from ads.media.check import check_apart
+from ads.media.digests import TimeLimit
 from ads.media.types import KNOWN_ENDINGS, MediaInfo
 from ads.playlists.folder import media_in, natural_key
 from detector.names import plain_name, printable
@@ -23,7 +25,7 @@ from monitor.settings.paths import APPLICATION, default_settings_file
 from monitor.settings.writing import write_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from monitor.settings.models import RunSettings
 
@@ -125,7 +127,27 @@ def ads_in(folder: Path) -> list[str]:
     return []
 
 
-def take_ads(folder: Path, files: Iterable[tuple[str, bytes]]) -> list[str]:
+class Taking(NamedTuple):
+    """How far taking ads is.
+
+    Attributes:
+        name: Of the file at which it is; empty while there is none.
+        done, of: How many files are done, and how many there are.
+        share: Of all the work, 0 to 1.
+    """
+
+    name: str
+    done: int
+    of: int
+    share: float
+
+
+def take_ads(
+    folder: Path,
+    files: Sequence[tuple[str, Path | IO[bytes]]],
+    tell: Callable[[Taking], object] = lambda _taking: None,
+    should_continue: Callable[[], bool] = lambda: True,
+) -> list[str]:
     """Check ads that somebody handed over, and store those that can be played.
 
     Each is decoded for a moment in a separate process, as every ad is before it plays. One of the
@@ -133,15 +155,22 @@ def take_ads(folder: Path, files: Iterable[tuple[str, bytes]]) -> list[str]:
 
     Args:
         folder: Where they go; made if needed.
-        files: Names and contents.
+        files: Names, and where their contents are read.
+        tell: Called with how far it is, from this and other threads.
+        should_continue: Whether to go on; asked often.
 
     Returns:
         A sentence for each that is refused. Nothing of these is left on the disk.
+
+    Raises:
+        LoadingStoppedError: It was not to go on; nothing was stored.
     """
+    limit = TimeLimit(None, should_continue)
     parts: dict[Path, str] = {}
     refused: list[str] = []
     try:
-        for name, content in files:
+        for number, (name, content) in enumerate(files):
+            tell(Taking(printable(name), number, len(files), number / len(files) / 2))
             plain = _file_name(name)
             ending = Path(plain).suffix.lower()
             if ending not in KNOWN_ENDINGS:
@@ -154,13 +183,21 @@ def take_ads(folder: Path, files: Iterable[tuple[str, bytes]]) -> list[str]:
             part = folder / f".{plain}.part{ending}"
             parts[part] = plain
             folder.mkdir(parents=True, exist_ok=True)
-            part.write_bytes(content)
-        for part, found in zip(parts, check_apart([(part, "") for part in parts]), strict=True):
+            _copy(content, part, limit)
+        known = len(files) - len(parts)
+        checked = count(known + 1)
+
+        def note(part: Path) -> None:
+            done = next(checked)
+            tell(Taking(parts[part], done, len(files), 0.5 + done / len(files) / 2))
+
+        found = check_apart([(part, "") for part in parts], limit, note)
+        for part, answer in zip(parts, found, strict=True):
             plain = parts[part]
-            if isinstance(found, MediaInfo):
+            if isinstance(answer, MediaInfo):
                 part.replace(folder / plain)
             else:
-                reason = str(found).replace(str(part), plain).replace(part.name, plain)
+                reason = str(answer).replace(str(part), plain).replace(part.name, plain)
                 refused.append(_refusal(plain, reason))
     except OSError as error:
         refused.append(_refusal(folder.name, str(error.strerror)))
@@ -169,6 +206,15 @@ def take_ads(folder: Path, files: Iterable[tuple[str, bytes]]) -> list[str]:
             with suppress(OSError):
                 part.unlink(missing_ok=True)
     return refused
+
+
+def _copy(content: Path | IO[bytes], part: Path, limit: TimeLimit) -> None:
+    """Copy what was handed over, in pieces: a clip may be larger than the memory."""
+    opened = content.open("rb") if isinstance(content, Path) else nullcontext(content)
+    with opened as source, part.open("wb") as target:
+        while piece := source.read(1 << 22):
+            limit.raise_if_stopped()
+            target.write(piece)
 
 
 def remove_ad(folder: Path, name: str) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from PyQt5.QtCore import QRectF, Qt, pyqtSignal
-from PyQt5.QtGui import QImage, QPainter, QPaintEvent, QRegion
+from PyQt5.QtCore import QRectF, Qt, QTimer, pyqtSignal, pyqtSlot
+from PyQt5.QtGui import QHideEvent, QImage, QPainter, QPaintEvent, QRegion, QShowEvent
 from PyQt5.QtWidgets import QWidget
 
 from monitor.ui import style
+from monitor.ui.busy import STEP_MS, draw_busy
 from monitor.ui.painting import (
     CENTRE,
     broken_into_lines,
@@ -90,6 +91,11 @@ class AdView(QWidget):
         self._images: list[_Image] = []
         self._layers: list[_Layer] = []
         self._message = self._hint = ""
+        self._bar = QRectF()
+        self._mover = QTimer(self)
+        self._mover.setInterval(STEP_MS)
+        self._mover.timeout.connect(self._on_move)
+        self._is_busy = False
         self._scale = 1.0
         self._free = QRectF()
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
@@ -109,18 +115,34 @@ class AdView(QWidget):
         ]
         self._picture = self._unseen = picture
         self._message = ""
+        self._move(is_busy=False)
         # Not update(), which waits for the event loop: the picture is due now.
         self.repaint()
 
-    def show_message(self, text: str, hint: str = "") -> None:
-        """Show a text on black instead of the picture, with what to do or expect below it."""
+    def show_message(self, text: str, hint: str = "", *, is_busy: bool = False) -> None:
+        """Show a text on black instead of the picture, with what to do or expect below it.
+
+        Below both, something moves while it `is_busy`.
+        """
         if text == self._message and not self._layers:
             return
         self._images = []
         self._layers = []
         self._picture = self._unseen = None
         self._message, self._hint = text, hint
+        self._move(is_busy=is_busy)
         self.update()
+
+    def _move(self, *, is_busy: bool) -> None:
+        self._is_busy = is_busy
+        if is_busy and self.isVisible():
+            self._mover.start()
+        else:
+            self._mover.stop()
+
+    @pyqtSlot()
+    def _on_move(self) -> None:
+        self.update(self._bar.toAlignedRect())
 
     def snapshot(self, max_side_px: int = 1280) -> NDArray[np.uint8]:
         """Return the ad as this view paints it, `(height, width, 3)`, scaled to fit a square.
@@ -233,6 +255,18 @@ class AdView(QWidget):
             place = QRectF(free.left(), y, free.width(), 1.5 * letters)
             draw_text(painter, place, line, letters, colour, align=CENTRE, bold=bold)
             y += 1.5 * letters
+        self._bar = QRectF(free.center().x() - 5 * size, y + 0.7 * size, 10 * size, 0.3 * size)
+        if self._is_busy:
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            draw_busy(painter, self._bar)
+
+    def showEvent(self, event: QShowEvent | None) -> None:
+        self._move(is_busy=self._is_busy)
+        super().showEvent(event)
+
+    def hideEvent(self, event: QHideEvent | None) -> None:
+        self._mover.stop()
+        super().hideEvent(event)
 
     def paintEvent(self, _event: QPaintEvent | None) -> None:
         with painter_on(self) as painter:

@@ -20,6 +20,7 @@ from detector.sources.video_source import SourceSpec
 from monitor.ui import style
 from monitor.ui.application import APPLICATION_NAME
 from monitor.ui.bridge import LiveBridge
+from monitor.ui.busy import BusyBar
 from monitor.ui.overlay.preview import Preview
 from monitor.ui.painting import text_font
 from monitor.ui.screens import fitting
@@ -189,6 +190,7 @@ class CameraPicker(QDialog):
         self.use = QPushButton(texts["picker_use"], self)
         self.cancel = QPushButton(texts["picker_cancel"], self)
         self.countdown = QLabel(self)
+        self.busy = BusyBar(scale, self)
         self._build(scale)
 
         self._ticker = QTimer(self)
@@ -279,6 +281,7 @@ class CameraPicker(QDialog):
         whole.addWidget(title)
         whole.addWidget(explanation)
         whole.addLayout(middle, 1)
+        whole.addWidget(self.busy)
         if is_upright:
             whole.addWidget(hint)
         whole.addWidget(self.countdown)
@@ -294,6 +297,7 @@ class CameraPicker(QDialog):
         if view is None or view.camera is not self.selected or decided:
             return
         has_picture = view.picture is not None
+        self.busy.hide()
         self.use.setEnabled(has_picture)
         message = "" if has_picture else self._texts["picker_no_picture"]
         self.preview.show_frame(view.picture, message=message)
@@ -305,6 +309,7 @@ class CameraPicker(QDialog):
     @pyqtSlot(int)
     def _on_selected(self, _row: int) -> None:
         self.use.setEnabled(False)
+        self.busy.show_share(None)
         self.preview.show_frame(None, message=self._texts["picker_opening"])
         self._watch.watch(self.selected)
 

@@ -78,7 +78,7 @@ class StartScreen(WaitingScreen):
     ) -> None:
         super().__init__()
         self.ad_view = AdView(self)
-        self.ad_view.show_message(texts["loading"], texts["loading_hint"])
+        self.ad_view.show_message(texts["loading"], texts["loading_hint"], is_busy=True)
         self.notice = Notice(notice, url, self, measures=measures)
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:

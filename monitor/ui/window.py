@@ -121,7 +121,7 @@ class KioskWindow(QWidget):
         self._viewport: tuple[int, int] | None = None
 
         self.ad_view = AdView(self)
-        self.ad_view.show_message(self._texts["loading"], self._texts["loading_hint"])
+        self.ad_view.show_message(self._texts["loading"], self._texts["loading_hint"], is_busy=True)
         self.ad_view.painted.connect(player.painted)
         self.demo_mark = DemoMark(self._texts, self)
         self.demo_mark.setVisible(demo)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PyQt5.QtCore import QSize, Qt, pyqtSlot
 from PyQt5.QtWidgets import QDialog, QHBoxLayout, QLabel, QPushButton, QStackedWidget, QVBoxLayout
 
+from ads.errors import LoadingStoppedError
 from monitor.languages import speaking
 from monitor.languages.recognition import translated
-from monitor.session.first_run import DEMO, Draft, ads_in, take_ads
+from monitor.session.first_run import DEMO, Draft, Taking, ads_in, take_ads
 from monitor.ui import style
 from monitor.ui.application import APPLICATION_NAME, speak
+from monitor.ui.busy import BusyBar, Work
 from monitor.ui.first_run.steps import (
     AdsStep,
     CameraStep,
@@ -28,7 +31,7 @@ from monitor.ui.texts import texts_for
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from PyQt5.QtGui import QDragEnterEvent, QDropEvent, QKeyEvent, QShowEvent
+    from PyQt5.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeyEvent, QShowEvent
 
     from monitor.sensor.camera_choice import Camera
 
@@ -39,7 +42,9 @@ MAX_AD_BYTES = 4 << 30
 class SetupWizard(QDialog):
     """Ask for camera, ads, notice, place and password, then show the answers.
 
-    Keys: Tab goes round, Enter continues, Alt with the arrow left goes back, Esc gives up.
+    Keys: Tab goes round, Enter continues, Alt with the arrow left goes back, Esc gives up. While
+    files are checked, Esc only stops that. Nothing is done in the window's own thread that may take
+    longer than a moment.
 
     Args:
         cameras: Those of this machine.
@@ -87,6 +92,10 @@ class SetupWizard(QDialog):
         self.title, self.problem = QLabel(self), QLabel(self)
         self.back = QPushButton(texts["setup_back"], self)
         self.next = QPushButton(texts["setup_next"], self)
+        self.cancel = QPushButton(texts["setup_cancel"], self)
+        self.busy = BusyBar(scale, self)
+        self._work: Work | None = None
+        self._is_taking = False
         self._pages = QStackedWidget(self)
         self._lay_out(scale)
         self.setAcceptDrops(True)
@@ -104,11 +113,15 @@ class SetupWizard(QDialog):
         title = self._texts[f"setup_{step.name}_title"]
         self.title.setText(f"{title}  ({number + 1}/{len(self.steps)})")
         self.problem.clear()
-        self.back.setEnabled(number > 0)
+        self._show_buttons()
         self.next.setText(self._texts["setup_start" if is_last else "setup_next"])
         step.show_draft(self.draft)
         self.next.setFocus()
         step.focus()
+
+    def _show_buttons(self) -> None:
+        self.back.setEnabled(self.step > 0 and not self.is_busy)
+        self.next.setEnabled(not self.is_busy)
 
     def keyPressEvent(self, event: QKeyEvent | None) -> None:
         is_back = (Qt.Key.Key_Left, Qt.KeyboardModifier.AltModifier)
@@ -123,22 +136,68 @@ class SetupWizard(QDialog):
         self.activateWindow()
         self.steps[self.step].focus()
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is done that the next step has to wait for."""
+        return self._work is not None
+
     @pyqtSlot()
     def go_on(self) -> None:
         """Take the answers of this step and show the next one, or finish."""
         with speaking(self._language):
             wrong = self.steps[self.step].take(self.draft)
-            if not wrong and self.step < len(self.steps) - 1:
-                self.show_step(self.step + 1)
-            elif not wrong:
-                wrong = self._finish(self.draft, self.place.password.text())
-                if not wrong:
-                    self.accept()
             self.problem.setText(str(wrong))
+        if not wrong and self.step < len(self.steps) - 1:
+            self.show_step(self.step + 1)
+        elif not wrong:
+            password = self.place.password.text()
+            self._start(lambda _work: self._finish(self.draft, password), self._on_finished)
+
+    @pyqtSlot(object)
+    def _on_finished(self, wrong: object) -> None:
+        self._end_work()
+        self.problem.setText(str(wrong))
+        if not wrong:
+            self.accept()
+
+    def _start(self, do: Callable[[Work], object], then: Callable[[object], None]) -> None:
+        """Do something in a thread; meanwhile the window shows that it works."""
+
+        def speak_and_do(work: Work) -> object:
+            with speaking(self._language):
+                return do(work)
+
+        self._work = Work(speak_and_do, self)
+        self._work.told.connect(self._on_told)
+        self._work.ended.connect(then)
+        self._pages.setEnabled(False)
+        self._show_buttons()
+        self.busy.show_share(None)
+        self._work.start()
+
+    def _end_work(self) -> None:
+        self._work, self._is_taking = None, False
+        self.busy.hide()
+        self._pages.setEnabled(True)
+        self._show_buttons()
+
+    def reject(self) -> None:
+        """Close the window; while files are taken, only stop that. What is written is not left."""
+        if self._work is None:
+            super().reject()
+        elif self._is_taking:
+            self._work.stopping.set()
+            self.problem.setText(self._texts["setup_stopping"])
+
+    def closeEvent(self, event: QCloseEvent | None) -> None:
+        if self._work is not None and self._is_taking:
+            self._work.stop()
+            self._end_work()
+        super().closeEvent(event)
 
     @pyqtSlot()
     def go_back(self) -> None:
-        if self.step > 0:
+        if self.step > 0 and not self.is_busy:
             self.show_step(self.step - 1)
 
     def dragEnterEvent(self, event: QDragEnterEvent | None) -> None:
@@ -153,14 +212,40 @@ class SetupWizard(QDialog):
 
     @pyqtSlot(list)
     def take_files(self, files: Sequence[Path]) -> None:
-        """Check files, and copy those that can be shown into the folder of the ads."""
-        self.problem.setText(self._texts["setup_checking"])
-        self.problem.repaint()
-        found, refused = self._takeable(files)
-        refused += take_ads(self._folder, ((file.name, file.read_bytes()) for file in found))
+        """Check files, and copy those that can be shown into the folder of the ads.
+
+        It goes on while the window stays alive; files that come meanwhile are left out.
+        """
+        if self._work is None:
+            self.problem.setText(self._texts["setup_checking"])
+            self._is_taking = True
+            self._start(partial(self._take, files), self._on_taken)
+
+    def _take(self, dropped: Sequence[Path], work: Work) -> list[str]:
+        """Take files in the thread of the work; return what is wrong with some."""
+        found, refused = self._takeable(dropped)
+        named = [(file.name, file) for file in found]
+        refused += take_ads(self._folder, named, work.told.emit, lambda: not work.stopping.is_set())
+        return [translated(one) for one in refused[:3]]
+
+    @pyqtSlot(object)
+    def _on_told(self, taking: Taking) -> None:
+        if self._work is not None and not self._work.stopping.is_set():
+            done = {"done": taking.done, "count": taking.of, "name": taking.name}
+            self.problem.setText(self._texts["setup_checking_file"].format(**done))
+            self.busy.show_share(taking.share)
+
+    @pyqtSlot(object)
+    def _on_taken(self, refused: object) -> None:
+        if self._work is None:
+            return  # the window was closed
+        self._end_work()
         self.ads.show_files()
-        with speaking(self._language):
-            self.problem.setText("\n".join(translated(one) for one in refused[:3]))
+        self.ads.focus()
+        if isinstance(refused, LoadingStoppedError):
+            self.problem.setText(self._texts["setup_stopped"])
+        else:
+            self.problem.setText("\n".join(refused) if isinstance(refused, list) else str(refused))
 
     def _takeable(self, dropped: Sequence[Path]) -> tuple[list[Path], list[str]]:
         """Return the files to be taken, those of folders too, and a sentence for each other."""
@@ -185,7 +270,7 @@ class SetupWizard(QDialog):
         self.problem.setObjectName("wrong")
         self.problem.setWordWrap(True)
         self.problem.setTextFormat(Qt.TextFormat.PlainText)
-        cancel = QPushButton(self._texts["setup_cancel"], self)
+        cancel = self.cancel
         for widget in (self.problem, self.back, self.next, cancel):
             widget.setFont(text_font(style.PANEL_TEXT * scale))
         # Its room stays when it is empty, so nothing jumps.
@@ -209,6 +294,7 @@ class SetupWizard(QDialog):
         whole.addWidget(self.title)
         whole.addWidget(self._pages, 1)
         whole.addWidget(self.problem)
+        whole.addWidget(self.busy)
         whole.addLayout(buttons)
         self.setStyleSheet(style.dialog_sheet(scale))
         self.setWindowTitle(f"{APPLICATION_NAME}: {self._texts['setup_title']}")

@@ -11,6 +11,7 @@ from PyQt5.QtCore import QRectF, Qt, QTimer, pyqtSignal, pyqtSlot
 from PyQt5.QtGui import QCloseEvent, QPainter, QPaintEvent, QTextDocument
 
 from monitor.ui import style
+from monitor.ui.busy import STEP_MS, draw_busy
 from monitor.ui.notice.notice import draw_camera, draw_document, make_document, more_html
 from monitor.ui.notice.qr_code import draw_code, qr_dots
 from monitor.ui.painting import CENTRE, draw_text, painter_on
@@ -50,6 +51,7 @@ class NoticeScreen(WaitingScreen):
         self._left_ns = round(seconds * 1e9)
         self._counted_ns: int | None = None
         self._painted = False
+        self._bar = QRectF()
         self._timer = QTimer(self)
         self._timer.timeout.connect(self._on_tick)
         self._timer.start(100)
@@ -73,11 +75,14 @@ class NoticeScreen(WaitingScreen):
         if self._counted_ns is not None and self._left_ns > 0:
             self._left_ns -= now_ns - self._counted_ns
             if self._left_ns <= 0:
-                self._timer.stop()
+                # From now on for the light, while camera and models are loaded.
+                self._timer.start(STEP_MS)
                 self.shown.emit()
         self._counted_ns = now_ns
         if self.last_line != before:
             self.update()
+        elif self._left_ns <= 0:
+            self.update(self._bar.toAlignedRect())
 
     def paintEvent(self, _event: QPaintEvent | None) -> None:
         with painter_on(self) as painter:
@@ -112,6 +117,10 @@ class NoticeScreen(WaitingScreen):
             draw_code(painter, QRectF(x, y, code, code), self._code)
         last = QRectF(pad, height - line - 0.5 * pad, width - 2 * pad, line)
         draw_text(painter, last, self.last_line, 28 * scale, style.TEXT_SOFT, align=CENTRE)
+        self._bar = QRectF(0, last.bottom() + 6 * scale, 240 * scale, 7 * scale)
+        self._bar.moveLeft((width - self._bar.width()) / 2)
+        if self._left_ns <= 0:
+            draw_busy(painter, self._bar)
 
     def closeEvent(self, event: QCloseEvent | None) -> None:
         self._timer.stop()

@@ -149,7 +149,7 @@ class _SetupPages:
                 return redirect(url_for("setup.ads"), 303)
             files = [file for file in request.files.getlist("files") if file.filename]
             if files:
-                sent = ((str(file.filename), file.read()) for file in files)
+                sent = [(str(file.filename), file.stream) for file in files]
                 problems = take_ads(self._ads, sent)
                 draft.own_ads = bool(ads_in(self._ads))
             if not files:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PyQt5.QtCore import QTimer
 from PyQt5.QtGui import QColor
 
 from ads.player.player import Picture
@@ -246,3 +247,24 @@ def test_a_portrait_picture_is_as_sharp_as_the_screen_at_any_pixel_ratio(ratio, 
         str(round(160 * factor)),
         "[0, 255]\n",
     ]
+
+
+def test_something_moves_while_there_is_nothing_to_see_yet(qtbot, make_picture):
+    view = AdView()
+    qtbot.addWidget(view)
+    view.resize(640, 360)
+    view.show_message("Starting …", "A moment.", is_busy=True)
+    view.show()
+    qtbot.waitExposed(view)
+    # It is painted by itself, and differently.
+    with qtbot.waitSignals([view.drawn] * 3, timeout=300_000):
+        pass
+    pictures = set()
+
+    def has_moved():
+        pictures.add(rgb_from_image(view.grab().toImage()).tobytes())
+        return len(pictures) > 3
+
+    qtbot.waitUntil(has_moved, timeout=300_000)
+    view.show_picture(make_picture((1, 2, 3)))
+    assert not view.findChild(QTimer).isActive()

@@ -29,6 +29,8 @@ for size in ((1280, 720), (720, 1280)):
         window = KioskWindow(FakePlayer(), LiveBridge(), language=language, notice_url="e.org/p",
                              notice_languages=["de", "en"])
         window.resize(*size)
+        # Not the start: something moves there.
+        window.ad_view.show_message(window.texts["idle"], window.texts["idle_hint"])
         pictures = [window.grab()]
         window.help_card.show()
         pictures.append(window.grab())

@@ -176,6 +176,18 @@ def test_a_camera_without_a_picture_cannot_be_used(make_picker, qtbot):
     qtbot.waitUntil(picker.use.isEnabled, timeout=300_000)
 
 
+def test_something_moves_until_the_camera_gives_a_picture(make_picker, qtbot, cameras):
+    picker = make_picker((GREEN, SLOW))
+    picker.list.setCurrentRow(1)
+    assert picker.busy.isVisible()
+    cameras.gate.set()
+    qtbot.waitUntil(picker.busy.isHidden, timeout=300_000)
+    assert picker.preview.message == texts_for("en")["picker_no_picture"]
+    picker.list.setCurrentRow(0)
+    qtbot.waitUntil(picker.use.isEnabled, timeout=300_000)
+    assert picker.busy.isHidden()
+
+
 def test_a_camera_that_is_pulled_out_is_noticed(make_picker, qtbot, cameras):
     picker = make_picker()
     qtbot.waitUntil(picker.use.isEnabled, timeout=300_000)

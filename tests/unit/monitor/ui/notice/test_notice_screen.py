@@ -176,3 +176,22 @@ def test_text_code_and_last_line_stay_apart_in_every_shape(
         for other in everything[index + 1 :]:
             assert place.intersected(other).height() < 0.25 * camera.height(), (place, other)
     assert QColor(image.pixel(1, 1)).name() == "#0b0e14"
+
+
+def test_something_moves_while_the_camera_is_started(make_screen, qtbot, clock):
+    screen = make_screen(seconds=0.1)
+    screen.begin(fullscreen=False)
+
+    def is_shown():
+        clock[0] += SECOND_NS
+        return screen.told == ["shown"]
+
+    qtbot.waitUntil(is_shown, timeout=300_000)
+    pictures = set()
+
+    def has_moved():
+        image = screen.grab().toImage()
+        pictures.add(image.bits().asstring(image.sizeInBytes()))
+        return len(pictures) > 3
+
+    qtbot.waitUntil(has_moved, timeout=300_000)
