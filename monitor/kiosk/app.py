@@ -29,7 +29,7 @@ from monitor.ui.screens import find_screen, put_on_screen, scale_of
 from monitor.ui.shutdown import Quitter, SignalHandler
 from monitor.ui.sound import QtSound
 from monitor.ui.texts import texts_for
-from monitor.ui.window import KioskWindow
+from monitor.ui.window import KioskWindow, NoticeOptions, ReadingsOptions
 from monitor.version import VERSION
 
 if TYPE_CHECKING:
@@ -149,21 +149,18 @@ def _open_window(  # noqa: PLR0917 (the parts of one session, handed over once)
         kiosk.player,
         bridge,
         language=settings.language,
-        notice_languages=settings.notice_languages or None,
-        notice_url=settings.notice_url,
-        notice_required=settings.notice == "required",
-        measures=settings.no_camera is None,
-        fullscreen=settings.fullscreen,
-        screen=screen,
-        overlay=settings.overlay,
-        demo=kiosk.session_kind == "demo",
+        notice=NoticeOptions(
+            settings.notice_languages,
+            settings.notice_url,
+            required=settings.notice == "required",
+            measures=settings.no_camera is None,
+        ),
+        readings=ReadingsOptions(settings.overlay, kiosk.calibration, kiosk.labels),
         session=replace(
             _session_facts(kiosk, settings, guard),
             can_set_up=console is not None and console.can_set_up,
             pages=lambda: None if console is None else console.pages,
         ),
-        calibration=kiosk.calibration,
-        labels=kiosk.labels,
         saver=lambda: saver.method,
     )
     quitter.add("the window", window.close)
@@ -190,7 +187,7 @@ def _open_window(  # noqa: PLR0917 (the parts of one session, handed over once)
     checks.timeout.connect(check)
     checks.start(200)
     quitter.add("the checks", checks.stop)
-    window.begin()
+    window.begin(fullscreen=settings.fullscreen, screen=screen)
     return window
 
 

@@ -25,7 +25,7 @@ from monitor.ui.application import create_application
 from monitor.ui.bridge import LiveBridge
 from monitor.ui.qt_environment import screen_available
 from monitor.ui.screens import find_screen
-from monitor.ui.window import KioskWindow
+from monitor.ui.window import KioskWindow, NoticeOptions, ReadingsOptions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -96,18 +96,19 @@ def draw_preview(settings: RunSettings, file: Path, size: tuple[int, int] | None
         player,
         bridge,
         language=settings.language,
-        notice_languages=settings.notice_languages or None,
-        notice_url=settings.notice_url,
-        measures=settings.camera,
-        fullscreen=settings.fullscreen,
-        overlay=not settings.fullscreen if settings.overlay is None else settings.overlay,
+        notice=NoticeOptions(
+            settings.notice_languages, settings.notice_url, measures=settings.camera
+        ),
+        readings=ReadingsOptions(
+            not settings.fullscreen if settings.overlay is None else settings.overlay
+        ),
     )
     failures: list[str] = []
     window.failed.connect(failures.append)
     # A kiosk's screen must not show this window, nor its errors.
     window.setAttribute(Qt.WidgetAttribute.WA_DontShowOnScreen)
     try:
-        window.begin()
+        window.begin(fullscreen=settings.fullscreen)
         window.resize(room if settings.fullscreen else window.size().boundedTo(room))
         if settings.camera and not window.overlay.isHidden():
             with suppress(DetectorError):

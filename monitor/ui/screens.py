@@ -90,7 +90,7 @@ def is_exposed(window: QWidget) -> bool:
 class FullScreen:
     """Switch a window between full screen, without the cursor, and its former place."""
 
-    def __init__(self, window: QWidget, screen: QScreen | None) -> None:
+    def __init__(self, window: QWidget, screen: QScreen | None = None) -> None:
         self._window = window
         self._screen = screen
         self._windowed = QRect()

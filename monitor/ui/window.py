@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from PyQt5.QtCore import (
@@ -50,6 +51,39 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class NoticeOptions:
+    """What the people in front of the screen are told.
+
+    Attributes:
+        languages: In which; empty for the window's.
+        url: Where they read more about the measurement; empty leaves that sentence out.
+        required: Whether nothing is measured while the notice is not on the screen.
+        measures: Whether there is a camera; without one the notice says that nobody is measured.
+    """
+
+    languages: Sequence[str] = ()
+    url: str = ""
+    required: bool = False
+    measures: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingsOptions:
+    """What of the measurement is shown over the ad.
+
+    Attributes:
+        shown: Whether live readings, with people's own faces, are; `None` shows them in a window
+            but not in full screen.
+        calibration: That of the model, for the audience's shares and valence.
+        labels: Its label set.
+    """
+
+    shown: bool | None = None
+    calibration: PrevalenceCalibration | None = None
+    labels: LabelSet = EMOTIONS
+
+
 class KioskWindow(QWidget):
     """Show what the player plays and what the bridge brings; it owns neither.
 
@@ -60,15 +94,11 @@ class KioskWindow(QWidget):
     The notice has its own strip below the ad. Nothing covers it and no key switches it off.
 
     Args:
-        overlay: Whether live readings, with people's own faces, are shown; `None` shows them in a
-            window but not in full screen.
-        demo: Whether to write over the ad that the demo viewer is measured.
-        notice_languages: Of the notice; the window's language by default.
-        notice_url: Where people read more about the measurement; empty leaves that sentence out.
-        notice_required: Whether nothing is measured while the notice is not on the screen.
-        measures: Whether there is a camera; without one the notice says that nobody is measured.
-        calibration: That of the model, for the audience's shares and valence in the overlay.
-        labels: Its label set.
+        language: Of the window.
+        notice: What the people in front of the screen are told.
+        readings: What of the measurement is shown over the ad.
+        session: What is known of the session; over the ads of a demonstration it is written that
+            the demo viewer is measured.
         saver: Returns how the screen saver is held off.
         clock: Of the frames' capture times, in nanoseconds.
 
@@ -91,17 +121,9 @@ class KioskWindow(QWidget):
         bridge: LiveBridge[LiveView],
         *,
         language: str = DEFAULT_LANGUAGE,
-        notice_languages: Sequence[str] | None = None,
-        notice_url: str = "",
-        notice_required: bool = False,
-        measures: bool = True,
-        fullscreen: bool = False,
-        screen: QScreen | None = None,
-        overlay: bool | None = None,
-        demo: bool = False,
+        notice: NoticeOptions = NoticeOptions(),
+        readings: ReadingsOptions = ReadingsOptions(),
         session: SessionFacts | None = None,
-        calibration: PrevalenceCalibration | None = None,
-        labels: LabelSet = EMOTIONS,
         saver: Callable[[], Method] = lambda: "none",
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
@@ -114,9 +136,8 @@ class KioskWindow(QWidget):
         self._session = session
         self._saver = saver
         self._view: LiveView | None = None
-        self._notice_required = notice_required
-        self._begin_fullscreen = fullscreen
-        self._full_screen = FullScreen(self, screen)
+        self._notice_required = notice.required
+        self._full_screen = FullScreen(self)
         self._closed = self._finished = False
         self._viewport: tuple[int, int] | None = None
 
@@ -124,13 +145,20 @@ class KioskWindow(QWidget):
         self.ad_view.show_message(self._texts["loading"], self._texts["loading_hint"], is_busy=True)
         self.ad_view.painted.connect(player.painted)
         self.demo_mark = DemoMark(self._texts, self)
-        self.demo_mark.setVisible(demo)
+        self.demo_mark.setVisible(session is not None and session.kind == "demo")
         self.overlay = Overlay(
-            self._texts, self, calibration=calibration, labels=labels, clock=clock
+            self._texts,
+            self,
+            calibration=readings.calibration,
+            labels=readings.labels,
+            clock=clock,
         )
-        self._shows_overlay = {"window": overlay is not False, "full screen": overlay is True}
-        notice_texts = [texts_for(code) for code in (notice_languages or (language,))]
-        self.notice = Notice(notice_texts, notice_url, self, measures=measures)
+        self._shows_overlay = {
+            "window": readings.shown is not False,
+            "full screen": readings.shown is True,
+        }
+        notice_texts = [texts_for(code) for code in (notice.languages or (language,))]
+        self.notice = Notice(notice_texts, notice.url, self, measures=notice.measures)
         self.paused_badge = PausedBadge(self._texts, self)
         self.code_badge = CodeBadge(self._texts, self._hub_code, self)
         self.name_card = NameCard(self)
@@ -153,9 +181,10 @@ class KioskWindow(QWidget):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.resize(QSize(1280, 720))
 
-    def begin(self) -> None:
-        """Show the window and ask the player for pictures from now on."""
-        self._full_screen.begin(fullscreen=self._begin_fullscreen)
+    def begin(self, *, fullscreen: bool = False, screen: QScreen | None = None) -> None:
+        """Show the window, on a screen, and ask the player for pictures from now on."""
+        self._full_screen = FullScreen(self, screen)
+        self._full_screen.begin(fullscreen=fullscreen)
         self.activateWindow()
         self.code_badge.begin()
         # A view that came before the bridge was connected keeps later ones from being announced.

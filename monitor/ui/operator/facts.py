@@ -119,8 +119,8 @@ def sections(
     """
     rows = {
         "panel_measuring": _measuring(texts, view, notice, session, was_seen=was_seen),
-        "panel_system": _system(texts, session, saver, now_ns),
         "panel_ads": _ads(texts, show, session),
+        "panel_system": _system(texts, session, saver, now_ns),
         "panel_problems": _problems(texts, show, session),
     }
     return tuple(

@@ -22,12 +22,12 @@ import numpy as np
 from monitor.ui.application import create_application
 application = create_application(offscreen=True)
 from monitor.ui.bridge import LiveBridge
-from monitor.ui.window import KioskWindow
+from monitor.ui.window import KioskWindow, NoticeOptions
 from tests.unit.monitor.ui.conftest import FakePlayer
 for size in ((1280, 720), (720, 1280)):
     for language in ("en", "de"):
-        window = KioskWindow(FakePlayer(), LiveBridge(), language=language, notice_url="e.org/p",
-                             notice_languages=["de", "en"])
+        window = KioskWindow(FakePlayer(), LiveBridge(), language=language,
+                             notice=NoticeOptions(["de", "en"], "e.org/p"))
         window.resize(*size)
         # Not the start: something moves there.
         window.ad_view.show_message(window.texts["idle"], window.texts["idle_hint"])

@@ -145,7 +145,7 @@ def test_nothing_that_is_read_from_afar_is_written_smaller(
     qtbot, monkeypatch, make_reading, make_view, player, size, language
 ):
     from monitor.ui.bridge import LiveBridge
-    from monitor.ui.window import KioskWindow
+    from monitor.ui.window import KioskWindow, NoticeOptions
 
     sizes = []
 
@@ -159,7 +159,7 @@ def test_nothing_that_is_read_from_afar_is_written_smaller(
     for module in (bars, overlay, preview, valence_curve, cards):
         monkeypatch.setattr(module, "draw_text", recorded(module.draw_text))
     window = KioskWindow(
-        player, LiveBridge(), language=language, notice_languages=["de", "en"], notice_url="e.org/p"
+        player, LiveBridge(), language=language, notice=NoticeOptions(["de", "en"], "e.org/p")
     )
     qtbot.addWidget(window)
     window.resize(*size)
@@ -188,11 +188,9 @@ def test_the_middle_of_the_ad_stays_free(qtbot, player, make_view, size, notices
     from PyQt5.QtCore import QRectF
 
     from monitor.ui.bridge import LiveBridge
-    from monitor.ui.window import KioskWindow
+    from monitor.ui.window import KioskWindow, NoticeOptions
 
-    window = KioskWindow(
-        player, LiveBridge(), notice_languages=notices, notice_url="example.org/privacy"
-    )
+    window = KioskWindow(player, LiveBridge(), notice=NoticeOptions(notices, "example.org/privacy"))
     qtbot.addWidget(window)
     window.resize(*size)
     for shape in ((90, 160), (160, 90)):

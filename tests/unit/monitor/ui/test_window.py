@@ -19,9 +19,12 @@ from monitor.ui.ad_view import rgb_from_image
 from monitor.ui.bridge import LiveBridge
 from monitor.ui.operator.facts import SessionFacts
 from monitor.ui.texts import LanguageError
-from monitor.ui.window import KioskWindow
+from monitor.ui.window import KioskWindow, NoticeOptions, ReadingsOptions
 from monitor.uplink.status import UplinkStatus
 from tests.unit.monitor.ui.conftest import FakePicture
+
+NOTICE = NoticeOptions(url="example.org/privacy")
+DEMO = SessionFacts(1, "Shop 12", "demo", "monitor.db", None, "1.0.0", 0, kind="demo")
 
 
 @pytest.fixture
@@ -33,10 +36,10 @@ def bridge(qtbot):
 
 @pytest.fixture
 def make_window(qtbot, bridge, player):
-    def build(**more):
-        window = KioskWindow(player, bridge, **({"notice_url": "example.org/privacy"} | more))
+    def build(*, fullscreen=False, screen=None, **more):
+        window = KioskWindow(player, bridge, **({"notice": NOTICE} | more))
         qtbot.addWidget(window)
-        window.begin()
+        window.begin(fullscreen=fullscreen, screen=screen)
         qtbot.waitExposed(window)
         return window
 
@@ -141,7 +144,7 @@ def test_the_notice_never_covers_the_ad(make_window, more):
 def test_no_pixel_of_the_ad_is_under_the_notice_and_none_of_the_notice_on_the_ad(
     make_window, qtbot, player, make_picture
 ):
-    window = make_window(overlay=False)
+    window = make_window(readings=ReadingsOptions(shown=False))
     for size in ((1280, 720), (640, 480), (720, 1280)):
         window.resize(*size)
         ad, notice = parts(window)
@@ -173,7 +176,9 @@ def test_in_full_screen_nobody_sees_their_own_face_unless_asked_for(make_window,
 
 @pytest.mark.parametrize(("asked", "shown"), [(None, False), (True, True), (False, False)])
 def test_a_kiosk_that_begins_in_full_screen(make_window, asked, shown):
-    assert make_window(fullscreen=True, overlay=asked).overlay.isVisible() == shown
+    assert (
+        make_window(fullscreen=True, readings=ReadingsOptions(asked)).overlay.isVisible() == shown
+    )
 
 
 @pytest.mark.parametrize("size", [(1280, 720), (720, 1280), (640, 480), (3840, 2160)])
@@ -181,7 +186,7 @@ def test_a_kiosk_that_begins_in_full_screen(make_window, asked, shown):
 def test_a_demonstration_says_so_over_the_ad_in_every_state(
     make_window, qtbot, player, make_picture, fullscreen, size
 ):
-    window = make_window(demo=True, fullscreen=fullscreen)
+    window = make_window(session=DEMO, fullscreen=fullscreen)
     window.resize(*size)
 
     def mark():
@@ -285,7 +290,7 @@ def test_overlay_off_and_on(make_window, qtbot):
 
 
 def test_the_overlay_can_be_off_from_the_start(make_window):
-    assert not make_window(overlay=False).overlay.isVisible()
+    assert not make_window(readings=ReadingsOptions(shown=False)).overlay.isVisible()
 
 
 @pytest.mark.parametrize("key", [Qt.Key.Key_H, Qt.Key.Key_Question])
@@ -446,7 +451,7 @@ def test_the_panel_says_why_nothing_is_measured(
     make_window, qtbot, player, required, minimised, said
 ):
     player.current = None
-    window = make_window(notice_required=required)
+    window = make_window(notice=NoticeOptions(required=required))
     with qtbot.waitSignal(window.notice.shown, timeout=300_000):
         pass
     if minimised:
@@ -560,7 +565,7 @@ def test_a_show_that_begins_with_nothing_to_play_says_so(make_window, qtbot, pla
 
 
 def test_german_and_a_notice_in_two_languages(make_window):
-    window = make_window(language="de", notice_languages=["de", "en"])
+    window = make_window(language="de", notice=NoticeOptions(["de", "en"], "example.org/privacy"))
     assert window.overlay.status.text == "Kamera startet"
     assert window.notice.text.splitlines()[0].startswith("Hier zählt eine Kamera")
     assert window.notice.text.splitlines()[1].startswith("A camera here")
@@ -629,7 +634,7 @@ def test_the_picture_of_the_painted_ad_never_contains_the_cameras_preview(
         return int((magenta | cyan).sum())
 
     for size in ((1280, 720), (720, 1280), (1920, 1080)):
-        window = make_window(overlay=True, demo=True)
+        window = make_window(readings=ReadingsOptions(shown=True), session=DEMO)
         window.resize(*size)
         player.pictures.append(make_picture((200, 120, 0)))
         qtbot.waitUntil(lambda window=window: window.ad_view.has_picture, timeout=300_000)
