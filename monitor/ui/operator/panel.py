@@ -158,24 +158,32 @@ class OperatorPanel(PaintedWidget):
     def _fitted(
         self, sections: Sequence[Section], column: QRectF
     ) -> list[tuple[Section, list[_Placed]]]:
-        size = style.PANEL_TEXT * self.scale
-        width = column.width() - LABEL_WIDTH * self.scale
-        # Where room is short, what is wrong and what to do keep their lines longest.
-        for calm, urgent in ((3, 4), (2, 4), (1, 4), (1, 3), (1, 2), (1, 1)):
-            fitted = []
-            height = (len(sections) * (TITLE_LINES + GAP_LINES) - GAP_LINES) * LINE * self.scale
-            for section in sections:
-                rows = []
-                for row in section.rows:
-                    # A sign, so urgency does not depend on colour alone.
-                    text = {"warning": "! ", "fault": "!! "}.get(row.tone, "") + row.text
-                    most = urgent if row.tone in {"warning", "fault"} else calm
-                    rows.append(_Placed(row, broken_into_lines(text, size, width, most)))
-                    height += self._height(rows[-1])
-                fitted.append((section, rows))
-            if height <= column.height():
-                break
+        fitted = [
+            (section, [self._placed(row, 1, column) for row in section.rows])
+            for section in sections
+        ]
+        titles = len(sections) * (TITLE_LINES + GAP_LINES) - GAP_LINES
+        height = titles * LINE * self.scale
+        height += sum(self._height(placed) for _, rows in fitted for placed in rows)
+        # What is wrong, and what to do about it, gets the room for further lines first.
+        for is_urgent, most in ((True, 4), (False, 3)):
+            for lines in range(2, most + 1):
+                for _, rows in fitted:
+                    for number, before in enumerate(rows):
+                        if (before.row.tone in {"warning", "fault"}) != is_urgent:
+                            continue
+                        longer = self._placed(before.row, lines, column)
+                        more = self._height(longer) - self._height(before)
+                        if 0 < more <= column.height() - height:
+                            rows[number] = longer
+                            height += more
         return fitted
+
+    def _placed(self, row: Row, lines: int, column: QRectF) -> _Placed:
+        # A sign, so urgency does not depend on colour alone.
+        text = {"warning": "! ", "fault": "!! "}.get(row.tone, "") + row.text
+        width = column.width() - LABEL_WIDTH * self.scale
+        return _Placed(row, broken_into_lines(text, style.PANEL_TEXT * self.scale, width, lines))
 
     def _height(self, placed: _Placed) -> float:
         bar = 9.0 if placed.row.share is not None else 0.0

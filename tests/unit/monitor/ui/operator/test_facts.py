@@ -467,3 +467,9 @@ def test_where_the_pages_are_is_said_as_soon_as_it_is_known(player, session):
         ("could not be opened; trying again. Port 80 is taken.", "warning")
     ]
     assert said(None) == [("https://192.168.1.20:8443", "plain")]  # its console runs by itself
+
+
+def test_the_longest_sections_stand_in_different_columns(player, session):
+    """The panel puts the first half of the sections at the left."""
+    found = list(rows(player, session=session))
+    assert found == ["Measuring", "Ads", "System", "Last problems"]

@@ -156,7 +156,7 @@ def test_every_label_and_the_hint_fit(qapp, language):
     assert text_width(texts["panel_hint"], PANEL_TEXT) <= 1248 - 2 * operator_panel.PADDING
 
 
-@pytest.mark.parametrize(("height", "lines"), [(900, 4), (460, 2), (370, 1)])
+@pytest.mark.parametrize(("height", "lines"), [(900, 4), (460, 3), (370, 2)])
 def test_with_less_room_long_texts_are_cut_before_rows_are(qtbot, monkeypatch, height, lines):
     drawn = record_texts(monkeypatch)
     problems = tuple(Row(f"09:14:0{number}", LONG, "warning") for number in range(4))
@@ -252,3 +252,24 @@ def test_where_room_is_short_what_is_wrong_keeps_its_lines(qtbot):
     lines = {row.row.tone: row.lines for row in fitted[0][1]}
     assert len(lines["plain"]) == 1
     assert " ".join(lines["warning"]) == f"! {said}"
+
+
+def test_the_room_that_is_left_goes_to_what_is_wrong(qtbot, monkeypatch):
+    drawn = record_texts(monkeypatch)
+    sections = [Section("System", (Row("Camera", LONG), Row("Hub", LONG, "fault")))]
+    panel = OperatorPanel(texts_for("en"), lambda: sections)
+    qtbot.addWidget(panel)
+    lines = {}
+    for height in range(200, 420, 5):
+        panel.resize(700, height)
+        panel.toggle()
+        drawn.clear()
+        panel.grab()
+        panel.toggle()
+        shown = [text for _, text in drawn]
+        if "Hub" in shown:
+            calm = shown.index("Hub") - shown.index("Camera") - 1
+            urgent = shown.index(panel.hint_lines(644)[0]) < shown.index("Camera")
+            lines[height] = calm, len(shown) - shown.index("Hub") - 1 if urgent else 0
+    found = list(dict.fromkeys(lines.values()))
+    assert found == [(1, 1), (1, 2), (1, 3), (1, 4), (2, 4), (3, 4)]
