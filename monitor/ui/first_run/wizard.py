@@ -119,6 +119,13 @@ class SetupWizard(QDialog):
         self.next.setFocus()
         step.focus()
 
+    def _say(self, text: str, *, is_wrong: bool = True) -> None:
+        """Say below the step what is wrong, or what is being done."""
+        self.problem.setObjectName("wrong" if is_wrong else "soft")
+        # The style goes by the name.
+        self.problem.setStyleSheet(self.styleSheet())
+        self.problem.setText(text)
+
     def _show_buttons(self) -> None:
         self.back.setEnabled(self.step > 0 and not self.is_busy)
         self.next.setEnabled(not self.is_busy)
@@ -146,7 +153,7 @@ class SetupWizard(QDialog):
         """Take the answers of this step and show the next one, or finish."""
         with speaking(self._language):
             wrong = self.steps[self.step].take(self.draft)
-            self.problem.setText(str(wrong))
+            self._say(str(wrong))
         if not wrong and self.step < len(self.steps) - 1:
             self.show_step(self.step + 1)
         elif not wrong:
@@ -156,7 +163,7 @@ class SetupWizard(QDialog):
     @pyqtSlot(object)
     def _on_finished(self, wrong: object) -> None:
         self._end_work()
-        self.problem.setText(str(wrong))
+        self._say(str(wrong))
         if not wrong:
             self.accept()
 
@@ -187,7 +194,7 @@ class SetupWizard(QDialog):
             super().reject()
         elif self._is_taking:
             self._work.stopping.set()
-            self.problem.setText(self._texts["setup_stopping"])
+            self._say(self._texts["setup_stopping"], is_wrong=False)
 
     def closeEvent(self, event: QCloseEvent | None) -> None:
         if self._work is not None and self._is_taking:
@@ -217,7 +224,7 @@ class SetupWizard(QDialog):
         It goes on while the window stays alive; files that come meanwhile are left out.
         """
         if self._work is None:
-            self.problem.setText(self._texts["setup_checking"])
+            self._say(self._texts["setup_checking"], is_wrong=False)
             self._is_taking = True
             self._start(partial(self._take, files), self._on_taken)
 
@@ -232,7 +239,7 @@ class SetupWizard(QDialog):
     def _on_told(self, taking: Taking) -> None:
         if self._work is not None and not self._work.stopping.is_set():
             done = {"done": taking.done, "count": taking.of, "name": taking.name}
-            self.problem.setText(self._texts["setup_checking_file"].format(**done))
+            self._say(self._texts["setup_checking_file"].format(**done), is_wrong=False)
             self.busy.show_share(taking.share)
 
     @pyqtSlot(object)
@@ -243,9 +250,9 @@ class SetupWizard(QDialog):
         self.ads.show_files()
         self.ads.focus()
         if isinstance(refused, LoadingStoppedError):
-            self.problem.setText(self._texts["setup_stopped"])
+            self._say(self._texts["setup_stopped"])
         else:
-            self.problem.setText("\n".join(refused) if isinstance(refused, list) else str(refused))
+            self._say("\n".join(refused) if isinstance(refused, list) else str(refused))
 
     def _takeable(self, dropped: Sequence[Path]) -> tuple[list[Path], list[str]]:
         """Return the files to be taken, those of folders too, and a sentence for each other."""
