@@ -311,11 +311,16 @@ class KioskWindow(QWidget):
             above, beside = QRect(free), QRect(free)
             above.setBottom(card.top() - margin)
             beside.setLeft(card.right() + margin)
-            free = max(above, beside, key=lambda place: place.width() * place.height())
+            free = max(above, beside, key=self._mark_size_in)
         self.paused_badge.setGeometry(badge)
         mark = QRect(QPoint(), self.demo_mark.natural_size(free.size()))
         mark.moveCenter(free.center())
         self.demo_mark.setGeometry(mark)
+
+    def _mark_size_in(self, place: QRect) -> int:
+        """Return how many pixels the mark of a demonstration would cover in a place."""
+        size = self.demo_mark.natural_size(place.size())
+        return max(0, size.width()) * max(0, size.height())
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:
         super().resizeEvent(event)

@@ -14,7 +14,7 @@ from monitor.ui import style
 from monitor.ui.busy import STEP_MS, draw_busy
 from monitor.ui.notice.notice import draw_camera, draw_document, make_document, more_html
 from monitor.ui.notice.qr_code import draw_code, qr_dots
-from monitor.ui.painting import CENTRE, draw_text, painter_on
+from monitor.ui.painting import CENTRE, draw_text, painter_on, text_width
 from monitor.ui.screens import is_exposed
 from monitor.ui.waiting_screen import WaitingScreen
 
@@ -102,12 +102,12 @@ class NoticeScreen(WaitingScreen):
         below = code + pad if code and upright else 0.0
         beside = code + pad if code and not upright else 0.0
         gap = pad if code else 0.0
-        text_width = width - 2 * pad - beside
+        column = width - 2 * pad - beside
         room = height - 2 * pad - icon - gap - line - below
-        document = fitting_document(self._texts, self._url, text_width, room, scale)
+        document = fitting_document(self._texts, self._url, column, room, scale)
         text_height = document.size().height()
         top = max(pad, (height - line - pad - 1.4 * icon - text_height - below) / 2)
-        x = pad + (text_width - icon) / 2
+        x = pad + (column - icon) / 2
         draw_camera(painter, QRectF(x, top + 0.14 * icon, icon, icon * 0.72))
         draw_document(painter, document, pad, top + 1.4 * icon)
         if self._code is not None:
@@ -130,9 +130,14 @@ class NoticeScreen(WaitingScreen):
 def fitting_document(
     texts: Sequence[Mapping[str, str]], url: str, width: float, height: float, scale: float
 ) -> QTextDocument:
-    """Return the notice's text as large as the room allows, up to a comfortable size."""
+    """Return the notice's text as large as the room allows, up to a comfortable size.
+
+    The address stays in one line, unless its letters would become small for that.
+    """
     for points in range(38, 9, -1):
         size = points * scale
+        if points > style.MIN_TEXT and text_width(url, size, bold=True) > width:
+            continue
         blocks = []
         for one in texts:
             more = f"<br>{more_html(one, url)}" if url else ""

@@ -115,9 +115,9 @@ def test_every_shape_of_window_keeps_notice_and_overlay_apart(
     "more",
     [
         {},
-        {"notice_languages": ["de", "en"]},
-        {"notice_languages": ["de", "en"], "notice_url": "https://example.org/" + "privacy/" * 24},
-        {"measures": False},
+        {"notice": NoticeOptions(["de", "en"], NOTICE.url)},
+        {"notice": NoticeOptions(["de", "en"], "https://example.org/" + "privacy/" * 24)},
+        {"notice": NoticeOptions(url=NOTICE.url, measures=False)},
     ],
 )
 def test_the_notice_never_covers_the_ad(make_window, more):
@@ -683,3 +683,14 @@ def test_the_screens_name_lies_over_the_ad_for_some_seconds(make_window, qtbot, 
     assert not window.name_card.geometry().intersects(window.notice.geometry())
     assert rgb_from_image(window.name_card.grab().toImage()).max() > 150, "letters are there"
     qtbot.waitUntil(lambda: not window.name_card.isVisible(), timeout=300_000)
+
+
+def test_the_mark_of_a_demonstration_stays_large_beside_the_phones_code(make_window):
+    window = make_window(language="de", session=DEMO)
+    window.resize(1080, 1920)
+    window.setup_card.offer(visible=True)
+    window.setup_card.show_link("http://192.168.178.123:8080/setup#secret=Zk3lYxJ2QpWv8TnB0sRdEg")
+    card, mark = window.setup_card.geometry(), window.demo_mark.geometry()
+    assert not card.intersects(mark)
+    # Beside the card its sentence had half of this width, and letters of half the size.
+    assert mark.width() > 0.6 * window.width()

@@ -4,7 +4,8 @@ import pytest
 from PyQt5.QtCore import Qt
 from PyQt5.QtGui import QColor
 
-from monitor.ui.notice.notice_screen import NoticeScreen
+from monitor.ui import style
+from monitor.ui.notice.notice_screen import NoticeScreen, fitting_document
 from monitor.ui.screens import is_exposed
 from monitor.ui.texts import texts_for
 
@@ -195,3 +196,18 @@ def test_something_moves_while_the_camera_is_started(make_screen, qtbot, clock):
         return len(pictures) > 3
 
     qtbot.waitUntil(has_moved, timeout=300_000)
+
+
+@pytest.mark.parametrize(
+    ("url", "is_whole"), [("https://www.example.org/privacy", True), (f"e.org/{'x' * 90}", False)]
+)
+def test_the_address_is_not_broken_while_its_letters_are_large_enough(qapp, url, is_whole):
+    scale = 1.5
+    document = fitting_document([texts_for("de")], url, 912, 900, scale)
+    layout = document.firstBlock().layout()
+    lines = [layout.lineAt(number) for number in range(layout.lineCount())]
+    text = document.firstBlock().text()
+    shown = [text[line.textStart() : line.textStart() + line.textLength()] for line in lines]
+    plain = [line.replace("\N{WORD JOINER}", "").strip() for line in shown]
+    assert any(line.endswith(url) for line in plain) == is_whole
+    assert document.defaultFont().pixelSize() >= style.MIN_TEXT * scale
