@@ -184,7 +184,7 @@ def test_something_moves_while_the_camera_is_started(make_screen, qtbot, clock):
     screen.begin(fullscreen=False)
 
     def is_shown():
-        clock[0] += SECOND_NS
+        clock.now_ns += SECOND_NS
         return screen.told == ["shown"]
 
     qtbot.waitUntil(is_shown, timeout=300_000)
