@@ -7,6 +7,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from db.errors import DatabaseOpenError
+from detector.texts import lazy
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,9 +24,12 @@ def refuse_kiosk_database(path: Path | None) -> None:
     """
     if path is not None and _has_rows(path, "sessions") and not _has_rows(path, "users"):
         raise DatabaseOpenError(
-            f"{path} is the database of a kiosk, with its sessions: expected one of its own for "
-            "the hub. Name another file with --db, or unset AD_MONITOR_DB to use hub.db in your "
-            "data folder."
+            lazy(
+                "%(path)s is the database of a kiosk, with its sessions: expected one of its own "
+                "for the hub. Name another file with --db, or unset AD_MONITOR_DB to use hub.db in "
+                "your data folder.",
+                path=path,
+            )
         )
 
 
@@ -40,9 +44,12 @@ def refuse_hub_database(path: Path | None) -> None:
     """
     if path is not None and _has_rows(path, "users"):
         raise DatabaseOpenError(
-            f"{path} is the database of a hub, with its accounts: expected one of its own for the "
-            "kiosk. Name another file with --db, or unset AD_MONITOR_DB to use monitor.db in your "
-            "data folder."
+            lazy(
+                "%(path)s is the database of a hub, with its accounts: expected one of its own for "
+                "the kiosk. Name another file with --db, or unset AD_MONITOR_DB to use monitor.db "
+                "in your data folder.",
+                path=path,
+            )
         )
 
 

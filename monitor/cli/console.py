@@ -73,7 +73,7 @@ def _as_json(value: Any) -> Any:
 
 def say_address(address: str, link: str | None) -> None:
     """Say in the terminal where the console is, and how to set its first password."""
-    click.echo(f"The console of this kiosk is at {address}", err=True)
+    click.echo(f"The pages of this kiosk are at {address}", err=True)
     if link is None:
         return
     if "/setup#" in link:
@@ -188,7 +188,7 @@ def _join(services: HubServices, order: ConsoleOrder, address: str) -> None:
         except (DatabaseError, MonitorError) as error:
             if order.database.exists() and str(error) != said:
                 said = str(error)
-                logger.warning("The kiosk does not join its console yet. %s", error)
+                logger.warning("The kiosk does not join its own pages yet. %s", error)
         else:
             return
         services.stopping.wait(backoff.pause_s())

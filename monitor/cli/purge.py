@@ -60,8 +60,8 @@ def days_of(text: str) -> int:
     "--everything",
     is_flag=True,
     help="Delete all data of this program: database, backups beside it, records waiting to be "
-    "written, the console's database, the key of a hub and what it sent, saved choices, "
-    "logs.",
+    "written, the database of the pages in the browser, the key of a hub and what it sent, saved "
+    "choices, logs.",
 )
 @spool_option
 @click.option("--yes", is_flag=True, help="Do not ask.")

@@ -275,7 +275,7 @@ def _console(options: dict[str, Any], settings: RunSettings) -> Iterator[OwnCons
     except MonitorError as error:
         if settings.console:
             # Only the settings file wants it, and has perhaps done so for years.
-            logger.warning("There is no console. %s", error)
+            logger.warning("The kiosk offers no pages in the browser. %s", error)
     else:
         console = OwnConsole(order, say_address, can_set_up=is_new, is_declined=is_declined())
         if settings.console:

@@ -20,8 +20,7 @@ from monitor.uplink.address import page_address
     "--console",
     "as_console",
     is_flag=True,
-    help="Serve the console of the kiosk that has this database: accounts, ads, playlists, "
-    "settings.",
+    help="Serve the pages of the kiosk that has this database: accounts, ads, playlists, settings.",
 )
 @click.option("--open", "open_browser", is_flag=True, help="Open the page in the browser.")
 @debug_option

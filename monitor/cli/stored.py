@@ -149,7 +149,7 @@ def console_files(url: str) -> list[StoredFile]:
     console = console_database(database)
     found = [console.with_name(console.name + end) for end in ("", "-wal", "-shm")]
     return [
-        StoredFile(file, "the database of this kiosk's console", file.stat().st_size)
+        StoredFile(file, "the database of this kiosk's pages", file.stat().st_size)
         for file in found
         if file.is_file()
     ]

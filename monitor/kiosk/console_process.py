@@ -101,7 +101,7 @@ class ConsoleProcess:
                 self._backoff.reset()
             pause_s = self._backoff.pause_s()
             logger.warning(
-                "The console ended and is started again in %.0f s; the ads go on. %s", pause_s, why
+                "The kiosk's pages ended and start again in %.0f s; the ads go on. %s", pause_s, why
             )
             self._failed(why)
             self._stopping.wait(pause_s)

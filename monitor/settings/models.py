@@ -37,7 +37,7 @@ SECTIONS = {
     "uplink": lazy("The hub of many screens that the kiosk joins"),
     "mqtt": lazy("What is published for other programs"),
     "console": lazy(
-        "The console: pages for this kiosk, unless it has joined a hub of many screens"
+        "Pages in the browser for this kiosk, unless it has joined a hub of many screens"
     ),
     "web": lazy("The web page of `serve` and `hub`"),
     "hub": lazy("The hub of many screens"),
@@ -567,9 +567,9 @@ class RunSettings(RecordingSettings, PublishingSettings):
     console: bool = setting(False, "console.enabled", "--console", first=True)
     """Offer pages for this kiosk alone in the browser: ads, playlists, reports, settings."""
     console_host: str = setting("127.0.0.1", "console.host", "--console-host")
-    """Address on which the console listens; 0.0.0.0 lets other machines in, which need a login."""
+    """Address of the pages in the browser; 0.0.0.0 lets other machines in, which need a login."""
     console_port: int = setting(8080, "console.port", "--console-port", ge=0, le=65535)
-    """Port of the console; 0 for any free one."""
+    """Port of the pages in the browser; 0 for any free one."""
     no_camera: str | None = None
     patient: bool = False
 

@@ -28,7 +28,7 @@ All settings of the program, with their options, environment variables and defau
 `ad-monitor config check kiosk.yaml` lists mistakes with their lines. `run`, `replay`, `serve`,
 `hub serve`, `train` and `install` read the file with `--config kiosk.yaml`. Without `--config`,
 they read `~/.config/ad-monitor/kiosk.yaml` if it exists. The set-up of a new kiosk and the
-console's page Settings write that file: they keep comments, order and all other lines, and save
+page Settings of a kiosk write that file: they keep comments, order and all other lines, and save
 the previous version beside it as `kiosk.yaml.bak`.
 
 A setting takes its value from the first of these that has one: option, environment variable,

@@ -35,7 +35,7 @@ def until(check, seconds=90):
 
 
 def address_in(log):
-    return until(lambda: re.search(r"console of this kiosk is at (http://\S+)", log.read_text()))[1]
+    return until(lambda: re.search(r"pages of this kiosk are at (http://\S+)", log.read_text()))[1]
 
 
 def test_the_kiosk_joins_its_console_sends_its_sums_and_both_end(tmp_path):

@@ -109,7 +109,7 @@ def test_a_new_kiosk_is_set_up_in_the_browser_and_starts_again_with_it(tmp_path,
         names = ("brume.jpg", "solina.mp4", "second-chapter.png")
         go_through(seen.tab, [SAMPLES / name for name in names])
         assert seen.errors == []
-        address = wait_for(r"console of this kiosk is at (\S+)", log, count=2)
+        address = wait_for(r"pages of this kiosk are at (\S+)", log, count=2)
         file = Path(os.environ["XDG_CONFIG_HOME"]) / "ad-monitor" / "kiosk.yaml"
         values = yaml.safe_load(file.read_text("utf-8"))
         assert values["data"] == {"site": "Shop 12", "timezone": "Europe/Berlin"}

@@ -40,8 +40,8 @@ def refuse_other_hub(order: ConsoleOrder) -> None:
     key = read_key(key_path(order.database))
     if key is not None and not key.console:
         raise SetupError(
-            f"This kiosk has joined the hub {printable(key.hub)}: use the pages there. For a "
-            "console of its own it has to leave that hub first, with `ad-monitor leave`."
+            f"This kiosk has joined the hub {printable(key.hub)}: use the pages there. For "
+            "pages of its own it has to leave that hub first, with `ad-monitor leave`."
         )
 
 
@@ -121,7 +121,7 @@ def _joined(
             continue
         if joined is not None:
             return joined, kiosk
-    raise SetupError("The kiosk could not join its console: start it again.")
+    raise SetupError("The kiosk could not join its own pages in the browser: start it again.")
 
 
 def _screen_of(connection: Connection, key: HubKey) -> registry.ScreenInfo | None:

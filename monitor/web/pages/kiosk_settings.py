@@ -44,7 +44,7 @@ TITLES = {
     "run": lazy("Running"),
     "uplink": lazy("Hub of many screens"),
     "mqtt": lazy("MQTT"),
-    "console": lazy("Console"),
+    "console": lazy("Pages in the browser"),
     "web": lazy("Web page"),
     "hub": lazy("Running a hub"),
     "training": lazy("Training"),

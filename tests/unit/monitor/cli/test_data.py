@@ -172,7 +172,7 @@ def test_purge_everything(run, database, tmp_path, monkeypatch):
         "camera.json",
         "the database",
         "a backup",
-        "this kiosk's console",
+        "this kiosk's pages",
         "which camera was chosen",
         "a log of",
     ):

@@ -45,6 +45,8 @@ TERMS = list(terms())
 
 
 def has(text, word):
+    # The names of options and settings are code: `--console`, `console.enabled`.
+    text = re.sub(r"--[\w-]+|\b[a-z_]+\.[a-z_]+\b", " ", text)
     return re.search(rf"\b{re.escape(word)}s?\b", text, re.IGNORECASE)
 
 
