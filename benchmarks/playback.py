@@ -101,7 +101,6 @@ STEP_S = 1.0
 """The longest step in which a device takes samples."""
 
 SENSOR_START_S = 60.0
-NS = 1_000_000_000
 
 
 # --- what is recorded -----------------------------------------------------------------------------

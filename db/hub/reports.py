@@ -31,7 +31,7 @@ class KeptReport:
     Attributes:
         id, uid: Row id, and its name in addresses.
         name: What people call it.
-        owner, owner_id, owner_role: Who saved it.
+        owner, owner_id: Who saved it.
         query: What it asks, as `monitor.hub.reports.query.ReportQuery` reads it.
         rhythm, recipients: How often it is sent by mail, and to whom; `None` for never.
         next_at, sent_at, error: When it is sent next, was sent last, and why it was not.
@@ -42,7 +42,6 @@ class KeptReport:
     name: str
     owner: str
     owner_id: int
-    owner_role: str
     query: dict[str, Any]
     rhythm: str | None
     recipients: tuple[str, ...]
@@ -205,9 +204,7 @@ def forget_links(connection: Connection, before: datetime) -> None:
 
 def _kept() -> Any:
     report = SavedReport.__table__
-    return select(report, User.name.label("owner"), User.role.label("role")).join(
-        User, User.id == SavedReport.user_id
-    )
+    return select(report, User.name.label("owner")).join(User, User.id == SavedReport.user_id)
 
 
 def _report(row: Row[Any]) -> KeptReport:
@@ -217,7 +214,6 @@ def _report(row: Row[Any]) -> KeptReport:
         row.name,
         row.owner,
         row.user_id,
-        row.role,
         row.query,
         row.rhythm,
         tuple(row.recipients),

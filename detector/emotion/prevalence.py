@@ -266,36 +266,3 @@ def corrected_valence(scores: ArrayLike) -> Floats:
     """
     found = np.asarray(scores, dtype=np.float64)
     return np.asarray(found[..., HAPPY] - found[..., NEGATIVE_GROUP])
-
-
-def estimate_prevalence(
-    probabilities: ArrayLike, prior: ArrayLike, *, steps: int = 2000, tolerance: float = 1e-7
-) -> Floats:
-    """Estimate the mix of an audience by expectation maximisation, `(7,)`, adding up to 1.
-
-    The maximum likelihood mix under the assumption that each emotion looks the same in both mixes.
-    It needs every single face and is biased where the probabilities are not calibrated within
-    each emotion; `group_scores` is neither. Here to check these, and for audiences of raw faces.
-
-    Source: Saerens, Latinne and Decaestecker 2002, eq. 9.
-
-    Args:
-        probabilities: `(n, 7)`, n at least 1.
-        prior: `(7,)`, the mix for which they hold.
-        steps: Most iterations.
-        tolerance: Ends the iterations when no share changes by more.
-
-    Raises:
-        ValueError: There is no face.
-    """
-    p = np.asarray(probabilities, dtype=np.float64)
-    if not len(p):
-        raise ValueError("Expected at least one face, received none.")
-    mix: Floats = np.asarray(prior, dtype=np.float64) / np.sum(prior)
-    for _ in range(steps):
-        found: Floats = reweighted(p, prior, mix).mean(axis=0)
-        done = float(np.abs(found - mix).max()) < tolerance
-        mix = found
-        if done:
-            break
-    return mix

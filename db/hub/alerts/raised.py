@@ -37,7 +37,6 @@ BEHIND = "campaign_behind"
 AlertKind: TypeAlias = Literal[ScreenAlertKind, "campaign_behind"]
 
 SCREEN_ALERT_KINDS: tuple[ScreenAlertKind, ...] = get_args(ScreenAlertKind)
-ALERT_KINDS: tuple[AlertKind, ...] = get_args(AlertKind)
 
 Event: TypeAlias = Literal["raised", "ended", "test"]
 
