@@ -20,7 +20,7 @@ GPU := $(if $(wildcard /proc/driver/nvidia/version /usr/lib/wsl/lib/nvidia-smi),
 # Tests start Python by the hundred, so compiled modules are kept; -O would strip the tests' assertions.
 unexport PYTHONDONTWRITEBYTECODE PYTHONOPTIMIZE
 
-.PHONY: run train-setup hub-setup dev-setup test test-windows test-training test-slow soak lint docs pictures languages bench samples audit fuzz dist sbom clean
+.PHONY: run train-setup hub-setup dev-setup test test-first-half test-second-half test-windows test-training test-slow soak lint docs pictures languages bench samples audit fuzz dist sbom clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.run
@@ -40,16 +40,25 @@ dev-setup: $(VENV)/.python
 	$(call install,dev)
 
 PYTEST = $(BIN)/python -m pytest
+HALF = $(PYTEST) -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 WINDOW_TESTS = tests/unit/monitor/ui tests/media
 TRAINING_TESTS = tests/unit/training tests/unit/detector/emotion tests/unit/tools/test_shipped_model.py
-# The longest first: lint takes one core, so two groups of tests share the other. Keras, which takes
-# seconds to load, is needed in one of them only; and Qt crashed at times beside other native
-# libraries. In the order of the files, those of tests/end2end, which take longest, come first.
+# The tests of tests/end2end, which take and wait longest, and as many others as make it half.
+FIRST_HALF = tests/end2end tests/fuzz tests/unit/ads tests/unit/db
+# Many tests wait, so five processes keep two cores busy. Each worker first reads all tests of its
+# run, for seconds: in two runs of two workers this takes half as long as in one run of four. Keras,
+# which takes seconds to load, is needed in one run only; and Qt crashed at times beside other native
+# libraries.
 test: $(VENV)/.dev
-	@echo "Checking style and types, and testing training and windows; the other tests follow ..."
-	@$(MAKE) --no-print-directory -j2 --output-sync=target test-training lint test-windows
-	$(PYTEST) -n 4 --dist loadfile --no-loadscope-reorder --max-worker-restart 0 \
-		$(addprefix --ignore=,$(WINDOW_TESTS) $(TRAINING_TESTS))
+	@echo "Checking style and types, and running all tests; what they say follows in minutes ..."
+	@$(MAKE) --no-print-directory -j3 --output-sync=target \
+		test-first-half test-second-half test-training test-windows lint
+
+test-first-half: $(VENV)/.dev
+	$(HALF) $(FIRST_HALF)
+
+test-second-half: $(VENV)/.dev
+	$(HALF) $(addprefix --ignore=,$(FIRST_HALF) $(WINDOW_TESTS) $(TRAINING_TESTS))
 
 test-windows: $(VENV)/.dev
 	$(PYTEST) -n 1 --max-worker-restart 0 $(WINDOW_TESTS)
