@@ -63,18 +63,8 @@ def load_playlist(
         PlaylistError: The path does not exist, breaks the format, or nothing in it can be played.
     """
     path = Path(path).expanduser().absolute()
-    try:
-        is_folder = path.is_dir()
-    except OSError as error:
-        raise PlaylistError(
-            lazy(
-                "The playlist %(path)s cannot be looked up (%(why)s); check its path.",
-                path=shortened(str(path)),
-                why=error.strerror,
-            )
-        ) from error
     others: list[SkippedAd] = []
-    if is_folder:
+    if _is_folder(path):
         folder, head, (entries, files, others) = path, PlaylistHead(), read_folder(path)
     else:
         head, entries = read_playlist_file(path)
@@ -126,6 +116,19 @@ def load_playlist(
         )
     left_out = (*skipped, *others)
     return Playlist(path, tuple(ads), left_out, head.timezone, head.cross_fade_s, filler)
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError as error:
+        raise PlaylistError(
+            lazy(
+                "The playlist %(path)s cannot be looked up (%(why)s); check its path.",
+                path=shortened(str(path)),
+                why=error.strerror,
+            )
+        ) from error
 
 
 def _reasons(ads: Sequence[SkippedAd]) -> str:

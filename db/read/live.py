@@ -30,7 +30,7 @@ from detector.texts import lazy
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from sqlalchemy import ColumnElement, Select, Subquery
-    from sqlalchemy.engine import Connection, Engine
+    from sqlalchemy.engine import Connection, Engine, Row
 
     from db.write.records import SessionKind
     from detector.emotion.labels import LabelSet
@@ -143,40 +143,8 @@ def live_state(
         raise ValueError(f"Invalid seconds: expected 1 to {MAX_SECONDS}, received {seconds}.")
     if min_viewers < 1:
         raise ValueError(f"Invalid min_viewers: expected 1 or more, received {min_viewers}.")
-    where = places()
     with engine.connect() as connection:
-        row = connection.execute(
-            select(
-                Session.kind,
-                Session.session_kind,
-                where.c.site,
-                _recorded_here().label("is_here"),
-                Session.started_at,
-                Session.ended_at,
-                Model.card,
-            )
-            .join(where, where.c.id == Session.id)
-            .outerjoin(Model, Model.id == Session.model_id)
-            .where(Session.id == session_id)
-        ).one_or_none()
-        if row is None:
-            raise NoSuchSessionError(
-                lazy(
-                    "There is no session %(number)s in %(database)s.",
-                    number=session_id,
-                    database=engine.url.database,
-                )
-            )
-        if not row.is_here:
-            raise ReadingsElsewhereError(
-                lazy(
-                    "Session %(number)s was recorded by a kiosk at %(site)s. It sends sums "
-                    "after each play and keeps its readings, so nothing is known here about "
-                    "this moment.",
-                    number=session_id,
-                    site=row.site,
-                )
-            )
+        row = _session(connection, session_id)
         last_sign = _last_sign(connection, session_id, row.ended_at or row.started_at)
         at = last_sign if row.kind == "replay" else (now or datetime.now(UTC))
         seen = _seen_now(connection, session_id, at)
@@ -206,6 +174,42 @@ def live_state(
             ad=_ad(connection, session_id),
             gaps=_open_gaps(connection, session_id),
         )
+
+
+def _session(connection: Connection, session_id: int) -> Row[Any]:
+    where = places()
+    row = connection.execute(
+        select(
+            Session.kind,
+            Session.session_kind,
+            where.c.site,
+            _recorded_here().label("is_here"),
+            Session.started_at,
+            Session.ended_at,
+            Model.card,
+        )
+        .join(where, where.c.id == Session.id)
+        .outerjoin(Model, Model.id == Session.model_id)
+        .where(Session.id == session_id)
+    ).one_or_none()
+    if row is None:
+        raise NoSuchSessionError(
+            lazy(
+                "There is no session %(number)s in %(database)s.",
+                number=session_id,
+                database=connection.engine.url.database,
+            )
+        )
+    if not row.is_here:
+        raise ReadingsElsewhereError(
+            lazy(
+                "Session %(number)s was recorded by a kiosk at %(site)s. It sends sums after each "
+                "play and keeps its readings, so nothing is known here about this moment.",
+                number=session_id,
+                site=row.site,
+            )
+        )
+    return row
 
 
 def open_session_ids(engine: Engine) -> tuple[list[int], int]:
