@@ -221,34 +221,26 @@ def read_yaml_list(
         name: str = f"{item.capitalize()} {number}"
         try:
             if not isinstance(raw, dict):
-                required = [key for key, field in entry.model_fields.items() if field.is_required()]
-                raise YamlFileError(
-                    lazy(
-                        "%(what)s in the %(where)s must be a mapping with the key '%(key)s', got "
-                        "%(kind)s.",
-                        what=name,
-                        where=where,
-                        key=required[0],
-                        kind=_kind_of(raw),
-                    )
-                )
+                raise YamlFileError(_no_mapping(name, where, entry, raw))
             label = next((raw[label] for label in labels if raw.get(label)), None)
             name = name if label is None else f"{name} ({shortened(str(label))})"
             sources = partial(_source_in, source, key, number - 1)
-            checked.append(
-                validate(
-                    entry,
-                    raw,
-                    f"{name} in the {where}",
-                    expected,
-                    sources,
-                )
-            )
+            checked.append(validate(entry, raw, f"{name} in the {where}", expected, sources))
         except YamlFileError as error:
             wrong.append(error.args[0])
     if wrong:
         raise YamlFileError(wrong[0], tuple(wrong[1:]))
     return checked_head, checked
+
+
+def _no_mapping(name: str, where: str, entry: type[BaseModel], raw: object) -> str:
+    return lazy(
+        "%(what)s in the %(where)s must be a mapping with the key '%(key)s', got %(kind)s.",
+        what=name,
+        where=where,
+        key=next(key for key, field in entry.model_fields.items() if field.is_required()),
+        kind=_kind_of(raw),
+    )
 
 
 def _source_in(

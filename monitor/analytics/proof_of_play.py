@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -142,24 +143,19 @@ def proof_of_play(
     by_row: dict[tuple[str, ...], list[ShownPlay]] = {}
     for play in plays:
         by_row.setdefault(tuple(_value(play, group, zones) for group in by), []).append(play)
-    rows, withheld = [], []
-    order = sorted(by_row, key=lambda values: _order(values, by))
-    for values in order:
-        called = dict(zip(by, values, strict=True))
-        label = {column: value for group, value in called.items() for column in COLUMNS[group][:1]}
-        if "ad" in called:
-            label["ad_name"] = names[called["ad"]]
-        figures, few = _figures(by_row[values], seen, agreed, min_viewers, replays=replays)
+    figures_of = partial(
+        _figures, seen=seen, prices=agreed, min_viewers=min_viewers, replays=replays
+    )
+    rows, withheld, hidden = [], [], []
+    for values in sorted(by_row, key=lambda values: _order(values, by)):
+        label = _label(values, by, names)
+        figures, few = figures_of(by_row[values])
         rows.append({**label, **figures})
         if few is not None:
             withheld.append({**label, **few})
-    total, few = _figures(plays, seen, agreed, min_viewers, replays=replays)
-    hidden = [
-        play
-        for values, row in zip(order, rows, strict=True)
-        if _is_hidden(row)
-        for play in by_row[values]
-    ]
+        if _is_hidden(figures):
+            hidden += by_row[values]
+    total, few = figures_of(plays)
     people = metrics.audience(seen.of(hidden)).opportunities
     if not _is_hidden(total) and 0 < people < min_viewers:
         few = _hide(total, "without the other rows it would give away those that are withheld")
@@ -179,6 +175,15 @@ def proof_of_play(
 
 def _verified(play: ShownPlay, *, replays: bool) -> bool:
     return play.outcome == "finished" and bool(play.shown_ms) and (play.screen or replays)
+
+
+def _label(values: Sequence[str], by: Sequence[str], names: Mapping[str, str]) -> dict[str, str]:
+    """Return the columns that name a row."""
+    called = dict(zip(by, values, strict=True))
+    label = {column: value for group, value in called.items() for column in COLUMNS[group][:1]}
+    if "ad" in called:
+        label["ad_name"] = names[called["ad"]]
+    return label
 
 
 def _value(play: ShownPlay, group: str, zones: SessionZones) -> str:
