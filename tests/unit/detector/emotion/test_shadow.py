@@ -15,7 +15,7 @@ from detector.emotion.shadow import WINDOW_NS, ShadowReader, require_comparable
 from detector.errors import ModelLoadError
 from detector.types import ShadowCounts
 from tests.helpers.classifiers import ScriptedClassifier, model_card
-from tests.helpers.waiting import Stopwatch
+from tests.helpers.waiting import Stopwatch, wait_until
 
 S = 1_000_000_000
 HAPPY, SAD, NEUTRAL = (EMOTIONS.index(name) for name in ("happy", "sad", "neutral"))
@@ -109,6 +109,7 @@ def test_a_slow_candidate_delays_nobody() -> None:
         observe(reader, second * S, {1: (HAPPY, HAPPY)})
     assert watch.seconds < 30, "it would have waited for ever"
     candidate.go.set()
+    wait_until(reader._tasks.empty)
     assert sum(cell.faces for cell in closed(reader).cells) < 60
 
 
