@@ -416,17 +416,18 @@ def plan_sentence(plan: ExperimentInfo) -> LazyText:
     )
 
 
-def stop_sentence(plan: ExperimentInfo, over: int) -> LazyText:
+def stop_sentence(plan: ExperimentInfo, over: int, drawn: int) -> LazyText:
     """Return what stopping now means for the numbers.
 
     Args:
         plan: As it is stored.
         over: Its blocks that are over.
+        drawn: All of its blocks: one fewer than planned if the first would have come too soon.
     """
     done = nlazy(
         "%(over)s of %(num)s block is over",
         "%(over)s of %(num)s blocks are over",
-        plan.power.get("blocks", 0),
+        drawn,
         over=over,
     )
     if plan.stopping == "fixed":

@@ -370,12 +370,13 @@ def _stop_page(name: str, problems: Mapping[str, str] | None = None) -> str:
     at = now()
     with experiment_database() as engine:
         plan = _found(engine, name)
-        over = sum(block.ends_at <= at for block in blocks_of(engine, plan.id))
+        blocks = blocks_of(engine, plan.id)
+    over = sum(block.ends_at <= at for block in blocks)
     return render_template(
         "experiment_stop.html",
         plan=plan,
         state=state_of(plan, at),
-        sentence=stop_sentence(plan, over),
+        sentence=stop_sentence(plan, over, len(blocks)),
         problems=problems or {},
         typed=request.form,
         **_shared(),

@@ -130,8 +130,11 @@ def audit(engine):
     return [(action, after) for action, after in rows if action.startswith("experiment.")]
 
 
-def test_a_console_plans_starts_and_stops_in_the_database_of_its_kiosk(own):
+def test_a_console_plans_starts_and_stops_in_the_database_of_its_kiosk(own, monkeypatch):
     browser, hub, kiosk, _ = own
+    # Within this test no block ends.
+    at = datetime.now(UTC)
+    monkeypatch.setattr(pages, "now", lambda: at)
     assert "There are none yet" in browser.get("/experiments").text
     page = browser.get("/experiments/new").text
     assert 'name="site" value="Foyer"' in page
@@ -357,7 +360,7 @@ def test_the_list_has_pages_and_works_out_a_row_once_in_a_while(own, monkeypatch
     browser, _, kiosk, _ = own
     for number in range(12):
         store(kiosk, name=f"trial {number}", uid=f"{number:032x}")
-    worked_out, later = [], timedelta()
+    worked_out, at, later = [], datetime.now(UTC), timedelta()
 
     def result_document(engine, plan, at):
         worked_out.append(plan.name)
@@ -365,7 +368,7 @@ def test_the_list_has_pages_and_works_out_a_row_once_in_a_while(own, monkeypatch
 
     real = pages.result_document
     monkeypatch.setattr(pages, "result_document", result_document)
-    monkeypatch.setattr(pages, "now", lambda: datetime.now(UTC) + later)
+    monkeypatch.setattr(pages, "now", lambda: at + later)
     page = browser.get("/experiments").text
     latest = [f"trial {number}" for number in range(11, 1, -1)]
     assert re.findall(r">(trial \d+)</a>", page) == worked_out == latest
@@ -387,6 +390,18 @@ def test_the_list_has_pages_and_works_out_a_row_once_in_a_while(own, monkeypatch
         later = timedelta(minutes=minutes)
         browser.get("/experiments?page=2")
         assert len(worked_out) == count
+
+
+def test_the_blocks_that_were_drawn_count_and_not_those_of_the_plan(own):
+    browser, _, kiosk, _ = own
+    power = make_plan().power | {"spread": 0.2, "design_effect": 1.0, "detectable": 0.06}
+    plan = store(kiosk)
+    drawn = len(blocks_of(kiosk, plan.id))
+    other = replace(plan, name="milk", uid="b" * 32, power=power | {"blocks": drawn + 1})
+    with writing(kiosk) as connection:
+        store_experiment(connection, other, draw_blocks(other))
+    for address in ("/experiments/milk", "/experiments/milk/stop"):
+        assert f" of {drawn:,} blocks are over" in text_of(browser.get(address).text), address
 
 
 def test_the_pages_speak_german(own):
