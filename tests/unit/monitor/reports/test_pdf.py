@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from monitor.languages import speaking
 from monitor.reports import pdf
 from monitor.reports.document import build_report
 from tests.helpers.crowds import crowd
@@ -189,3 +190,37 @@ def test_nothing_is_cut_at_the_edge_of_the_paper(ads, viewers, days):
                 end = cell.position_x + cell.border_width() + 1.0
                 lines = [line for line in cell.descendants() if type(line).__name__ == "TextBox"]
                 assert [x.text for x in lines if x.position_x + x.width > end] == []
+
+
+def lines_of(pages):
+    """Yield each line of text with its page's boxes."""
+    for page in pages:
+        for box in page._page_box.descendants():
+            if type(box).__name__ == "TextBox":
+                yield box
+
+
+@pytest.mark.usefixtures("weasyprint")
+def test_key_moments_and_advice_have_room_for_german_words(maker):
+    made = maker(length=60.0)
+    for number in range(6):
+        play = made.play(made.ad("tea", 6.0), number * 8.0, 6.0)
+        for viewer in range(1, 9):
+            for step in range(24):
+                happy = 0.1 + 0.7 * (step >= 12)
+                p = (0.0, 0.0, 0.0, happy, 0.0, 0.0, 1 - happy)
+                looks = {"attentive": step < 12 or viewer == 1}
+                at = number * 8.0 + step / 4
+                made.reading(play, 10 * number + viewer, at, step / 4, p, **looks)
+    with speaking("de"):
+        document = build_report(made.data(), min_viewers=1)
+        words = {line.text.strip() for line in lines_of(pdf._laid_out(document, None).pages)}
+        withheld = build_report(made.data(), min_viewers=1000)
+        laid_out = pdf._laid_out(withheld, None).pages
+    assert "Schlüsselmomente" in words
+    # A column that is too narrow breaks words into letters.
+    assert not {word for word in words if len(word) == 1 and word.isalpha()}
+    badges = [line for line in lines_of(laid_out) if line.text == "Betrachter sammeln"]
+    in_table = max(badges, key=lambda line: line.position_y)
+    beside = next(line for line in lines_of(laid_out) if line.text.startswith("keine Angabe: zu"))
+    assert in_table.position_x + in_table.width < beside.position_x
