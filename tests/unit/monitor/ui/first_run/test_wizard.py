@@ -12,6 +12,7 @@ from PyQt5.QtCore import Qt
 from ads.errors import MediaError
 from monitor.sensor.camera_choice import Camera
 from monitor.session import first_run
+from monitor.ui import style
 from monitor.ui.first_run.wizard import MAX_AD_BYTES, SetupWizard
 from monitor.ui.texts import languages, texts_for
 
@@ -223,6 +224,10 @@ def start_to_take(wizard, qtbot, tmp_path):
     qtbot.waitUntil(lambda: wizard.problem.text() == said, timeout=300_000)
 
 
+def colour_of(label):
+    return label.palette().color(label.foregroundRole()).name()
+
+
 def test_while_files_are_checked_the_window_moves_and_says_how_far_it_is(
     make, qtbot, tmp_path, hanging_check
 ):
@@ -238,12 +243,14 @@ def test_while_files_are_checked_the_window_moves_and_says_how_far_it_is(
     qtbot.waitUntil(has_moved, timeout=300_000)
     assert not wizard.next.isEnabled()
     assert not wizard.ads.choose.isEnabled()
+    assert colour_of(wizard.problem) == style.TEXT_SOFT.name()
     wizard.take_files([tmp_path / "summer.png"])  # too early, and left out
     hanging_check.set()
     until_done(qtbot, wizard)
     assert wizard.next.isEnabled()
     assert wizard.busy.isHidden()
     assert len(wizard.problem.text().splitlines()) == 3
+    assert colour_of(wizard.problem) == style.WARNING.name()
 
 
 def test_escape_stops_the_check_and_keeps_the_window(make, qtbot, tmp_path, hanging_check):
