@@ -30,7 +30,7 @@ def test_now_ties_the_two_clocks_of_this_moment() -> None:
     before = datetime.now(UTC)
     clock = SessionClock.now()
     moment = clock.at(time.monotonic_ns())
-    slack = timedelta(milliseconds=50)
+    slack = timedelta(seconds=5)  # a busy machine may rest between two looks at its clocks
     assert before - slack <= moment <= datetime.now(UTC) + slack
     assert moment.utcoffset() == timedelta(0)
 

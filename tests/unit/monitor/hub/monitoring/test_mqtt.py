@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,6 +18,7 @@ from monitor.hub.monitoring import mqtt as module
 from monitor.hub.monitoring.mqtt import MqttDuty, state_of
 from tests.helpers.hub_screens import PLACE, a_health
 from tests.helpers.mosquitto import Listener, Mosquitto, mosquitto  # noqa: F401
+from tests.helpers.waiting import wait_until
 
 
 @pytest.fixture
@@ -123,10 +124,16 @@ def test_it_ends_where_another_process_has_the_duty(
         heard.wait_for("/availability", lambda text: text == "offline", since=len(heard.messages))
         monkeypatch.undo()
         count = len(heard.messages)
-        for _ in range(20):  # Until the thread has ended, and a new one begins.
-            run(duty, engine)
-            time.sleep(0.1)
-        assert heard.wait_for("/availability", lambda text: text == "online", since=count)
+
+        def is_back() -> Any:
+            run(duty, engine)  # Until the thread has ended, and a new one begins.
+            with suppress(AssertionError):
+                return heard.wait_for(
+                    "/availability", lambda text: text == "online", since=count, limit_s=0.2
+                )
+            return False
+
+        wait_until(is_back)
 
 
 def now_of(engine: Engine) -> ScreenNow:
