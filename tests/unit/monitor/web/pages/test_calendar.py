@@ -55,7 +55,8 @@ def test_a_booking_reaches_the_screen_and_is_in_the_calendar(operator, engine, s
     assert book(operator, playlist, hours="08:00-12:00").status_code == 303
     assert shown(engine) == [["summer"]]
     page = operator.get("/calendar").text
-    assert page.count("08:00\N{EN DASH}12:00") == 7
+    # On each day, and in the list of bookings.
+    assert page.count("08:00\N{EN DASH}12:00") == 8
     assert "Till 3" in page
     assert actions(engine) == ["show.publish", "booking.add"]
 

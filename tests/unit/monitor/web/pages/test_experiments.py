@@ -315,7 +315,7 @@ def test_the_last_day_of_an_experiment_is_one_with_blocks(hub_page, engine):
     with writing(engine) as connection:
         store_experiment(connection, plan, draw_blocks(plan))
     page = text_of(hub_page.get("/experiments/tea").text)
-    assert "2 March 2026 to 15 March 2026, 08:00-20:00, UTC" in page
+    assert "2 March 2026 to 15 March 2026, 08:00\N{EN DASH}20:00, UTC" in page
 
 
 def test_what_a_plan_promises_is_the_effect_that_its_blocks_find(untouched):

@@ -50,6 +50,7 @@ def ads(engine, screen):
         uids.append(add_creative(connection, "milk", approval="pending"))
         playlist = add_playlist(connection, [{"creative": uid} for uid in uids])
         days = {"first_day": date(2026, 3, 2), "last_day": date(2036, 3, 9)}
+        days["hours"] = ("00:00-24:00",)
         plan = BookingPlan(playlist, "site", PLACE.site, priority=3, **days)
         add_booking(connection, plan, "eva", now)
         refresh(connection, "eva", now)
@@ -79,6 +80,7 @@ def test_the_page_says_what_the_screen_is_to_show_and_what_came_of_it(as_, engin
     assert "Coffee, Tea" in page
     assert "It waits for approval." in page
     assert ">Usual</th><td>from 2 March 2026 until 9 March 2036" in page
+    assert "<td>00:00\N{EN DASH}24:00</td>" in page
     for what, words in (
         ((1, "fetching", "", 0.4), "It fetches version 1: 40% of the media are there."),
         ((1, "refused", "the disk is full"), "Version 1 is not shown: the disk is full. It goes"),
