@@ -118,7 +118,7 @@ def test_the_show_goes_on_when_the_sensor_is_killed(program, make_playlist, wait
     )
     assert cause == "sensor_died"
     since = program.rows(f"SELECT julianday('{ended}') - julianday('{started}')")[0][0] * 86400
-    assert since < max(10, 2 * first_start_s), "on a busy machine the first start is as slow"
+    assert since < max(60, 4 * first_start_s), "on a busy machine the first start is as slow"
     wait_for(
         lambda: program.rows(f"SELECT 1 FROM readings WHERE at > '{ended}' LIMIT 1"),
         what="new readings",
@@ -231,4 +231,4 @@ def test_a_stop_while_the_sensor_still_loads_is_clean(program, wait_for, mode):
     _, complaints = process.communicate(timeout=300)
     assert process.returncode == 0, complaints
     assert "Stopped before the session began." in complaints
-    assert time.monotonic() - began_s < 20
+    assert time.monotonic() - began_s < 50, "the sensor would have slept for longer"

@@ -55,7 +55,5 @@ def test_escaped_emoji_in_any_coding(tmp_path, name, coding):
 def test_the_message_names_the_form(tmp_path):
     path = tmp_path / "list.json"
     path.write_text('{"a": 1,}')
-    with pytest.raises(
-        YamlFileError, match=r"^The list \S+ is not valid JSON: a comma .*; correct"
-    ):
+    with pytest.raises(YamlFileError, match=r"^The list .+ is not valid JSON: a comma .*; correct"):
         read_yaml(path, "list")

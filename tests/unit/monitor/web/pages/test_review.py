@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import re
 from pathlib import Path
 from typing import Any
@@ -94,7 +95,7 @@ def test_each_choice_leads_on_and_is_saved(client: FlaskClient, review: LabelRev
     assert stored.counts == {"change": 1, "drop": 1, "keep": 1}
     done = client.get("/done").text
     assert "All faces are decided" in done
-    assert f"--overlay {review.path}" in done
+    assert f"--overlay {review.path}" in html.unescape(done)
     assert client.get("/").location == "/done"
     assert "You changed the label to happy." in client.get("/faces/1").text
     assert decide(client, review, 3, "undo").location == "/faces/3"
