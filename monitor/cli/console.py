@@ -45,7 +45,7 @@ def order_of(options: Mapping[str, Any], settings: RunSettings) -> ConsoleOrder:
     Raises:
         SetupError: Its database is on a server.
     """
-    from monitor.cli.join import database_file
+    from monitor.cli.options import database_file
 
     file = options.get("config") or default_settings_file()
     return ConsoleOrder(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from monitor.cli.options import PROGRAM, load_settings, opened, output_options
+from monitor.cli.options import PROGRAM, database_file, load_settings, opened, output_options
 from monitor.cli.output import print_json
 from monitor.settings.models import RunSettings
 from monitor.settings.options import config_option, setting_option
@@ -87,21 +87,6 @@ def join(hub: str, code: str | None, as_json: bool, **options: Any) -> None:
         store.tidy(datetime.now(UTC))
         waiting = store.state().waiting
     _say(key, path, waiting, as_json)
-
-
-def database_file(url: str) -> Path:
-    """Return the file of a kiosk's database; refuse one on a server."""
-    from detector.sources.passwords import hide_passwords
-    from monitor.errors import SetupError
-    from monitor.settings.paths import sqlite_file
-
-    file = sqlite_file(url)
-    if file is None:
-        raise SetupError(
-            "A kiosk that joins a hub keeps its readings in a file of its own: expected an SQLite "
-            f"file, received {hide_passwords(url)}. Name one with --db, also for `run`."
-        )
-    return file.absolute()
 
 
 def _wait_until_accepted(applicant: Applicant) -> Membership:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import click
 
-from monitor.cli.join import database_file
-from monitor.cli.options import database_option, database_url, debug_option, opened
+from monitor.cli.options import database_file, database_option, database_url, debug_option, opened
 
 
 @click.command(epilog="Example: ad-monitor leave --db kiosk.db")

@@ -364,3 +364,18 @@ log_options = together(
     place_options,
     kinds_options,
 )
+
+
+def database_file(url: str) -> Path:
+    """Return the file of a kiosk's database; refuse one on a server."""
+    from detector.sources.passwords import hide_passwords
+    from monitor.errors import SetupError
+    from monitor.settings.paths import sqlite_file
+
+    file = sqlite_file(url)
+    if file is None:
+        raise SetupError(
+            "A kiosk that joins a hub keeps its readings in a file of its own: expected an SQLite "
+            f"file, received {hide_passwords(url)}. Name one with --db, also for `run`."
+        )
+    return file.absolute()

@@ -14,8 +14,7 @@ from monitor.web.chosen import Chosen
 from monitor.web.hub_calls import HUB_CALLS
 from monitor.web.named_images import face_document
 from monitor.web.openapi import CALLS, EVERYWHERE, description
-from monitor.web.pages.sessions import page_of_sessions
-from monitor.web.paging import asked_page
+from monitor.web.paging import asked_page, page_of_sessions
 from monitor.web.pictures import picture_of_call
 from monitor.web.problems import API_PREFIX, TITLES, ProblemError
 from monitor.web.reports import comparison_document, session_report_document

@@ -6,11 +6,22 @@ Tested by the lists: sessions, alerts, experiments, the audit log and the librar
 from __future__ import annotations
 
 from math import ceil
+from typing import TYPE_CHECKING
 
 from flask import request
 
+from db.read.sessions import find_sessions
 from monitor.languages import lazy
 from monitor.web.problems import ProblemError
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Engine
+
+    from db.read.sessions import SessionPage
+    from monitor.web.chosen import Chosen
+
+SESSIONS_PER_PAGE = 25
+"""In their list."""
 
 
 def asked_page() -> int:
@@ -55,3 +66,22 @@ def page_count(count: int, size: int, page: int) -> int:
             lazy("There is no page %(page)s: expected 1 to %(pages)s.", page=page, pages=pages),
         )
     return pages
+
+
+def page_of_sessions(engine: Engine, places: Chosen, page: int) -> tuple[SessionPage, int]:
+    """Return one page of sessions, and how many pages there are, at least 1.
+
+    A site may be named by a part of its name, in any case.
+
+    Raises:
+        ProblemError: There is no such page.
+    """
+    found = find_sessions(
+        engine,
+        places.sites,
+        groups=places.groups,
+        tags=places.tags,
+        limit=SESSIONS_PER_PAGE,
+        offset=entries_before(page, SESSIONS_PER_PAGE),
+    )
+    return found, page_count(found.total, SESSIONS_PER_PAGE, page)

@@ -9,11 +9,11 @@ from flask import Blueprint, Response, render_template, request
 from db.read.ads import known_ads
 from db.read.cells import untold_among
 from db.read.scope import left_out
-from db.read.sessions import find_sessions, site_zones
+from db.read.sessions import site_zones
 from monitor.analytics.measures import MEASURES
 from monitor.analytics.report_data import kinds_left_out
 from monitor.web.chosen import Chosen, choices
-from monitor.web.paging import asked_page, entries_before, page_count
+from monitor.web.paging import asked_page, page_of_sessions
 from monitor.web.problems import ProblemError
 from monitor.web.reports import (
     DOWNLOADS,
@@ -26,36 +26,12 @@ from monitor.web.reports import (
 from monitor.web.services import services
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import Engine
-
     from db.read.ads import KnownAd
-    from db.read.sessions import SessionPage
-
-PAGE_SIZE = 25
 
 MAX_LISTED_ADS = 200
 """On the page Compare; a library may have 20,000."""
 
 blueprint = Blueprint("sessions", __name__)
-
-
-def page_of_sessions(engine: Engine, places: Chosen, page: int) -> tuple[SessionPage, int]:
-    """Return one page of sessions, and how many pages there are, at least 1.
-
-    A site may be named by a part of its name, in any case.
-
-    Raises:
-        ProblemError: There is no such page.
-    """
-    found = find_sessions(
-        engine,
-        places.sites,
-        groups=places.groups,
-        tags=places.tags,
-        limit=PAGE_SIZE,
-        offset=entries_before(page, PAGE_SIZE),
-    )
-    return found, page_count(found.total, PAGE_SIZE, page)
 
 
 @blueprint.get("/sessions")

@@ -143,7 +143,7 @@ def test_without_the_token_and_too_often(make_app):
 
 
 def test_sessions_and_reports(database, client, checked, monkeypatch):
-    monkeypatch.setattr("monitor.web.pages.sessions.PAGE_SIZE", 3)
+    monkeypatch.setattr("monitor.web.paging.SESSIONS_PER_PAGE", 3)
     first = write_session(database, "Foyer")
     for number in range(3):
         write_session(database, f"Hall {number}", viewers=1)

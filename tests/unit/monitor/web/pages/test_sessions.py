@@ -40,7 +40,7 @@ def test_a_file_that_is_no_database_is_named(client, database):
 
 
 def test_the_list(client, database, running, monkeypatch):
-    monkeypatch.setattr("monitor.web.pages.sessions.PAGE_SIZE", 4)
+    monkeypatch.setattr("monitor.web.paging.SESSIONS_PER_PAGE", 4)
     for number in range(4):
         write_session(database, f"Site <{number}>", START + timedelta(days=number), viewers=1)
     first, second = client.get("/sessions").text, client.get("/sessions?page=2").text
@@ -82,7 +82,7 @@ def test_sessions_by_site_group_and_tag(hub, query, found, words):
 
 
 def test_what_was_chosen_stays(hub, monkeypatch):
-    monkeypatch.setattr("monitor.web.pages.sessions.PAGE_SIZE", 1)
+    monkeypatch.setattr("monitor.web.paging.SESSIONS_PER_PAGE", 1)
     page = hub.get("/sessions?tag=food&group=North&group=%3CWest%3E").text
     assert "screen Door" in page
     assert "<option selected>food</option>" in page
