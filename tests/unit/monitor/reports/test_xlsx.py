@@ -85,6 +85,7 @@ def test_the_workbook_speaks_the_language(document):
     heads = [cell.value for cell in book["Spots"][1]]
     assert heads[:4] == ["Spot", "Was zu tun ist", "Valenz", "von"]
     assert len(set(heads)) == len(heads)
+    assert [cell.value for cell in book["Paare"][1]][:2] == ["Erster Spot", "Zweiter Spot"]
 
 
 def test_a_german_workbook_has_no_english_word(maker):
