@@ -101,7 +101,8 @@ class PostgresServer:
 @contextmanager
 def running(programs: Path) -> Iterator[PostgresServer]:
     """A fresh server, which is gone afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix="ad-monitor-pg-"))
+    # The path of a socket has at most 107 bytes, and the server's settings no apostrophe.
+    folder = Path(tempfile.mkdtemp(prefix="ad-monitor-pg-", dir="/tmp"))
     user = None
     if os.geteuid() == 0:
         # The server refuses to run as root.
