@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from types import SimpleNamespace
+
 import pytest
 
 from db.engine import writing
@@ -47,8 +51,15 @@ def test_backlogs_wait_and_what_happens_now_does_not(engine, arrive):
 
 
 def test_after_several_envelopes_the_next_ones_are_gathered(engine, arrive, monkeypatch):
-    monkeypatch.setattr("monitor.hub.intake.committer.GATHER_S", 0.3)
-    sizes = []
+    sizes, pauses, submitted = [], [], threading.Event()
+
+    def sleep(seconds):
+        pauses.append(seconds)
+        assert submitted.wait(60)
+
+    clock = SimpleNamespace(monotonic=time.monotonic, sleep=sleep)
+    monkeypatch.setattr("monitor.hub.intake.committer.time", clock)
+    monkeypatch.setattr("monitor.hub.intake.committer.GATHER_S", 3600.0)
 
     def store(engine, arrivals, now):
         sizes.append(len(arrivals))
@@ -66,11 +77,14 @@ def test_after_several_envelopes_the_next_ones_are_gathered(engine, arrive, monk
         for future in waiting:
             future.result(60)
         waiting = [committer.submit(arrival) for arrival in (one, another)]
+        submitted.set()
         for future in waiting:
             future.result(60)
     finally:
+        submitted.set()
         committer.close()
     assert sizes == [1, 2, 2]
+    assert pauses[0] > 0
 
 
 def test_a_kiosk_that_is_alone_does_not_wait_for_others(engine, arrive, monkeypatch):
