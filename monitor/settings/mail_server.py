@@ -45,8 +45,8 @@ class MailServer:
         if not known or options or "@" not in sender:
             raise ValueError(
                 _(
-                    "expected smtps://user:password@host?from=ads@example.com, or smtp:// for "
-                    "STARTTLS"
+                    "expected smtps://HOST?from=SENDER, with USER:PASSWORD@ before HOST if the "
+                    "server asks for them, or smtp:// for STARTTLS; SENDER is a mail address"
                 )
             )
         is_encrypted = parts.scheme == "smtps"
