@@ -200,23 +200,7 @@ def comparison_document(
     Raises:
         ProblemError: Fewer than two ads are named, there is no such ad, or the measure is unknown.
     """
-    wrong = None
-    if len(ads) < 2:
-        wrong = lazy(
-            "Name two or more different ads; received %(names)s.", names=", ".join(ads) or "none"
-        )
-    elif len(ads) > MAX_COMPARED:
-        wrong = lazy(
-            "Name at most %(most)s ads; received %(count)s.", most=MAX_COMPARED, count=len(ads)
-        )
-    elif measure not in MEASURES:
-        wrong = lazy(
-            "Invalid measure: expected one of %(names)s, received %(value)s.",
-            names=", ".join(MEASURES),
-            value=repr(measure),
-        )
-    if wrong is not None:
-        raise ProblemError(400, "not_comparable", wrong)
+    _check_choice(ads, measure)
     scope = scope or Scope()
     shown = {ad.ad_id for ad in known_ads(engine, replace(scope, replays=True, demos=True))}
     if unknown := [ad for ad in ads if ad not in shown]:
@@ -252,3 +236,23 @@ def comparison_document(
         "comparisons": [pair.document() for pair in found],
         "left_out": left_out(engine, scope, ads),
     }
+
+
+def _check_choice(ads: list[str], measure: str) -> None:
+    wrong = None
+    if len(ads) < 2:
+        wrong = lazy(
+            "Name two or more different ads; received %(names)s.", names=", ".join(ads) or "none"
+        )
+    elif len(ads) > MAX_COMPARED:
+        wrong = lazy(
+            "Name at most %(most)s ads; received %(count)s.", most=MAX_COMPARED, count=len(ads)
+        )
+    elif measure not in MEASURES:
+        wrong = lazy(
+            "Invalid measure: expected one of %(names)s, received %(value)s.",
+            names=", ".join(MEASURES),
+            value=repr(measure),
+        )
+    if wrong is not None:
+        raise ProblemError(400, "not_comparable", wrong)
