@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def refuse_kiosk_database(path: Path | None) -> None:
-    """Refuse a kiosk's database for a hub: sessions in it, but no account.
+    """Refuse a kiosk's database for a hub: sessions in it, but neither account nor screen.
 
     Args:
         path: Of an SQLite file; `None`, one that is missing and one that cannot be read pass.
@@ -22,7 +22,9 @@ def refuse_kiosk_database(path: Path | None) -> None:
     Raises:
         DatabaseOpenError: It is a kiosk's.
     """
-    if path is not None and _has_rows(path, "sessions") and not _has_rows(path, "users"):
+    if path is None or _has_rows(path, "users") or _has_rows(path, "screens"):
+        return
+    if _has_rows(path, "sessions"):
         raise DatabaseOpenError(
             lazy(
                 "%(path)s is the database of a kiosk, with its sessions: expected one of its own "

@@ -10,6 +10,7 @@ from db.engine import open_database, writing
 from db.errors import DatabaseOpenError
 from db.hub.people import accounts
 from db.purpose import refuse_hub_database, refuse_kiosk_database
+from tests.helpers.hub_rows import add_screen
 from tests.helpers.making import Make
 
 pytestmark = pytest.mark.sqlite
@@ -29,6 +30,13 @@ def test_a_new_database_is_anybodys(database, tmp_path):
     for path in (database[0], tmp_path / "missing.db", tmp_path / "text.db", tmp_path, None):
         refuse_hub_database(path)
         refuse_kiosk_database(path)
+
+
+def test_a_hub_with_screens_needs_no_account(database):
+    path, engine = database
+    Make().write(engine)
+    add_screen(engine, "Till")
+    refuse_kiosk_database(path)
 
 
 def test_what_is_in_it_decides(database):
