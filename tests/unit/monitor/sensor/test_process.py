@@ -588,9 +588,11 @@ def test_a_source_that_is_waited_for_is_reported_as_away(sensor: Any, scripted: 
 def test_a_read_that_does_not_return_is_told_while_it_waits(
     sensor: Any, scripted: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("monitor.sensor.capture.STALL_S", 0.2)
+    monkeypatch.setattr("monitor.sensor.capture.STALL_S", PATIENCE_S)
     scripted([scene(0), "block"])
     one = sensor(source="http://127.0.0.1:9/x")
+    one.wire.wait_for(lambda messages: of(messages, FrameRead))
+    monkeypatch.setattr("monitor.sensor.capture.STALL_S", 0.2)
     one.wire.wait_for(lambda messages: of(messages, SourceLost))
     [lost] = of(one.wire.messages(), SourceLost)
     assert lost.cause == "stream_stalled"

@@ -232,6 +232,9 @@ def _library(name):
 )
 def test_a_real_x_server_believes_that_somebody_is_there():
     command = ["xvfb-run", "-a", sys.executable, "-c", X11_PROGRAM]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    environ = {**os.environ, "TMPDIR": "/tmp"}  # noqa: S108 (xvfb-run needs a path without blanks)
+    done = subprocess.run(
+        command, env=environ, capture_output=True, text=True, timeout=300, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["True", "True"]
