@@ -55,6 +55,12 @@ os.environ |= {
     "OPENBLAS_NUM_THREADS": "1",
 }
 
+# Nor may a proxy stand between a test and the servers of this machine.
+unproxied = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+os.environ |= dict.fromkeys(
+    ("no_proxy", "NO_PROXY"), ",".join(filter(None, [unproxied, "127.0.0.1", "localhost"]))
+)
+
 # What this user has promoted must not decide what the tests measure.
 os.environ["AD_MONITOR_MODELS"] = str(Path(__file__).parent / "no-promoted-models")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,6 +10,11 @@ import pytest
 from db.engine import open_database
 from db.schema import Base
 from tests.helpers import postgres_server
+
+# These tests ask nobody beyond this machine, not even a proxy.
+for name in ("http_proxy", "https_proxy", "all_proxy"):
+    os.environ.pop(name, None)
+    os.environ.pop(name.upper(), None)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
