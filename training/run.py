@@ -24,14 +24,15 @@ from training.datasets.report import counted
 from training.datasets.splits import divide, near_duplicates
 from training.errors import DatasetError, TrainingError
 from training.fit.augmentation import Augmentation, plain
+from training.fit.batches import Rows
 from training.fit.callbacks import Progress
 from training.fit.devices import multiplies_bfloat16, prepare, step_times_ms, use_policy
 from training.fit.distillation import find_teachers, taught_once
 from training.fit.expressions import expressions_of
 from training.fit.kept import landmarks_once
-from training.fit.trainer import Rows, TrainingSettings, compile_network, fit
+from training.fit.trainer import TrainingSettings, compile_network, fit
 from training.fit.transfer import start_from
-from training.release import export as exporting
+from training.release.export import TrainedNetwork, export
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -139,8 +140,8 @@ def train(
     unlabelled = _unlabelled(plan, divided, targets, labels, images.shape[1])
     images = np.concatenate([images, unlabelled])
     heads = with_unlabelled(heads, len(unlabelled))
-    held_out, held_out_heads = select_rows(divided.validation, labels, targets, complete=False)
-    logger.info("%d faces to train on, %d to validate with", len(images), len(held_out))
+    validation = Rows(*select_rows(divided.validation, labels, targets, complete=False))
+    logger.info("%d faces to train on, %d to validate with", len(images), len(validation))
     build = _builder(plan, architecture, heads)
     build(settings.stages[-1].side_px)  # may refuse
     if not (out / PLAN).exists() and plan.mixed_precision == "auto" and not device.accelerators:
@@ -151,19 +152,9 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
     (out / PLAN).write_text(json.dumps(run, indent=1) + "\n", encoding="utf-8")
     heads = taught_once(heads, images, teachers, out)
-    rows, validation_rows = Rows(images, heads), Rows(held_out, held_out_heads)
-    varied = settings.augmentation
-    if varied.expression > 0 or varied.cover_share > 0:
-        rows = replace(rows, landmarks=landmarks_once(images, out / LANDMARKS))
-    if rows.landmarks is not None and varied.expression > 0:
-        rows = replace(rows, expressions=expressions_of(rows.landmarks, heads[0]))
-    callbacks: list[Callable[[RunProgress], keras.callbacks.Callback]] = []
-    if tensorboard:
-        board = keras.callbacks.TensorBoard(out / "tensorboard", write_graph=False)
-        callbacks.append(lambda _: board)
-    if tell is not None:
-        callbacks.append(lambda progress: Progress(progress, tell))
-    network, history = fit(build, rows, validation_rows, out, settings, callbacks=callbacks)
+    rows = _with_landmarks(Rows(images, heads), settings.augmentation, out)
+    callbacks = _callbacks(out, tell, tensorboard=tensorboard)
+    network, history = fit(build, rows, validation, out, settings, callbacks=callbacks)
     facts = {
         "architecture": plan.architecture,
         "data": plan.data_name,
@@ -178,19 +169,36 @@ def train(
         "settings": asdict(settings),
         "device": str(device),
     }
-    return exporting.export(
-        network,
-        heads,
+    return export(
+        TrainedNetwork(network, heads, labels, facts, history),
         out,
         name,
         divided.validation,
-        facts,
-        labels=labels,
         test=divided.test,
-        history=history,
         h5=h5,
         conditions=conditions,
     )
+
+
+def _with_landmarks(rows: Rows, varied: Augmentation, out: Path) -> Rows:
+    """Return the rows with what the augmentation needs to know of their faces."""
+    if varied.expression > 0 or varied.cover_share > 0:
+        rows = replace(rows, landmarks=landmarks_once(rows.images, out / LANDMARKS))
+    if rows.landmarks is not None and varied.expression > 0:
+        rows = replace(rows, expressions=expressions_of(rows.landmarks, rows.heads[0]))
+    return rows
+
+
+def _callbacks(
+    out: Path, tell: Tell | None, *, tensorboard: bool
+) -> list[Callable[[RunProgress], keras.callbacks.Callback]]:
+    callbacks: list[Callable[[RunProgress], keras.callbacks.Callback]] = []
+    if tensorboard:
+        board = keras.callbacks.TensorBoard(out / "tensorboard", write_graph=False)
+        callbacks.append(lambda _: board)
+    if tell is not None:
+        callbacks.append(lambda progress: Progress(progress, tell))
+    return callbacks
 
 
 def _unlabelled(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -11,7 +12,7 @@ from training.fit import augmentation as views
 from training.fit.expressions import NEUTRAL, varied_targets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from numpy.typing import NDArray
 
@@ -44,12 +45,25 @@ def draw_rows(shares: NDArray[np.float64], rng: np.random.Generator) -> NDArray[
     return rng.permutation(np.searchsorted(edges / edges[-1], points, side="right"))
 
 
+@dataclass(frozen=True)
+class Rows:
+    """`(n, h, h)` pictures, their heads, the main one first, and what their landmarks tell."""
+
+    images: NDArray[np.uint8]
+    heads: tuple[Head, ...]
+    landmarks: Landmarks | None = None
+    expressions: Expressions | None = None
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
 class FaceBatches(keras.utils.PyDataset):
     """Batches of varied faces with targets and weights of every head, drawn again each epoch.
 
     The first head decides how classes are balanced (see `draw_shares`). Seed and epoch repeat every
-    draw. With `expressions`, some faces get stronger or weaker expressions, and targets to match;
-    with `landmarks`, some are partly covered.
+    draw. With the rows' expressions, some faces get stronger or weaker ones, and targets to match;
+    with their landmarks, some are partly covered.
     `strength` gives the variation at a step of the run; batches are made ahead, so it must not
     depend on when it is asked. With `only_whole`, an epoch drops an incomplete last batch. Several
     `threads` make batches while the network is trained; one makes each when it is needed.
@@ -57,8 +71,7 @@ class FaceBatches(keras.utils.PyDataset):
 
     def __init__(
         self,
-        images: NDArray[np.uint8],
-        heads: Sequence[Head],
+        rows: Rows,
         *,
         side_px: int,
         batch_size: int,
@@ -66,13 +79,11 @@ class FaceBatches(keras.utils.PyDataset):
         seed: int,
         epoch: int,
         strength: Callable[[int], Augmentation],
-        expressions: Expressions | None = None,
-        landmarks: Landmarks | None = None,
         only_whole: bool = False,
         threads: int = 1,
     ) -> None:
         super().__init__(workers=threads, use_multiprocessing=False, max_queue_size=4 * threads)
-        self._images, self._expressions, self._landmarks = images, expressions, landmarks
+        self._rows, heads = rows, rows.heads
         self._neutral = {
             head.name: head.labels.index(NEUTRAL) for head in heads if NEUTRAL in head.labels
         }
@@ -85,7 +96,7 @@ class FaceBatches(keras.utils.PyDataset):
             self._shares[known] = draw_shares(main.classes[known], balance) * known.mean()
         self._side_px, self._batch_size, self._seed = side_px, batch_size, seed
         self._epoch, self._strength = epoch, strength
-        self._batches = len(images) // batch_size if only_whole else -(-len(images) // batch_size)
+        self._batches = len(rows) // batch_size if only_whole else -(-len(rows) // batch_size)
         self._order = self._drawn()
 
     def _drawn(self) -> NDArray[np.int64]:
@@ -98,17 +109,17 @@ class FaceBatches(keras.utils.PyDataset):
         rows = self._order[index * self._batch_size : (index + 1) * self._batch_size]
         rng = np.random.default_rng([self._seed, self._epoch, index])
         strength = self._strength(self._epoch * len(self) + index)
-        images = self._images[rows]
+        images = self._rows.images[rows]
         targets = {name: values[rows] for name, values in self._targets.items()}
-        if self._expressions is not None and strength.expression > 0:
+        if self._rows.expressions is not None and strength.expression > 0:
             factors = views.draw_expressions(len(rows), strength, rng)
-            changed = self._expressions.vary(images, rows, factors)
+            changed = self._rows.expressions.vary(images, rows, factors)
             for name, neutral in self._neutral.items():
                 targets[name][changed] = varied_targets(
                     targets[name][changed], factors[changed], neutral
                 )
-        if self._landmarks is not None and strength.cover_share > 0:
-            views.cover(images, rows, self._landmarks, strength, rng)
+        if self._rows.landmarks is not None and strength.cover_share > 0:
+            views.cover(images, rows, self._rows.landmarks, strength, rng)
         faces = views.augment(images, self._side_px, strength, rng)
         weights = {name: values[rows] for name, values in self._weights.items()}
         if strength.mixup > 0:

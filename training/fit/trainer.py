@@ -12,7 +12,7 @@ import keras
 from training.datasets.splits import SPLIT_SEED
 from training.errors import TrainingError
 from training.fit import augmentation as views
-from training.fit.batches import FaceBatches
+from training.fit.batches import FaceBatches, Rows
 from training.fit.callbacks import (
     AVERAGE,
     BEST,
@@ -30,12 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    import numpy as np
-    from numpy.typing import NDArray
-
     from training.datasets.labels import Head
-    from training.datasets.landmarks import Landmarks
-    from training.fit.expressions import Expressions
 
 logger = logging.getLogger(__name__)
 
@@ -71,19 +66,6 @@ class TrainingSettings:
     augmentation: views.Augmentation = field(default_factory=views.Augmentation)
 
 
-@dataclass(frozen=True)
-class Rows:
-    """`(n, h, h)` pictures, their heads, the main one first, and what their landmarks tell."""
-
-    images: NDArray[np.uint8]
-    heads: tuple[Head, ...]
-    landmarks: Landmarks | None = None
-    expressions: Expressions | None = None
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-
 def fit(
     build: Callable[[int], keras.Model],
     training: Rows,
@@ -112,10 +94,7 @@ def fit(
     """
     folder.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(settings.seed)
-    state: dict[str, Any] = {"spent_s": 0.0, "stopped_early": False, "history": []}
-    if (folder / STATE).exists():
-        state = json.loads((folder / STATE).read_text(encoding="utf-8"))
-        logger.info("Resuming after epoch %d", state["epochs_done"])
+    state = _read_state(folder)
     history: list[dict[str, Any]] = state["history"]
     (folder / "settings.json").write_text(json.dumps(asdict(settings), indent=1), encoding="utf-8")
     steps, only_whole = _steps_per_epoch(len(training), settings.batch_size)
@@ -126,60 +105,78 @@ def fit(
         epochs_done=len(history),
         spent_s=state["spent_s"],
     )
-
-    def strength(step: int) -> views.Augmentation:
-        gentle = progress.share_at(step) >= 1 - settings.gentle_share
-        return settings.augmentation.gentler() if gentle else settings.augmentation
-
     averaging = WeightAverage(settings.ema_momentum, progress)
     model = build(settings.stages[-1].side_px)
-    stopped = bool(state["stopped_early"])
-    resumed = bool(history)
+    stopped, resumed = bool(state["stopped_early"]), bool(history)
     while not progress.finished and not stopped:
-        stage = progress.stage
-        model = _at_size(build, stage.side_px, model)
+        side_px = progress.stage.side_px
+        model = _at_size(build, side_px, model)
         compile_network(model, training.heads, settings)
         if resumed:
-            # The file holds the optimizer's state too, which is only read into existing variables.
-            model.optimizer.build(model.trainable_variables)
-            model.load_weights(folder / LIVE)
-            averaging.average = read_weights(folder / AVERAGE)
+            _resume(model, averaging, folder)
             resumed = False
-        batches = FaceBatches(
-            training.images,
-            training.heads,
-            side_px=stage.side_px,
-            batch_size=settings.batch_size,
-            balance=settings.balance,
-            seed=settings.seed,
-            epoch=len(history),
-            strength=strength,
-            expressions=training.expressions,
-            landmarks=training.landmarks,
-            only_whole=only_whole,
-            threads=loading_threads(),
-        )
-        held_out = (views.plain(validation.images, stage.side_px), list(validation.heads))
+        held_out = (views.plain(validation.images, side_px), list(validation.heads))
         checkpoint = Checkpoint(
             folder, progress, averaging, held_out, history, patience=settings.patience
         )
         schedule = LearningRateSchedule(
             progress, settings.peak_learning_rate, settings.warmup_share
         )
-        others = [make(progress) for make in callbacks]
         # The schedule ends the stage.
         model.fit(
-            batches,
+            _batches(training, settings, progress, side_px, len(history), only_whole=only_whole),
             initial_epoch=len(history),
             epochs=1_000_000,
             shuffle=False,  # the batches are drawn in random order already
             verbose=0,
-            callbacks=[schedule, averaging, checkpoint, *others],
+            callbacks=[schedule, averaging, checkpoint, *(make(progress) for make in callbacks)],
         )
         stopped = checkpoint.stopped
     model = _at_size(build, settings.stages[-1].side_px, model)
     model.set_weights(read_weights(folder / BEST))
     return model, history
+
+
+def _read_state(folder: Path) -> dict[str, Any]:
+    if not (folder / STATE).exists():
+        return {"spent_s": 0.0, "stopped_early": False, "history": []}
+    state: dict[str, Any] = json.loads((folder / STATE).read_text(encoding="utf-8"))
+    logger.info("Resuming after epoch %d", state["epochs_done"])
+    return state
+
+
+def _resume(model: keras.Model, averaging: WeightAverage, folder: Path) -> None:
+    """Give a compiled network the state of its last epoch, the optimizer's included."""
+    # What the file holds of the optimizer is only read into existing variables.
+    model.optimizer.build(model.trainable_variables)
+    model.load_weights(folder / LIVE)
+    averaging.average = read_weights(folder / AVERAGE)
+
+
+def _batches(
+    rows: Rows,
+    settings: TrainingSettings,
+    progress: RunProgress,
+    side_px: int,
+    epoch: int,
+    *,
+    only_whole: bool,
+) -> FaceBatches:
+    def strength(step: int) -> views.Augmentation:
+        gentle = progress.share_at(step) >= 1 - settings.gentle_share
+        return settings.augmentation.gentler() if gentle else settings.augmentation
+
+    return FaceBatches(
+        rows,
+        side_px=side_px,
+        batch_size=settings.batch_size,
+        balance=settings.balance,
+        seed=settings.seed,
+        epoch=epoch,
+        strength=strength,
+        only_whole=only_whole,
+        threads=loading_threads(),
+    )
 
 
 def _steps_per_epoch(faces: int, batch_size: int) -> tuple[int, bool]:

@@ -9,7 +9,7 @@ import platform
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -86,37 +86,48 @@ def serving_network(trained: keras.Model, head: Head, labels: Sequence[str]) -> 
     return _in_float32(network)
 
 
-def export(  # noqa: PLR0917 (a model is written from its network, heads, place, name, rows and facts)
-    trained: keras.Model,
-    heads: Sequence[Head],
+@dataclass(frozen=True)
+class TrainedNetwork:
+    """What a run has made.
+
+    Attributes:
+        network: With an output for each head.
+        heads: What it learnt, the main one first.
+        labels: What the shipped model tells, some of the main head's.
+        facts: Of the run, for the card; `framing`, `limits` and `licences` among them replace the
+            defaults.
+        history: An entry for each epoch.
+    """
+
+    network: keras.Model
+    heads: Sequence[Head]
+    labels: tuple[str, ...]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    history: Sequence[Mapping[str, Any]] = ()
+
+
+def export(
+    trained: TrainedNetwork,
     folder: Path,
     name: str,
     validation: FaceDataset,
-    facts: Mapping[str, Any],
     *,
-    labels: Sequence[str],
     test: FaceDataset | None = None,
-    history: Sequence[Mapping[str, Any]] = (),
     h5: bool = False,
-    against: Against | None = None,
     conditions: bool = True,
 ) -> Path:
     """Write a finished model with everything known of it; return its `.keras` file.
 
     The first head becomes `NAME.keras` with its LiteRT form, cards and figures; a second one for
     the original labels becomes `NAME-original.keras`, calibrated against these. `scores.json` has
-    all figures. `facts` are those of the run; `framing`, `limits` and `licences` among them replace
-    the defaults. `against` defaults to the FER+ majority if the head learnt votes. Figures are
-    measured on the `test` rows first, if there are any, and on the validation rows, which the
-    calibration is fitted to. `conditions` measures accuracy by face size, blur and so on, in a
-    minute or more. Raises `DatasetError` if the rows have none of the labels.
+    all figures, measured against the FER+ majority if the head learnt votes: on the `test` rows
+    first, if there are any, and on the validation rows, which the calibration is fitted to.
+    `conditions` measures accuracy by face size, blur and so on, in a minute or more. Raises
+    `DatasetError` if the rows have none of the labels.
     """
-    labels = tuple(labels)
+    heads, history = trained.heads, trained.history
     served = [head for head in heads if head is heads[0] or head.name == ORIGINAL]
-    parts = [
-        _Part(head, labels, validation, test, against if head is heads[0] else None)
-        for head in served
-    ]
+    parts = [_Part(head, trained.labels, validation, test) for head in served]
     folder.mkdir(parents=True, exist_ok=True)
     drawn = ["curves.png"] if history else []
     if history:
@@ -127,8 +138,10 @@ def export(  # noqa: PLR0917 (a model is written from its network, heads, place,
     for index, part in enumerate(parts):
         suffix = "" if index == 0 else f"-{part.head.name}"
         tested = None if part.tested is None else test
-        writer = _Writer(folder, f"{name}{suffix}", suffix, validation, tested, facts, conditions)
-        network = serving_network(trained, part.head, labels)
+        writer = _Writer(
+            folder, f"{name}{suffix}", suffix, validation, tested, trained.facts, conditions
+        )
+        network = serving_network(trained.network, part.head, trained.labels)
         model, found = writer.write(network, part, drawn, litert=index == 0, h5=h5)
         models.append(model)
         scores[model.stem] = found
@@ -145,11 +158,10 @@ class _Part:
         labels: tuple[str, ...],
         validation: FaceDataset,
         test: FaceDataset | None,
-        against: Against | None,
     ) -> None:
         self.head, self.labels = head, labels
         voted = validation.votes is not None and head.name != ORIGINAL
-        self.against: Against = against or ("majority" if voted else "original")
+        self.against: Against = "majority" if voted else "original"
         self.selection = select(validation, self.against, labels, labels)
         self.tested: Selection | None = None
         if test is not None:
@@ -218,34 +230,22 @@ class _Writer:
                 len(self.measured),
             )
         model = self.folder / f"{self.name}.keras"
-        side = int(network.input_shape[1])
         save_packed(network, model)
         if h5:
             write_h5(network, model.with_suffix(".h5"))
-        card = ModelCard(
-            name=self.name,
-            labels=part.labels,
-            input_side_px=side,
-            crop_scale=FER_GEOMETRY.scale,
-            crop_raise=FER_GEOMETRY.raise_by,
-            temperature=1.0,
-            uncertain_below=0.0,
-            sha256=sha256_of(model),
-            framing=str(self.facts.get("framing", FRAMING)),
-        )
+        card = self._first_card(network, part, model)
         classifier = NetworkClassifier(network, card)
-        crops = fitted(self.validation.images, side)
+        crops = fitted(self.validation.images, card.input_side_px)
         started = time.monotonic()
         logits = classifier.logits(crops)
         seconds_per_face = (time.monotonic() - started) / len(crops)
         card, bins = self._calibrated(card, part, logits)
         scores: dict[str, dict[str, Any]] = {}
         if self.test is not None and part.tested is not None:
-            tested = classifier.logits(fitted(self.test.images, side))
+            tested = classifier.logits(fitted(self.test.images, card.input_side_px))
             bins = part.reliability(part.tested, tested, card.temperature)
             scores = self._scores(card, part, tested, self.test, "test")
         scores |= self._scores(card, part, logits, self.validation, "validation")
-        main = next(iter(scores.values()))
         found: dict[str, Any] = {
             "labels": list(part.labels),
             "scores": scores,
@@ -256,7 +256,6 @@ class _Writer:
                 for when, of in bins.items()
             },
         }
-        difference = None
         if litert and find_spec("tensorflow") is None:
             logger.warning(
                 "TensorFlow is not installed, so %s has no LiteRT form, which the kiosk needs: run "
@@ -265,23 +264,51 @@ class _Writer:
             )
         elif litert:
             path = model.with_suffix(".tflite")
-            difference = _write_litert(network, path, card, crops[:256], logits[:256])
+            found["twin_difference"] = _write_litert(network, path, card, crops[:256], logits[:256])
             card = card.model_copy(update={"twin_sha256": sha256_of(path)})
-            found["twin_difference"] = difference
         if self.measure_conditions:
-            # A slow network is measured on fewer rows, to take a minute.
-            passes = sum(len(condition.values) for condition in CONDITIONS.values())
-            most = max(200, int(60 / passes / max(seconds_per_face, 1e-9)))
-            classifier = NetworkClassifier(network, card)
-            measured = by_condition(
-                classifier, self.measured, part.against, part.labels, limit=most
-            )
-            card = card.model_copy(update={"conditions": _plain(measured, 4)})
-            found["conditions"] = measured
-        drawn = [*curves, *self._draw(card, main, bins)]
+            found["conditions"] = self._conditions(network, card, part, seconds_per_face)
+            card = card.model_copy(update={"conditions": _plain(found["conditions"], 4)})
+        drawn = [*curves, *self._draw(card, next(iter(scores.values())), bins)]
+        card = self._finished(card, network, scores, found.get("twin_difference"))
+        model.with_suffix(".md").write_text(card_text(card, drawn), encoding="utf-8")
+        _write_json(model.with_suffix(".json"), card.model_dump(mode="json"))
+        return model, found
+
+    def _first_card(self, network: keras.Model, part: _Part, model: Path) -> ModelCard:
+        """Return a card that says how the file is used, without calibration and figures."""
+        return ModelCard(
+            name=self.name,
+            labels=part.labels,
+            input_side_px=int(network.input_shape[1]),
+            crop_scale=FER_GEOMETRY.scale,
+            crop_raise=FER_GEOMETRY.raise_by,
+            temperature=1.0,
+            uncertain_below=0.0,
+            sha256=sha256_of(model),
+            framing=str(self.facts.get("framing", FRAMING)),
+        )
+
+    def _conditions(
+        self, network: keras.Model, card: ModelCard, part: _Part, seconds_per_face: float
+    ) -> dict[str, list[dict[str, Any]]]:
+        # A slow network is measured on fewer rows, to take a minute.
+        passes = sum(len(condition.values) for condition in CONDITIONS.values())
+        most = max(200, int(60 / passes / max(seconds_per_face, 1e-9)))
+        classifier = NetworkClassifier(network, card)
+        return by_condition(classifier, self.measured, part.against, part.labels, limit=most)
+
+    def _finished(
+        self,
+        card: ModelCard,
+        network: keras.Model,
+        scores: dict[str, dict[str, Any]],
+        difference: float | None,
+    ) -> ModelCard:
+        """Return the card with the run's facts and the figures; the first scores give limits."""
         own = {"framing", "limits", "licences"}
         rounded = ("used_for", "n", "accuracy", "macro_f1", "loss", "ece")
-        weak = limits(self.validation, main["per_class"])
+        weak = limits(self.validation, next(iter(scores.values()))["per_class"])
         training = {
             "architecture": network.name,
             "parameters": int(network.count_params()),
@@ -293,7 +320,7 @@ class _Writer:
         }
         if difference is not None:
             training["twin_difference"] = float(f"{difference:.2g}")
-        card = card.model_copy(
+        return card.model_copy(
             update={
                 "training": training,
                 "scores": {
@@ -305,9 +332,6 @@ class _Writer:
                 "licences": tuple(self.facts.get("licences", licences(self.validation))),
             }
         )
-        model.with_suffix(".md").write_text(card_text(card, drawn), encoding="utf-8")
-        _write_json(model.with_suffix(".json"), card.model_dump(mode="json"))
-        return model, found
 
     def _calibrated(
         self, card: ModelCard, part: _Part, logits: NDArray[np.float64]

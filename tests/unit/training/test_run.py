@@ -24,8 +24,9 @@ from training.datasets.faces import FaceDataset
 from training.datasets.labels import Head
 from training.errors import DatasetError, TrainingError
 from training.fit.augmentation import NO_AUGMENTATION
+from training.fit.batches import Rows
 from training.fit.schedule import Stage
-from training.fit.trainer import Rows, TrainingSettings
+from training.fit.trainer import TrainingSettings
 from training.run import TrainingPlan, train
 
 Faces = Callable[..., np.ndarray]

@@ -17,7 +17,7 @@ from training.datasets.labels import Head, one_hot
 from training.datasets.landmarks import Landmarks, find_landmarks
 from training.datasets.warping import frame_points
 from training.fit.augmentation import NO_AUGMENTATION, Augmentation, augment, mixup
-from training.fit.batches import FaceBatches, draw_rows, draw_shares
+from training.fit.batches import FaceBatches, Rows, draw_rows, draw_shares
 from training.fit.expressions import Expressions
 
 Faces = Callable[..., np.ndarray]
@@ -36,7 +36,9 @@ def batches(images: np.ndarray, heads: list[Head], **options: object) -> FaceBat
         "epoch": 0,
         "strength": lambda _: NO_AUGMENTATION,
     }
-    return FaceBatches(images, heads, **(settings | options))  # type: ignore[arg-type]
+    known = {name: options.pop(name) for name in ("landmarks", "expressions") if name in options}
+    rows = Rows(images, tuple(heads), **known)  # type: ignore[arg-type]
+    return FaceBatches(rows, **(settings | options))  # type: ignore[arg-type]
 
 
 def test_one_hot_of_a_missing_label_is_uniform() -> None:

@@ -22,9 +22,10 @@ from training.errors import TrainingDivergedError, TrainingError
 from training.fit import augmentation as views
 from training.fit import trainer
 from training.fit.augmentation import NO_AUGMENTATION
+from training.fit.batches import Rows
 from training.fit.callbacks import Checkpoint, Progress, WeightAverage, validation_scores
 from training.fit.schedule import RunProgress, Stage
-from training.fit.trainer import Rows, TrainingSettings, fit
+from training.fit.trainer import TrainingSettings, fit
 
 Faces = Callable[..., np.ndarray]
 TINY = TrainingSettings(

@@ -28,7 +28,7 @@ from training.evaluation.robustness import CONDITIONS
 from training.fit.augmentation import plain
 from training.release import export as module
 from training.release.card_text import FER2013_LICENCES, OTHER_LICENCES, card_text
-from training.release.export import NetworkClassifier, export, serving_network
+from training.release.export import NetworkClassifier, TrainedNetwork, export, serving_network
 
 pytestmark = pytest.mark.slow  # whatever makes, trains or converts whole networks
 
@@ -92,14 +92,10 @@ def exported(
     validation = dataset(70, 4, "PublicTest")
     folder = tmp_path_factory.mktemp("exported") / "made" / "on the way"
     model = export(
-        trained,
-        (VOTES, ORIGINAL),
+        TrainedNetwork(trained, (VOTES, ORIGINAL), EMOTIONS, FACTS, history=HISTORY),
         folder,
         "tiny",
         validation,
-        FACTS,
-        labels=EMOTIONS,
-        history=HISTORY,
         h5=True,
     )
     return model, validation
@@ -214,7 +210,11 @@ def test_a_model_that_tells_emotions_apart_gets_a_calibration_for_audiences(
     levels = 30.0 * np.arange(len(EMOTIONS))
     output.set_weights([np.tile(levels / 200 / SIDE**2, (SIDE**2, 1)), -(levels**2) / 400])
     model = export(
-        network, (ORIGINAL,), tmp_path, "grey", validation, FACTS, labels=EMOTIONS, conditions=False
+        TrainedNetwork(network, (ORIGINAL,), EMOTIONS, FACTS),
+        tmp_path,
+        "grey",
+        validation,
+        conditions=False,
     )
     card = read_card(model)
     assert card.prevalence is not None
@@ -227,7 +227,11 @@ def test_a_model_that_tells_emotions_apart_gets_a_calibration_for_audiences(
     # One that says the same of every face has none, and says so.
     output.set_weights([np.zeros((SIDE**2, 7)), np.zeros(7)])
     blind = export(
-        network, (ORIGINAL,), tmp_path, "same", validation, FACTS, labels=EMOTIONS, conditions=False
+        TrainedNetwork(network, (ORIGINAL,), EMOTIONS, FACTS),
+        tmp_path,
+        "same",
+        validation,
+        conditions=False,
     )
     assert read_card(blind).prevalence is None
     assert "cannot measure shares of an audience" in caplog.text
@@ -300,13 +304,10 @@ def test_test_rows_stand_first_and_chose_nothing(
     aside, public = dataset(70, 4, "held out of Training"), dataset(35, 5, "PublicTest")
     without, with_test = (
         export(
-            trained,
-            (VOTES,),
+            TrainedNetwork(trained, (VOTES,), EMOTIONS, FACTS),
             tmp_path / str(test is None),
             "tiny",
             aside,
-            FACTS,
-            labels=EMOTIONS,
             test=test,
             conditions=False,
         )
@@ -348,13 +349,10 @@ def test_test_rows_without_any_of_the_labels_are_left_out(
     test = dataset(20, 5, "test")
     angry = test.subset(test.original == 0)
     model = export(
-        trained,
-        (VOTES,),
+        TrainedNetwork(trained, (VOTES,), ("happy", "sad")),
         tmp_path,
         "pair",
         dataset(70, 4, "validation"),
-        {},
-        labels=("happy", "sad"),
         test=angry,
         conditions=False,
     )
@@ -431,13 +429,15 @@ def test_own_classes_without_votes(tmp_path: Path, faces: Callable[..., np.ndarr
     )
     head = Head("original", classes, *NO_ROWS)
     model = export(
-        tiny({"original": 3}, side_px=32),
-        (head,),
+        TrainedNetwork(
+            tiny({"original": 3}, side_px=32),
+            (head,),
+            classes,
+            {"licences": ["Made here."], "limits": ["Few faces."]},
+        ),
         tmp_path,
         "own",
         validation,
-        {"licences": ["Made here."], "limits": ["Few faces."]},
-        labels=classes,
         conditions=False,
     )
     card = read_card(model)
@@ -461,13 +461,10 @@ def test_two_of_the_seven_and_a_twin_that_disagrees(
     validation = replace(dataset(70, 4), usage=np.array(["validation"] * 70))
     with caplog.at_level(logging.WARNING, logger="training.release.export"):
         model = export(
-            tiny({"votes": 2}),
-            [head],
+            TrainedNetwork(tiny({"votes": 2}), [head], pair),
             tmp_path,
             "pair",
             validation,
-            {},
-            labels=pair,
             conditions=False,
         )
     card = read_card(model)
@@ -484,19 +481,10 @@ def test_rows_that_say_nothing_are_refused_before_anything_is_written(
     trained: keras.Model, tmp_path: Path, dataset: Callable[..., FaceDataset]
 ) -> None:
     without = dataset(14, 4, voted=False)
-    with pytest.raises(DatasetError, match="needs the vote file"):
-        export(
-            trained,
-            [VOTES],
-            tmp_path / "out",
-            "tiny",
-            without,
-            {},
-            labels=EMOTIONS,
-            against="majority",
-        )
     with pytest.raises(DatasetError, match="does not know bored"):
-        export(trained, [VOTES], tmp_path / "out", "tiny", without, {}, labels=("bored", "happy"))
+        export(
+            TrainedNetwork(trained, [VOTES], ("bored", "happy")), tmp_path / "out", "tiny", without
+        )
     assert not (tmp_path / "out").exists()
 
 
@@ -548,7 +536,9 @@ def test_without_tensorflow_the_litert_form_is_made_later(
 ) -> None:
     monkeypatch.setattr(module, "find_spec", lambda _name: None)
     rows = dataset(70, 4, "PublicTest")
-    model = export(trained, (VOTES,), tmp_path, "tiny", rows, {}, labels=EMOTIONS, conditions=False)
+    model = export(
+        TrainedNetwork(trained, (VOTES,), EMOTIONS), tmp_path, "tiny", rows, conditions=False
+    )
     assert "run `ad-monitor models convert` with it on a machine with TensorFlow" in caplog.text
     assert not model.with_suffix(".tflite").exists()
     before = read_card(model)
