@@ -11,10 +11,12 @@ import pytest
 
 from db.engine import writing
 from db.hub.audit import note
+from monitor.settings.time_zone import local_zone
 
 pytest.importorskip("argon2", reason="the extra `hub` is not installed")
 
-START = datetime(2026, 3, 2, 12, tzinfo=UTC)
+# The days of the page are those of this machine.
+START = datetime(2026, 3, 2, 12, tzinfo=local_zone()).astimezone(UTC)
 
 
 @pytest.fixture
