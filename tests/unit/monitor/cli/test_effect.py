@@ -172,7 +172,7 @@ def test_lift(kiosk):
     assert document["log"]["plays"] == 1300
     assert document["log"]["p_value"] > 0.001
     assert sum(ad["shown"] for ad in document["log"]["ads"]) == 1300
-    later = run_json("lift", "--db", kiosk, "--since", "2026-03-03")["lift"]
+    later = run_json("lift", "--db", kiosk, "--since", "2026-03-05")["lift"]
     assert later["withheld"].startswith("Withheld: no play was chosen by an adaptive policy")
     assert run_json("lift", "--db", kiosk, "--site", "elsewhere")["lift"]["adaptive_plays"] == 0
 
