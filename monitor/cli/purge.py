@@ -83,7 +83,9 @@ def purge(
     command may run beside it.
     """
     if everything:
-        _purge_everything(database_url(database), spool, dry_run=dry_run, yes=yes, as_json=as_json)
+        url = database_url(database)
+        is_named = database is not None
+        _purge_everything(url, spool, named=is_named, dry_run=dry_run, yes=yes, as_json=as_json)
         return
     from datetime import datetime, timedelta
 
@@ -152,7 +154,7 @@ def _ask() -> None:
 
 
 def _purge_everything(
-    url: str, spool: Path | None, *, dry_run: bool, yes: bool, as_json: bool
+    url: str, spool: Path | None, *, named: bool, dry_run: bool, yes: bool, as_json: bool
 ) -> None:
     from db.engine import make_engine
     from db.upkeep.inventory import delete_files, delete_tables
@@ -163,7 +165,9 @@ def _purge_everything(
     files = files_of(url, spool)
     key = key_of_hub(url)
     console = console_files(url)
-    choices = [*key, *show_files(url), *console, *saved_choices()]
+    beside = [*key, *show_files(url), *console]
+    # Who mistypes the name would lose the log alone, and believe that everything is gone.
+    choices = [] if named and not (files or beside) else [*beside, *saved_choices()]
     tables = file is None
     if not files and not choices and not tables:
         raise click.UsageError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from monitor.languages import _
 
@@ -37,6 +37,7 @@ class MailServer:
             ValueError: It is none.
         """
         parts = urlsplit(address)
+        port = _port(parts)
         options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
         user = unquote(parts.username or "")
         sender = options.pop("from", user)
@@ -52,9 +53,19 @@ class MailServer:
         is_encrypted = parts.scheme == "smtps"
         return cls(
             host=str(parts.hostname),
-            port=parts.port or (465 if is_encrypted else 587),
+            port=port or (465 if is_encrypted else 587),
             sender=sender,
             encryption="tls" if is_encrypted else "starttls" if tls == "yes" else "none",
             user=user,
             password=unquote(parts.password or ""),
         )
+
+
+def _port(parts: SplitResult) -> int | None:
+    try:
+        port = parts.port
+    except ValueError:  # in Python's words
+        port = 0
+    if port == 0:
+        raise ValueError(_("expected a port from 1 to 65535 after HOST, or none for the usual one"))
+    return port

@@ -37,8 +37,9 @@ _WHY = {
     "scheme": lazy("its address must begin with http:// or https://"),
     "port": lazy("the port of its address is not allowed"),
     "address_not_public": lazy(
-        "its address lies in a network of your own, which must be allowed: start the hub with "
-        "`--allow-network`, such as `--allow-network 192.168.1.0/24`"
+        "its address lies in a network of your own, which must be allowed: with `web.networks` "
+        "in the settings file, or with `--allow-network 192.168.1.0/24` or the like, for `hub "
+        "serve` and for `hub channel`"
     ),
     "unreachable": lazy("the server cannot be reached"),
     "certificate": lazy("the certificate of the server does not prove its name"),
@@ -221,6 +222,14 @@ def _plugin(url: str, policy: AddressPolicy) -> Any:
     asset = apprise.AppriseAsset()
     asset.http_redirects = False
     plugin = apprise.Apprise.instantiate(url, asset=asset, suppress_exceptions=True)
+    if plugin is None and "://" not in url and "@" in url:
+        raise SendError(
+            lazy(
+                "A mail address alone does not say through which mailbox to send: expected one "
+                "such as mailto://anna:PASSWORD@example.com, with ?to= and another address if "
+                "others shall read the messages."
+            )
+        )
     if plugin is None:
         raise SendError(
             lazy(

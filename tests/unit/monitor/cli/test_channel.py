@@ -87,7 +87,8 @@ def test_a_test_that_does_not_arrive_fails(run):
     ("arguments", "expected"),
     [
         (("add", "x", "nothing://y"), "no address of Apprise"),
-        (("add", "x", "http://10.0.0.1/hook"), "--allow-network"),
+        (("add", "x", "anna@example.com"), "mailto://anna:PASSWORD@example.com"),
+        (("add", "x", "http://10.0.0.1/hook"), "for `hub serve` and for `hub channel`"),
         (("add", "x", "http://127.0.0.1/", "--alerts", "rain"), "'silent', 'camera'"),
         (("add", "x", "http://127.0.0.1/", "--quiet-hours", "late"), "08:00-12:00"),
         (("add", "x", "http://127.0.0.1/", "--time-zone", "Mars"), "Europe/Berlin"),

@@ -183,6 +183,17 @@ def test_purge_everything(run, database, tmp_path, monkeypatch):
     assert "No data of this program" in run("purge", "--everything", "--yes").stderr
 
 
+def test_purge_everything_takes_no_log_for_a_database_that_is_not_there(run, tmp_path, monkeypatch):
+    log = tmp_path / "run.log"
+    log.write_text("kept")
+    monkeypatch.setattr("monitor.logs.default_log", lambda _name: log)
+    missing = tmp_path / "wrong.db"
+    told = run("purge", "--everything", "--yes", "--db", missing)
+    assert told.exit_code == 2
+    assert f"No data of this program at {missing}" in told.stderr
+    assert log.exists()
+
+
 def test_purge_everything_deletes_the_key_of_the_hub(run, database, tmp_path):
     key_path(database).write_text("{}")
     assert "the key of the hub" in done(run("purge", "--everything", "--dry-run")).stdout

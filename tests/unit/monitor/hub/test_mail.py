@@ -59,3 +59,9 @@ def test_ports_and_encryption():
     )
     assert MailServer.parse("smtp://h?from=a@b").encryption == "starttls"
     assert MailServer.parse("smtp://h:25?from=a@b&tls=no").port == 25
+
+
+@pytest.mark.parametrize("port", ["99999", "0", "mail"])
+def test_a_wrong_port_is_said_in_our_words(port):
+    with pytest.raises(ValueError, match="expected a port from 1 to 65535 after HOST"):
+        MailServer.parse(f"smtp://127.0.0.1:{port}?from=ads@example.com")
