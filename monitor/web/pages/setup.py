@@ -14,6 +14,7 @@ from flask import Blueprint, redirect, render_template, request, session, url_fo
 from db.engine import writing
 from db.hub.audit import note
 from db.hub.people import accounts
+from detector.sources.passwords import hide_passwords
 from monitor.errors import MonitorError
 from monitor.hub.people.passwords import MIN_LENGTH, PasswordError, hash_password
 from monitor.languages import _, lazy
@@ -116,10 +117,15 @@ class _SetupPages:
         if (refusal := self._refusal()) is not None:
             return refusal
         draft, problem = self._console.draft, None
+        before = draft.source if draft.source and is_address(draft.source) else ""
+        address, is_typed = hide_passwords(before), bool(before)
         if request.method == "POST":
             chosen = request.form.get("source", "")
-            if chosen == "address":
-                chosen = request.form.get("address", "").strip()
+            is_typed = chosen == "address"
+            if is_typed:
+                typed = request.form.get("address", "").strip()
+                chosen = before if typed == address else typed
+                address = typed
                 problem = problem_with("camera.source", chosen or None)
                 if not is_address(chosen) and problem is None:
                     problem = _("Expected an address that begins with http, https or rtsp.")
@@ -127,12 +133,13 @@ class _SetupPages:
                 draft.source = chosen or None
                 return redirect(url_for("setup.ads"), 303)
         found = sources()
-        known = {source for source, _name in found} | {DEMO, NO_CAMERA}
+        known = [source for source, _name in found] + [DEMO, NO_CAMERA]
         return self._page(
             "camera",
             cameras=found,
-            chosen=draft.source or (found[0][0] if found else DEMO),
-            is_address=draft.source is not None and draft.source not in known,
+            chosen=draft.source if draft.source in known else known[0],
+            is_address=is_typed,
+            address=address,
             problem=problem,
         )
 
@@ -232,6 +239,7 @@ class _SetupPages:
         return self._page(
             "check",
             cameras=cameras,
+            source=hide_passwords(self._console.draft.source or ""),
             demo=DEMO,
             none=NO_CAMERA,
             own=ads_in(self._ads),

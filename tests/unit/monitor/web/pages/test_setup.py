@@ -150,6 +150,8 @@ def test_the_five_steps_write_the_file_and_make_the_account(app, browser, consol
 def test_mistakes_are_said_beside_their_field_and_nothing_is_made(app, browser, console):
     page = send(browser, "camera", source="address", address="ftp://camera").text
     assert "Expected an address that begins with http, https or rtsp." in page
+    assert 'value="address" checked' in page
+    assert 'value="ftp://camera"' in page
     typed = {"site": "", "time_zone": "Mars/Base", "password": "short", "again": "short"}
     page = send(browser, "place", **typed).text
     for words in (
@@ -162,6 +164,22 @@ def test_mistakes_are_said_beside_their_field_and_nothing_is_made(app, browser, 
     assert "The two passwords differ" in page
     assert send(browser, "check").location == "/setup/place"
     assert not console.order.settings_file.exists()
+
+
+def test_the_password_of_a_camera_is_kept_and_never_shown(browser, console):
+    typed = "rtsp://admin:orchard@camera.local/stream"
+    sent = send(browser, "camera", source="address", address=typed)
+    assert sent.location == "/setup/ads"
+    page = browser.get("/setup/camera").text
+    hidden = "rtsp://admin:***@camera.local/stream"
+    assert 'value="address" checked' in page
+    assert f'value="{hidden}"' in page
+    sent = send(browser, "camera", source="address", address=hidden)
+    assert (sent.location, console.draft.source) == ("/setup/ads", typed)
+    send(browser, "place", site="Shop 12", password=LONG_ENOUGH, again=LONG_ENOUGH)
+    checked = browser.get("/setup/check").text
+    assert hidden in checked
+    assert "orchard" not in page + checked
 
 
 @pytest.mark.parametrize(
