@@ -10,43 +10,43 @@ from typing import Any
 
 import click
 
-from monitor.cli.errors import complain, tell
-from monitor.cli.options import DONE, FAILED, PROGRAM, debug_option
-from monitor.cli.output import make_streams_printable, set_up_logging
+from monitor.cli.shared.errors import complain, tell
+from monitor.cli.shared.options import DONE, FAILED, PROGRAM, debug_option
+from monitor.cli.shared.output import make_streams_printable, set_up_logging
 from monitor.terminal import sure_interrupts
 
-COMMANDS = (
-    "run",
-    "replay",
-    "sessions",
-    "report",
-    "compare",
-    "classify",
-    "bench",
-    "doctor",
-    "notice",
-    "train",
-    "evaluate",
-    "review",
-    "models",
-    "playlist",
-    "simulate",
-    "lift",
-    "experiment",
-    "outcome",
-    "proof",
-    "backup",
-    "purge",
-    "stored",
-    "upgrade",
-    "serve",
-    "hub",
-    "join",
-    "leave",
-    "install",
-    "config",
-)
-"""Each is a module of this package with a command of its name."""
+COMMANDS = {
+    "run": "kiosk",
+    "replay": "kiosk",
+    "sessions": "reports",
+    "report": "reports",
+    "compare": "reports",
+    "classify": "models",
+    "bench": "kiosk",
+    "doctor": "kiosk",
+    "notice": "kiosk",
+    "train": "models",
+    "evaluate": "models",
+    "review": "models",
+    "models": "models",
+    "playlist": "ads",
+    "simulate": "ads",
+    "lift": "ads",
+    "experiment": "reports",
+    "outcome": "reports",
+    "proof": "reports",
+    "backup": "database",
+    "purge": "database",
+    "stored": "database",
+    "upgrade": "database",
+    "serve": "serving",
+    "hub": "hub",
+    "join": "kiosk",
+    "leave": "kiosk",
+    "install": "kiosk",
+    "config": "kiosk",
+}
+"""Each is a module of its name in this folder, with a command of its name."""
 
 
 class Commands(click.Group):
@@ -60,7 +60,8 @@ class Commands(click.Group):
         """Return a command by its name."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = getattr(import_module(f"monitor.cli.{cmd_name}"), cmd_name)
+        module = import_module(f"monitor.cli.{COMMANDS[cmd_name]}.{cmd_name}")
+        command: click.Command = getattr(module, cmd_name)
         return command
 
     def invoke(self, ctx: click.Context) -> Any:

@@ -112,7 +112,7 @@ class ConsoleProcess:
             if self._stopping.is_set():
                 return ""
             process = self._process = subprocess.Popen(
-                [sys.executable, "-m", "monitor.cli.console"],
+                [sys.executable, "-m", "monitor.cli.serving.console"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 env=child_environment(),

@@ -21,21 +21,21 @@ from monitor.languages.words import word
 from monitor.reports import formatting as shown
 from monitor.settings.time_zone import common_zone, zone_words
 from monitor.version import VERSION
-from monitor.web import api
-from monitor.web.gates import TokenGate
-from monitor.web.language import install_languages
+from monitor.web.api import routes as api
+from monitor.web.api.sent_pictures import MemoryRequest
 from monitor.web.pages import classify as classify_pages
 from monitor.web.pages import live as live_pages
-from monitor.web.pages import reports as report_pages
+from monitor.web.pages import scope_report as report_pages
 from monitor.web.pages import sessions as session_pages
-from monitor.web.picture_process import PictureProcess
-from monitor.web.picture_reader import PictureReader
-from monitor.web.pictures import MemoryRequest
-from monitor.web.problems import install_problems
-from monitor.web.rights import open_to_all
-from monitor.web.security import install_security
+from monitor.web.pictures.process import PictureProcess
+from monitor.web.pictures.reader import PictureReader
+from monitor.web.pictures.worker import PictureWorker
+from monitor.web.request.gates import TokenGate
+from monitor.web.request.language import install_languages
+from monitor.web.request.problems import install_problems
+from monitor.web.request.rights import open_to_all
+from monitor.web.request.security import install_security
 from monitor.web.services import EXTENSION, Services
-from monitor.web.worker import PictureWorker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -45,9 +45,9 @@ if TYPE_CHECKING:
 
     from monitor.languages import LazyText
     from monitor.settings.models import WebSettings
-    from monitor.web.gates import Gate
-    from monitor.web.picture_reader import FaceFinder
-    from monitor.web.worker import Reader
+    from monitor.web.pictures.reader import FaceFinder
+    from monitor.web.pictures.worker import Reader
+    from monitor.web.request.gates import Gate
 
 
 @dataclass(frozen=True, slots=True)

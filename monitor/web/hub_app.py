@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from db.engine import open_database
 from monitor.languages import lazy
-from monitor.web import downlink, intake, metrics
-from monitor.web.accounts import AccountGate
+from monitor.web.api import metrics
 from monitor.web.app import NAVIGATION, NavigationEntry, make_app
-from monitor.web.late_reader import LateReader
+from monitor.web.hub.accounts import AccountGate
+from monitor.web.kiosks import downlink, intake
+from monitor.web.kiosks.pairing import pairing_calls
 from monitor.web.pages import account as account_pages
 from monitor.web.pages import (
     agency,
@@ -38,7 +39,7 @@ from monitor.web.pages import screens as screen_pages
 from monitor.web.pages.kiosk_papers import paper_pages
 from monitor.web.pages.kiosk_settings import settings_pages
 from monitor.web.pages.setup import setup_pages
-from monitor.web.pairing import pairing_calls
+from monitor.web.pictures.late_reader import LateReader
 from monitor.web.services import HubServices
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ HUB_BLUEPRINTS: tuple[Blueprint, ...] = (
     outcomes.blueprint,
     home.blueprint,
 )
-"""The hub's own pages, and what kiosks call. Mark their views as `monitor.web.rights` says."""
+"""The hub's own pages, and what kiosks call. `monitor.web.request.rights` marks their views."""
 
 
 def create_hub_app(settings: HubSettings, console: Console | None = None) -> Flask:

@@ -19,7 +19,7 @@ from detector.sources.passwords import hide_passwords
 from monitor.hub.intake.committer import Committer
 from monitor.languages import lazy
 from monitor.settings.paths import sqlite_file
-from monitor.web.problems import ProblemError
+from monitor.web.request.problems import ProblemError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from monitor.hub.library.media_store import MediaStore
     from monitor.settings.models import HubSettings, WebSettings
     from monitor.web.kiosk_console import Console
-    from monitor.web.worker import PictureWorker
+    from monitor.web.pictures.worker import PictureWorker
 
 logger = logging.getLogger(__name__)
 

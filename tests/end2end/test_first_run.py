@@ -20,11 +20,11 @@ from db.hub.people import accounts
 from monitor.settings.console_order import ConsoleOrder
 from monitor.settings.models import SECTIONS, HubSettings
 from monitor.web.app import close_app
-from monitor.web.changes import now
+from monitor.web.hub.changes import now
 from monitor.web.hub_app import create_hub_app
 from monitor.web.kiosk_console import Console
 from monitor.web.services import EXTENSION
-from monitor.web.serving import listen, serve
+from monitor.web.serving.listening import listen, serve
 
 from .browsing import IN_A_BROWSER, browser, visit
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from monitor.web.security import SECURITY_HEADERS
+from monitor.web.request.security import SECURITY_HEADERS
 from tests.helpers.hostile_requests import SCRIPT, hostile_requests
 
 if TYPE_CHECKING:

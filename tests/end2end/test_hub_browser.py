@@ -21,7 +21,7 @@ from monitor.settings.models import HubSettings
 from monitor.web.app import close_app
 from monitor.web.hub_app import create_hub_app
 from monitor.web.services import EXTENSION
-from monitor.web.serving import listen, serve
+from monitor.web.serving.listening import listen, serve
 from tests.helpers.hub_screens import a_health, fill_wall
 from tests.helpers.making import START, Make
 

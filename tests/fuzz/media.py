@@ -326,7 +326,7 @@ def _show(file: Path) -> None:
 def _check_playlist(file: Path) -> None:
     from click.testing import CliRunner
 
-    from monitor.cli.playlist import check
+    from monitor.cli.ads.playlist import check
 
     done = CliRunner().invoke(check, [str(file)])
     error = done.exception

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from monitor.cli.main import COMMANDS, cli
-from monitor.cli.options import PROGRAM
+from monitor.cli.shared.options import PROGRAM
 from monitor.settings.models import SECTIONS
 
 if TYPE_CHECKING:

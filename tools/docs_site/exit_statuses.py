@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from monitor.cli.errors import callers_mistakes, known_failures
-from monitor.cli.options import DONE, FAILED, STATUSES, WRONG
+from monitor.cli.shared.errors import callers_mistakes, known_failures
+from monitor.cli.shared.options import DONE, FAILED, STATUSES, WRONG
 from tools.docs_site.commands import all_commands
 
 if TYPE_CHECKING:

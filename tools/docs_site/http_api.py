@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from monitor.web.hub_calls import HUB_CALLS
-from monitor.web.openapi import CALLS, EVERYWHERE, description
-from monitor.web.problems import TITLES
+from monitor.web.api.hub_calls import HUB_CALLS
+from monitor.web.api.openapi import CALLS, EVERYWHERE, description
+from monitor.web.request.problems import TITLES
 from tools.docs_site.routes import routes_part
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from monitor.web.openapi import Call
+    from monitor.web.api.openapi import Call
 
 INTRODUCTION = """\
 # HTTP API

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from db.engine import open_database
 from monitor.settings.models import HubSettings
 from monitor.web.app import close_app
-from monitor.web.gates import OPEN
 from monitor.web.hub_app import create_hub_app
-from monitor.web.rights import EVERYBODY, READERS
+from monitor.web.request.gates import OPEN
+from monitor.web.request.rights import EVERYBODY, READERS
 
 if TYPE_CHECKING:
     from flask import Flask

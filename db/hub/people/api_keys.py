@@ -35,7 +35,7 @@ class KnownKey:
         id: Its row.
         user_id: Whose rights it has.
         name: What it is for.
-        scopes: What it may be used for, of `monitor.web.rights.SCOPES`.
+        scopes: What it may be used for, of `monitor.web.request.rights.SCOPES`.
         created_at: Aware, as the other times.
         expires_at: `None`: it does not expire.
         revoked_at: `None` while it has not been revoked.

@@ -23,11 +23,11 @@ from monitor.hub.people.browsers import browser_words
 from monitor.hub.people.passwords import MIN_LENGTH, PasswordError, hash_password
 from monitor.languages import languages, lazy
 from monitor.settings.time_zone import local_zone
-from monitor.web.accounts import account_gate, current_user
-from monitor.web.changes import back, changing, done, now
-from monitor.web.language import keep_language
-from monitor.web.problems import ProblemError
-from monitor.web.rights import EVERYBODY, SCOPES, view_for_people
+from monitor.web.hub.accounts import account_gate, current_user
+from monitor.web.hub.changes import back, changing, done, now
+from monitor.web.request.language import keep_language
+from monitor.web.request.problems import ProblemError
+from monitor.web.request.rights import EVERYBODY, SCOPES, view_for_people
 from monitor.web.services import hub_services
 
 if TYPE_CHECKING:

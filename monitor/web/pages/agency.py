@@ -11,9 +11,9 @@ from db.hub.library.agency_figures import agency_figures
 from db.hub.library.contents import Scope
 from monitor.languages import lazy
 from monitor.settings.time_zone import local_zone
-from monitor.web.accounts import folder_scope
-from monitor.web.changes import now
-from monitor.web.rights import requires
+from monitor.web.hub.accounts import folder_scope
+from monitor.web.hub.changes import now
+from monitor.web.request.rights import requires
 from monitor.web.services import hub_services
 
 PERIODS = {"week": lazy("Last week"), "month": lazy("Last month")}

@@ -21,11 +21,11 @@ from monitor.hub.alerts.wording import kind_words, one_message
 from monitor.hub.forms import FormError
 from monitor.languages import lazy
 from monitor.settings.time_zone import local_zone, zone_names
-from monitor.web.accounts import current_user
-from monitor.web.changes import back, changing, done, now
-from monitor.web.paging import asked_page, entries_before, page_count
-from monitor.web.problems import ProblemError
-from monitor.web.rights import requires
+from monitor.web.hub.accounts import current_user
+from monitor.web.hub.changes import back, changing, done, now
+from monitor.web.request.paging import asked_page, entries_before, page_count
+from monitor.web.request.problems import ProblemError
+from monitor.web.request.rights import requires
 from monitor.web.services import hub_services
 
 if TYPE_CHECKING:

@@ -14,11 +14,11 @@ from db.engine import snapshot
 from db.hub import audit
 from db.hub.audit import AuditSearch
 from monitor.settings.time_zone import local_zone
-from monitor.web.audit_words import COLUMNS, changes, json_line, table_row
-from monitor.web.changes import changing, now
-from monitor.web.chosen import asked_day
-from monitor.web.paging import asked_page, entries_before, page_count
-from monitor.web.rights import for_people, requires
+from monitor.web.hub.audit_words import COLUMNS, changes, json_line, table_row
+from monitor.web.hub.changes import changing, now
+from monitor.web.request.chosen import asked_day
+from monitor.web.request.paging import asked_page, entries_before, page_count
+from monitor.web.request.rights import for_people, requires
 from monitor.web.services import hub_services
 
 if TYPE_CHECKING:

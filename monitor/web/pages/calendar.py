@@ -32,11 +32,11 @@ from monitor.hub.playlists.vocabulary import DAY_WORDS
 from monitor.hub.shows.publishing import ShowError, preview, refresh, trying
 from monitor.languages import lazy
 from monitor.settings.time_zone import local_zone
-from monitor.web.accounts import current_user
-from monitor.web.changes import back, changing, done, now
-from monitor.web.chosen import asked_day
-from monitor.web.problems import ProblemError
-from monitor.web.rights import requires
+from monitor.web.hub.accounts import current_user
+from monitor.web.hub.changes import back, changing, done, now
+from monitor.web.request.chosen import asked_day
+from monitor.web.request.problems import ProblemError
+from monitor.web.request.rights import requires
 from monitor.web.services import hub_services
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from flask import Blueprint, Response, make_response, render_template, request
 
 from monitor.languages import lazy
-from monitor.web.pictures import picture_at, picture_in, show
-from monitor.web.problems import ProblemError
-from monitor.web.rights import READERS, requires
+from monitor.web.api.sent_pictures import picture_at, picture_in, show
+from monitor.web.request.problems import ProblemError
+from monitor.web.request.rights import READERS, requires
 from monitor.web.services import services
 
 blueprint = Blueprint("classify", __name__)

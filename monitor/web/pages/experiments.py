@@ -57,9 +57,9 @@ from monitor.reports.experiments import (
     status_document,
 )
 from monitor.reports.formatting import moment_of
-from monitor.web.accounts import current_user
-from monitor.web.changes import back, done, now
-from monitor.web.experiment_database import (
+from monitor.web.hub.accounts import current_user
+from monitor.web.hub.changes import back, done, now
+from monitor.web.hub.experiment_database import (
     RUNNING,
     changing_experiments,
     experiment_database,
@@ -67,9 +67,9 @@ from monitor.web.experiment_database import (
     sites_of_screens,
     zone_of,
 )
-from monitor.web.paging import asked_page, entries_before, page_count
-from monitor.web.problems import ProblemError
-from monitor.web.rights import requires
+from monitor.web.request.paging import asked_page, entries_before, page_count
+from monitor.web.request.problems import ProblemError
+from monitor.web.request.rights import requires
 from monitor.web.services import hub_services
 
 if TYPE_CHECKING:

@@ -19,13 +19,13 @@ from db.hub.shows.playlists import list_playlists
 from monitor.hub.alerts.wording import kind_words
 from monitor.hub.reports.query import ReportQuery
 from monitor.settings.time_zone import local_zone
-from monitor.web.accounts import current_user
-from monitor.web.changes import now
-from monitor.web.kept_reports import figures_of
+from monitor.web.hub.accounts import current_user
+from monitor.web.hub.changes import now
 from monitor.web.pages.calendar import pacing_now
 from monitor.web.pages.screens import wall_snapshot
-from monitor.web.problems import ProblemError
-from monitor.web.rights import EVERYBODY, requires
+from monitor.web.reports.kept import figures_of
+from monitor.web.request.problems import ProblemError
+from monitor.web.request.rights import EVERYBODY, requires
 from monitor.web.services import hub_services
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from db.hub.audit import note
 from db.hub.people import accounts
 from monitor.hub.people.passwords import MIN_LENGTH, PasswordError, hash_password
 from monitor.languages import _
-from monitor.web.accounts import account_gate
-from monitor.web.rights import open_to_all
+from monitor.web.hub.accounts import account_gate
+from monitor.web.request.rights import open_to_all
 from monitor.web.services import hub_services
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from monitor.settings.models import RunSettings
 from monitor.settings.sources import SettingsError, SettingsFile, Sources, load
 from monitor.ui.texts import default_language
 from monitor.uplink.key_file import KeyFileError
-from monitor.web.problems import ProblemError
-from monitor.web.rights import for_people, requires
+from monitor.web.request.problems import ProblemError
+from monitor.web.request.rights import for_people, requires
 from monitor.web.services import services
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from monitor.settings.from_hub import read_hub_settings
 from monitor.settings.models import SECTIONS
 from monitor.settings.sources import SettingsError, SettingsFile
 from monitor.settings.writing import SettingsChangedError, digest_of, write_settings
-from monitor.web.changes import back, changing, done
-from monitor.web.rights import for_people, requires
+from monitor.web.hub.changes import back, changing, done
+from monitor.web.request.rights import for_people, requires
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -20,9 +20,9 @@ from monitor.hub.shows.publishing import ShowError, refresh
 from monitor.languages import lazy
 from monitor.languages.words import WORDS
 from monitor.settings.time_zone import local_zone
-from monitor.web.accounts import current_user
-from monitor.web.changes import back, changing, done, now
-from monitor.web.library_scope import (
+from monitor.web.hub.accounts import current_user
+from monitor.web.hub.changes import back, changing, done, now
+from monitor.web.hub.library_scope import (
     explained,
     scope,
     seen_creative,
@@ -30,9 +30,9 @@ from monitor.web.library_scope import (
     seen_version,
 )
 from monitor.web.pages.library_uploads import SENDERS
-from monitor.web.paging import asked_page, entries_before, page_count
-from monitor.web.problems import ProblemError
-from monitor.web.rights import EVERYBODY, requires
+from monitor.web.request.paging import asked_page, entries_before, page_count
+from monitor.web.request.problems import ProblemError
+from monitor.web.request.rights import EVERYBODY, requires
 from monitor.web.services import hub_services
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from werkzeug.wrappers import Response
 
     from db.hub.library.contents import CreativeInfo, Version
-    from monitor.web.changes import Change
+    from monitor.web.hub.changes import Change
 
 PAGE_SIZE = 48
 

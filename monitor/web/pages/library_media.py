@@ -13,9 +13,9 @@ from flask import Blueprint, Response, request
 from db.hub.library.media import read_picture
 from monitor.hub.library.media_store import MediaStoreError
 from monitor.languages import lazy
-from monitor.web.library_scope import seen_version, store_away
-from monitor.web.problems import ProblemError
-from monitor.web.rights import EVERYBODY, requires
+from monitor.web.hub.library_scope import seen_version, store_away
+from monitor.web.request.problems import ProblemError
+from monitor.web.request.rights import EVERYBODY, requires
 from monitor.web.services import hub_services
 
 if TYPE_CHECKING:

@@ -28,11 +28,11 @@ from monitor.hub.library.uploads import (
     WrongPartError,
 )
 from monitor.languages import lazy, ngettext
-from monitor.web.accounts import current_user
-from monitor.web.changes import back, changing, now
-from monitor.web.library_scope import scope, seen_creative, seen_folder, store_away
-from monitor.web.problems import ProblemError
-from monitor.web.rights import requires, takes_files, takes_parts
+from monitor.web.hub.accounts import current_user
+from monitor.web.hub.changes import back, changing, now
+from monitor.web.hub.library_scope import scope, seen_creative, seen_folder, store_away
+from monitor.web.request.problems import ProblemError
+from monitor.web.request.rights import requires, takes_files, takes_parts
 from monitor.web.services import hub_services
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from monitor.languages import language, lazy, speaking
 from monitor.languages.recognition import translated
 from monitor.languages.words import WORDS
 from monitor.reports.formatting import utc_text
-from monitor.web.problems import ProblemError
-from monitor.web.schemas import Live, LiveAd, LiveGap, LiveSecond
+from monitor.web.api.schemas import Live, LiveAd, LiveGap, LiveSecond
+from monitor.web.request.problems import ProblemError
 from monitor.web.services import services
 
 if TYPE_CHECKING:

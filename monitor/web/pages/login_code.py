@@ -11,9 +11,9 @@ from db.engine import writing
 from db.hub.audit import note
 from db.hub.people import second_factor as stored
 from monitor.hub.people import second_factor
-from monitor.web.accounts import CODES_BY_ACCOUNT, CODES_BY_ADDRESS, account_gate
-from monitor.web.gates import following_page
-from monitor.web.rights import open_to_all
+from monitor.web.hub.accounts import CODES_BY_ACCOUNT, CODES_BY_ADDRESS, account_gate
+from monitor.web.request.gates import following_page
+from monitor.web.request.rights import open_to_all
 from monitor.web.services import hub_services
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from db.write.experiments import store_outcomes
 from monitor.analytics.errors import OutcomeFileError
 from monitor.analytics.outcome_file import OutcomeForm, parse_outcomes
 from monitor.languages import lazy
-from monitor.web.accounts import current_user
-from monitor.web.changes import now
-from monitor.web.experiment_database import (
+from monitor.web.hub.accounts import current_user
+from monitor.web.hub.changes import now
+from monitor.web.hub.experiment_database import (
     RUNNING,
     changing_experiments,
     experiment_database,
@@ -22,7 +22,7 @@ from monitor.web.experiment_database import (
     sites_of_screens,
     zone_of,
 )
-from monitor.web.rights import requires
+from monitor.web.request.rights import requires
 from monitor.web.services import hub_services
 
 if TYPE_CHECKING:

@@ -18,11 +18,11 @@ from monitor.hub.people.account_form import read_account, read_invitation
 from monitor.hub.people.browsers import browser_words
 from monitor.languages import _, language, lazy, speaking
 from monitor.settings.mail_server import MailServer
-from monitor.web.accounts import account_gate
-from monitor.web.changes import back, changing, done, now
+from monitor.web.hub.accounts import account_gate
+from monitor.web.hub.changes import back, changing, done, now
 from monitor.web.pages.account import shared
-from monitor.web.problems import ProblemError
-from monitor.web.rights import view_for_people
+from monitor.web.request.problems import ProblemError
+from monitor.web.request.rights import view_for_people
 from monitor.web.services import hub_address, hub_services
 
 if TYPE_CHECKING:

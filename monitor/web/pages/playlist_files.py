@@ -26,7 +26,7 @@ from monitor.hub.playlists.files import (
     zipped,
 )
 from monitor.languages import _, lazy
-from monitor.web.changes import changing
+from monitor.web.hub.changes import changing
 from monitor.web.pages.playlists import (
     CHANGING,
     MAX_ADS,
@@ -36,8 +36,8 @@ from monitor.web.pages.playlists import (
     shared,
     store,
 )
-from monitor.web.problems import ProblemError
-from monitor.web.rights import requires
+from monitor.web.request.problems import ProblemError
+from monitor.web.request.rights import requires
 from monitor.web.services import hub_services
 
 if TYPE_CHECKING:

@@ -21,10 +21,10 @@ from monitor.hub.shows.resolution import desired_show
 from monitor.languages import _
 from monitor.languages.words import word
 from monitor.settings.time_zone import local_zone
-from monitor.web.changes import now
+from monitor.web.hub.changes import now
 from monitor.web.pages.library_media import TYPES
 from monitor.web.pages.playlists import not_found, shared, thumbnails
-from monitor.web.problems import ProblemError
+from monitor.web.request.problems import ProblemError
 from monitor.web.services import hub_services
 
 if TYPE_CHECKING:

@@ -37,10 +37,10 @@ from monitor.hub.shows.publishing import ShowError, preview, refresh, trying
 from monitor.languages import _, lazy, ngettext
 from monitor.languages.words import WORDS
 from monitor.settings.time_zone import local_zone
-from monitor.web.accounts import current_user
-from monitor.web.changes import Change, back, changing, done, now
-from monitor.web.problems import ProblemError
-from monitor.web.rights import requires
+from monitor.web.hub.accounts import current_user
+from monitor.web.hub.changes import Change, back, changing, done, now
+from monitor.web.request.problems import ProblemError
+from monitor.web.request.rights import requires
 from monitor.web.services import hub_services
 
 if TYPE_CHECKING:

@@ -27,10 +27,16 @@ from monitor.hub.reports.query import (
 from monitor.languages import _, lazy
 from monitor.reports import formatting as shown
 from monitor.settings.time_zone import local_zone
-from monitor.web.accounts import current_user
-from monitor.web.changes import back, changing, done, now
-from monitor.web.chosen import choices, zone_of
-from monitor.web.kept_reports import (
+from monitor.web.hub.accounts import current_user
+from monitor.web.hub.changes import back, changing, done, now
+from monitor.web.reports.documents import (
+    DOWNLOADS,
+    content_type_of,
+    file_of,
+    report_page,
+    with_policy,
+)
+from monitor.web.reports.kept import (
     figures_csv,
     figures_of,
     report_on,
@@ -38,16 +44,10 @@ from monitor.web.kept_reports import (
     scope_of,
     whole_report,
 )
-from monitor.web.problems import ProblemError
-from monitor.web.reports import (
-    DOWNLOADS,
-    content_type_of,
-    file_of,
-    report_page,
-    with_policy,
-)
-from monitor.web.rights import open_to_all, requires
-from monitor.web.security import is_local
+from monitor.web.request.chosen import choices, zone_of
+from monitor.web.request.problems import ProblemError
+from monitor.web.request.rights import open_to_all, requires
+from monitor.web.request.security import is_local
 from monitor.web.services import hub_address, hub_services
 
 if TYPE_CHECKING:

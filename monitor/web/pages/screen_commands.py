@@ -18,9 +18,9 @@ from monitor.hub.shows.resolution import Shows
 from monitor.languages import _, lazy, ngettext
 from monitor.languages.recognition import translated
 from monitor.reports.formatting import percent
-from monitor.web.changes import back, changing
-from monitor.web.problems import ProblemError
-from monitor.web.rights import requires
+from monitor.web.hub.changes import back, changing
+from monitor.web.request.problems import ProblemError
+from monitor.web.request.rights import requires
 from monitor.web.services import hub_services
 
 if TYPE_CHECKING:

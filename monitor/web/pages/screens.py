@@ -25,9 +25,8 @@ from monitor.hub.shows.publishing import refresh
 from monitor.languages import language, lazy
 from monitor.languages.recognition import translated
 from monitor.settings.time_zone import local_zone, zone_names, zone_or_utc
-from monitor.web.accounts import current_user
-from monitor.web.changes import Change, back, changing, done, now
-from monitor.web.chosen import asked_day
+from monitor.web.hub.accounts import current_user
+from monitor.web.hub.changes import Change, back, changing, done, now
 from monitor.web.pages.screen_commands import (
     CHANGING,
     IN_BULK,
@@ -39,8 +38,9 @@ from monitor.web.pages.screen_commands import (
     show_values,
 )
 from monitor.web.pages.screen_commands import DONE as SHOW_DONE
-from monitor.web.problems import ProblemError
-from monitor.web.rights import requires
+from monitor.web.request.chosen import asked_day
+from monitor.web.request.problems import ProblemError
+from monitor.web.request.rights import requires
 from monitor.web.services import EXTENSION, hub_address, hub_services
 
 if TYPE_CHECKING:

@@ -12,10 +12,7 @@ from db.read.scope import left_out
 from db.read.sessions import site_zones
 from monitor.analytics.measures import MEASURES
 from monitor.analytics.report_data import kinds_left_out
-from monitor.web.chosen import Chosen, choices
-from monitor.web.paging import asked_page, page_of_sessions
-from monitor.web.problems import ProblemError
-from monitor.web.reports import (
+from monitor.web.reports.documents import (
     DOWNLOADS,
     comparison_document,
     content_type_of,
@@ -23,6 +20,9 @@ from monitor.web.reports import (
     report_page,
     session_report_document,
 )
+from monitor.web.request.chosen import Chosen, choices
+from monitor.web.request.paging import asked_page, page_of_sessions
+from monitor.web.request.problems import ProblemError
 from monitor.web.services import services
 
 if TYPE_CHECKING:

@@ -33,8 +33,8 @@ from monitor.settings.forms import problem_with
 from monitor.settings.time_zone import local_zone, zone_names
 from monitor.ui.texts import languages as window_languages
 from monitor.ui.texts import texts_for
-from monitor.web.changes import now
-from monitor.web.rights import for_people, open_to_all
+from monitor.web.hub.changes import now
+from monitor.web.request.rights import for_people, open_to_all
 from monitor.web.services import hub_services
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     from werkzeug.wrappers import Response
 
-    from monitor.web.accounts import AccountGate
+    from monitor.web.hub.accounts import AccountGate
     from monitor.web.kiosk_console import Console
 
 STEPS = {

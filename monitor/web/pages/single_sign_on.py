@@ -15,10 +15,10 @@ from db.hub.people import identities
 from db.hub.secrets import shared_secret
 from monitor.hub.people.single_sign_on import Flow, Provider, SingleSignOnError
 from monitor.languages import lazy
-from monitor.web.accounts import account_gate
-from monitor.web.gates import following_page
-from monitor.web.problems import ProblemError
-from monitor.web.rights import open_to_all
+from monitor.web.hub.accounts import account_gate
+from monitor.web.request.gates import following_page
+from monitor.web.request.problems import ProblemError
+from monitor.web.request.rights import open_to_all
 from monitor.web.services import EXTENSION, Places, hub_address, hub_services
 
 if TYPE_CHECKING:

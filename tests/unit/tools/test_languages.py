@@ -101,7 +101,7 @@ ONLY_IN_THE_TERMINAL = (
     *(
         "monitor/cli/",
         "monitor/kiosk/doctor.py",
-        "monitor/web/api.py",
+        "monitor/web/api/routes.py",
         "detector/image_analysis.py",
     ),
     "ads/playlists/playlist.py",

@@ -35,7 +35,7 @@ from monitor.analytics import metrics
 from monitor.analytics.errors import EmptyScopeError
 from monitor.analytics.norms import FIGURES, build_norms
 from monitor.analytics.report_data import Scope, load_report_data
-from monitor.cli.errors import is_callers_mistake
+from monitor.cli.shared.errors import is_callers_mistake
 from monitor.reports.document import build_report, make_report
 from tests.helpers.making import reading_record, undo_roll_ups
 

@@ -17,7 +17,7 @@ from rich.markup import escape
 
 from detector.names import printable
 from monitor.cli.main import main
-from monitor.cli.output import PrintableStream
+from monitor.cli.shared.output import PrintableStream
 from monitor.reports.terminal.printable_console import PrintableConsole, table_with
 
 EVIL = os.fsdecode(b"caf\xe9\x1b[31m\n\x9b31m".replace(b"\x9b", "\x9b".encode()))

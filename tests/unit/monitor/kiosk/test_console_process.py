@@ -37,7 +37,7 @@ def order(tmp_path):
 
 @pytest.fixture
 def fake(monkeypatch, tmp_path):
-    """A console that only says it is ready; `-m monitor.cli.console` are arguments to it."""
+    """A console that only says it is ready; `-m monitor.cli.serving.console` are arguments to it."""
     script = tmp_path / "console.sh"
     (tmp_path / "fake.py").write_text(FAKE)
     script.write_text(f"#!/bin/sh\nexec {module.sys.executable} {tmp_path / 'fake.py'}\n")

@@ -1,6 +1,6 @@
 """What `doctor --preview` draws, from the real windows.
 
-Also tests `monitor/cli/doctor.py` and `monitor/kiosk/notice.py`.
+Also tests `monitor/cli/kiosk/doctor.py` and `monitor/kiosk/notice.py`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ COLOUR = (20, 160, 60)
 @pytest.fixture
 def draw(tmp_path, monkeypatch):
     monkeypatch.setattr("monitor.kiosk.preview.screen_available", lambda: False)
-    monkeypatch.setattr("monitor.cli.doctor.silence_native_libraries", lambda: None)
+    monkeypatch.setattr("monitor.cli.kiosk.doctor.silence_native_libraries", lambda: None)
     Image.new("RGB", (160, 90), COLOUR).save(tmp_path / "ad.png")
     (tmp_path / "kiosk.yaml").write_text(
         "ads:\n  playlist: ads.yaml\n"

@@ -1,4 +1,4 @@
-"""The words and states of experiments; their documents: `tests/unit/monitor/cli/test_experiment.py`."""
+"""The words and states of experiments; their documents: `tests/unit/monitor/cli/reports/test_experiment.py`."""
 
 from __future__ import annotations
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from monitor.cli import options as cli_options
 from monitor.cli.main import cli
-from monitor.cli.options import load_settings
+from monitor.cli.shared import options as cli_options
+from monitor.cli.shared.options import load_settings
 from monitor.settings.from_hub import (
     hub_mistakes,
     hub_settings,

@@ -7,9 +7,9 @@ import os
 import pytest
 from click.testing import CliRunner
 
-from monitor.cli.config import config
+from monitor.cli.kiosk.config import config
+from monitor.cli.kiosk.run import run
 from monitor.cli.main import cli
-from monitor.cli.run import run
 
 FIRST = {
     "--console",

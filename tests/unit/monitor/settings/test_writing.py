@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import settings as limits
 from hypothesis import strategies as st
 
-from monitor.cli.options import database_url, load_settings
+from monitor.cli.shared.options import database_url, load_settings
 from monitor.settings.models import RunSettings
 from monitor.settings.page import settings_file
 from monitor.settings.paths import default_settings_file

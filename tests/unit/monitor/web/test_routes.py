@@ -15,9 +15,9 @@ from db.engine import open_database, writing
 from db.hub.people import accounts, api_keys
 from db.hub.tables import ROLES
 from monitor.settings.models import HubSettings
-from monitor.web import rights
 from monitor.web.app import close_app
 from monitor.web.hub_app import create_hub_app
+from monitor.web.request import rights
 from tests.helpers.hub_routes import table
 from tests.helpers.hub_routes.table import NOBODY, all_routes
 

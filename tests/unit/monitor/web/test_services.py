@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 import pytest
 from flask import Flask
 
-from monitor.web.problems import ProblemError
+from monitor.web.request.problems import ProblemError
 from monitor.web.services import Places
 
 APP = Flask(__name__)

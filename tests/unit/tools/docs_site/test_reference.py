@@ -8,13 +8,13 @@ from pathlib import Path
 import click
 import pytest
 
-from monitor.cli.errors import callers_mistakes, known_failures
 from monitor.cli.main import cli
-from monitor.cli.options import STATUSES
+from monitor.cli.shared.errors import callers_mistakes, known_failures
+from monitor.cli.shared.options import STATUSES
 from monitor.settings.sources import all_settings
-from monitor.web.hub_calls import HUB_CALLS
-from monitor.web.openapi import CALLS, description
-from monitor.web.problems import TITLES
+from monitor.web.api.hub_calls import HUB_CALLS
+from monitor.web.api.openapi import CALLS, description
+from monitor.web.request.problems import TITLES
 from tests.helpers.hub_routes import table
 from tests.helpers.hub_routes.table import all_routes
 from tools.docs_site import commands

@@ -15,7 +15,7 @@ from PIL import Image
 
 from detector.emotion.classifier import load_classifier
 from detector.emotion.model_store import DEFAULT_MODEL
-from monitor.cli.results import print_groups
+from monitor.cli.shared.tables import print_groups
 from tests.helpers.skin_tones import TONES, write_toned_pictures
 from training.datasets.report import ReadingReport
 from training.errors import DatasetError

@@ -15,8 +15,8 @@ from db.hub.tables import AuditEntry, User, UserToken
 from monitor.hub.people import second_factor
 from monitor.hub.people.second_factor import code_at
 from monitor.settings.models import HubSettings
-from monitor.web.accounts import CODES_BY_ADDRESS
 from monitor.web.app import close_app
+from monitor.web.hub.accounts import CODES_BY_ADDRESS
 from monitor.web.hub_app import create_hub_app
 
 pytestmark = pytest.mark.usefixtures("cheap_passwords")

@@ -25,7 +25,7 @@ from db.schema import Play
 from monitor.settings.models import HubSettings
 from monitor.settings.time_zone import local_zone
 from monitor.web.app import close_app
-from monitor.web.changes import now
+from monitor.web.hub.changes import now
 from monitor.web.hub_app import create_hub_app
 from tests.helpers.library import add_creative
 

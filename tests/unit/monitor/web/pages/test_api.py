@@ -8,8 +8,8 @@ import jsonschema
 import pytest
 from openapi_spec_validator import validate
 
-from monitor.web.openapi import CALLS
-from monitor.web.problems import TITLES
+from monitor.web.api.openapi import CALLS
+from monitor.web.request.problems import TITLES
 from tests.helpers.http_pictures import served
 
 from .conftest import face, picture, worker_of, write_session, write_weeks
@@ -143,7 +143,7 @@ def test_without_the_token_and_too_often(make_app):
 
 
 def test_sessions_and_reports(database, client, checked, monkeypatch):
-    monkeypatch.setattr("monitor.web.paging.SESSIONS_PER_PAGE", 3)
+    monkeypatch.setattr("monitor.web.request.paging.SESSIONS_PER_PAGE", 3)
     first = write_session(database, "Foyer")
     for number in range(3):
         write_session(database, f"Hall {number}", viewers=1)

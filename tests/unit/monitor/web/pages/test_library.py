@@ -17,7 +17,7 @@ from db.hub.shows.desired import find_desired
 from db.hub.tables import AuditEntry, User
 from monitor.hub.library import uploads
 from monitor.hub.library.media_check import Examined
-from monitor.web.changes import now
+from monitor.web.hub.changes import now
 from monitor.web.pages.library_media import PIECE_BYTES
 from monitor.web.services import EXTENSION
 from tests.helpers import sending

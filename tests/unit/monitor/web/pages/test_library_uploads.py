@@ -23,7 +23,7 @@ from db.hub.tables import AuditEntry
 from monitor.hub.library import media_check, uploads
 from monitor.hub.library.media_check import Examined
 from monitor.hub.library.uploads import PART_BYTES
-from monitor.web.changes import now
+from monitor.web.hub.changes import now
 from monitor.web.services import EXTENSION
 from tests.helpers.hostile_media import NAMES, harmless_files, refused_files
 from tests.helpers.sending import PAGE, begin, part, send

@@ -15,9 +15,9 @@ from detector.emotion.model_card import read_card
 from detector.emotion.model_store import shipped_default
 from detector.emotion.prevalence import corrected_valence, group_scores, shares
 from monitor.reports.formatting import signed
+from monitor.web.api.schemas import Live
 from monitor.web.app import close_app
 from monitor.web.pages.live import curve_points
-from monitor.web.schemas import Live
 from tests.helpers.hub_rows import add_screen, fill_screen
 from tests.helpers.making import Make
 

@@ -14,7 +14,7 @@ from db.hub.tables import AuditEntry
 from db.schema import Session
 from db.write.records import ModelRecord
 from monitor.web.pages import report_builder
-from monitor.web.reports import DOWNLOADS
+from monitor.web.reports.documents import DOWNLOADS
 from monitor.web.services import EXTENSION
 from tests.helpers.hub_rows import add_screen, fill_screen
 from tests.helpers.mail_server import mail_server

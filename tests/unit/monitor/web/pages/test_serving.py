@@ -15,7 +15,7 @@ from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from monitor.errors import SetupError
 from monitor.web.services import EXTENSION
-from monitor.web.serving import listen, serve
+from monitor.web.serving.listening import listen, serve
 from tests.helpers.waiting import Stopwatch
 
 from .conftest import picture

@@ -40,7 +40,7 @@ def test_a_file_that_is_no_database_is_named(client, database):
 
 
 def test_the_list(client, database, running, monkeypatch):
-    monkeypatch.setattr("monitor.web.paging.SESSIONS_PER_PAGE", 4)
+    monkeypatch.setattr("monitor.web.request.paging.SESSIONS_PER_PAGE", 4)
     for number in range(4):
         write_session(database, f"Site <{number}>", START + timedelta(days=number), viewers=1)
     first, second = client.get("/sessions").text, client.get("/sessions?page=2").text
@@ -82,7 +82,7 @@ def test_sessions_by_site_group_and_tag(hub, query, found, words):
 
 
 def test_what_was_chosen_stays(hub, monkeypatch):
-    monkeypatch.setattr("monitor.web.paging.SESSIONS_PER_PAGE", 1)
+    monkeypatch.setattr("monitor.web.request.paging.SESSIONS_PER_PAGE", 1)
     page = hub.get("/sessions?tag=food&group=North&group=%3CWest%3E").text
     assert "screen Door" in page
     assert "<option selected>food</option>" in page
@@ -149,14 +149,14 @@ def test_a_format_that_cannot_be_made_is_explained(client, database, monkeypatch
     def fail(*_args, **_more):
         raise PdfUnavailableError("PDFs need a library.")
 
-    monkeypatch.setattr("monitor.web.reports.report_bytes", fail)
+    monkeypatch.setattr("monitor.web.reports.documents.report_bytes", fail)
     answer = client.get(f"/sessions/{write_session(database, 'Foyer')}/report.pdf")
     assert answer.status_code == 503
     assert "PDFs need a library." in answer.text
 
 
 def test_a_report_without_a_policy_is_not_served(monkeypatch):
-    from monitor.web.reports import report_page
+    from monitor.web.reports.documents import report_page
 
     monkeypatch.setattr(
         "monitor.reports.html.render_html", lambda _document, _films: "<html></html>"

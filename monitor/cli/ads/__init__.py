@@ -1,0 +1,1 @@
+"""Commands about playlists, and about what plays next."""

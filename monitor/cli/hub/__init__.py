@@ -1,0 +1,1 @@
+"""Commands of `ad-monitor hub`."""

@@ -1,0 +1,1 @@
+"""Commands for one kiosk: set it up, run it, check it."""

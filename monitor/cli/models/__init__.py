@@ -1,0 +1,1 @@
+"""Commands about models: classify with them, train, measure and promote them."""

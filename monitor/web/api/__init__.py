@@ -1,0 +1,1 @@
+"""The API for programs: its calls, its documents, and their description."""

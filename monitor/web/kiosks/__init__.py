@@ -1,0 +1,1 @@
+"""What kiosks call on their hub."""

@@ -1,0 +1,1 @@
+"""Reports as the pages and the API send them."""

@@ -1,0 +1,1 @@
+"""The server: sockets, threads, limits on connections, TLS."""
