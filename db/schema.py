@@ -104,6 +104,10 @@ def _share(column: str, low: int = 0) -> sa.CheckConstraint:
     return sa.CheckConstraint(f"{column} BETWEEN {low - 0.000001:.6f} AND 1.000001", name=column)
 
 
+NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+"""The id of a table that grows for years; SQLite numbers rows only in an INTEGER column."""
+
+
 def owned_by(table: str, **options: Any) -> MappedColumn[Any]:
     """The id of the row that a row belongs to, and with which it is deleted."""
     return mapped_column(sa.ForeignKey(f"{table}.id", ondelete="CASCADE"), **options)

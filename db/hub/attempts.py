@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, insert, select, text
 
-from db.hub.tables import FailedAttempt
+from db.hub.tables.people import FailedAttempt
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Text, cast, delete, func, insert, or_, select
 
-from db.hub.tables import AuditEntry
+from db.hub.tables.people import AuditEntry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

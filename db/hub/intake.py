@@ -14,7 +14,8 @@ from db.error_classes import is_environment
 from db.hub.digests import key_digest
 from db.hub.screens.registry import store_healths
 from db.hub.shows.desired import serials_of
-from db.hub.tables import KioskKey, SetAside
+from db.hub.tables.intake import SetAside
+from db.hub.tables.screens import KioskKey
 from db.schema import Origin
 from db.transfer.batch import Batch
 from db.transfer.intake import MissingRecordsError, RecordError, take_in

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select, union
 
-from db.hub.tables import Cell, Screen
+from db.hub.tables.intake import Cell
+from db.hub.tables.screens import Screen
 from db.read.cells import between, cells_of_day, hour_of
 from db.read.scope import of_kinds
 from db.schema import SUM_COLUMNS, Ad, Origin, Play, Session

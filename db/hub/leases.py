@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from sqlalchemy import delete, func, or_, select
 
-from db.hub.tables import Lease
+from db.hub.tables.intake import Lease
 from db.write.store import upsert
 
 if TYPE_CHECKING:

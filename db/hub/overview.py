@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
 
-from db.hub.console_tables import Booking, Creative, CreativeVersion, PlaylistRevision
-from db.hub.tables import Screen
+from db.hub.tables.library import Creative, CreativeVersion
+from db.hub.tables.screens import Screen
+from db.hub.tables.shows import Booking, PlaylistRevision
 from db.read.scope import of_kinds
 from db.schema import Ad, Play, Session
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import zstandard
 from sqlalchemy import delete, insert, or_, select, update
 
-from db.hub.console_tables import SavedReport, SharedDocument
 from db.hub.digests import key_digest
-from db.hub.tables import User
+from db.hub.tables.people import User
+from db.hub.tables.reports import SavedReport, SharedDocument
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

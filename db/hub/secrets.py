@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from db.hub.console_tables import HubSecret
+from db.hub.tables.people import HubSecret
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection

@@ -12,9 +12,11 @@ from sqlalchemy import Date, and_, case, cast, func, inspect, literal, select, u
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-from db.hub.console_tables import Campaign
 from db.hub.lake import CELL_FIGURES, place_columns
-from db.hub.tables import Alert, Cell, Screen
+from db.hub.tables.alerts import Alert
+from db.hub.tables.intake import Cell
+from db.hub.tables.screens import Screen
+from db.hub.tables.shows import Campaign
 from db.read.cells import WHOLE, every_cell, hour_of
 from db.read.scope import of_kinds
 from db.schema import Ad, Gap, Origin, Play, Session

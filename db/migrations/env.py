@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from alembic import context
 
-import db.hub.console_tables
 import db.hub.tables  # noqa: F401 (their tables belong to the schema)
 from db.hub.views import create_views, drop_views
 from db.schema import Base

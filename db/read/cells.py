@@ -1,9 +1,9 @@
 """Cells: the sums of an ad by origin, hour and second, over all viewers together.
 
 A cell is the most that a kiosk with `upload: cells` sends, and the row of the lake. It is added up
-from roll-ups, over the viewers of live sessions without static faces. `db.hub.tables.Cell` has the
-columns. Plays not rolled up yet are not in them. Sessions whose models have other labels than the
-seven emotions count for presence and attention only.
+from roll-ups, over the viewers of live sessions without static faces. `Cell` has the columns
+(`db.hub.tables.intake`). Plays not rolled up yet are not in them. Sessions whose models have other
+labels than the seven emotions count for presence and attention only.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ from sqlalchemy import (
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-from db.hub.tables import Cell, Pairing
+from db.hub.tables.intake import Cell
+from db.hub.tables.screens import Pairing
 from db.read.formulas import (
     MAX_SLOW_RATE,
     MIN_RATE_READINGS,
@@ -162,7 +163,7 @@ def cells(connection: Connection, hour: datetime, min_viewers: int) -> list[dict
         min_viewers: Cells with fewer different viewers are left out; 1 or more.
 
     Returns:
-        Rows by the columns of `db.hub.tables.Cell` without `id` and `origin_id`, by ad version and
+        Rows by the columns of `Cell` without `id` and `origin_id`, by ad version and
         second. Watchers are None where the camera was read too seldom to tell them.
     """
     kiosk = select(Origin.kiosk).where(Origin.is_here).scalar_subquery()

@@ -15,7 +15,7 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.ext.compiler import compiles
 
 from db.hub.screens.registry import list_screens, screen_info
-from db.hub.tables import Screen
+from db.hub.tables.screens import Screen
 from db.schema import Ad, Origin, Play, Session
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import Integer, delete, exc, insert, select, update
 
-from db.hub.tables import Cell
+from db.hub.tables.intake import Cell
 from db.schema import (
     Exposure,
     ExposureSecond,

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import aliased
 
-from db.hub.tables import Cell
+from db.hub.tables.intake import Cell
 from db.read.cells import cells
 from db.schema import (
     Ad,

@@ -12,7 +12,6 @@ from sqlalchemy import exc, func, inspect, select
 from db.engine import snapshot, sqlite_path, writing
 from db.error_classes import describe
 from db.errors import PurgeError
-from db.hub import console_tables as _console_tables  # noqa: F401 (they belong to the schema)
 from db.hub import tables as _hub_tables  # noqa: F401 (they belong to the schema)
 from db.hub.views import drop_views
 from db.hub.words import WORDS as HUB_WORDS

@@ -17,7 +17,8 @@ from db.engine import open_database, snapshot, writing
 from db.hub.alerts.channels import find_channel
 from db.hub.alerts.raised import find_alerts
 from db.hub.screens.registry import store_health
-from db.hub.tables import KioskKey, Lease, Screen
+from db.hub.tables.intake import Lease
+from db.hub.tables.screens import KioskKey, Screen
 from monitor.hub.alerts.senders import signature
 from tests.helpers import postgres_server, receiving_process
 from tests.helpers.hub_rows import add_screen

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import func, select
 
 from db.engine import open_database
-from db.hub.tables import SetAside
+from db.hub.tables.intake import SetAside
 from db.schema import Exposure, ExposureSecond, Play
 from db.transfer.envelope import pack
 from tests.helpers import postgres_server

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import insert, update
 
 from db.engine import writing
-from db.hub.tables import Channel, Screen
+from db.hub.tables.alerts import Channel
+from db.hub.tables.screens import Screen
 from db.schema import Origin, Session
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from sqlalchemy import insert
 
 from db.engine import writing
 from db.hub.screens.registry import Place, create_screen
-from db.hub.tables import Alert, KioskKey, ScreenState
+from db.hub.tables.alerts import Alert
+from db.hub.tables.screens import KioskKey, ScreenState
 from tests.helpers.kiosk_health import make_health
 
 if TYPE_CHECKING:

@@ -8,14 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import insert, select, update
 
-from db.hub.console_tables import (
-    Creative,
-    CreativeVersion,
-    Folder,
-    MediaFile,
-    PlaylistPlan,
-    PlaylistRevision,
-)
+from db.hub.tables.library import Creative, CreativeVersion, Folder, MediaFile
+from db.hub.tables.shows import PlaylistPlan, PlaylistRevision
 from tests.helpers.hub_screens import NOW
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from sqlalchemy import insert
 from db.engine import writing
 from db.hub.digests import key_digest
 from db.hub.screens.registry import Place, create_screen
-from db.hub.tables import KioskKey
+from db.hub.tables.screens import KioskKey
 from db.migrations import HEAD
 from db.schema import Exposure, ExposureSecond, ReadingCount, Viewer
 from db.transfer.envelope import Envelope, digest, pack

@@ -35,7 +35,9 @@ from sqlalchemy import select
 
 from db.engine import open_database, writing
 from db.hub.screens import pairing
-from db.hub.tables import Alert, Screen, SetAside
+from db.hub.tables.alerts import Alert
+from db.hub.tables.intake import SetAside
+from db.hub.tables.screens import Screen
 from db.schema import (
     Ad,
     Exposure,

@@ -34,11 +34,11 @@ from PIL import Image
 from sqlalchemy import insert, select
 
 from db.engine import open_database, writing
-from db.hub.console_tables import DesiredState
 from db.hub.digests import key_digest
 from db.hub.screens.registry import Place, create_screen
 from db.hub.shows.bookings import BookingPlan, add_booking
-from db.hub.tables import KioskKey
+from db.hub.tables.screens import KioskKey
+from db.hub.tables.shows import DesiredState
 from monitor.hub.library.media_store import MediaStore
 from monitor.hub.shows.publishing import ShowError, refresh, trying
 from monitor.uplink.key_file import HubKey, key_path, write_key

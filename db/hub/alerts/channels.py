@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from sqlalchemy import delete, exc, insert, select, update
 
 from db.errors import ChannelError
-from db.hub.tables import Channel, Delivery
+from db.hub.tables.alerts import Channel, Delivery
 from detector.texts import lazy
 
 if TYPE_CHECKING:

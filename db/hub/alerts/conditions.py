@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
 
-from db.hub.console_tables import DesiredState
-from db.hub.tables import KioskKey, Screen, ScreenState, SetAside
+from db.hub.tables.intake import SetAside
+from db.hub.tables.screens import KioskKey, Screen, ScreenState
+from db.hub.tables.shows import DesiredState
 from db.schema import Origin
 
 if TYPE_CHECKING:

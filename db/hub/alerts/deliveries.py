@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, func, insert, select, update
 
-from db.hub.tables import Channel, Delivery
+from db.hub.tables.alerts import Channel, Delivery
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast, get_args
 
 from sqlalchemy import func, select, update
 
-from db.hub.console_tables import Campaign
-from db.hub.tables import Alert, Channel, Delivery, Screen
+from db.hub.tables.alerts import Alert, Channel, Delivery
+from db.hub.tables.screens import Screen
+from db.hub.tables.shows import Campaign
 from db.write.store import upsert
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
-from db.hub.console_tables import Creative, CreativeVersion, Folder, MediaFile
 from db.hub.library.shown import attention_of, plays_of
+from db.hub.tables.library import Creative, CreativeVersion, Folder, MediaFile
 from db.schema import Ad
 
 if TYPE_CHECKING:

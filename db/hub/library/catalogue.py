@@ -11,12 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, delete, func, insert, select, update
 
-from db.hub.console_tables import (
-    Creative,
-    CreativeVersion,
-    Folder,
-    MediaFile,
-)
 from db.hub.library.contents import (
     Choice,
     CreativeInfo,
@@ -30,7 +24,8 @@ from db.hub.library.contents import (
     Version,
 )
 from db.hub.library.media import store_media
-from db.hub.tables import User
+from db.hub.tables.library import Creative, CreativeVersion, Folder, MediaFile
+from db.hub.tables.people import User
 from detector.texts import lazy
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from db.errors import DatabaseError
-from db.hub.console_tables import Folder
+from db.hub.tables.library import Folder
 
 if TYPE_CHECKING:
     from datetime import date, datetime

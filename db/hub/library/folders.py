@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import delete, func, insert, select, update
 
-from db.hub.console_tables import Creative, Folder
 from db.hub.library.contents import (
     EVERYTHING,
     FolderInfo,
@@ -18,7 +17,8 @@ from db.hub.library.contents import (
     NotInLibraryError,
     Scope,
 )
-from db.hub.tables import User
+from db.hub.tables.library import Creative, Folder
+from db.hub.tables.people import User
 from detector.texts import lazy
 
 if TYPE_CHECKING:

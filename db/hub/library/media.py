@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import delete, select
 
-from db.hub.console_tables import CreativeVersion, DesiredState, MediaFile
+from db.hub.tables.library import CreativeVersion, MediaFile
+from db.hub.tables.shows import DesiredState
 from db.write.store import upsert
 
 if TYPE_CHECKING:

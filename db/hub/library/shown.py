@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
 
-from db.hub.tables import Cell
+from db.hub.tables.intake import Cell
 from db.read.cells import WHOLE
 from db.read.scope import of_kinds
 from db.schema import Exposure, Play, Session, Viewer

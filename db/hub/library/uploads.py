@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, func, insert, select, update
 
-from db.hub.console_tables import Creative, Folder, Upload
+from db.hub.tables.library import Creative, Folder, Upload
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import delete, func, insert, or_, select, update
 
 from db.errors import AccountError
-from db.hub.console_tables import ApiKey, Folder
 from db.hub.digests import key_digest
-from db.hub.tables import ROLES, User, UserToken
+from db.hub.tables.library import Folder
+from db.hub.tables.people import ROLES, ApiKey, User, UserToken
 from detector.texts import lazy
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Account:
 
     Attributes:
         id: Row id; 0 for a program with the hub's token.
-        role: One of `db.hub.tables.ROLES`.
+        role: One of `db.hub.tables.people.ROLES`.
         folder_id: The folder of the library that an agency is limited to.
         language: Code of the language that the person chose; empty for that of the browser.
         has_password: Whether the account can log in by password; not by single sign-on alone.

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import insert, or_, select, update
 
-from db.hub.console_tables import ApiKey
 from db.hub.digests import key_digest
 from db.hub.people.accounts import ACCOUNT, Account, account_from
-from db.hub.tables import User
+from db.hub.tables.people import ApiKey, User
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import delete, insert, select, update
 
 from db.hub.people.accounts import ACCOUNT, MAX_NAME_LENGTH, Account, account_from
-from db.hub.tables import User, UserToken
+from db.hub.tables.people import User, UserToken
 
 if TYPE_CHECKING:
     from datetime import datetime

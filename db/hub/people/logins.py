@@ -9,7 +9,7 @@ from sqlalchemy import delete, select
 
 from db.hub.digests import key_digest
 from db.hub.people.accounts import IDLE_FOR
-from db.hub.tables import User, UserToken
+from db.hub.tables.people import User, UserToken
 
 if TYPE_CHECKING:
     from datetime import datetime

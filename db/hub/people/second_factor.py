@@ -9,7 +9,7 @@ from sqlalchemy import delete, func, or_, select, update
 
 from db.hub.digests import key_digest
 from db.hub.people.accounts import make_token
-from db.hub.tables import User, UserToken
+from db.hub.tables.people import User, UserToken
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from sqlalchemy import ColumnElement, or_, select
 
 from db.hub.screens.wall import AlertInfo
-from db.hub.tables import Alert, KioskKey, StateChange
+from db.hub.tables.alerts import Alert
+from db.hub.tables.screens import KioskKey, StateChange
 from db.schema import Gap, Model, Origin, Play, Session
 
 if TYPE_CHECKING:

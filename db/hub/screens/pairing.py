@@ -25,7 +25,7 @@ from db.hub.attempts import (
 )
 from db.hub.audit import note
 from db.hub.digests import key_digest
-from db.hub.tables import KioskKey, Pairing, Screen
+from db.hub.tables.screens import KioskKey, Pairing, Screen
 from detector.texts import lazy
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from sqlalchemy import bindparam, insert, select, update
 
 from db.errors import DatabaseError
-from db.hub.tables import KioskKey, Screen, ScreenState, StateChange
+from db.hub.tables.screens import KioskKey, Screen, ScreenState, StateChange
 from db.sqlite_file import dump_json
 from db.transfer.envelope import MAX_NUMBER
 from db.write.store import upsert

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, select
 
 from db.hub.screens.registry import screen_info
-from db.hub.tables import Alert, KioskKey, Screen, ScreenState
+from db.hub.tables.alerts import Alert
+from db.hub.tables.screens import KioskKey, Screen, ScreenState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import delete, insert, select, update
 
 from db.errors import DatabaseError
-from db.hub.console_tables import TARGETS, Booking, Campaign, PlaylistPlan
-from db.hub.tables import Screen
+from db.hub.tables.screens import Screen
+from db.hub.tables.shows import TARGETS, Booking, Campaign, PlaylistPlan
 from detector.texts import lazy
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import insert, literal, select, update
 
 from db.errors import DatabaseError
-from db.hub.console_tables import Campaign, Creative
 from db.hub.library.shown import attention_of, plays_of
+from db.hub.tables.library import Creative
+from db.hub.tables.shows import Campaign
 from db.schema import Ad
 from detector.texts import lazy
 

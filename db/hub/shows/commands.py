@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, cast
 from sqlalchemy import delete, func, insert, select, update
 
 from db.hub.audit import note
-from db.hub.console_tables import Command
 from db.hub.shows.desired import touch
+from db.hub.tables.shows import Command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,7 +65,7 @@ def add_commands(
     Args:
         connection: In a transaction.
         screen_ids: Rows of the screens.
-        kind: One of `db.hub.console_tables.COMMANDS`.
+        kind: One of `db.hub.tables.shows.COMMANDS`.
         author: Who asks.
         now: Aware.
     """

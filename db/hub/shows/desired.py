@@ -7,19 +7,13 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from sqlalchemy import bindparam, insert, select, text, update
 
-from db.hub.console_tables import (
-    Creative,
-    CreativeVersion,
-    DesiredState,
-    MediaFile,
-    PlaylistPlan,
-    PlaylistRevision,
-)
 from db.hub.library.catalogue import newest_numbers
 from db.hub.screens.registry import screen_info
 from db.hub.shows.bookings import list_bookings
 from db.hub.shows.playlists import newest_published
-from db.hub.tables import KioskKey, Screen
+from db.hub.tables.library import Creative, CreativeVersion, MediaFile
+from db.hub.tables.screens import KioskKey, Screen
+from db.hub.tables.shows import DesiredState, PlaylistPlan, PlaylistRevision
 from db.read.experiments import running_by_site
 from db.write.store import upsert
 

@@ -17,8 +17,8 @@ from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import aliased
 
 from db.errors import DatabaseError
-from db.hub.console_tables import PlaylistPlan, PlaylistRevision
-from db.hub.tables import AuditEntry
+from db.hub.tables.people import AuditEntry
+from db.hub.tables.shows import PlaylistPlan, PlaylistRevision
 from detector.texts import lazy
 
 if TYPE_CHECKING:

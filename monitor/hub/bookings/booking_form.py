@@ -13,9 +13,9 @@ from pydantic import (
 )
 
 from ads.playlists.playlist import DAYS, parse_hours
-from db.hub.console_tables import TARGETS
 from db.hub.shows.bookings import BookingPlan
 from db.hub.shows.campaigns import CampaignPlan
+from db.hub.tables.shows import TARGETS
 from monitor.hub.forms import Day, FormError, Listed, Name, OptionalDay, check_order, read_form
 from monitor.languages import lazy
 

@@ -40,7 +40,7 @@ class AccountForm(BaseModel):
     """What an administrator decides about an account.
 
     Attributes:
-        role: One of `db.hub.tables.ROLES`.
+        role: One of `db.hub.tables.people.ROLES`.
         folder: Id of the folder of an agency; `None` for none.
         email: Address for mail; may be empty.
     """

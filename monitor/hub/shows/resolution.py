@@ -169,7 +169,7 @@ def desired_show(
 
     Args:
         bookings: Those for it, the first made first.
-        bodies: The published body of each playlist, by uid; see `db.hub.console_tables`.
+        bodies: The published body of each playlist, by uid; see `db.hub.tables.shows`.
         creatives: By uid.
         time_zone: Of the screen.
         ended: The day before today, by its calendar; what ended then is left out.

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, request
 
-from db.hub.console_tables import COMMANDS
 from db.hub.screens.registry import NoSuchScreenError, find_screen, list_screens, screen_settings
 from db.hub.shows import commands
 from db.hub.shows.bookings import bookings_of, list_bookings
 from db.hub.shows.desired import find_desired, read_plan
+from db.hub.tables.shows import COMMANDS
 from monitor.hub.playlists.vocabulary import DAY_WORDS
 from monitor.hub.screens.settings_form import FIELDS, form_of
 from monitor.hub.screens.wall import Choice

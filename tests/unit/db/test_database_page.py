@@ -9,7 +9,6 @@ import pytest
 
 import db
 from db.engine import open_database
-from db.hub import console_tables as _console_tables  # noqa: F401 (they belong to the schema)
 from db.hub import tables as _hub_tables  # noqa: F401 (they belong to the schema)
 from db.migrations import HEAD, REVISIONS
 from db.schema import Base

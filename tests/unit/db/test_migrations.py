@@ -29,7 +29,6 @@ from db.errors import (
     DatabaseUnavailableError,
     SchemaVersionError,
 )
-from db.hub import console_tables
 from db.hub import tables as hub_tables
 from db.migrations import HEAD, REVISIONS
 from db.schema import SCORE_COLUMNS, Base
@@ -193,9 +192,9 @@ KIND_OF = {"run": "live", "replay": "replay"}
 ROLL_UPS = {"reading_counts", "exposures", "exposure_seconds"}
 LATER = {"experiments", "experiment_blocks", "outcomes", "shadow_counts"}
 HUB = {"origins", "outgoing", "uplinks"} | {
-    table.__tablename__
-    for table in (*vars(hub_tables).values(), *vars(console_tables).values())
-    if isinstance(table, type) and hasattr(table, "__tablename__")
+    mapper.class_.__tablename__
+    for mapper in Base.registry.mappers
+    if mapper.class_.__module__.startswith(hub_tables.__name__)
 }
 NEW_IN_PLAYS = {
     "held_out": 0,

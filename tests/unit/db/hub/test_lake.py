@@ -9,7 +9,8 @@ from sqlalchemy import insert, select, update
 
 from db.engine import snapshot, writing
 from db.hub import lake
-from db.hub.tables import Cell, Screen
+from db.hub.tables.intake import Cell
+from db.hub.tables.screens import Screen
 from db.read.cells import cells_of_day
 from db.schema import SUM_COLUMNS, Origin, Session
 

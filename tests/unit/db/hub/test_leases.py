@@ -7,7 +7,7 @@ from sqlalchemy import update
 
 from db.engine import writing
 from db.hub.leases import release, take
-from db.hub.tables import Lease
+from db.hub.tables.intake import Lease
 
 
 def taken(engine, holder, name="alerts", for_s=60.0):

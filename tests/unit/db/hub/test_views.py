@@ -8,9 +8,11 @@ from sqlalchemy import insert, inspect, select, update
 from db import migrations
 from db.engine import make_ready, snapshot, writing
 from db.hub import views
-from db.hub.console_tables import Campaign
 from db.hub.lake import CELL_FIGURES, cell_rows
-from db.hub.tables import Alert, Cell, Screen
+from db.hub.tables.alerts import Alert
+from db.hub.tables.intake import Cell
+from db.hub.tables.screens import Screen
+from db.hub.tables.shows import Campaign
 from db.hub.views import VIEWS, create_views, drop_views
 from db.read.cells import WHOLE
 from db.schema import SUM_COLUMNS, Origin, Session

@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import insert, select, update
 
 from db.engine import snapshot, writing
-from db.hub.tables import Cell, Pairing
+from db.hub.tables.intake import Cell
+from db.hub.tables.screens import Pairing
 from db.read.cells import (
     WHOLE,
     HourlySums,

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from sqlalchemy import event, func, insert, select, update
 
 from db.engine import open_database, writing
-from db.hub.tables import Cell, Screen
+from db.hub.tables.intake import Cell
+from db.hub.tables.screens import Screen
 from db.migrations import HEAD
 from db.read.rollups import read_log, store_roll_ups
 from db.read.scope import Scope

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select, update
 
 from db.engine import writing
-from db.hub.tables import Lease
+from db.hub.tables.intake import Lease
 from monitor.hub.all_duties import hub_duties
 from monitor.hub.duties import Duties, Duty
 from monitor.settings.models import HubSettings

@@ -13,7 +13,7 @@ from werkzeug.routing import AnyConverter
 
 from db.engine import open_database, writing
 from db.hub.people import accounts, api_keys
-from db.hub.tables import ROLES
+from db.hub.tables.people import ROLES
 from monitor.settings.models import HubSettings
 from monitor.web.app import close_app
 from monitor.web.hub_app import create_hub_app

@@ -19,7 +19,7 @@ from db.hub.alerts.raised import (
     raise_campaign_alert,
 )
 from db.hub.shows.campaigns import CampaignPlan, add_campaign, find_campaign
-from db.hub.tables import Delivery
+from db.hub.tables.alerts import Delivery
 from tests.helpers.hub_rows import NOON, add_channel, add_screen
 
 MINUTE = timedelta(minutes=1)

@@ -9,7 +9,6 @@ import pytest
 from sqlalchemy import insert, select, update
 
 from db.engine import writing
-from db.hub.console_tables import CreativeVersion, PlaylistPlan, PlaylistRevision
 from db.hub.library import catalogue, folders, media
 from db.hub.library.contents import (
     EVERYTHING,
@@ -25,7 +24,9 @@ from db.hub.library.contents import (
 from db.hub.people import accounts
 from db.hub.shows.desired import read_plan
 from db.hub.shows.playlists import playlists_with
-from db.hub.tables import User
+from db.hub.tables.library import CreativeVersion
+from db.hub.tables.people import User
+from db.hub.tables.shows import PlaylistPlan, PlaylistRevision
 from tests.helpers.library import a_file, add_creative
 
 NOW = datetime(2026, 3, 2, 8, tzinfo=UTC)

@@ -10,7 +10,8 @@ from sqlalchemy import insert, update
 from db.engine import writing
 from db.hub.screens import registry
 from db.hub.screens.day import read_day, read_kiosks
-from db.hub.tables import Alert, KioskKey, StateChange
+from db.hub.tables.alerts import Alert
+from db.hub.tables.screens import KioskKey, StateChange
 from db.schema import Origin
 from tests.helpers.hub_screens import PLACE
 from tests.helpers.making import START

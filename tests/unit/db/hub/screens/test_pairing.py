@@ -14,7 +14,8 @@ from db.hub.digests import key_digest
 from db.hub.screens import pairing
 from db.hub.screens.pairing import Applicant, Joined, KnownKioskError, LockedOutError, PairingError
 from db.hub.screens.registry import Place, create_screen, retire_screen
-from db.hub.tables import AuditEntry, FailedAttempt, KioskKey, Pairing, Screen
+from db.hub.tables.people import AuditEntry, FailedAttempt
+from db.hub.tables.screens import KioskKey, Pairing, Screen
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 KIOSK, OTHER = "a" * 32, "b" * 32

@@ -10,7 +10,7 @@ from sqlalchemy import insert
 from db.engine import writing
 from db.hub.screens import registry
 from db.hub.screens.registry import NoSuchScreenError, Place
-from db.hub.tables import KioskKey
+from db.hub.tables.screens import KioskKey
 from tests.helpers.hub_screens import NOW, PLACE, a_health
 
 

@@ -11,7 +11,8 @@ from db.engine import writing
 from db.hub.screens import registry
 from db.hub.screens.registry import Place
 from db.hub.screens.wall import read_wall
-from db.hub.tables import Alert, KioskKey
+from db.hub.tables.alerts import Alert
+from db.hub.tables.screens import KioskKey
 from tests.helpers.hub_screens import NOW, PLACE, a_health
 
 

@@ -10,7 +10,6 @@ import pytest
 from sqlalchemy import update
 
 from db.engine import writing
-from db.hub.console_tables import PlaylistPlan
 from db.hub.screens.registry import create_screen, retire_screen
 from db.hub.shows.bookings import (
     BookingError,
@@ -22,6 +21,7 @@ from db.hub.shows.bookings import (
     list_bookings,
     remove_booking,
 )
+from db.hub.tables.shows import PlaylistPlan
 from tests.helpers.hub_screens import NOW, PLACE
 from tests.helpers.hub_shows import add_playlist
 

@@ -10,7 +10,7 @@ from sqlalchemy import insert, select
 
 from db.engine import snapshot, writing
 from db.hub.shows.campaigns import CampaignPlan, reached
-from db.hub.tables import Cell
+from db.hub.tables.intake import Cell
 from db.schema import SUM_COLUMNS, Ad, Origin
 from tests.helpers.hub_shows import add_creative
 from tests.helpers.making import Make

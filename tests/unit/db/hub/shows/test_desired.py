@@ -8,7 +8,6 @@ import pytest
 from sqlalchemy import update
 
 from db.engine import writing
-from db.hub.console_tables import Creative, PlaylistPlan
 from db.hub.screens.registry import create_screen, retire_screen
 from db.hub.shows.bookings import BookingPlan, add_booking
 from db.hub.shows.desired import (
@@ -24,7 +23,9 @@ from db.hub.shows.desired import (
     store_documents,
     touch,
 )
-from db.hub.tables import KioskKey
+from db.hub.tables.library import Creative
+from db.hub.tables.screens import KioskKey
+from db.hub.tables.shows import PlaylistPlan
 from tests.helpers.hub_screens import NOW, PLACE
 from tests.helpers.hub_shows import (
     add_creative,

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from db.engine import open_database, writing
 from db.errors import AccountError, DatabaseOpenError
 from db.hub.people import second_factor
-from db.hub.tables import ROLES, AuditEntry
+from db.hub.tables.people import ROLES, AuditEntry
 from monitor.cli.hub.hub import ROLES as OFFERED
 from monitor.cli.hub.hub import hub
 from monitor.cli.main import cli

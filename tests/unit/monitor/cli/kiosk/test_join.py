@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from db.engine import open_database
 from db.hub.digests import key_digest
-from db.hub.tables import KioskKey
+from db.hub.tables.screens import KioskKey
 from db.schema import Uplink
 from db.write.lock import lock_file
 from monitor.cli.main import cli

@@ -11,9 +11,10 @@ from click.testing import CliRunner
 from sqlalchemy import select
 
 from db.engine import open_database, writing
-from db.hub.console_tables import DesiredState
 from db.hub.screens import registry
-from db.hub.tables import AuditEntry, Screen
+from db.hub.tables.people import AuditEntry
+from db.hub.tables.screens import Screen
+from db.hub.tables.shows import DesiredState
 from db.read.experiments import OutcomeInfo, blocks_of, experiments, outcome_names
 from db.write.experiments import store_experiment, store_outcomes
 from monitor.analytics.experiments import draw_blocks

@@ -13,7 +13,8 @@ from db.engine import open_database, snapshot, writing
 from db.hub.alerts.channels import disable_channel
 from db.hub.alerts.deliveries import delivery_log
 from db.hub.alerts.raised import end_alert, raise_alert
-from db.hub.tables import Alert, Channel, Delivery, Screen
+from db.hub.tables.alerts import Alert, Channel, Delivery
+from db.hub.tables.screens import Screen
 from monitor.hub.alerts.delivery import KEEP_TRYING, MAX_REFUSALS, STORM, DeliveryDuty
 from monitor.hub.alerts.senders import SendError
 from tests.helpers.hub_rows import NOON, add_channel, add_screen

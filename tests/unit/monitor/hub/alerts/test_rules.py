@@ -16,7 +16,8 @@ from db.engine import snapshot, writing
 from db.hub.alerts.conditions import ScreenCondition, ShowState
 from db.hub.alerts.raised import SCREEN_ALERT_KINDS, AlertKind, find_alerts
 from db.hub.shows.desired import NewDocument, Reported, note_report, store_documents
-from db.hub.tables import Delivery, KioskKey, Screen, ScreenState
+from db.hub.tables.alerts import Delivery
+from db.hub.tables.screens import KioskKey, Screen, ScreenState
 from monitor.hub.alerts.rules import WORDS, AlertDuty, judge
 from monitor.languages import speaking
 from monitor.languages.recognition import translated

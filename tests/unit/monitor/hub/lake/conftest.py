@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import insert, select, update
 
 from db.engine import open_database, writing
-from db.hub.tables import Screen
+from db.hub.tables.screens import Screen
 from db.schema import Origin, Session
 from monitor.hub.lake.store import Lake
 from tests.helpers.making import Make

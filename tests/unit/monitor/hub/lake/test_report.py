@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import insert
 
 from db.engine import open_database, writing
-from db.hub.tables import Screen
+from db.hub.tables.screens import Screen
 from db.migrations import HEAD
 from db.read.rollups import read_log, store_roll_ups
 from db.read.scope import Scope

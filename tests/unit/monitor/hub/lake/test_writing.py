@@ -13,7 +13,8 @@ from sqlalchemy import delete, insert, update
 
 from db.engine import writing
 from db.hub import lake as source
-from db.hub.tables import Cell, Screen
+from db.hub.tables.intake import Cell
+from db.hub.tables.screens import Screen
 from db.schema import SUM_COLUMNS, Session
 from monitor.hub.lake import writing as module
 from monitor.hub.lake.store import part_of

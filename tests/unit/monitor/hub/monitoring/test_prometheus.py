@@ -15,7 +15,7 @@ from sqlalchemy.engine import Engine
 from db.engine import writing
 from db.hub.alerts.raised import raise_alert
 from db.hub.screens import registry
-from db.hub.tables import KioskKey
+from db.hub.tables.screens import KioskKey
 from monitor.hub.intake.committer import Committer
 from monitor.hub.monitoring import prometheus as module
 from tests.helpers.hub_screens import PLACE, a_health, fill_wall

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from db.engine import open_database, writing
 from db.hub.attempts import AttemptLimit, count_attempt
 from db.hub.audit import AuditSearch, find_entries, note
-from db.hub.tables import FailedAttempt
+from db.hub.tables.people import FailedAttempt
 from monitor.hub.people.upkeep import account_upkeep
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)

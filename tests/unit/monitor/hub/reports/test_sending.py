@@ -9,7 +9,7 @@ from sqlalchemy import insert, update
 
 from db.engine import open_database, snapshot, writing
 from db.hub import reports
-from db.hub.tables import User
+from db.hub.tables.people import User
 from monitor.hub.mail import Attachment
 from monitor.hub.reports.query import ReportQuery
 from monitor.hub.reports.sending import AGAIN, ReportDuty

@@ -10,7 +10,7 @@ from db.engine import open_database, writing
 from db.errors import DatabaseOpenError
 from db.hub.intake import find_sender
 from db.hub.screens import registry
-from db.hub.tables import KioskKey
+from db.hub.tables.screens import KioskKey
 from db.transfer.uplink import UplinkStore
 from monitor.errors import SetupError
 from monitor.hub.screens.own_kiosk import join_own_kiosk, refuse_other_hub

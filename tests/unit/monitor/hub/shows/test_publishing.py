@@ -10,10 +10,11 @@ import pytest
 from sqlalchemy import event, select, update
 
 from db.engine import writing
-from db.hub.console_tables import DesiredState
 from db.hub.shows.bookings import BookingPlan, add_booking
 from db.hub.shows.desired import find_desired
-from db.hub.tables import AuditEntry, Screen
+from db.hub.tables.people import AuditEntry
+from db.hub.tables.screens import Screen
+from db.hub.tables.shows import DesiredState
 from monitor.hub.shows.publishing import ShowError, preview, refresh, renew, trying
 from tests.helpers.hub_screens import NOW, fill_wall
 from tests.helpers.hub_shows import add_creative, add_playlist, publish_revision, set_approval

@@ -14,7 +14,8 @@ from openapi_spec_validator import validate
 from sqlalchemy import func, select, update
 
 from db.engine import writing
-from db.hub.tables import KioskKey, ScreenState, SetAside
+from db.hub.tables.intake import SetAside
+from db.hub.tables.screens import KioskKey, ScreenState
 from db.schema import Exposure, Play
 from db.transfer.envelope import MAX_BYTES, digest, pack
 from monitor.settings.models import HubSettings

@@ -9,9 +9,8 @@ import pytest
 from sqlalchemy import select, update
 
 from db.engine import writing
-from db.hub.console_tables import ApiKey
 from db.hub.people import accounts
-from db.hub.tables import AuditEntry, User, UserToken
+from db.hub.tables.people import ApiKey, AuditEntry, User, UserToken
 from monitor.hub.people import second_factor
 from monitor.hub.people.second_factor import code_at
 from monitor.settings.models import HubSettings

@@ -14,13 +14,13 @@ from db.hub import reports
 from db.hub.alerts.channels import add_channel
 from db.hub.alerts.raised import raise_alert
 from db.hub.audit import note
-from db.hub.console_tables import CreativeVersion, MediaFile
 from db.hub.library import folders
 from db.hub.library.contents import EVERYTHING
 from db.hub.people import accounts, api_keys, logins
 from db.hub.screens import registry
 from db.hub.shows import campaigns, playlists
-from db.hub.tables import User
+from db.hub.tables.library import CreativeVersion, MediaFile
+from db.hub.tables.people import User
 from db.schema import Play
 from monitor.settings.models import HubSettings
 from monitor.settings.time_zone import local_zone

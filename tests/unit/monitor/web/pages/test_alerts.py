@@ -12,7 +12,8 @@ from db.engine import writing
 from db.hub.alerts.channels import add_channel, find_channel
 from db.hub.alerts.raised import end_alert, raise_alert, raise_campaign_alert
 from db.hub.shows.campaigns import CampaignPlan, add_campaign, find_campaign
-from db.hub.tables import AuditEntry, Channel, Delivery
+from db.hub.tables.alerts import Channel, Delivery
+from db.hub.tables.people import AuditEntry
 from monitor.settings.models import HubSettings
 from monitor.web.app import close_app
 from monitor.web.hub_app import create_hub_app

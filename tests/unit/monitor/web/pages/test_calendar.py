@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import select
 
 from db.engine import writing
-from db.hub.console_tables import Booking, Campaign, DesiredState
 from db.hub.screens import registry
-from db.hub.tables import AuditEntry
+from db.hub.tables.people import AuditEntry
+from db.hub.tables.shows import Booking, Campaign, DesiredState
 from monitor.web.services import EXTENSION
 from tests.helpers.hub_screens import PLACE
 from tests.helpers.hub_shows import add_creative, add_playlist, publish_revision

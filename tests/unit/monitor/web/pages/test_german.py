@@ -12,7 +12,7 @@ from db.engine import writing
 from db.hub.alerts.raised import raise_alert
 from db.hub.screens import registry
 from db.hub.shows.commands import CommandAnswer, add_commands, finish_command
-from db.hub.tables import Delivery
+from db.hub.tables.alerts import Delivery
 from monitor.web.request.language import COOKIE
 from tests.helpers.german import english_in, shown_texts
 from tests.helpers.hub_screens import PLACE, a_health

@@ -7,7 +7,7 @@ import io
 import docx
 import pytest
 
-from db.hub.tables import ROLES
+from db.hub.tables.people import ROLES
 from monitor.legal.formats import FORMATS
 from monitor.legal.sign import SHEETS, Sign
 from monitor.reports.pdf import PdfUnavailableError

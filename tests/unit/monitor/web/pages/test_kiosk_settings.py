@@ -8,7 +8,7 @@ import re
 import pytest
 from sqlalchemy import text as sql
 
-from db.hub.tables import ROLES
+from db.hub.tables.people import ROLES
 from monitor.settings.console_order import ConsoleOrder
 from monitor.settings.models import SECTIONS
 from monitor.settings.sources import SettingsFile, all_settings

@@ -14,7 +14,7 @@ from db.hub.library.contents import EVERYTHING, MediaFacts
 from db.hub.screens import registry
 from db.hub.shows.bookings import BookingPlan, add_booking
 from db.hub.shows.desired import find_desired
-from db.hub.tables import AuditEntry, User
+from db.hub.tables.people import AuditEntry, User
 from monitor.hub.library import uploads
 from monitor.hub.library.media_check import Examined
 from monitor.web.hub.changes import now

@@ -16,10 +16,10 @@ from PIL import Image
 from sqlalchemy import select
 
 from db.engine import writing
-from db.hub.console_tables import CreativeVersion, MediaFile, Upload
 from db.hub.library import folders
 from db.hub.library.contents import MediaFacts
-from db.hub.tables import AuditEntry
+from db.hub.tables.library import CreativeVersion, MediaFile, Upload
+from db.hub.tables.people import AuditEntry
 from monitor.hub.library import media_check, uploads
 from monitor.hub.library.media_check import Examined
 from monitor.hub.library.uploads import PART_BYTES

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from db.engine import writing
 from db.hub.screens import registry
-from db.hub.tables import AuditEntry
+from db.hub.tables.people import AuditEntry
 from db.read.experiments import outcome_spans, outcomes
 from monitor.web.pages import outcomes as pages
 from tests.helpers.hub_shows import add_creative

@@ -12,7 +12,7 @@ from db.engine import writing
 from db.hub.library import folders
 from db.hub.people import accounts
 from db.hub.people import second_factor as stored
-from db.hub.tables import AuditEntry, User
+from db.hub.tables.people import AuditEntry, User
 from monitor.web.services import EXTENSION
 from tests.helpers.mail_server import mail_server
 

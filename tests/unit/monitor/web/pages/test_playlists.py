@@ -14,7 +14,8 @@ from db.engine import writing
 from db.hub.shows import playlists
 from db.hub.shows.bookings import BookingPlan, add_booking
 from db.hub.shows.desired import find_desired
-from db.hub.tables import AuditEntry, Screen
+from db.hub.tables.people import AuditEntry
+from db.hub.tables.screens import Screen
 from monitor.web.services import EXTENSION
 from tests.helpers.hub_rows import add_screen
 from tests.helpers.hub_screens import NOW

@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import select, update
 
 from db.engine import writing
-from db.hub.console_tables import SavedReport, SharedDocument
-from db.hub.tables import AuditEntry
+from db.hub.tables.people import AuditEntry
+from db.hub.tables.reports import SavedReport, SharedDocument
 from db.schema import Session
 from db.write.records import ModelRecord
 from monitor.web.pages import report_builder

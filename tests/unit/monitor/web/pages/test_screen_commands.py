@@ -8,7 +8,6 @@ import pytest
 from sqlalchemy import select, update
 
 from db.engine import writing
-from db.hub.console_tables import Command
 from db.hub.screens import registry
 from db.hub.shows.bookings import BookingPlan, add_booking
 from db.hub.shows.commands import (
@@ -18,7 +17,9 @@ from db.hub.shows.commands import (
     list_commands,
 )
 from db.hub.shows.desired import Reported, find_desired, note_report
-from db.hub.tables import AuditEntry, Screen
+from db.hub.tables.people import AuditEntry
+from db.hub.tables.screens import Screen
+from db.hub.tables.shows import Command
 from monitor.hub.screens.place_form import form_of
 from monitor.hub.screens.settings_form import FIELDS
 from monitor.hub.shows.publishing import refresh

@@ -12,7 +12,8 @@ from sqlalchemy import insert, select, update
 from db.engine import writing
 from db.hub.screens import pairing, registry
 from db.hub.screens.day import read_kiosks
-from db.hub.tables import ROLES, AuditEntry, KioskKey, Screen, ScreenState
+from db.hub.tables.people import ROLES, AuditEntry
+from db.hub.tables.screens import KioskKey, Screen, ScreenState
 from db.schema import Gap, Origin, Session
 from detector.emotion.model_store import DEFAULT_MODEL
 from monitor.hub.screens.place_form import form_of

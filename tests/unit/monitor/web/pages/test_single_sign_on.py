@@ -15,7 +15,7 @@ from joserfc.jwk import RSAKey
 
 from db.engine import open_database, writing
 from db.hub.people import accounts
-from db.hub.tables import ROLES, AuditEntry, User
+from db.hub.tables.people import ROLES, AuditEntry, User
 from monitor.settings.models import HubSettings
 from monitor.web.app import close_app
 from monitor.web.hub_app import create_hub_app
