@@ -185,7 +185,10 @@ def test_an_ad_is_renamed_moved_archived_and_deleted(as_, add, engine):
     assert send(admin, f"/library/{uid}/delete").status_code == 409
     assert send(editor, f"/library/{uid}/archive").status_code == 303
     assert "Spring sale" not in editor.get("/library").text
-    assert "Spring sale" in editor.get("/library?archived=1").text
+    archive = editor.get("/library?archived=1").text
+    assert "Spring sale" in archive
+    assert "<title>Archived ads ·" in archive
+    assert "that your screens may show" not in archive
     assert send(editor, f"/library/{uid}/restore").status_code == 303
     send(editor, f"/library/{uid}/archive")
     assert send(admin, f"/library/{uid}/delete").status_code == 303

@@ -146,6 +146,7 @@ def test_the_whole_report_comes_in_all_formats(as_, shops):
     viewer, asked = as_("viewer"), ALL | {"site": "Till site", "ad": "winter"}
     figures = viewer.get("/reports/figures", query_string=asked).text
     whole = viewer.get("/reports/whole", query_string=asked).text
+    assert "· Report · Ad reaction monitor</title>" in figures
     for page in (figures, whole):
         links = re.findall(r'href="(/reports/whole\.([a-z]+)\?[^"]*)" download', page)
         assert [ending for _, ending in links] == list(DOWNLOADS)

@@ -26,6 +26,10 @@ def test_without_a_database_the_pages_say_how_to_make_one(client, database):
         assert database not in answer.text
         assert database.rsplit("/", 1)[-1] in answer.text
     assert client.get("/sessions/1").status_code == 503
+    open_database(database).dispose()
+    empty = client.get("/sessions").text
+    assert "Each run of a kiosk becomes a session" in empty
+    assert "0 sessions" not in empty
     write_session(database, "Foyer")
     assert "Foyer" in client.get("/sessions").text
 
