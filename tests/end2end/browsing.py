@@ -18,6 +18,14 @@ IN_A_BROWSER = [
 ]
 """Marks of tests that need it."""
 
+LABELS_APART = """[...document.querySelectorAll('main label[for]')].filter((label) => {
+    const field = document.getElementById(label.htmlFor).getBoundingClientRect();
+    const words = label.getBoundingClientRect();
+    const isBeside = words.top < field.bottom && words.bottom > field.top;
+    return words.width > 1 && !isBeside && Math.abs(words.left - field.left) > 8;
+}).map((label) => label.innerText)"""
+"""Labels that stand neither beside their field nor above its start."""
+
 
 @pytest.fixture(scope="module")
 def browser():

@@ -25,7 +25,7 @@ from monitor.web.serving.listening import listen, serve
 from tests.helpers.hub_screens import a_health, fill_wall
 from tests.helpers.making import START, Make
 
-from .browsing import IN_A_BROWSER, browser, visit
+from .browsing import IN_A_BROWSER, LABELS_APART, browser, visit
 
 __all__ = ["browser", "visit"]
 
@@ -210,8 +210,10 @@ def test_pages_of_screens_are_accessible_and_fit(hub, width, scheme):
         f"/screens/{uids[0]}",
         f"/screens/{uids[0]}?day={START.date()}",
         "/screens/pair",
+        "/sessions",
     ):
         tab = seen.go(path)
+        assert tab.evaluate(LABELS_APART) == [], tab.url
         found = axe.Axe().run(tab).response["violations"]
         bad = [(entry["id"], entry["nodes"][0]["target"]) for entry in found]
         assert bad == [], tab.url

@@ -11,7 +11,7 @@ import pytest
 
 from monitor.hub.people.second_factor import code_at
 
-from .browsing import IN_A_BROWSER, browser, visit
+from .browsing import IN_A_BROWSER, LABELS_APART, browser, visit
 from .test_hub_browser import hub
 
 __all__ = ["browser", "hub", "visit"]
@@ -19,6 +19,10 @@ __all__ = ["browser", "hub", "visit"]
 pytestmark = IN_A_BROWSER
 
 PASSWORD = "four unrelated words here"  # noqa: S105 (of this test only)
+
+SMALLEST_GAP = """Math.min(...[...document.querySelectorAll('main form p')].map((field) =>
+    field.nextElementSibling.getBoundingClientRect().top - field.getBoundingClientRect().bottom))"""
+"""In pixels, between a field of a form and what follows it."""
 
 
 def test_without_a_script_somebody_is_invited_and_logs_in_with_a_code(hub):
@@ -30,6 +34,7 @@ def test_without_a_script_somebody_is_invited_and_logs_in_with_a_code(hub):
     link = tab.inner_text("pre.secret")
     person = hub._visit(hub, java_script_enabled=False)
     tab = person.go("/invitation")
+    assert tab.evaluate(SMALLEST_GAP) >= 10
     tab.fill("#token", link.partition("#token=")[2])
     tab.fill("#password", PASSWORD)
     tab.fill("#again", PASSWORD)
@@ -46,6 +51,7 @@ def test_without_a_script_somebody_is_invited_and_logs_in_with_a_code(hub):
     tab.click("text=I have kept them")
     tab.click("summary:text('anna')")
     tab.click("text=Log out")
+    assert tab.evaluate(SMALLEST_GAP) >= 10
     tab.fill("#name", "anna")
     tab.fill("#password", PASSWORD)
     tab.click("main button")
@@ -105,4 +111,5 @@ def test_pages_of_accounts_have_no_serious_findings(hub, scheme, width):
         ]
         assert (path, found) == (path, [])
         assert tab.evaluate("document.documentElement.scrollWidth") <= width, path
+        assert tab.evaluate(LABELS_APART) == [], path
     admin.check()
