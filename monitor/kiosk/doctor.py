@@ -15,6 +15,7 @@ import numpy as np
 from ads.errors import AdsError
 from db.engine import open_database
 from db.errors import DatabaseError
+from db.purpose import refuse_hub_database
 from db.transfer.uplink import UplinkStore
 from detector.emotion.classifier import gpu_available, load_classifier
 from detector.errors import DetectorError
@@ -214,6 +215,7 @@ def _database(url: str) -> Finding:
         found = f"{folder} cannot be written"
     else:
         try:
+            refuse_hub_database(file)
             open_database(url, read_only=True).dispose()
             return Finding("database", "ok", url)
         except DatabaseError as error:

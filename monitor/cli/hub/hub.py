@@ -156,9 +156,7 @@ def _print_link(settings: HubSettings, name: str, role: str | None, *, first: bo
     from db.errors import AccountError
     from db.hub.audit import COMMAND_LINE, note
     from db.hub.people import accounts
-    from db.purpose import refuse_kiosk_database
     from monitor.cli.shared.options import existing_database
-    from monitor.settings.paths import sqlite_file
 
     if not settings.url and settings.port == 0:
         raise click.BadParameter(
@@ -166,7 +164,6 @@ def _print_link(settings: HubSettings, name: str, role: str | None, *, first: bo
             param_hint="--port",
         )
     accounts.check_name(name)
-    refuse_kiosk_database(sqlite_file(settings.database))
     url = settings.database if first else existing_database(settings.database)
     engine = open_database(url, private=True)
     try:

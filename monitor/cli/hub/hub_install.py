@@ -53,7 +53,7 @@ def install(
     if uninstall:
         remove_files([path], HUB_UNIT_NAME, dry_run=dry_run)
         return
-    settings = load_settings(HubSettings, {"config": config})
+    settings = load_settings(HubSettings, {"config": config, "database": None})
     given = () if config is None else ("--config", str(config.absolute()))
     folders = _written(settings, own=system is None)
     user = None if system is None else user_of_unit(run_as)

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from monitor.cli.shared.options import FAILED, load_settings, output_options
+from monitor.cli.shared.options import FAILED, load_with_hub, output_options, settings_file_of
 from monitor.cli.shared.output import print_result, silence_native_libraries
 from monitor.settings.models import RunSettings
 from monitor.settings.options import GivenPath, config_option, setting_option
+from monitor.settings.sources import Sources
 
 if TYPE_CHECKING:
     from monitor.kiosk.preview import Preview
@@ -77,7 +78,9 @@ def doctor(
     silence_native_libraries()
     from monitor.ui.texts import default_language
 
-    settings = load_settings(RunSettings, options, language=default_language())
+    # A hub's database is one of the findings.
+    sources = Sources(options, settings_file_of(options))
+    settings, _ = load_with_hub(RunSettings, sources, language=default_language())
     if preview is not None:
         if preview.suffix.lower() != ".png":
             # Anything else is a file of another kind that would be lost.

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from db.purpose import refuse_hub_database
 from monitor.cli.reports.report import after_session, after_sessions, announce, report_after_failure
 from monitor.cli.shared.options import (
     PROGRAM,
@@ -20,7 +19,6 @@ from monitor.cli.shared.options import (
 )
 from monitor.settings.models import RecordingSettings, ReplaySettings
 from monitor.settings.options import GivenPath, SettingsCommand, settings_options
-from monitor.settings.paths import sqlite_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -74,7 +72,6 @@ def replay(
     from monitor.session.replay import replay as replay_recording
 
     settings = load_settings(ReplaySettings, options, video=video, started_at=started_at)
-    refuse_hub_database(sqlite_file(settings.database))
     announce(settings)
     disable_core_dumps()
     # SIGTERM closes the session as Ctrl+C does.

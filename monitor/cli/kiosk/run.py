@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from db.purpose import refuse_hub_database
 from detector.texts import lazy
 from monitor.cli.reports.report import after_session, announce, report_after_failure
 from monitor.cli.shared.options import load_settings, output_options
 from monitor.settings.models import RunSettings
 from monitor.settings.options import SettingsCommand, settings_options
-from monitor.settings.paths import sqlite_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -118,7 +116,6 @@ def run(
     settings = load_settings(
         RunSettings, options, language=default_language(), patient=heartbeat.supervised
     )
-    refuse_hub_database(sqlite_file(settings.database))
     if settings.supervised and not heartbeat.supervised:
         sys.exit(_supervise(context.meta[_ARGUMENTS], settings))
 

@@ -33,12 +33,8 @@ def serve(**options: Any) -> None:
 
     Ctrl+C ends it. Several processes may serve the same PostgreSQL database beside each other.
     """
-    from db.purpose import refuse_kiosk_database
-    from monitor.settings.paths import sqlite_file
-
     settings = load_settings(HubSettings, options)
     require_folders(settings)
-    refuse_kiosk_database(sqlite_file(settings.database))
     silence_native_libraries()
     serve_hub(settings, lambda page: click.echo(f"The hub is at {page} (Ctrl+C ends it)", err=True))
     click.echo("Stopped.", err=True)

@@ -13,10 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from db.purpose import refuse_hub_database, refuse_kiosk_database
 from monitor.settings.from_hub import read_hub_settings
-from monitor.settings.models import ModelSettings, RunSettings, StoredSettings
+from monitor.settings.models import (
+    HubSettings,
+    ModelSettings,
+    RecordingSettings,
+    RunSettings,
+    StoredSettings,
+)
 from monitor.settings.options import GivenPath, WholeRange, setting_option
-from monitor.settings.paths import default_settings_file
+from monitor.settings.paths import default_settings_file, sqlite_file
 from monitor.settings.sources import Model, SettingsError, SettingsFile, Sources, load
 
 if TYPE_CHECKING:
@@ -211,8 +218,16 @@ def load_settings(model: type[Model], options: dict[str, Any], **computed: Any) 
 
     Raises:
         SettingsError: A value or the file is wrong.
+        DatabaseOpenError: The command has the option `--db`, and the database is a kiosk's where a
+            hub's is meant, or the other way round.
     """
-    return load_with_hub(model, Sources(options, settings_file_of(options)), **computed)[0]
+    made = load_with_hub(model, Sources(options, settings_file_of(options)), **computed)[0]
+    if "database" in options:
+        if isinstance(made, HubSettings):
+            refuse_kiosk_database(sqlite_file(made.database))
+        elif isinstance(made, RecordingSettings):
+            refuse_hub_database(sqlite_file(made.database))
+    return made
 
 
 def load_with_hub(model: type[Model], sources: Sources, **computed: Any) -> tuple[Model, Sources]:
@@ -347,7 +362,6 @@ def require_folders(settings: WebSettings) -> None:
 def existing_database(url: str) -> str:
     """Return the URL; refuse a database that is not there, which opening would create."""
     from db.errors import DatabaseOpenError
-    from monitor.settings.paths import sqlite_file
 
     path = sqlite_file(url)
     if path is not None and not path.exists():
@@ -370,7 +384,6 @@ def database_file(url: str) -> Path:
     """Return the file of a kiosk's database; refuse one on a server."""
     from detector.sources.passwords import hide_passwords
     from monitor.errors import SetupError
-    from monitor.settings.paths import sqlite_file
 
     file = sqlite_file(url)
     if file is None:

@@ -1,16 +1,18 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
 
 import av
 import cv2
 import numpy as np
 import pytest
 
-from db.engine import open_database
+from db.engine import open_database, writing
+from db.hub.people import accounts
 from detector.sources.recording import Recording
 from detector.sources.video_source import DEMO_VIDEO
-from monitor.kiosk.doctor import _ads, _broker, _camera, _hub, _log
+from monitor.kiosk.doctor import _ads, _broker, _camera, _database, _hub, _log
 from monitor.logs import default_log
 from monitor.uplink.key_file import HubKey, key_path, write_key
 from tests.helpers.mosquitto import mosquitto  # noqa: F401
@@ -84,6 +86,17 @@ def test_the_ads_of_the_kiosk_are_checked_not_only_the_bundled_ones(tmp_path):
     finding = _ads(tmp_path / "nowhere")
     assert finding.state == "fail"
     assert "nowhere" in finding.found
+
+
+def test_the_database_of_a_hub_is_a_finding(tmp_path):
+    path = tmp_path / "hub.db"
+    engine = open_database(str(path))
+    with writing(engine) as connection:
+        accounts.invite(connection, "anna", "admin", datetime.now(UTC))
+    engine.dispose()
+    finding = _database(str(path))
+    assert finding.state == "fail"
+    assert "is the database of a hub" in finding.found
 
 
 @pytest.mark.parametrize("is_console", [True, False])

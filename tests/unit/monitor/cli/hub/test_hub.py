@@ -90,7 +90,22 @@ def test_without_a_hub_there_is_nobody_to_invite(run):
     assert "There is no database" in run("invite", "anna", fails=DatabaseOpenError)
 
 
-@pytest.mark.parametrize("command", [("init",), ("invite", "anna"), ("serve", "--port", "0")])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("init",),
+        ("invite", "anna"),
+        ("serve", "--port", "0"),
+        ("users",),
+        ("disable", "anna"),
+        ("reset-second-factor", "anna"),
+        ("channel", "list"),
+        ("channel", "add", "desk", "https://192.0.2.1/"),
+        ("channel", "test", "desk"),
+        ("lake", "write", "--to", "missing"),
+        ("views",),
+    ],
+)
 def test_the_database_of_a_kiosk_is_refused(run, tmp_path, command):
     path = tmp_path / "hub.db"
     engine = open_database(str(path))
@@ -101,7 +116,15 @@ def test_the_database_of_a_kiosk_is_refused(run, tmp_path, command):
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize("command", [("run", "--headless"), ("replay", "any.mp4")])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("run", "--headless"),
+        ("replay", "any.mp4"),
+        ("join", "http://127.0.0.1:9", "K7M-2QX"),
+        ("serve", "--console"),
+    ],
+)
 def test_a_kiosk_refuses_the_database_of_a_hub(run, tmp_path, command):
     run("init")
     result = CliRunner().invoke(cli, [*command, "--db", str(tmp_path / "hub.db")])
