@@ -6,6 +6,7 @@ import json
 import logging
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -36,7 +37,6 @@ from training.release.export import TrainedNetwork, export
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -124,6 +124,7 @@ def train(
         )
     architecture = find_architecture(plan.architecture)
     settings = settings or architecture.recipe(plan.weights)
+    _refuse_missing(plan, out)
     run = _refuse_another_plan(plan, settings, out)
     device = prepare(plan.mixed_precision)
     split_seed = settings.seed if plan.split_seed is None else plan.split_seed
@@ -277,6 +278,20 @@ def _refuse_too_few(faces: int, batch_size: int, plan: TrainingPlan) -> None:
             f"{batch_size}, received {faces}. Add pictures, some hundred of each class for a "
             "useful model, or lower --batch-size."
         )
+
+
+def _refuse_missing(plan: TrainingPlan, out: Path) -> None:
+    """Refuse what is not there before the faces are read, which may take an hour."""
+    for model in filter(None, (plan.start, *plan.teachers)):
+        find_model(model)
+    for option, path in (("unlabelled", plan.unlabelled), ("weights", plan.weights)):
+        if path not in {None, "imagenet", "none"} and not Path(str(path)).exists():
+            raise TrainingError(
+                f"There is no file or folder {path}, which --{option} names: check the path, or "
+                "leave it out."
+            )
+    if next(one for one in (out, *out.absolute().parents) if one.exists()).is_file():
+        raise TrainingError(f"The run cannot be kept in {out}: expected a folder, found a file.")
 
 
 def _refuse_another_plan(

@@ -17,6 +17,7 @@ from detector.emotion.classifier import load_classifier
 from detector.emotion.labels import EMOTIONS
 from detector.emotion.model_card import read_card
 from detector.emotion.model_store import DEFAULT_MODEL
+from detector.errors import ModelLoadError
 from tests.helpers.classifiers import write_card
 from training import run
 from training.architectures import compact, find_architecture
@@ -147,6 +148,26 @@ def test_weights_are_only_for_networks_that_have_pretrained_ones(
         )
 
 
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"start": "nowhere"}, "There is no model 'nowhere'"),
+        ({"teachers": ("nowhere",)}, "There is no model 'nowhere'"),
+        ({"teachers": ("compact-3",), "unlabelled": Path("nowhere")}, "which --unlabelled names"),
+        ({"architecture": "vgg16", "weights": "nowhere.h5"}, "which --weights names"),
+        ({}, "expected a folder, found a file"),
+    ],
+)
+def test_what_is_not_there_is_refused_before_a_face_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, object], sentence: str
+) -> None:
+    monkeypatch.setattr(run, "read_faces", lambda *_args: pytest.fail("faces were read"))
+    (tmp_path / "file").touch()
+    out = tmp_path / ("run" if changes else "file/run")
+    with pytest.raises((TrainingError, ModelLoadError), match=sentence):
+        train(TrainingPlan(tmp_path, **changes), out, settings=SHORT)
+
+
 def test_one_class_only_is_refused_before_a_picture_is_read(
     tmp_path: Path,
     faces: Faces,
@@ -260,7 +281,7 @@ def test_teachers_label_what_has_no_label(
     monkeypatch.setattr(run, "find_teachers", lambda *_args: ())
     monkeypatch.setattr(run, "taught_once", lambda heads, *_args: heads)
     plan = TrainingPlan(
-        data, write_votes(votes), targets="votes", unlabelled=more, teachers=("large",)
+        data, write_votes(votes), targets="votes", unlabelled=more, teachers=(DEFAULT_MODEL,)
     )
     with pytest.raises(KeyboardInterrupt):
         train(plan, tmp_path / "run", settings=SHORT)
