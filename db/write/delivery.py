@@ -289,7 +289,10 @@ class Delivery:
             self._outbox = Outbox.create(self._place, self._start)
         except OSError as error:
             self.session.warnings.log(
-                "outbox", "No spool can be made in %s (%s).", self._place.folder, error.strerror
+                "outbox",
+                "No spool can be made in %s (%s); name another folder with --spool",
+                self._place.folder,
+                error.strerror,
             )
 
     def _persist(self) -> None:

@@ -559,7 +559,7 @@ def test_a_spool_that_cannot_be_written_leaves_records_in_memory(
         session.close(make.end())
     assert session.lost == 103 - 50
     assert rows("SELECT lost, last_record FROM sessions") == [(53, 50)]
-    assert "No spool can be made" in caplog.text
+    assert "name another folder with --spool" in caplog.text
 
 
 def test_what_a_full_spool_has_lost_is_known_to_the_next_start(
