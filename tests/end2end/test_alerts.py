@@ -165,12 +165,12 @@ def test_a_silent_screen_is_told_once_though_receiver_and_hub_are_killed(
     until(lambda: len(receiver.messages()) >= 4, "the last message")
     assert holder(engine) != before
 
-    assert receiver.events() == [
-        ("disk", "raised", "Hall"),
-        ("disk", "ended", "Hall"),
-        ("silent", "raised", "Till"),
-        ("silent", "ended", "Till"),
-    ]
+    # On a slow machine the Till counts as silent before the Hall's disk has room again.
+    told = receiver.events()
+    for kind, screen in (("disk", "Hall"), ("silent", "Till")):
+        own = [event for event in told if event[::2] == (kind, screen)]
+        assert own == [(kind, "raised", screen), (kind, "ended", screen)]
+    assert len(told) == 4
     ids = [message["headers"]["webhook-id"] for message in receiver.messages()]
     assert len(set(ids)) == 4
     with engine.connect() as connection:

@@ -119,7 +119,8 @@ def start_on_hub(engine, screen) -> None:
     plan, blocks, _ = planned(engine, plan, now, open_end=False, spread=Spread(0.2))
     plan = replace(plan, name="from the hub", hypothesis="It holds people.", uid="ab" * 16)
     with writing(engine) as connection:
-        begin(connection, plan, blocks, now, lead=timedelta(seconds=1))
+        # The lead of a hub would be two minutes.
+        begin(connection, plan, blocks, now, by_hub=False)
         refresh(connection, "eva", now, [screen])
 
 

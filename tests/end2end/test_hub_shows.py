@@ -147,13 +147,14 @@ def test_a_restart_from_the_hub_waits_for_the_ad_and_is_answered_by_the_next_kio
     (tmp_path / "local.yaml").write_text("ads:\n  - file: local.png\n    duration_s: 1\n")
     database, hub = tmp_path / "kiosk.db", ShowHub()
     hub.publish({"red": png((255, 0, 0))})
-    hub.order("restart", "c" * 32, expires_s=600)
     command = [sys.executable, "-m", "monitor", "run", "--supervised", "--headless", "--no-camera"]
     command += ["--playlist", str(tmp_path / "local.yaml"), "--db", str(database)]
     with hub.serving() as address:
         write_key(key_path(database), a_key(address, entered=False))
         running = subprocess.Popen([*command, "--log", str(tmp_path / "run.log")])
         try:
+            wait_until(lambda: database.exists() and played(database))
+            hub.order("restart", "c" * 32, expires_s=600)
             wait_until(lambda: hub.results)
             wait_until(lambda: "red" in played(database))
         finally:
