@@ -288,11 +288,21 @@ def scope_of(options: dict[str, Any]) -> Scope:
     """Take the options of places, times and kinds out of a command's, as a scope.
 
     Its times are still as they were typed, without a zone; `in_zone` gives them one.
+
+    Raises:
+        BadParameter: They are the wrong way round.
     """
     from db.read.scope import Scope
 
     names = [each.name for each in fields(Scope) if each.name in options]
-    return Scope(**{name: options.pop(name) for name in names})
+    scope = Scope(**{name: options.pop(name) for name in names})
+    if scope.since and scope.until and scope.since >= scope.until:
+        raise click.BadParameter(
+            f"expected a time before --until, {scope.until:%Y-%m-%d %H:%M}, received "
+            f"{scope.since:%Y-%m-%d %H:%M}.",
+            param_hint="--since",
+        )
+    return scope
 
 
 def in_zone(scope: Scope, zone: Any) -> Scope:
