@@ -43,7 +43,9 @@ def sentence_of(error: Exception) -> str:
     if isinstance(error, click.UsageError):
         command = error.ctx.command_path if error.ctx else PROGRAM
         message = " ".join(error.format_message().split())  # Click lists choices by line
-        return f"{message.rstrip('.')}. Try `{command} --help`."
+        message = message.rstrip(".")
+        end = "" if message.endswith("?") else "."  # Click may ask whether another name was meant
+        return f"{message}{end} Try `{command} --help`."
     if isinstance(error, click.ClickException):
         return error.format_message()
     if is_callers_mistake(error) or is_known(error):

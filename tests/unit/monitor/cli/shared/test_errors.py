@@ -6,10 +6,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from monitor.cli.shared.errors import is_callers_mistake, is_known, one_sentence
+from monitor.cli.shared.errors import is_callers_mistake, is_known, one_sentence, sentence_of
+
+
+@pytest.mark.parametrize(
+    ("message", "shown"), [("Expected 1.", "Expected 1. Try"), ("Mean '--a'?", "Mean '--a'? Try")]
+)
+def test_a_sentence_ends_once(message, shown):
+    assert sentence_of(click.UsageError(message)) == f"{shown} `ad-monitor --help`."
 
 
 def test_a_missing_extra_is_named():
