@@ -224,3 +224,18 @@ def test_key_moments_and_advice_have_room_for_german_words(maker):
     in_table = max(badges, key=lambda line: line.position_y)
     beside = next(line for line in lines_of(laid_out) if line.text.startswith("keine Angabe: zu"))
     assert in_table.position_x + in_table.width < beside.position_x
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("weasyprint")
+def test_a_long_site_leaves_short_words_beside_it_whole():
+    document = build_report(crowd(1, 3).data())
+    site = "Donaudampfschifffahrtsgesellschaftskapitaenswerbebildschirm " * 2
+    document["sessions"] = [session := document["sessions"][0] | {"site": site}] * 2
+    document["report"]["scope"]["sessions"] = 2
+    figures = {"sessions": 1, "plays": 60, "viewers": 84, "exposures": 84}
+    attention = {"attention_s": 2593.0, "attention_per_exposure_s": 1.2}
+    place = {"screen": "1", "name": site, "site": site, "group": "North", "tags": []}
+    document["screens"] = [place | figures | attention]
+    words = {line.text.strip() for line in lines_of(pdf._laid_out(document, None).pages)}
+    assert {"North", session["end_reason"]} <= words
