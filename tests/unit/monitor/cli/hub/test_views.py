@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from db.engine import open_database
 from monitor.cli.main import cli
+from tests.helpers.hub_rows import add_screen
 from tests.helpers.making import Make
 
 
@@ -21,6 +22,7 @@ def run(*arguments):
 def test_views_are_made_changed_and_removed(tmp_path):
     path = tmp_path / "hub.db"
     engine = open_database(str(path))
+    add_screen(engine, "Till")
     Make().write_rolled(engine)
     engine.dispose()
 
