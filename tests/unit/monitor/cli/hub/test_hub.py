@@ -125,7 +125,9 @@ def test_the_database_of_a_kiosk_is_refused(run, tmp_path, command):
         ("serve", "--console"),
     ],
 )
-def test_a_kiosk_refuses_the_database_of_a_hub(run, tmp_path, command):
+def test_a_kiosk_refuses_the_database_of_a_hub(run, tmp_path, monkeypatch, command):
+    # It would take the test's own stderr.
+    monkeypatch.setattr("monitor.cli.serving.serve.silence_native_libraries", lambda: None)
     run("init")
     result = CliRunner().invoke(cli, [*command, "--db", str(tmp_path / "hub.db")])
     assert isinstance(result.exception, DatabaseOpenError)
