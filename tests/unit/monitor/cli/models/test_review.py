@@ -58,7 +58,10 @@ def test_a_folder_that_cannot_be_written_is_noticed_first(
     assert "Cannot write the overlay" in str(done.exception)
 
 
-def test_a_refused_review_leaves_no_file(data: Path, tmp_path: Path) -> None:
+def test_a_refused_review_leaves_no_file(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "silence_native_libraries", lambda: None)
     out = tmp_path / "overlay.csv"
     options = ["--data", str(data), "--out", str(out), "--split", "nowhere"]
     done = CliRunner().invoke(module.review, options)
