@@ -115,7 +115,7 @@ def make_playlist(tab, check):
     tab.wait_for_selector("h1:has-text('Our ads')")
     for box in tab.locator(".found input[type=checkbox]").all():
         box.check()
-    tab.get_by_role("button", name="Add", exact=True).click()
+    tab.get_by_role("button", name="Add to the playlist").click()
     tab.wait_for_selector("#ads li:nth-child(3)")
     check(tab)
     tab.get_by_role("link", name="Publish…").click()
@@ -205,7 +205,7 @@ def make_playlist_by_keys(keys):
     tab.wait_for_selector(".found")
     for place in range(3):
         keys.press(tab.locator(".found input[type=checkbox]").nth(place), "Space")
-    keys.button("Add")
+    keys.button("Add to the playlist")
     keys.press(tab.get_by_role("button", name=re.compile("^Move .* now at place 3")), "ArrowUp")
     tab.wait_for_selector("#said:has-text('at place 2')", state="attached")
     tab.reload()

@@ -106,7 +106,7 @@ def make_playlist(tab: Page) -> None:
     tab.wait_for_selector("h1:has-text('Our ads')")
     for box in tab.locator(".found input[type=checkbox]").all():
         box.check()
-    tab.get_by_role("button", name="Add", exact=True).click()
+    tab.get_by_role("button", name="Add to the playlist").click()
     tab.wait_for_selector("#ads li:nth-child(5)")
 
 

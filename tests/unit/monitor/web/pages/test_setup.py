@@ -180,6 +180,8 @@ def test_the_password_of_a_camera_is_kept_and_never_shown(browser, console):
     checked = browser.get("/setup/check").text
     assert hidden in checked
     assert "orchard" not in page + checked
+    browser.set_cookie("ad_monitor_language", "de")
+    assert ">Ändern<" in browser.get("/setup/check").text
 
 
 @pytest.mark.parametrize(
