@@ -59,10 +59,12 @@ def _has_rows(path: Path, table: str) -> bool:
     """Return whether a table has rows; false without waiting if that cannot be read."""
     if not path.is_file():
         return False
+    # It takes long to import, and most new databases are not there yet.
+    from db.sqlite_file import connect_to_look  # noqa: PLC0415
+
     try:
-        with closing(
-            sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=0)
-        ) as connection:
+        with closing(connect_to_look(path)) as connection:
+            connection.execute("PRAGMA busy_timeout = 0")
             found = connection.execute(f"SELECT 1 FROM {table} LIMIT 1")  # noqa: S608 (ours)
             return found.fetchone() is not None
     except sqlite3.Error:

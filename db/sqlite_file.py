@@ -260,12 +260,11 @@ def _inspect_file(path: Path) -> str | None:
         raise DatabaseOpenError(
             lazy("The file %(path)s is not an SQLite database; choose another path.", path=path)
         )
-    # A reader in write-ahead mode may leave files beside the database. So a file that nobody is
-    # writing is read as one that does not change, and once more if a write began meanwhile.
     quiet = _is_quiet(path)
-    tables, versions = _read_versions(path, "mode=ro&immutable=1" if quiet else "mode=ro")
+    tables, versions = _read_versions(path)
     if quiet and not _is_quiet(path):
-        tables, versions = _read_versions(path, "mode=ro")
+        # A write began meanwhile.
+        tables, versions = _read_versions(path)
     return migrations.identify(str(path), tables, versions)
 
 
@@ -311,9 +310,16 @@ def _is_quiet(path: Path) -> bool:
     return True
 
 
-def _read_versions(path: Path, how: str) -> tuple[set[str], list[str]]:
+def connect_to_look(path: Path) -> sqlite3.Connection:
+    """Open a file for a look into it; SQLite's errors pass."""
+    # A reader in write-ahead mode may leave files beside the database. So a file that nobody is
+    # writing is read as one that does not change.
+    return _connect(path, "mode=ro&immutable=1" if _is_quiet(path) else "mode=ro")
+
+
+def _read_versions(path: Path) -> tuple[set[str], list[str]]:
     """Return the names of all tables, and the rows of the version table."""
-    with closing(_connect(path, how)) as connection:
+    with closing(connect_to_look(path)) as connection:
         rows = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
         tables = {name for (name,) in rows if not name.startswith("sqlite_")}
         if migrations.VERSION_TABLE not in tables:

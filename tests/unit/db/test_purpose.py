@@ -32,6 +32,15 @@ def test_a_new_database_is_anybodys(database, tmp_path):
         refuse_kiosk_database(path)
 
 
+def test_a_look_leaves_no_files_beside(database):
+    path, engine = database
+    engine.dispose()
+    before = sorted(path.parent.iterdir())
+    refuse_hub_database(path)
+    refuse_kiosk_database(path)
+    assert sorted(path.parent.iterdir()) == before
+
+
 def test_a_hub_with_screens_needs_no_account(database):
     path, engine = database
     Make().write(engine)

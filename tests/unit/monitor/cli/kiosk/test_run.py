@@ -195,19 +195,6 @@ def test_supervised_the_same_arguments_are_started_in_a_process_below(monkeypatc
             return 7
 
     monkeypatch.setattr("monitor.kiosk.supervision.supervisor.Supervisor", Supervisor)
-    done = start(
-        "--supervised",
-        "--source",
-        "demo",
-        "--stuck-after",
-        "20",
-        "--restart-limit",
-        "3",
-        "--log",
-        "none",
-    )
-    assert done.exit_code == 7
-    [(command, ads_only, stuck_after_s, limit)] = made
     given = [
         "--supervised",
         "--source",
@@ -219,6 +206,9 @@ def test_supervised_the_same_arguments_are_started_in_a_process_below(monkeypatc
         "--log",
         "none",
     ]
+    done = start(*given)
+    assert done.exit_code == 7
+    [(command, ads_only, stuck_after_s, limit)] = made
     assert command[1:] == ["-m", "monitor", "run", *given]
     assert (ads_only, stuck_after_s, limit) == (["--no-camera-because"], 20, 3)
 
