@@ -81,7 +81,7 @@ class _Patience:
             self._has_found = any(isinstance(answer, MediaInfo) for answer in answers)
 
     def note_probed(self, path: Path) -> None:
-        """Tell whoever waits that a file was probed."""
+        """Report that a file was probed."""
         with self._noting:
             self._note(path)
 
